@@ -1,0 +1,39 @@
+//! What this instance has been told, for the tests to read back.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use actix_web::get;
+use actix_web::web::{Data, Json};
+use atlassian_connect_actix::Addon;
+use atlassian_connect_actix::auth::SessionToken;
+use serde_json::{Value, json};
+
+type Entries = HashMap<String, Vec<(String, Arc<Value>)>>;
+
+/// Events by tenant, in their order.
+#[derive(Clone, Default)]
+pub struct Journal(Arc<Mutex<Entries>>);
+
+impl Journal {
+    /// Writes down every event that the tests ask for.
+    pub fn listen(&self, addon: &Addon) {
+        for event in ["jira:issue_created", "jira:issue_updated", "enabled", "disabled"] {
+            let entries = Arc::clone(&self.0);
+            addon.on(event, move |occurrence| {
+                let mut entries = entries.lock().unwrap_or_else(PoisonError::into_inner);
+                let of_tenant = entries.entry(occurrence.client_key().to_owned()).or_default();
+                of_tenant.push((occurrence.event.clone(), Arc::clone(&occurrence.body)));
+                async { Ok(()) }
+            });
+        }
+    }
+}
+
+#[get("/api/events")]
+pub async fn events(session: SessionToken, journal: Data<Journal>) -> Json<Value> {
+    let entries = journal.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let of_tenant = entries.get(session.client_key()).cloned().unwrap_or_default();
+    let events: Vec<Value> = of_tenant.iter().map(|(event, body)| json!({ "event": event, "body": **body })).collect();
+    Json(json!({ "clientKey": session.client_key(), "events": events }))
+}

@@ -1,0 +1,38 @@
+//! A small add-on on the library's public API, for black-box conformance tests: more routes than a starter should have,
+//! so that tests from outside can see the whole framework. Not part of the starter.
+
+mod journal;
+mod pages;
+
+use std::process::ExitCode;
+
+use actix_web::web::{self, ServiceConfig};
+use atlassian_connect_actix::config::{Config, Environment, Vars};
+use atlassian_connect_actix::{Addon, StartError, log};
+
+use journal::Journal;
+
+#[actix_web::main]
+async fn main() -> ExitCode {
+    let vars = Vars::from_process().with_default("DATABASE_URL", "memory:");
+    log::start(Environment::from_vars(&vars).is_production(), vars.get("RUST_LOG"));
+    match serve(&vars).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(vars: &Vars) -> Result<(), StartError> {
+    let addon = Addon::builder().config(Config::load_with(vars)?).build().await?;
+    let journal = web::Data::new(Journal::default());
+    journal.listen(&addon);
+    addon
+        .run(move |cfg: &mut ServiceConfig| {
+            cfg.app_data(journal.clone());
+            pages::routes(cfg);
+        })
+        .await
+}

@@ -1,0 +1,50 @@
+//! The add-on's own code: pages, their API, reactions to events. Start here.
+
+pub mod api;
+pub mod events;
+pub mod pages;
+
+use actix_files::Files;
+use actix_web::middleware::DefaultHeaders;
+use actix_web::web::{self, ServiceConfig};
+
+/// Browsers keep static files for an hour; while you develop, they ask each time.
+const STATIC_CACHING: &str = if cfg!(debug_assertions) { "no-cache" } else { "public, max-age=3600" };
+
+/// Every route of the add-on, below its base URL. The framework adds the descriptor, the lifecycle callbacks, the
+/// webhooks of the descriptor, and the health routes.
+pub fn routes(cfg: &mut ServiceConfig) {
+    cfg.service(web::resource(["", "/"]).route(web::get().to(pages::index)))
+        .service(pages::hello_world)
+        .service(api::session)
+        .service(
+            web::scope("/static")
+                .wrap(DefaultHeaders::new().add(("Cache-Control", STATIC_CACHING)))
+                .service(Files::new("", "static")),
+        );
+}
+
+#[cfg(test)]
+mod tests {
+    use atlassian_connect_actix::testing::{TestHost, assert_descriptor_routes};
+
+    #[actix_web::test]
+    async fn every_url_of_the_descriptor_is_answered() {
+        assert_descriptor_routes(&TestHost::start(super::routes).await).await;
+    }
+
+    #[actix_web::test]
+    async fn static_files_are_served_and_cacheable() {
+        let host = TestHost::start(super::routes).await;
+        let reply = host.get("/static/addon.css").await;
+        assert_eq!(reply.status, 200);
+        assert!(reply.header("content-type").starts_with("text/css"));
+        assert!(!reply.header("etag").is_empty());
+        assert_eq!(reply.header("cache-control"), super::STATIC_CACHING);
+        for path in
+            ["/static/../Cargo.toml", "/static/%2e%2e/Cargo.toml", "/static/..%2fCargo.toml", "/static/none.css"]
+        {
+            assert!(matches!(host.get(path).await.status, 400 | 404), "{path}");
+        }
+    }
+}

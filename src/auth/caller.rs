@@ -1,0 +1,144 @@
+//! Who called, once that is proven.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_web::{HttpMessage as _, HttpRequest, web};
+use serde_json::Value;
+
+use super::AuthError;
+use crate::error::Error;
+use crate::jwt::{AddonClaims, Claims, now};
+use crate::state::State;
+use crate::store::Tenant;
+
+/// What the token of a caller is bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Binding {
+    /// It is a session token of our own, for any URL of the add-on.
+    Session,
+    /// It is a context JWT, for any URL of the add-on.
+    Context,
+    /// Its query string hash is that of this very request.
+    Request,
+    /// Its query string hash is that of another request.
+    OtherRequest,
+    /// It has no query string hash.
+    Nothing,
+    /// `no-auth` in development: nothing was asked.
+    Unchecked,
+}
+
+/// A proven caller: a tenant, and the user that the tenant's token names.
+pub struct Caller {
+    state: web::Data<State>,
+    tenant: Arc<Tenant>,
+    claims: Claims,
+    binding: Binding,
+    session_token: OnceCell<String>,
+}
+
+impl Caller {
+    pub(super) fn new(state: web::Data<State>, tenant: Arc<Tenant>, claims: Claims, binding: Binding) -> Self {
+        Self { state, tenant, claims, binding, session_token: OnceCell::new() }
+    }
+
+    /// Takes the caller for a route whose tokens are bound as `accepted` says.
+    pub(super) fn accept(self: &Rc<Self>, request: &HttpRequest, accepted: &[Binding]) -> Result<Rc<Self>, AuthError> {
+        if accepted.contains(&self.binding) || self.binding == Binding::Unchecked {
+            request.extensions_mut().insert(Granted(Rc::clone(self)));
+            return Ok(Rc::clone(self));
+        }
+        Err(AuthError::Qsh(match self.binding {
+            Binding::Session => "is missing: a session token opens token routes only",
+            Binding::Context => "is context-qsh: a context JWT opens token routes only",
+            Binding::Request => "is of this request, where a context JWT is asked for",
+            Binding::OtherRequest => "is that of another request",
+            Binding::Nothing | Binding::Unchecked => "is missing",
+        }))
+    }
+
+    /// The tenant's clientKey.
+    #[must_use]
+    pub fn client_key(&self) -> &str {
+        self.tenant.client_key()
+    }
+
+    /// The tenant.
+    #[must_use]
+    pub fn tenant(&self) -> &Arc<Tenant> {
+        &self.tenant
+    }
+
+    /// The Atlassian account id of the user; `None` for an anonymous one.
+    #[must_use]
+    pub fn user_account_id(&self) -> Option<&str> {
+        self.claims.account_id()
+    }
+
+    /// The same where a user is needed.
+    ///
+    /// # Errors
+    /// A 401 that says so, for an anonymous user.
+    pub fn account_id(&self) -> Result<&str, Error> {
+        self.user_account_id().ok_or_else(|| {
+            Error::unauthorized_because("This needs a user, and nobody is logged in.", "the token names no user")
+        })
+    }
+
+    /// The `context` claim: what the user looks at.
+    #[must_use]
+    pub fn context(&self) -> Option<&Value> {
+        self.claims.context.as_ref()
+    }
+
+    /// The verified claims.
+    #[must_use]
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// The add-on's state.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// A session token for this caller: what the add-on's page calls back with. One a request, made at first use.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when it cannot be signed.
+    pub fn session_token(&self) -> Result<&str, Error> {
+        if let Some(token) = self.session_token.get() {
+            return Ok(token);
+        }
+        let issued = now();
+        let age = i64::try_from(self.state.config.max_token_age.as_secs()).unwrap_or(i64::MAX);
+        let token = self.tenant.secret().sign(&AddonClaims {
+            iss: self.tenant.signing_key(self.state.descriptor().key()),
+            sub: self.claims.sub.as_deref(),
+            aud: [self.client_key()],
+            iat: issued,
+            exp: issued.saturating_add(age),
+            context: self.claims.context.as_ref(),
+            purpose: AddonClaims::SESSION,
+        });
+        let token = token.map_err(Error::internal)?;
+        Ok(self.session_token.get_or_init(|| token))
+    }
+}
+
+impl std::fmt::Debug for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Caller")
+            .field("client_key", &self.client_key())
+            .field("user_account_id", &self.user_account_id())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an extractor leaves in the request's extensions when it takes a caller: the middleware answers with a
+/// refreshed session token, and with the headers of a page that a tenant's site may frame.
+#[derive(Debug, Clone)]
+pub struct Granted(pub Rc<Caller>);

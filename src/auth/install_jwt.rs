@@ -1,0 +1,118 @@
+//! [`InstallJwt`]: a lifecycle callback that Atlassian signed.
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use serde_json::Value;
+use url::Url;
+
+use super::{AuthError, ProofFuture, source};
+use crate::error::Error;
+use crate::jwt::{CONTEXT_QSH, Claims, Unverified, now, qsh};
+use crate::keys::KeyError;
+use crate::state::State;
+use crate::store::Installation;
+
+/// A callback `installed` or `uninstalled`: RS256 by the key server of the host's domain, for one of our base URLs,
+/// issued by the clientKey of its payload, from a host on the whitelist, bound to this request. It takes the body.
+///
+/// Source: Atlassian, "Connect installation lifecycle security improvements" (2021).
+#[derive(Debug)]
+pub struct InstallJwt {
+    payload: Value,
+    installation: Installation,
+    claims: Claims,
+}
+
+impl InstallJwt {
+    /// The body as the host sent it; it holds the secret.
+    #[must_use]
+    pub fn payload(&self) -> &Value {
+        &self.payload
+    }
+
+    /// The body as far as the framework reads it.
+    #[must_use]
+    pub fn installation(&self) -> &Installation {
+        &self.installation
+    }
+
+    /// The verified claims.
+    #[must_use]
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    async fn verify(request: HttpRequest, mut payload: Payload) -> Result<Self, Error> {
+        let state = State::of(&request)?;
+        let token = source::token(&request)?;
+        let unverified = Unverified::parse(&token, state.config.limits.token).map_err(AuthError::from)?;
+        unverified.expect_algorithm("RS256").map_err(AuthError::from)?;
+        let kid = unverified.kid().ok_or_else(|| refuse("the token names no key (kid)"))?;
+
+        let body = source::read_body(&mut payload, state.config.limits.body).await?;
+        let payload: Value = serde_json::from_slice(&body).map_err(|_| Error::bad_request("The body is no JSON."))?;
+        let installation = Installation::read(&payload)
+            .ok_or_else(|| Error::bad_request("The body needs a clientKey, and its fields must be strings."))?;
+        let host = host(&installation)?;
+        if !state.config.whitelist.matches(&host) {
+            let detail = format!("host {host} is not on the whitelist (AC_HOST_WHITELIST)");
+            return Err(Error::unauthorized_because("This host may not install the add-on.", detail));
+        }
+        // all that costs nothing comes before the key is fetched
+        check_claims(&state, &request, unverified.claims(), &installation)?;
+        let key = state.install_keys.get(kid, &host).await.map_err(|error| match error {
+            KeyError::Unavailable(_) => Error::Unavailable { detail: error.to_string() },
+            _ => refuse(error.to_string()).into(),
+        })?;
+        unverified.verify_rs256(&key).map_err(AuthError::from)?;
+        Ok(Self { payload, installation, claims: unverified.into_claims() })
+    }
+}
+
+impl FromRequest for InstallJwt {
+    type Error = Error;
+    type Future = ProofFuture<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        Box::pin(Self::verify(request.clone(), payload.take()))
+    }
+}
+
+fn refuse(reason: impl Into<String>) -> AuthError {
+    AuthError::Lifecycle(reason.into())
+}
+
+fn check_claims(
+    state: &State,
+    request: &HttpRequest,
+    claims: &Claims,
+    installation: &Installation,
+) -> Result<(), AuthError> {
+    if claims.iss.as_deref() != Some(installation.client_key.as_str()) {
+        return Err(refuse("the token is not issued by the clientKey of the body"));
+    }
+    if !claims.aud.first().is_some_and(|aud| state.is_own_base_url(aud)) {
+        return Err(refuse("the token is for another base URL (aud)"));
+    }
+    claims.check_time(now(), i64::try_from(state.config.leeway.as_secs()).unwrap_or(0))?;
+    match claims.qsh.as_deref() {
+        None => Err(AuthError::Qsh("is missing")),
+        Some(CONTEXT_QSH) => Err(AuthError::Qsh("is context-qsh")),
+        Some(hash) => {
+            let path = qsh::relative_path(request.uri().path(), state.config.local_base_url.path());
+            let query = request.query_string();
+            let fits = path.is_some_and(|path| {
+                qsh::matches(hash, &qsh::Request { method: request.method().as_str(), path, query, form: None })
+            });
+            if fits { Ok(()) } else { Err(AuthError::Qsh("is that of another request")) }
+        }
+    }
+}
+
+/// The host name of the payload's `baseUrl`, which must be an http(s) URL without credentials.
+fn host(installation: &Installation) -> Result<String, Error> {
+    let url = installation.base_url.as_deref().and_then(|url| Url::parse(url).ok());
+    url.filter(|url| matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none())
+        .and_then(|url| url.host_str().map(str::to_owned))
+        .ok_or_else(|| Error::bad_request("The body needs a baseUrl, an http(s) URL."))
+}

@@ -1,0 +1,79 @@
+//! Who calls: one extractor a file, and one pipeline: token -> client -> signature -> claims -> query string hash.
+//!
+//! A handler that takes one of these types as an argument cannot be reached by anybody who did not prove it:
+//!
+//! | type | ACE | takes |
+//! |---|---|---|
+//! | [`ConnectJwt`] | `authenticate()` | a token of the host's, bound to this very request |
+//! | [`SessionToken`] | `checkValidToken()` | our own session token, a context JWT, or a token bound to this request |
+//! | [`ContextJwt`] | | a context JWT (`AP.context.getToken`) |
+//! | [`InstallJwt`] | `authenticateInstall()` | a lifecycle callback signed by the host's install key |
+//!
+//! The first three hold a [`Caller`]. Two of them in one handler share one verification.
+
+mod caller;
+mod connect_jwt;
+mod context_jwt;
+mod install_jwt;
+mod pipeline;
+mod session_token;
+mod source;
+
+pub use caller::{Caller, Granted};
+pub use connect_jwt::ConnectJwt;
+pub use context_jwt::ContextJwt;
+pub use install_jwt::InstallJwt;
+pub use session_token::SessionToken;
+pub use source::BufferedBody;
+pub(crate) use source::{is_form, read_body};
+
+use crate::error::Error;
+use crate::jwt::JwtError;
+
+/// The future of an extractor of this module.
+pub type ProofFuture<T> = futures_util::future::LocalBoxFuture<'static, Result<T, Error>>;
+
+/// Which check failed. Texts are for the log: no token, no secret.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthError {
+    /// No token in the query, the form, the headers.
+    #[error("there is no token in the query, the form or the headers")]
+    Missing,
+    /// More than one in a place where one is expected, or one in the query and one in the form.
+    #[error("there is more than one token: {0}")]
+    Ambiguous(&'static str),
+    /// The token itself.
+    #[error(transparent)]
+    Token(#[from] JwtError),
+    /// It names no tenant.
+    #[error("the token names no tenant (aud, iss)")]
+    NoTenant,
+    /// Nobody has installed under this key.
+    #[error("no tenant {0} is installed")]
+    UnknownTenant(String),
+    /// The token is signed with the tenant's secret, but not by the tenant.
+    #[error("the token of tenant {0} is not issued by it")]
+    Issuer(String),
+    /// Bound to another request, or to none where one is required.
+    #[error("the query string hash {0}")]
+    Qsh(&'static str),
+    /// A lifecycle callback whose payload or token does not fit.
+    #[error("the lifecycle callback is not taken: {0}")]
+    Lifecycle(String),
+}
+
+impl From<AuthError> for Error {
+    fn from(error: AuthError) -> Self {
+        let detail = error.to_string();
+        match error {
+            AuthError::Missing => {
+                Self::unauthorized_because("Could not find authentication data on the request.", detail)
+            }
+            AuthError::Token(JwtError::Expired) => {
+                Self::unauthorized_because("The authentication has expired. Try reloading the page.", detail)
+            }
+            _ => Self::unauthorized(detail),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! token -> client -> signature -> claims -> query string hash, once a request.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_web::{HttpMessage as _, HttpRequest, web};
+use futures_util::FutureExt as _;
+use futures_util::future::{LocalBoxFuture, Shared};
+use percent_encoding::percent_decode_str;
+
+use super::caller::{Binding, Caller};
+use super::{AuthError, source};
+use crate::error::Error;
+use crate::jwt::{AddonClaims, CONTEXT_QSH, Claims, Unverified, now, qsh};
+use crate::state::State;
+use crate::store::{Tenant, is_key};
+
+/// The verification of a request, in its extensions: extractors are polled side by side, the second one finds the
+/// first one's.
+#[derive(Clone)]
+struct Verification(Shared<LocalBoxFuture<'static, Result<Rc<Caller>, Error>>>);
+
+/// Who sends `request`: proven but for what the token is bound to, which each extractor judges.
+pub(super) async fn caller(request: &HttpRequest) -> Result<Rc<Caller>, Error> {
+    let known = request.extensions().get::<Verification>().cloned();
+    let Verification(verification) = match known {
+        Some(verification) => verification,
+        None => {
+            let verification = Verification(verify(request)?.boxed_local().shared());
+            request.extensions_mut().insert(verification.clone());
+            verification
+        }
+    };
+    verification.await
+}
+
+/// Takes what it needs out of the request now: a future that held the request would keep it in its own extensions.
+fn verify(request: &HttpRequest) -> Result<impl Future<Output = Result<Rc<Caller>, Error>> + use<>, Error> {
+    let state = State::of(request)?;
+    let token = source::token(request);
+    let relative = qsh::relative_path(request.uri().path(), state.config.local_base_url.path()).map(str::to_owned);
+    let (method, query) = (request.method().clone(), request.query_string().to_owned());
+    let form = source::form(request);
+    let trusting = state.config.options.no_auth && is_local(request);
+    Ok(async move {
+        if trusting {
+            return unchecked(state, token.ok().as_deref(), &query).await;
+        }
+        let token = token?;
+        let unverified = Unverified::parse(&token, state.config.limits.token).map_err(AuthError::from)?;
+        let tenant = prove(&state, &unverified).await?;
+        let claims = unverified.into_claims();
+        let is_session = is_session(&claims, &tenant, state.descriptor().key())?;
+        let leeway = if is_session { 0 } else { i64::try_from(state.config.leeway.as_secs()).unwrap_or(0) };
+        claims.check_time(now(), leeway).map_err(AuthError::from)?;
+        let binding = match claims.qsh.as_deref() {
+            None if is_session => Binding::Session,
+            None => Binding::Nothing,
+            Some(CONTEXT_QSH) => Binding::Context,
+            Some(hash) => {
+                let sent = |path| qsh::Request { method: method.as_str(), path, query: &query, form: form.as_deref() };
+                match relative.as_deref().map(sent) {
+                    Some(request) if qsh::matches(hash, &request) => Binding::Request,
+                    _ => Binding::OtherRequest,
+                }
+            }
+        };
+        Ok(Rc::new(Caller::new(state, tenant, claims, binding)))
+    })
+}
+
+/// The tenant that the token names and whose secret signs it. The cache may say yes; only the store says no.
+async fn prove(state: &State, unverified: &Unverified<'_>) -> Result<Arc<Tenant>, Error> {
+    unverified.expect_algorithm("HS256").map_err(AuthError::from)?;
+    let client_key = unverified.claims().tenant().filter(|key| is_key(key)).ok_or(AuthError::NoTenant)?;
+    let signs = |tenant: &&Arc<Tenant>| unverified.verify_hs256(tenant.secret()).is_ok();
+    if let Some(tenant) = state.tenants.cached(client_key).and_then(|known| known.iter().find(signs).cloned()) {
+        return Ok(tenant);
+    }
+    let stored = state.tenants.refreshed(client_key).await?;
+    match stored.iter().find(signs) {
+        Some(tenant) => Ok(Arc::clone(tenant)),
+        None if stored.is_empty() => Err(AuthError::UnknownTenant(shorten(client_key)).into()),
+        None => Err(AuthError::Token(crate::jwt::JwtError::Signature).into()),
+    }
+}
+
+/// Whether the token is a session token of ours; an error when it is neither that nor issued by the tenant. What we
+/// sign with the same secret for the host or for the authorization server is neither.
+fn is_session(claims: &Claims, tenant: &Tenant, addon_key: &str) -> Result<bool, AuthError> {
+    let issuer = claims.iss.as_deref();
+    let is_session = issuer == Some(tenant.signing_key(addon_key))
+        && claims.aud.first() == Some(tenant.client_key())
+        && claims.purpose.as_deref() == Some(AddonClaims::SESSION)
+        && claims.qsh.is_none();
+    if !is_session && (issuer != Some(tenant.client_key()) || claims.purpose.is_some()) {
+        return Err(AuthError::Issuer(shorten(tenant.client_key())));
+    }
+    Ok(is_session)
+}
+
+/// `no-auth`: the tenant is the token's, else `?clientKey=`, else the only one there is.
+async fn unchecked(state: web::Data<State>, token: Option<&str>, query: &str) -> Result<Rc<Caller>, Error> {
+    let claims =
+        token.and_then(|token| Unverified::parse(token, state.config.limits.token).ok()).map(Unverified::into_claims);
+    let named = query.split('&').find_map(|pair| pair.strip_prefix("clientKey="));
+    let named = named.map(|key| percent_decode_str(key).decode_utf8_lossy().into_owned());
+    let client_key = claims.as_ref().and_then(Claims::tenant).map(str::to_owned).or(named);
+    let tenant = match client_key {
+        Some(key) if is_key(&key) => state.tenants.refreshed(&key).await?.first().cloned(),
+        Some(_) => None,
+        None => state.tenants.only().await?,
+    };
+    let tenant = tenant.ok_or(AuthError::NoTenant)?;
+    tracing::warn!(client_key = tenant.client_key(), "no-auth: this request was not authenticated");
+    Ok(Rc::new(Caller::new(state, tenant, claims.unwrap_or_default(), Binding::Unchecked)))
+}
+
+/// A peer on this machine, and not a tunnel or proxy on this machine that speaks for somebody else.
+fn is_local(request: &HttpRequest) -> bool {
+    let forwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "cf-connecting-ip", "via"];
+    request.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback())
+        && !forwarded.iter().any(|name| request.headers().contains_key(*name))
+}
+
+/// A clientKey as a log line shows it: it comes from outside.
+fn shorten(client_key: &str) -> String {
+    client_key.chars().take(80).map(|c| if c.is_control() { '?' } else { c }).collect()
+}

@@ -1,0 +1,65 @@
+//! The command line of the add-on.
+
+use std::process::ExitCode;
+
+use actix_web::web::ServiceConfig;
+use clap::{Parser, Subcommand};
+
+use crate::addon::{Addon, AddonBuilder, StartError};
+use crate::config::{Environment, Vars};
+use crate::{log, store};
+
+#[derive(Parser)]
+#[command(version, about = "An add-on for Jira and Confluence")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand, Clone, Copy)]
+enum Command {
+    /// Serve the add-on (the default)
+    Serve,
+    /// Bring the store's tables to this version, as Heroku's release phase does
+    Migrate,
+}
+
+/// Runs the command of the process's arguments: `serve` builds the add-on, hands it to `prepare`, and runs it with
+/// `routes`.
+///
+/// Exit codes: 0 done, 1 it failed (the reason is on standard error), 2 the arguments are wrong.
+pub async fn main<P, F>(builder: AddonBuilder, prepare: P, routes: F) -> ExitCode
+where
+    P: FnOnce(&Addon),
+    F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
+{
+    let command = Arguments::parse().command.unwrap_or(Command::Serve);
+    match run(command, builder, prepare, routes).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run<P, F>(command: Command, builder: AddonBuilder, prepare: P, routes: F) -> Result<(), StartError>
+where
+    P: FnOnce(&Addon),
+    F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
+{
+    let vars = Vars::from_process();
+    log::start(Environment::from_vars(&vars).is_production(), vars.get("RUST_LOG"));
+    match command {
+        Command::Serve => {
+            let addon = builder.build().await?;
+            prepare(&addon);
+            addon.run(routes).await
+        }
+        Command::Migrate => {
+            let config = builder.load_config()?;
+            println!("{}", store::migrate(&config.store).await?);
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The keys of `config.json`, and the variables that set them.
+
+use config::{Map, Value, ValueKind};
+
+/// Variables and the key that each one sets. Where two set one key, the later wins.
+pub(super) const VARIABLES: &[(&str, &str)] = &[
+    ("PORT", "port"),
+    ("AC_BIND", "bind"),
+    ("AC_LOCAL_BASE_URL", "localBaseUrl"),
+    ("DATABASE_URL", "store.url"),
+    ("DB_URL", "store.url"),
+    ("AC_AUTO_MIGRATE", "store.autoMigrate"),
+    ("AC_HOST_WHITELIST", "whitelist"),
+    ("AC_ALLOWED_BASE_URLS", "allowedBaseUrls"),
+    ("AC_PRODUCT", "product"),
+    ("AC_APP_KEY", "appKey"),
+    ("AC_APP_ID", "appId"),
+    ("AC_HOST_SCRIPT_URL", "hostScriptUrl"),
+    ("AC_MAX_TOKEN_AGE", "maxTokenAge"),
+    ("CONNECT_KEYS_CDN_URL", "installKeysUrl"),
+    ("AC_AUTHORIZATION_SERVER_URL", "authorizationServerUrl"),
+    ("AC_FORGE_JWKS_URL", "forgeJwksUrl"),
+    ("AC_SANDBOX_PORT", "sandbox.port"),
+    ("AC_STORE_ENCRYPTION_KEYS", "storeEncryptionKeys"),
+];
+
+const TOP: &[&str] = &[
+    "port",
+    "bind",
+    "localBaseUrl",
+    "store",
+    "whitelist",
+    "frameAncestors",
+    "allowedBaseUrls",
+    "product",
+    "appKey",
+    "appId",
+    "hostScriptUrl",
+    "maxTokenAge",
+    "jwt",
+    "leeway",
+    "limits",
+    "cache",
+    "errorTemplate",
+    "errorTemplateName",
+    "errorTemplateObject",
+    "expressErrorHandling",
+    "validateDescriptor",
+    "watch",
+    "setupInstallRoute",
+    "userAgent",
+    "hosts",
+    "installKeysUrl",
+    "authorizationServerUrl",
+    "forgeJwksUrl",
+    "sandbox",
+    "storeEncryptionKeys",
+    "app",
+];
+
+/// Keys that ACE reads and we do not need: the environment's name comes from the variables, a transformer is code.
+const TOP_OF_ACE: &[&str] = &["environment", "descriptorTransformer"];
+
+const STORE: &[&str] = &["adapter", "dialect", "url", "storage", "table", "pool", "dialectOptions", "autoMigrate"];
+
+/// `type` is ACE's older word for `dialect`; the rest is for Sequelize and for other adapters of ACE.
+const STORE_OF_ACE: &[&str] = &["type", "logging", "collection", "database", "rs", "region", "endpoint", "retry"];
+
+const POOL: &[&str] = &["max"];
+
+/// Sequelize's; a connection that r2d2 hands out needs none of them.
+const POOL_OF_ACE: &[&str] = &["min", "idle", "acquire", "evict", "maxUses"];
+
+/// The known keys of an object: those of ours and those of ACE that are ignored. `None`: anything may stand there.
+fn known(path: &str) -> Option<(&'static [&'static str], &'static [&'static str])> {
+    match path {
+        "" => Some((TOP, TOP_OF_ACE)),
+        "store" => Some((STORE, STORE_OF_ACE)),
+        "store.pool" => Some((POOL, POOL_OF_ACE)),
+        "jwt" => Some((&["validityInMinutes"], &[])),
+        "limits" => Some((&["body", "forgeBody", "token", "listener"], &[])),
+        "cache" => Some((&["capacity", "ttl"], &[])),
+        "sandbox" => Some((&["port"], &[])),
+        _ => None,
+    }
+}
+
+/// Whether a top-level entry is the section of an environment: an object under a key that is no known one.
+pub(super) fn is_section(key: &str, value: &Value) -> bool {
+    matches!(value.kind, ValueKind::Table(_)) && !TOP.contains(&key) && !TOP_OF_ACE.contains(&key)
+}
+
+/// A warning for each key of `table` that nobody reads, sorted. `place` says where the table stands; `path` is its
+/// key with dots, empty for the whole.
+pub(super) fn unknown(table: &Map<String, Value>, place: &str, path: &str) -> Vec<String> {
+    let Some((ours, of_ace)) = known(path) else {
+        return Vec::new();
+    };
+    let full = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    let mut warnings = Vec::new();
+    for (key, value) in table {
+        if ours.contains(&key.as_str()) {
+            if let ValueKind::Table(inner) = &value.kind {
+                warnings.extend(unknown(inner, place, &full(key)));
+            }
+        } else if !of_ace.contains(&key.as_str()) {
+            let meant = match nearest(key, ours) {
+                Some(near) => format!("did you mean `{}`?", full(near)),
+                None if path.is_empty() => "keys of your own stand under `app`".to_owned(),
+                None => format!("`{path}` has {}", ours.join(", ")),
+            };
+            warnings.push(format!("{place}: `{}` is not known and has no effect; {meant}", full(key)));
+        }
+    }
+    warnings.sort();
+    warnings
+}
+
+/// A warning where a section is named almost like a known key: what stands in it is read in no other environment.
+pub(super) fn misnamed_section(name: &str) -> Option<String> {
+    // `production` is near to `product`.
+    let near = nearest(name, TOP).filter(|_| name != "production")?;
+    Some(format!("config.json: `{name}` is read as the section of an environment; did you mean `{near}`?"))
+}
+
+/// The candidate that `word` was meant to be, if one is near: a third of its letters may be wrong, case is free.
+pub(super) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let lower = word.to_lowercase();
+    candidates
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), *candidate))
+        .filter(|(distance, candidate)| *distance <= candidate.len().min(word.len()).div_ceil(3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_misses_are_found_and_others_are_not() {
+        for (word, near) in [
+            ("prot", Some("port")),
+            ("localbaseurl", Some("localBaseUrl")),
+            ("localBaseURI", Some("localBaseUrl")),
+            ("whiteList", Some("whitelist")),
+            ("stroe", Some("store")),
+            ("errorTemplat", Some("errorTemplate")),
+            ("allowedBaseUrl", Some("allowedBaseUrls")),
+            ("greeting", None),
+            ("x", None),
+            ("staging", None),
+            ("development", None),
+            ("test", None),
+        ] {
+            assert_eq!(nearest(word, TOP), near, "{word}");
+        }
+    }
+
+    #[test]
+    fn every_variable_sets_a_known_key() {
+        for (variable, path) in VARIABLES {
+            let (object, key) = path.rsplit_once('.').unwrap_or(("", path));
+            let (ours, _) = known(object).unwrap();
+            assert!(ours.contains(&key), "{variable}");
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! From the layers to a [`Config`].
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::layers::{self, FILE};
+use super::problems::Fault;
+use super::read::Reader;
+use super::{
+    AppSection, BaseUrl, CacheConfig, Config, ConfigError, DevOptions, Environment, Limits, Product, StoreConfig, Vars,
+    Whitelist, base_url, keys, urls, whitelist,
+};
+
+const NO_AUTH: &str = "AC_OPTS=no-auth";
+const MIB: u64 = 1024 * 1024;
+
+pub(super) fn config(text: Option<&str>, vars: &Vars) -> Result<Config, ConfigError> {
+    let environment = Environment::from_vars(vars);
+    let development = environment.is_development();
+    let (mut reader, mut warnings) = read(text, vars, &environment)?;
+    let reader = &mut reader;
+
+    let port = port(reader, "port").unwrap_or(3000);
+    let local_base_url = local_base_url(reader, &environment, port);
+    let product = product(reader);
+    let options = options(vars, &environment, &mut warnings);
+    let config = Config {
+        port,
+        bind: bind(reader).unwrap_or(IpAddr::V4(if development { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED })),
+        product,
+        store: StoreConfig::resolve(reader, &environment),
+        whitelist: hosts_that_install(reader, &environment, product),
+        frame_ancestors: reader.list("frameAncestors", urls::ancestor).unwrap_or_default(),
+        allowed_base_urls: allowed_base_urls(reader, local_base_url.as_ref()),
+        app_key: reader.parsed("appKey", app_key),
+        app_id: reader.parsed("appId", app_id),
+        host_script_url: reader.parsed("hostScriptUrl", |text| urls::script(text, development)),
+        max_token_age: seconds(reader, "maxTokenAge", 1, 86_400, 900),
+        jwt_validity: Duration::from_secs(
+            60 * reader.whole("jwt.validityInMinutes", 1..=15, " of minutes").unwrap_or(3),
+        ),
+        leeway: seconds(reader, "leeway", 0, 120, 30),
+        limits: limits(reader),
+        cache: CacheConfig {
+            capacity: reader.whole("cache.capacity", 0..=10_000_000, " of tenants").unwrap_or(10_000),
+            ttl: seconds(reader, "cache.ttl", 1, 3600, 10),
+        },
+        error_template: reader.flag("errorTemplate").unwrap_or(true),
+        error_template_name: reader.text("errorTemplateName"),
+        error_template_object: reader.object("errorTemplateObject").unwrap_or_default(),
+        express_error_handling: reader.flag("expressErrorHandling").unwrap_or(false),
+        validate_descriptor: reader.flag("validateDescriptor").unwrap_or(false),
+        watch: reader.flag("watch").unwrap_or(true),
+        setup_install_route: reader.flag("setupInstallRoute").unwrap_or(true),
+        user_agent: reader.parsed("userAgent", user_agent),
+        hosts: secrets(reader.list("hosts", urls::host)),
+        install_keys_url: reader.parsed("installKeysUrl", urls::service),
+        authorization_server_url: reader.parsed("authorizationServerUrl", urls::service),
+        forge_jwks_url: reader.parsed("forgeJwksUrl", urls::service),
+        sandbox_port: self::port(reader, "sandbox.port"),
+        store_encryption_keys: secrets(reader.list("storeEncryptionKeys", |key| Ok(key.to_owned()))),
+        options,
+        app: app(reader),
+        local_base_url: match local_base_url {
+            Some(url) if reader.problems.is_empty() => url,
+            // Without a base URL there is a problem: see local_base_url.
+            _ => return Err(ConfigError::new(std::mem::take(&mut reader.problems))),
+        },
+        environment,
+        warnings,
+    };
+    Ok(with_warnings(config))
+}
+
+/// Parses the file, picks the section, lays the layers over each other; with the warnings about unknown keys.
+fn read(text: Option<&str>, vars: &Vars, environment: &Environment) -> Result<(Reader, Vec<String>), ConfigError> {
+    let name = environment.name();
+    let file = layers::split(layers::parse(text.unwrap_or_default())?, name);
+    if file.section.is_none() && !matches!(name, "development" | "test" | "production") {
+        let there = match (text, file.names.as_slice()) {
+            (None, _) => format!("There is no {FILE}"),
+            (_, []) => format!("{FILE} has no sections"),
+            (_, names) => format!("{FILE} has {}", names.join(", ")),
+        };
+        let fault = Fault::new(
+            "the environment has no section",
+            format!("{there}: add a section `{name}`, or set APP_ENV or NODE_ENV to one that there is"),
+        );
+        return Err(fault.at(name, None).into());
+    }
+
+    let place = format!("{FILE}, section {name}");
+    let mut warnings = keys::unknown(&file.top, FILE, "");
+    warnings.extend(file.names.iter().filter(|other| *other != name).filter_map(|other| keys::misnamed_section(other)));
+    let mut stack = vec![layers::settle(file.top, FILE, vars)];
+    if let Some(section) = file.section {
+        warnings.extend(keys::unknown(&section, &place, ""));
+        stack.push(layers::settle(section, &place, vars));
+    }
+    stack.extend(layers::variables(vars));
+    let values = layers::merge(stack).map_err(|error| {
+        Fault::new(format!("cannot be merged: {error}"), "Compare it with the documentation").at(FILE, None)
+    })?;
+    Ok((Reader::new(values), warnings))
+}
+
+/// Adds what only the whole shows, and logs all warnings.
+fn with_warnings(mut config: Config) -> Config {
+    let url = config.local_base_url.as_url();
+    if config.environment.is_production() && url.scheme() == "http" && !base_url::is_loopback(url) {
+        config.warnings.push("localBaseUrl is http: Atlassian's hosts call an add-on by https alone".to_owned());
+    }
+    if config.environment.is_production() && config.store.url.expose_secret() == "memory:" {
+        config.warnings.push("the store is in memory: a restart forgets every installation".to_owned());
+    }
+    for warning in &config.warnings {
+        // Somebody meant to open the add-on to everybody: no mere warning.
+        if warning.starts_with(NO_AUTH) {
+            tracing::error!("{warning}");
+        } else {
+            tracing::warn!("{warning}");
+        }
+    }
+    config
+}
+
+fn port(reader: &mut Reader, key: &str) -> Option<u16> {
+    reader.whole(key, 0..=u64::from(u16::MAX), "").and_then(|port| port.try_into().ok())
+}
+
+fn bind(reader: &mut Reader) -> Option<IpAddr> {
+    reader.parsed("bind", |text| {
+        let fault = || Fault::new("is no IP address", "Write an address, as in 127.0.0.1, 0.0.0.0 or ::");
+        if text == "localhost" { Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { text.parse().map_err(|_| fault()) }
+    })
+}
+
+/// `None` only with a problem noted.
+fn local_base_url(reader: &mut Reader, environment: &Environment, port: u16) -> Option<BaseUrl> {
+    let key = "localBaseUrl";
+    let Some(value) = reader.value(key).cloned() else {
+        if environment.is_development() {
+            return urls::base(&format!("http://localhost:{port}")).ok();
+        }
+        reader.missing(
+            key,
+            format!("is required in {environment}"),
+            "Set AC_LOCAL_BASE_URL, or localBaseUrl in config.json, to the URL that Atlassian reaches the add-on \
+             by, as in https://addon.example.com",
+        );
+        return None;
+    };
+    let text = reader.text_where(key, |name| (name == "port").then(|| port.to_string()))?;
+    urls::base(&text).map_or_else(|fault| reader.refuse(key, fault, &value), Some)
+}
+
+fn allowed_base_urls(reader: &mut Reader, local: Option<&BaseUrl>) -> Vec<BaseUrl> {
+    let mut urls = reader.list("allowedBaseUrls", urls::base).unwrap_or_default();
+    urls.retain(|url| Some(url) != local);
+    urls
+}
+
+fn product(reader: &mut Reader) -> Product {
+    let parse = |text: &str| {
+        text.parse().map_err(|error: super::UnknownProduct| {
+            Fault::new(error.to_string(), "Write jira, confluence or bitbucket")
+        })
+    };
+    reader.parsed("product", parse).unwrap_or_default()
+}
+
+fn hosts_that_install(reader: &mut Reader, environment: &Environment, product: Product) -> Whitelist {
+    let key = "whitelist";
+    let defaults = || product.default_whitelist().iter().map(|&glob| glob.to_owned()).collect();
+    let value = reader.value(key).cloned();
+    let problems = reader.problems.len();
+    match (reader.list(key, whitelist::glob), value) {
+        (Some(globs), _) if !globs.is_empty() => Whitelist::of(globs),
+        // In development an empty list stands for any host, as `""` does in ACE's.
+        _ if environment.is_development() => Whitelist::any(),
+        (Some(_), Some(value)) if reader.problems.len() == problems => {
+            let remedy = "Name the hosts that may install the add-on, or take the key away for those of Atlassian";
+            reader.refuse::<()>(key, Fault::new("names no host", remedy), &value);
+            Whitelist::of(Vec::new())
+        }
+        _ => Whitelist::of(defaults()),
+    }
+}
+
+fn limits(reader: &mut Reader) -> Limits {
+    let mut bytes = |key, most: u64, default: u64| {
+        let bytes = reader.whole(key, 1024..=most, " of bytes").unwrap_or(default);
+        usize::try_from(bytes).unwrap_or(usize::MAX)
+    };
+    Limits {
+        body: bytes("limits.body", 100 * MIB, 2 * MIB),
+        forge_body: bytes("limits.forgeBody", 100 * MIB, 5 * MIB),
+        token: bytes("limits.token", 64 * 1024, 16 * 1024),
+        listener: seconds(reader, "limits.listener", 1, 60, 10),
+    }
+}
+
+fn seconds(reader: &mut Reader, key: &str, least: u64, most: u64, default: u64) -> Duration {
+    Duration::from_secs(reader.whole(key, least..=most, " of seconds").unwrap_or(default))
+}
+
+/// The pattern that Atlassian's schema has for it.
+fn app_key(text: &str) -> Result<String, Fault> {
+    if text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')) {
+        return Ok(text.to_owned());
+    }
+    Err(Fault::new("is no key of an add-on", "Use letters, digits, dots, dashes and underscores alone"))
+}
+
+fn app_id(text: &str) -> Result<String, Fault> {
+    let id = text.strip_prefix("ari:cloud:ecosystem::app/").unwrap_or(text);
+    if !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        return Ok(id.to_owned());
+    }
+    Err(Fault::new("is no id of a Forge app", "Write app.id as it stands in the Forge manifest"))
+}
+
+fn user_agent(text: &str) -> Result<String, Fault> {
+    if text.bytes().all(|b| (b' '..=b'~').contains(&b)) {
+        return Ok(text.to_owned());
+    }
+    Err(Fault::new("cannot stand in a header", "Use printable ASCII alone"))
+}
+
+fn secrets(list: Option<Vec<String>>) -> Vec<SecretString> {
+    list.unwrap_or_default().into_iter().map(SecretString::from).collect()
+}
+
+fn app(reader: &mut Reader) -> AppSection {
+    let empty = || config::Value::new(None, layers::Table::new());
+    match reader.value("app").cloned() {
+        Some(value) if matches!(value.kind, config::ValueKind::Table(_)) => AppSection(value),
+        Some(value) => {
+            // The value may be anything of the add-on's, so only its place is shown.
+            let fault = Fault::new("is no object", "Write your keys in braces, as in { \"greeting\": \"Hello\" }");
+            reader.problems.push(fault.at("app", value.origin().map(|origin| format!("… ({origin})"))));
+            AppSection(empty())
+        }
+        None => AppSection(empty()),
+    }
+}
+
+fn options(vars: &Vars, environment: &Environment, warnings: &mut Vec<String>) -> DevOptions {
+    let (mut options, unknown) = DevOptions::parse(vars.get("AC_OPTS").unwrap_or_default());
+    warnings.extend(unknown);
+    if options.no_auth && environment.is_production() {
+        options.no_auth = false;
+        warnings.push(format!("{NO_AUTH} has no effect in {environment}: requests are authenticated"));
+    }
+    options
+}

@@ -1,0 +1,149 @@
+//! The small groups of settings.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::keys::nearest;
+
+/// The Atlassian product that the add-on is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Product {
+    /// `jira`.
+    #[default]
+    Jira,
+    /// `confluence`.
+    Confluence,
+    /// `bitbucket`.
+    Bitbucket,
+}
+
+impl Product {
+    /// The name in the configuration: `jira`, `confluence`, `bitbucket`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Jira => "jira",
+            Self::Confluence => "confluence",
+            Self::Bitbucket => "bitbucket",
+        }
+    }
+
+    /// The hosts that install in production, where `whitelist` names none.
+    pub(super) fn default_whitelist(self) -> &'static [&'static str] {
+        match self {
+            Self::Jira | Self::Confluence => &["*.atlassian.net"],
+            Self::Bitbucket => &["bitbucket.org", "*.bitbucket.org"],
+        }
+    }
+}
+
+/// The text is no name of a product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is no product")]
+pub struct UnknownProduct;
+
+impl FromStr for Product {
+    type Err = UnknownProduct;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        [Self::Jira, Self::Confluence, Self::Bitbucket]
+            .into_iter()
+            .find(|product| product.as_str().eq_ignore_ascii_case(name))
+            .ok_or(UnknownProduct)
+    }
+}
+
+/// How much a request may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// `limits.body`: bytes of a request's body at most; 2 MiB.
+    pub body: usize,
+    /// `limits.forgeBody`: bytes of a Forge invocation's body at most; 5 MiB, Forge's own limit.
+    pub forge_body: usize,
+    /// `limits.token`: bytes of a token at most; 16 KiB.
+    pub token: usize,
+    /// `limits.listener`, in seconds: how long the listeners of an event may take before the host is told to retry;
+    /// 10 s.
+    pub listener: Duration,
+}
+
+/// The cache of tenants in front of the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CacheConfig {
+    /// `cache.capacity`: tenants at most; 10 000. 0: no cache.
+    pub capacity: u64,
+    /// `cache.ttl`, in seconds: how old an entry may get; 10 s.
+    pub ttl: Duration,
+}
+
+/// The words of `AC_OPTS`, separated by commas or white space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct DevOptions {
+    /// `no-reg`: neither register with a host nor open the sandbox.
+    pub no_reg: bool,
+    /// `force-reg`: register even where the host has the add-on.
+    pub force_reg: bool,
+    /// `force-dereg`: deregister on stop.
+    pub force_dereg: bool,
+    /// `no-auth`: page and token routes skip signature, `exp` and qsh for peers on loopback. Always false in
+    /// production.
+    pub no_auth: bool,
+}
+
+impl DevOptions {
+    /// The options, and a warning for each word that is none.
+    pub(super) fn parse(words: &str) -> (Self, Vec<String>) {
+        const KNOWN: [&str; 4] = ["no-reg", "force-reg", "force-dereg", "no-auth"];
+        let mut options = Self::default();
+        let mut warnings = Vec::new();
+        for word in words.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty()) {
+            match word {
+                "no-reg" => options.no_reg = true,
+                "force-reg" => options.force_reg = true,
+                "force-dereg" => options.force_dereg = true,
+                "no-auth" => options.no_auth = true,
+                _ => warnings.push(match nearest(word, &KNOWN) {
+                    Some(known) => format!("AC_OPTS: `{word}` is no option; did you mean `{known}`?"),
+                    None => format!("AC_OPTS: `{word}` is no option; there are {}", KNOWN.join(", ")),
+                }),
+            }
+        }
+        (options, warnings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_split_at_commas_and_white_space() {
+        let (options, warnings) = DevOptions::parse("no-reg,force-reg  no-auth\tforce-dereg,");
+        assert_eq!(options, DevOptions { no_reg: true, force_reg: true, force_dereg: true, no_auth: true });
+        assert_eq!(warnings, Vec::<String>::new());
+        assert_eq!(DevOptions::parse(""), (DevOptions::default(), vec![]));
+    }
+
+    #[test]
+    fn words_that_are_no_options_warn() {
+        let (options, warnings) = DevOptions::parse("no-regs no-token-verfication NO-AUTH");
+        assert_eq!(options, DevOptions::default());
+        insta::assert_snapshot!(warnings.join("\n"), @"
+        AC_OPTS: `no-regs` is no option; did you mean `no-reg`?
+        AC_OPTS: `no-token-verfication` is no option; there are no-reg, force-reg, force-dereg, no-auth
+        AC_OPTS: `NO-AUTH` is no option; did you mean `no-auth`?
+        ");
+    }
+
+    #[test]
+    fn products_by_name() {
+        assert_eq!("Confluence".parse(), Ok(Product::Confluence));
+        assert_eq!("trello".parse::<Product>(), Err(UnknownProduct));
+        for product in [Product::Jira, Product::Confluence, Product::Bitbucket] {
+            assert_eq!(product.as_str().parse(), Ok(product));
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! `atlassian-connect.json`: read, placeholders filled, transformed by the add-on's code, checked.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use actix_web::web::Bytes;
+use serde_json::Value;
+
+use crate::config::{Config, Product};
+
+/// The name of the file in the working directory, and of the route.
+pub const FILE_NAME: &str = "atlassian-connect.json";
+
+/// Code of the add-on's that changes the filled descriptor before it is served, ACE's `descriptorTransformer`.
+pub type Transformer = Arc<dyn Fn(Value, &Config) -> Value + Send + Sync>;
+
+/// What is wrong with a descriptor. Texts say where.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum DescriptorError {
+    /// The file is not there or cannot be read.
+    #[error("{file} cannot be read: {reason}. It belongs into the directory that the add-on is started in.")]
+    Unreadable {
+        /// The path.
+        file: String,
+        /// The system's words.
+        reason: String,
+    },
+    /// The file is no JSON.
+    #[error("{file}, line {line}, column {column}: {reason}")]
+    Malformed {
+        /// The path.
+        file: String,
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+        /// What the reader expected.
+        reason: String,
+    },
+    /// A required member is missing or of the wrong type.
+    #[error("{file}: {path} {reason}")]
+    Invalid {
+        /// The path of the file.
+        file: String,
+        /// `$.key`, `$.modules.webhooks[0].url` …
+        path: String,
+        /// What is expected there.
+        reason: String,
+    },
+}
+
+/// A webhook of the descriptor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Webhook {
+    /// `jira:issue_created` …
+    pub event: String,
+    /// Below the base URL, as it stands in the descriptor, with its query and `${…}`.
+    pub url: String,
+}
+
+/// The callbacks that a host calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifecycle {
+    /// Signed with RS256.
+    Installed,
+    /// Signed with RS256.
+    Uninstalled,
+    /// Signed with the tenant's secret.
+    Enabled,
+    /// Signed with the tenant's secret.
+    Disabled,
+}
+
+impl Lifecycle {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Installed, Self::Uninstalled, Self::Enabled, Self::Disabled];
+
+    /// The member of `lifecycle` in the descriptor, and the `eventType` of the payload.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Installed => "installed",
+            Self::Uninstalled => "uninstalled",
+            Self::Enabled => "enabled",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+/// A descriptor as it is served.
+#[derive(Debug, Clone)]
+pub struct Descriptor {
+    value: Value,
+    json: Bytes,
+    key: String,
+    name: String,
+    base_url: String,
+}
+
+impl Descriptor {
+    /// Reads `file`, fills and transforms it.
+    ///
+    /// # Errors
+    /// [`DescriptorError`], with line and column where the file is no JSON.
+    pub fn load(file: &Path, config: &Config, transformer: Option<&Transformer>) -> Result<Self, DescriptorError> {
+        let shown = file.display().to_string();
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| DescriptorError::Unreadable { file: shown.clone(), reason: error.to_string() })?;
+        Self::parse(&shown, &text, config, transformer)
+    }
+
+    /// The same for a text; `file` is what errors call it.
+    ///
+    /// # Errors
+    /// [`DescriptorError`].
+    pub fn parse(
+        file: &str,
+        text: &str,
+        config: &Config,
+        transformer: Option<&Transformer>,
+    ) -> Result<Self, DescriptorError> {
+        let mut value = read(file, text)?;
+        fill(
+            &mut value,
+            &[
+                ("{{localBaseUrl}}", config.local_base_url.as_str()),
+                ("{{environment}}", config.environment.name()),
+                ("{{appKey}}", config.app_key.as_deref().unwrap_or("{{appKey}}")),
+            ],
+        );
+        if let (Product::Bitbucket, Some(members)) = (config.product, value.as_object_mut()) {
+            // Bitbucket's schema does not know it
+            members.shift_remove("apiMigrations");
+        }
+        if let Some(transform) = transformer {
+            value = transform(value, config);
+        }
+        let invalid = |path: &str, reason: &str| DescriptorError::Invalid {
+            file: file.to_owned(),
+            path: path.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let member = |name: &str| value.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let key = member("key").ok_or_else(|| invalid("$.key", "must be a non-empty string"))?;
+        if key == "{{appKey}}" {
+            return Err(invalid(
+                "$.key",
+                "is {{appKey}}, and neither appKey in config.json nor AC_APP_KEY says what that is",
+            ));
+        }
+        if !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')) {
+            return Err(invalid("$.key", "may hold letters, digits, '-', '.' and '_' only"));
+        }
+        let base_url = member("baseUrl").ok_or_else(|| invalid("$.baseUrl", "must be a non-empty string"))?;
+        for lifecycle in Lifecycle::ALL {
+            match value.get("lifecycle").and_then(|paths| paths.get(lifecycle.name())) {
+                None | Some(Value::Null) => {}
+                Some(Value::String(path)) if path.starts_with('/') => {}
+                Some(_) => {
+                    return Err(invalid(
+                        &format!("$.lifecycle.{}", lifecycle.name()),
+                        "must be a path that starts with /",
+                    ));
+                }
+            }
+        }
+        let (key, base_url) = (key.to_owned(), base_url.to_owned());
+        let name = member("name").unwrap_or(&key).to_owned();
+        let json = serde_json::to_vec(&value).map_err(|error| invalid("$", &error.to_string()))?;
+        Ok(Self { value, json: json.into(), key, name, base_url })
+    }
+
+    /// The whole descriptor.
+    #[must_use]
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// The bytes that are served.
+    #[must_use]
+    pub fn json(&self) -> &Bytes {
+        &self.json
+    }
+
+    /// The add-on's key.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The add-on's name, else its key.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The `baseUrl` member, which is what hosts name as `aud` of a lifecycle token.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// The path of a lifecycle callback below the base URL, if the descriptor names one.
+    #[must_use]
+    pub fn lifecycle(&self, callback: Lifecycle) -> Option<&str> {
+        self.value.get("lifecycle")?.get(callback.name())?.as_str()
+    }
+
+    /// The webhooks, one or a list in the descriptor. Those without event or url are left out with a warning.
+    #[must_use]
+    pub fn webhooks(&self) -> Vec<Webhook> {
+        let webhooks = self.value.pointer("/modules/webhooks");
+        let entries = match webhooks {
+            Some(Value::Array(entries)) => entries.as_slice(),
+            Some(entry) => std::slice::from_ref(entry),
+            None => &[],
+        };
+        let read = |entry: &Value| {
+            let text = |name: &str| entry.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+            let webhook = text("event").zip(text("url"));
+            if webhook.is_none() {
+                tracing::warn!(%entry, "a webhook of the descriptor has no event or no url: it is not served");
+            }
+            webhook.map(|(event, url)| Webhook { event: event.to_owned(), url: url.to_owned() })
+        };
+        entries.iter().filter_map(read).collect()
+    }
+}
+
+/// Strict JSON first: only its errors are told. What ACE reads besides (comments, trailing commas) is read with a
+/// warning, so that an add-on which moves from there starts.
+fn read(file: &str, text: &str) -> Result<Value, DescriptorError> {
+    serde_json::from_str(text).or_else(|error| {
+        let malformed = DescriptorError::Malformed {
+            file: file.to_owned(),
+            line: error.line(),
+            column: error.column(),
+            reason: without_position(&error),
+        };
+        match json5::from_str(text) {
+            Ok(value) => {
+                tracing::warn!("{malformed}; read as JSON5, as atlassian-connect-express does, and served as JSON");
+                Ok(value)
+            }
+            Err(_) => Err(malformed),
+        }
+    })
+}
+
+fn without_position(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or(&text).to_owned()
+}
+
+/// Replaces every occurrence in every string value; names of members are left alone.
+fn fill(value: &mut Value, placeholders: &[(&str, &str)]) {
+    match value {
+        Value::String(text) => {
+            for (placeholder, replacement) in placeholders {
+                if text.contains(placeholder) {
+                    *text = text.replace(placeholder, replacement);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| fill(item, placeholders)),
+        Value::Object(members) => members.values_mut().for_each(|member| fill(member, placeholders)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Vars;
+
+    fn config(vars: &[(&str, &str)]) -> Config {
+        let vars = vars.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect::<Vars>();
+        Config::from_parts(None, &vars).unwrap()
+    }
+
+    fn parse(text: &str) -> Result<Descriptor, DescriptorError> {
+        Descriptor::parse("atlassian-connect.json", text, &config(&[("AC_APP_KEY", "com.example.app")]), None)
+    }
+
+    #[test]
+    fn placeholders_are_filled_wherever_they_stand() {
+        let descriptor = parse(
+            r#"{"key": "{{appKey}}", "baseUrl": "{{localBaseUrl}}", "name": "{{environment}}, {{environment}}",
+                "modules": {"x": [{"url": "/a?{{other}}&k={{appKey}}"}]}}"#,
+        );
+        insta::assert_snapshot!(String::from_utf8_lossy(descriptor.unwrap().json()), @r#"{"key":"com.example.app","baseUrl":"http://localhost:3000","name":"development, development","modules":{"x":[{"url":"/a?{{other}}&k=com.example.app"}]}}"#);
+    }
+
+    #[test]
+    fn errors_say_where() {
+        let error = |text| parse(text).unwrap_err().to_string();
+        insta::assert_snapshot!(error("{\n  \"key\": \"a\"\n  \"name\": 1}"), @"atlassian-connect.json, line 3, column 3: expected `,` or `}`");
+        insta::assert_snapshot!(error("{}"), @"atlassian-connect.json: $.key must be a non-empty string");
+        insta::assert_snapshot!(error(r#"{"key": "a b", "baseUrl": "x"}"#), @"atlassian-connect.json: $.key may hold letters, digits, '-', '.' and '_' only");
+        insta::assert_snapshot!(error(r#"{"key": "a"}"#), @"atlassian-connect.json: $.baseUrl must be a non-empty string");
+        insta::assert_snapshot!(error(r#"{"key": "a", "baseUrl": "x", "lifecycle": {"installed": "installed"}}"#), @"atlassian-connect.json: $.lifecycle.installed must be a path that starts with /");
+        let missing = Descriptor::load(Path::new("nowhere/atlassian-connect.json"), &config(&[]), None).unwrap_err();
+        assert!(missing.to_string().starts_with("nowhere/atlassian-connect.json cannot be read: "), "{missing}");
+    }
+
+    #[test]
+    fn a_key_that_nobody_knows_is_an_error() {
+        let text = r#"{"key": "{{appKey}}", "baseUrl": "x"}"#;
+        let error = Descriptor::parse("d.json", text, &config(&[]), None).unwrap_err().to_string();
+        insta::assert_snapshot!(error, @"d.json: $.key is {{appKey}}, and neither appKey in config.json nor AC_APP_KEY says what that is");
+    }
+
+    #[test]
+    fn what_ace_reads_is_read() {
+        let descriptor = parse("{\"key\": \"a\", // comment\n \"baseUrl\": \"x\", \"z\": 1, \"b\": [1,],}").unwrap();
+        assert_eq!(descriptor.json().as_ref(), br#"{"key":"a","baseUrl":"x","z":1,"b":[1]}"#);
+    }
+
+    #[test]
+    fn a_transformer_has_the_last_word() {
+        let transformer: Transformer = Arc::new(|mut value, config| {
+            value["name"] = format!("on {}", config.local_base_url.as_str()).into();
+            value
+        });
+        let text = r#"{"key": "a", "baseUrl": "{{localBaseUrl}}"}"#;
+        let descriptor = Descriptor::parse("d", text, &config(&[]), Some(&transformer)).unwrap();
+        assert_eq!(descriptor.name(), "on http://localhost:3000");
+    }
+
+    #[test]
+    fn one_webhook_or_many() {
+        let webhooks = |text: &str| {
+            let text = format!(r#"{{"key": "a", "baseUrl": "x", "modules": {{"webhooks": {text}}}}}"#);
+            parse(&text).unwrap().webhooks().into_iter().map(|w| format!("{} {}", w.event, w.url)).collect::<Vec<_>>()
+        };
+        assert_eq!(webhooks(r#"{"event": "e", "url": "/w"}"#), ["e /w"]);
+        assert_eq!(webhooks(r#"[{"event": "e", "url": "/w"}, {"event": "f"}, {"url": "/x"}, 1]"#), ["e /w"]);
+    }
+
+    #[test]
+    fn bitbucket_gets_no_api_migrations() {
+        let text = r#"{"key": "a", "baseUrl": "x", "apiMigrations": {"gdpr": true}}"#;
+        let descriptor = |product| Descriptor::parse("d", text, &config(&[("AC_PRODUCT", product)]), None).unwrap();
+        assert!(descriptor("bitbucket").value().get("apiMigrations").is_none());
+        assert!(descriptor("jira").value().get("apiMigrations").is_some());
+    }
+}

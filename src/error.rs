@@ -1,0 +1,169 @@
+//! The one error of request handling: every HTTP status is chosen here.
+//!
+//! A concern (configuration, descriptor, store, JWT) has an error type of its own beside its code and turns into
+//! this one where it reaches a request. Rendering by `Accept` is the middleware's, see [`crate::middleware`].
+
+use std::borrow::Cow;
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, ResponseError};
+
+/// Why a request is not answered as asked.
+///
+/// Each variant holds what the *log* may say. What the *caller* may read is [`Error::public_message`]: it never holds
+/// a token, a secret or anything of the inside. `Display` is the log's form.
+///
+/// ```
+/// use atlassian_connect_actix::Error;
+/// use actix_web::ResponseError;
+///
+/// let error = Error::forbidden("You need to administer this site", "ADMINISTER not granted to 557058:1");
+/// assert_eq!(error.status_code(), 403);
+/// assert_eq!(error.public_message(), "You need to administer this site");
+/// ```
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Who calls is not proven: 401 with `WWW-Authenticate: JWT`.
+    #[error("not authenticated: {detail}")]
+    Unauthorized {
+        /// For the caller.
+        public: Cow<'static, str>,
+        /// For the log.
+        detail: String,
+    },
+    /// Who calls is known and may not: 403.
+    #[error("not permitted: {detail}")]
+    Forbidden {
+        /// For the caller.
+        public: Cow<'static, str>,
+        /// For the log.
+        detail: String,
+    },
+    /// The request itself is malformed: 400.
+    #[error("bad request: {detail}")]
+    BadRequest {
+        /// For the caller.
+        public: Cow<'static, str>,
+        /// For the log.
+        detail: String,
+    },
+    /// Nothing is served here: 404.
+    #[error("no such route")]
+    NotFound,
+    /// The route knows other methods: 405.
+    #[error("method not allowed")]
+    MethodNotAllowed,
+    /// The body is larger than the limit, in bytes: 413.
+    #[error("the body is larger than {limit} bytes")]
+    TooLarge {
+        /// Bytes.
+        limit: usize,
+    },
+    /// The body did not arrive whole: 400, for whoever still listens.
+    #[error("the body could not be read: {detail}")]
+    Body {
+        /// For the log.
+        detail: String,
+    },
+    /// A server that we need (store, key server) is away: 503 with `Retry-After`.
+    #[error("temporarily unavailable: {detail}")]
+    Unavailable {
+        /// For the log.
+        detail: String,
+    },
+    /// The host failed us: 502.
+    #[error("the host could not be called: {detail}")]
+    BadGateway {
+        /// For the log.
+        detail: String,
+    },
+    /// The host did not answer in time: 504.
+    #[error("the host did not answer in time: {detail}")]
+    GatewayTimeout {
+        /// For the log.
+        detail: String,
+    },
+    /// A fault of ours or of the add-on's code: 500.
+    #[error("internal error: {detail}")]
+    Internal {
+        /// For the log.
+        detail: String,
+    },
+}
+
+impl Error {
+    /// A 401 with our usual sentence; `detail` goes to the log alone.
+    pub fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::Unauthorized { public: Cow::Borrowed("The request could not be authenticated."), detail: detail.into() }
+    }
+
+    /// A 401 whose caller is told `public`.
+    pub fn unauthorized_because(public: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self::Unauthorized { public: public.into(), detail: detail.into() }
+    }
+
+    /// A 403 whose caller is told `public`.
+    pub fn forbidden(public: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self::Forbidden { public: public.into(), detail: detail.into() }
+    }
+
+    /// A 400 whose caller is told `public`, which the log says too.
+    pub fn bad_request(public: impl Into<Cow<'static, str>>) -> Self {
+        let public = public.into();
+        Self::BadRequest { detail: public.clone().into_owned(), public }
+    }
+
+    /// A 500; `detail` goes to the log alone.
+    pub fn internal(detail: impl std::fmt::Display) -> Self {
+        Self::Internal { detail: detail.to_string() }
+    }
+
+    /// What the caller reads. Not escaped: whoever writes it into HTML escapes it.
+    #[must_use]
+    pub fn public_message(&self) -> Cow<'static, str> {
+        match self {
+            Self::Unauthorized { public, .. } | Self::Forbidden { public, .. } | Self::BadRequest { public, .. } => {
+                public.clone()
+            }
+            Self::NotFound => Cow::Borrowed("There is nothing at this address."),
+            Self::MethodNotAllowed => Cow::Borrowed("This address does not answer that method."),
+            Self::TooLarge { limit } => Cow::Owned(format!("The body is larger than {limit} bytes.")),
+            Self::Body { .. } => Cow::Borrowed("The body could not be read."),
+            Self::Unavailable { .. } => {
+                Cow::Borrowed("The add-on is not available at the moment. Try again in a few seconds.")
+            }
+            Self::BadGateway { .. } => Cow::Borrowed("The host could not be called."),
+            Self::GatewayTimeout { .. } => Cow::Borrowed("The host did not answer in time."),
+            Self::Internal { .. } => Cow::Borrowed("Something went wrong in the add-on."),
+        }
+    }
+}
+
+impl ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
+            Self::Forbidden { .. } => StatusCode::FORBIDDEN,
+            Self::BadRequest { .. } | Self::Body { .. } => StatusCode::BAD_REQUEST,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::BadGateway { .. } => StatusCode::BAD_GATEWAY,
+            Self::GatewayTimeout { .. } => StatusCode::GATEWAY_TIMEOUT,
+            Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The plain form; inside the add-on's scope the middleware renders the body by `Accept`.
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        match self {
+            Self::Unauthorized { .. } => response.insert_header((header::WWW_AUTHENTICATE, "JWT")),
+            Self::Unavailable { .. } => response.insert_header((header::RETRY_AFTER, "5")),
+            _ => &mut response,
+        };
+        response.content_type("text/plain; charset=utf-8").body(self.public_message().into_owned())
+    }
+}

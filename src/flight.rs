@@ -1,0 +1,130 @@
+//! Work that many requests want at once is done once.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::OnceCell;
+
+/// Joins concurrent calls for one key into one run. A caller that goes away does not take the run with it: the next
+/// one in line takes over.
+#[derive(Debug)]
+pub struct Flights<K, V> {
+    cells: Mutex<HashMap<K, Arc<OnceCell<V>>>>,
+}
+
+impl<K: Eq + Hash + Clone, V: Clone> Flights<K, V> {
+    /// No call is under way.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { cells: Mutex::new(HashMap::new()) }
+    }
+
+    /// Joins the run that waits to begin for `key`, or becomes it. `wait` passes before the run begins; whoever calls
+    /// until then joins, whoever calls later starts another: so a caller's answer never stems from before its call.
+    pub async fn join<W, R>(&self, key: K, wait: impl FnOnce() -> W, run: impl FnOnce() -> R) -> V
+    where
+        W: Future<Output = ()>,
+        R: Future<Output = V>,
+    {
+        let cell = Arc::clone(self.lock().entry(key.clone()).or_default());
+        let departure = Departure { flights: self, key, cell: &cell };
+        cell.get_or_init(|| async {
+            wait().await;
+            departure.leave();
+            run().await
+        })
+        .await
+        .clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<K, Arc<OnceCell<V>>>> {
+        // nothing panics while the lock is held; a poisoned map would be as good as any
+        self.cells.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Eq + Hash + Clone, V: Clone> Default for Flights<K, V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Takes a cell out of the map when its run begins, or when its last caller goes away before.
+struct Departure<'a, K: Eq + Hash + Clone, V: Clone> {
+    flights: &'a Flights<K, V>,
+    key: K,
+    cell: &'a Arc<OnceCell<V>>,
+}
+
+impl<K: Eq + Hash + Clone, V: Clone> Departure<'_, K, V> {
+    fn leave(&self) {
+        let mut cells = self.flights.lock();
+        if cells.get(&self.key).is_some_and(|cell| Arc::ptr_eq(cell, self.cell)) {
+            cells.remove(&self.key);
+        }
+    }
+}
+
+impl<K: Eq + Hash + Clone, V: Clone> Drop for Departure<'_, K, V> {
+    fn drop(&mut self) {
+        // the map and this caller hold it: nobody else waits
+        let mut cells = self.flights.lock();
+        if Arc::strong_count(self.cell) <= 2 && cells.get(&self.key).is_some_and(|cell| Arc::ptr_eq(cell, self.cell)) {
+            cells.remove(&self.key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::future::join_all;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    #[actix_web::test]
+    async fn concurrent_calls_are_one_run_and_later_ones_another() {
+        let flights = Flights::<&str, usize>::new();
+        let runs = AtomicUsize::new(0);
+        let call = || {
+            flights.join("key", tokio::task::yield_now, || async {
+                tokio::task::yield_now().await;
+                runs.fetch_add(1, Ordering::SeqCst)
+            })
+        };
+        assert_eq!(join_all((0..50).map(|_| call())).await, vec![0; 50]);
+        assert_eq!(call().await, 1);
+        assert!(flights.lock().is_empty());
+    }
+
+    #[actix_web::test]
+    async fn whoever_comes_after_the_beginning_waits_for_the_next_run() {
+        let flights = Flights::<&str, usize>::new();
+        let runs = AtomicUsize::new(0);
+        let (begun, mut wait) = tokio::sync::mpsc::unbounded_channel();
+        let run = || async {
+            let _ = begun.send(());
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            runs.fetch_add(1, Ordering::SeqCst)
+        };
+        let first = flights.join("key", || async {}, run);
+        let second = async {
+            wait.recv().await;
+            flights.join("key", || async {}, run).await
+        };
+        let (first, second) = futures_util::future::join(first, second).await;
+        assert_eq!((first, second, runs.load(Ordering::SeqCst)), (0, 1, 2));
+    }
+
+    #[actix_web::test]
+    async fn a_caller_that_goes_away_is_replaced_and_leaves_nothing() {
+        let flights = Flights::<&str, usize>::new();
+        let never = flights.join("key", std::future::pending, || async { 1 });
+        assert!(tokio::time::timeout(Duration::from_millis(1), never).await.is_err());
+        assert!(flights.lock().is_empty());
+        assert_eq!(flights.join("key", || async {}, || async { 2 }).await, 2);
+    }
+}

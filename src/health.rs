@@ -1,0 +1,28 @@
+//! `/healthz`: the process answers. `/readyz`: so does the store.
+
+use std::time::Duration;
+
+use actix_web::{HttpResponse, web};
+
+use crate::error::Error;
+use crate::state::Shared;
+
+/// A store that takes longer is as good as away: whoever asks is a load balancer.
+const LIMIT: Duration = Duration::from_secs(3);
+
+/// Mounts both.
+pub fn routes(cfg: &mut web::ServiceConfig) {
+    cfg.route("/healthz", web::get().to(healthz)).route("/readyz", web::get().to(readyz));
+}
+
+async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().json(serde_json::json!({ "status": "ok" }))
+}
+
+async fn readyz(addon: Shared) -> Result<HttpResponse, Error> {
+    match tokio::time::timeout(LIMIT, addon.tenants.store().ping()).await {
+        Ok(answer) => answer?,
+        Err(_) => return Err(Error::Unavailable { detail: format!("the store does not answer within {LIMIT:?}") }),
+    }
+    Ok(HttpResponse::Ok().json(serde_json::json!({ "status": "ready" })))
+}

@@ -1,0 +1,174 @@
+//! The claims of a Connect token, typed strictly: a claim of another type makes the whole token malformed.
+
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::JwtError;
+
+/// The claims that Connect and this framework use; others are ignored.
+///
+/// Source: RFC 7519; Atlassian, "Understanding JWT for Connect apps".
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Claims {
+    /// Who signed: a host's clientKey, or the key of the add-on.
+    #[serde(default)]
+    pub iss: Option<String>,
+    /// The Atlassian account id of the user; absent for an anonymous one.
+    #[serde(default)]
+    pub sub: Option<String>,
+    /// For whom: empty when absent.
+    #[serde(default)]
+    pub aud: Audience,
+    /// Expiry in seconds since 1970: required, a token without one would live for ever.
+    #[serde(deserialize_with = "seconds")]
+    pub exp: i64,
+    /// Not valid before, in seconds since 1970.
+    #[serde(default, deserialize_with = "optional_seconds")]
+    pub nbf: Option<i64>,
+    /// Issued at, in seconds since 1970.
+    #[serde(default, deserialize_with = "optional_seconds")]
+    pub iat: Option<i64>,
+    /// The hash of the request that the token is bound to, or [`super::CONTEXT_QSH`].
+    #[serde(default)]
+    pub qsh: Option<String>,
+    /// What the user looks at: `{"jira": {"issue": {"id": …}}, "user": {…}}`.
+    #[serde(default)]
+    pub context: Option<Value>,
+    /// What the add-on meant the token for; only tokens of our own carry it, see [`super::AddonClaims`].
+    #[serde(default, rename = "use")]
+    pub purpose: Option<String>,
+}
+
+impl Claims {
+    /// Checks `exp` and `nbf` against `now`, both with `leeway`; all in seconds.
+    ///
+    /// # Errors
+    /// [`JwtError::Expired`], [`JwtError::NotYetValid`].
+    pub fn check_time(&self, now: i64, leeway: i64) -> Result<(), JwtError> {
+        if self.exp.saturating_add(leeway) <= now {
+            return Err(JwtError::Expired);
+        }
+        match self.nbf {
+            Some(nbf) if nbf.saturating_sub(leeway) > now => Err(JwtError::NotYetValid),
+            _ => Ok(()),
+        }
+    }
+
+    /// The tenant that the token speaks of, not verified: the first audience, else the issuer. ACE looks it up so:
+    /// a token of the add-on's own names the tenant as its audience, a token of the host is issued by it.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&str> {
+        self.aud.first().or(self.iss.as_deref()).filter(|key| !key.is_empty())
+    }
+
+    /// The account id of the user: `context.user.accountId`, else `sub`.
+    #[must_use]
+    pub fn account_id(&self) -> Option<&str> {
+        let of_context = self.context.as_ref().and_then(|context| context.pointer("/user/accountId")?.as_str());
+        of_context.filter(|id| !id.is_empty()).or(self.sub.as_deref())
+    }
+}
+
+/// The `aud` claim: a string or a list of strings (RFC 7519, 4.1.3).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Audience(Vec<String>);
+
+impl Audience {
+    /// The first audience, which is the one that Connect looks at.
+    #[must_use]
+    pub fn first(&self) -> Option<&str> {
+        self.0.first().map(String::as_str)
+    }
+}
+
+impl<'de> Deserialize<'de> for Audience {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            One(String),
+            Many(Vec<String>),
+            Null(()),
+        }
+        Ok(Self(match Form::deserialize(deserializer)? {
+            Form::One(one) => vec![one],
+            Form::Many(many) => many,
+            Form::Null(()) => Vec::new(),
+        }))
+    }
+}
+
+/// A NumericDate may have a fraction (RFC 7519, 2); `as` saturates, so no number makes an overflow.
+#[allow(clippy::cast_possible_truncation)]
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    f64::deserialize(deserializer).map(|seconds| seconds.floor() as i64)
+}
+
+#[allow(clippy::cast_possible_truncation)]
+fn optional_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    Ok(Option::<f64>::deserialize(deserializer)?.map(|seconds| seconds.floor() as i64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claims(json: &str) -> Option<Claims> {
+        serde_json::from_str(json).ok()
+    }
+
+    #[test]
+    fn claims_of_another_type_are_refused() {
+        for json in [
+            "{}",
+            r#"{"exp": null}"#,
+            r#"{"exp": "never"}"#,
+            r#"{"exp": "1"}"#,
+            r#"{"exp": 1, "exp": 2}"#,
+            r#"{"exp": 1, "iss": ["a"]}"#,
+            r#"{"exp": 1, "iss": {"$ne": null}}"#,
+            r#"{"exp": 1, "aud": [{"a": 1}]}"#,
+            r#"{"exp": 1, "aud": 7}"#,
+            r#"{"exp": 1, "nbf": "soon"}"#,
+            r#"{"exp": 1, "qsh": 1}"#,
+        ] {
+            assert!(claims(json).is_none(), "{json}");
+        }
+    }
+
+    #[test]
+    fn the_tenant_is_the_first_audience_then_the_issuer() {
+        for (json, tenant) in [
+            (r#"{"exp": 1, "iss": "host"}"#, Some("host")),
+            (r#"{"exp": 1, "iss": "addon", "aud": ["host", "x"]}"#, Some("host")),
+            (r#"{"exp": 1, "iss": "addon", "aud": "host"}"#, Some("host")),
+            (r#"{"exp": 1, "iss": "host", "aud": []}"#, Some("host")),
+            (r#"{"exp": 1, "iss": ""}"#, None),
+            (r#"{"exp": 1}"#, None),
+        ] {
+            assert_eq!(claims(json).unwrap().tenant(), tenant, "{json}");
+        }
+    }
+
+    #[test]
+    fn time_is_checked_with_leeway_on_both_ends() {
+        let at = |exp: i64, nbf: Option<i64>| {
+            let mut claims = claims(r#"{"exp": 0}"#).unwrap();
+            (claims.exp, claims.nbf) = (exp, nbf);
+            claims.check_time(1000, 30)
+        };
+        assert_eq!(at(1000, None), Ok(()));
+        assert_eq!(at(971, None), Ok(()));
+        assert_eq!(at(970, None), Err(JwtError::Expired));
+        assert_eq!(at(0, None), Err(JwtError::Expired));
+        assert_eq!(at(i64::MAX, Some(1030)), Ok(()));
+        assert_eq!(at(2000, Some(1031)), Err(JwtError::NotYetValid));
+    }
+
+    #[test]
+    fn numbers_beyond_all_bounds_saturate() {
+        assert_eq!(claims(r#"{"exp": 1e300}"#).unwrap().exp, i64::MAX);
+        assert_eq!(claims(r#"{"exp": -1e300}"#).unwrap().exp, i64::MIN);
+        assert_eq!(claims(r#"{"exp": 12.9}"#).unwrap().exp, 12);
+    }
+}

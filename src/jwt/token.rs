@@ -1,0 +1,200 @@
+//! Reading a token and proving its signature.
+
+use jsonwebtoken::{Algorithm, DecodingKey};
+use rustls::pki_types::SubjectPublicKeyInfoDer;
+use rustls::pki_types::pem::PemObject;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Claims, JwtError, SharedSecret};
+
+/// A token that has been read and not yet believed.
+#[derive(Debug)]
+pub struct Unverified<'a> {
+    header: Header,
+    claims: Claims,
+    message: &'a str,
+    signature: &'a str,
+}
+
+#[derive(Debug, Deserialize)]
+struct Header {
+    alg: String,
+    #[serde(default)]
+    kid: Option<String>,
+    /// Extensions that a reader must understand; we understand none (RFC 7515, 4.1.11).
+    #[serde(default)]
+    crit: Option<Value>,
+}
+
+impl<'a> Unverified<'a> {
+    /// Reads a compact token of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// [`JwtError::TooLong`], [`JwtError::Malformed`].
+    pub fn parse(token: &'a str, limit: usize) -> Result<Self, JwtError> {
+        if token.len() > limit {
+            return Err(JwtError::TooLong(limit));
+        }
+        let (message, signature) = token.rsplit_once('.').ok_or(JwtError::Malformed("not three segments"))?;
+        let (header, payload) = message.split_once('.').ok_or(JwtError::Malformed("not three segments"))?;
+        if payload.contains('.') {
+            return Err(JwtError::Malformed("not three segments"));
+        }
+        let header: Header = object(header).ok_or(JwtError::Malformed("the header is no JSON object with alg"))?;
+        if header.crit.is_some() {
+            return Err(JwtError::Malformed("the header has critical extensions"));
+        }
+        let claims = object(payload).ok_or(JwtError::Malformed("a claim is missing or of the wrong type"))?;
+        Ok(Self { header, claims, message, signature })
+    }
+
+    /// What the token claims, good for a look-up and for nothing else.
+    #[must_use]
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// The id of the key that the token says it is signed with.
+    #[must_use]
+    pub fn kid(&self) -> Option<&str> {
+        self.header.kid.as_deref()
+    }
+
+    /// Proves an HS256 signature by `secret`, in constant time.
+    ///
+    /// # Errors
+    /// [`JwtError::Algorithm`], [`JwtError::Signature`].
+    pub fn verify_hs256(&self, secret: &SharedSecret) -> Result<(), JwtError> {
+        self.verify(&secret.verifying, Algorithm::HS256, "HS256")
+    }
+
+    /// Proves an RS256 signature by `key`.
+    ///
+    /// # Errors
+    /// [`JwtError::Algorithm`], [`JwtError::Signature`].
+    pub fn verify_rs256(&self, key: &PublicKey) -> Result<(), JwtError> {
+        self.verify(&key.0, Algorithm::RS256, "RS256")
+    }
+
+    /// Whether the header names `algorithm`; a cheap refusal before a key is fetched.
+    ///
+    /// # Errors
+    /// [`JwtError::Algorithm`].
+    pub fn expect_algorithm(&self, algorithm: &'static str) -> Result<(), JwtError> {
+        if self.header.alg == algorithm {
+            return Ok(());
+        }
+        let found = self.header.alg.chars().filter(char::is_ascii_graphic).take(12).collect();
+        Err(JwtError::Algorithm { found, expected: algorithm })
+    }
+
+    /// The claims, once a `verify_…` has succeeded.
+    #[must_use]
+    pub fn into_claims(self) -> Claims {
+        self.claims
+    }
+
+    fn verify(&self, key: &DecodingKey, algorithm: Algorithm, name: &'static str) -> Result<(), JwtError> {
+        self.expect_algorithm(name)?;
+        match jsonwebtoken::crypto::verify(self.signature, self.message.as_bytes(), key, algorithm) {
+            Ok(true) => Ok(()),
+            _ => Err(JwtError::Signature),
+        }
+    }
+}
+
+/// Decodes a segment that must be a JSON object. serde would fill a struct from a list as well.
+fn object<T: for<'de> Deserialize<'de>>(segment: &str) -> Option<T> {
+    use base64::Engine as _;
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(segment).ok()?;
+    (bytes.first() == Some(&b'{')).then(|| serde_json::from_slice(&bytes).ok())?
+}
+
+/// An RSA public key that verifies RS256 signatures.
+#[derive(Clone)]
+pub struct PublicKey(DecodingKey);
+
+impl PublicKey {
+    /// Reads a PEM file with one `PUBLIC KEY` block, as Atlassian's install-key servers serve it.
+    ///
+    /// # Errors
+    /// [`JwtError::Key`] when there is no such block.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, JwtError> {
+        let der = SubjectPublicKeyInfoDer::from_pem_slice(pem).map_err(|_| JwtError::Key("no PEM public key"))?;
+        // aws-lc reads the SubjectPublicKeyInfo form as well as the bare RSA key
+        Ok(Self(DecodingKey::from_rsa_der(&der)))
+    }
+}
+
+impl std::fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PublicKey")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jwt::RsaSigner;
+    use serde_json::json;
+
+    const LIMIT: usize = 4096;
+
+    fn signed(claims: &Value, secret: &str) -> String {
+        SharedSecret::new(secret).sign(claims).unwrap()
+    }
+
+    #[test]
+    fn a_signature_is_proven_by_its_secret_alone() {
+        let token = signed(&json!({"iss": "host", "exp": 1}), "right");
+        let unverified = Unverified::parse(&token, LIMIT).unwrap();
+        assert_eq!(unverified.verify_hs256(&SharedSecret::new("right")), Ok(()));
+        assert_eq!(unverified.verify_hs256(&SharedSecret::new("wrong")), Err(JwtError::Signature));
+        assert_eq!(unverified.verify_hs256(&SharedSecret::new("")), Err(JwtError::Signature));
+    }
+
+    #[test]
+    fn an_rsa_key_in_pem_verifies_and_serves_for_nothing_else() {
+        let signer = RsaSigner::generate().unwrap();
+        let token = signer.sign("kid-1", &json!({"exp": 1})).unwrap();
+        let key = PublicKey::from_pem(signer.public_pem().unwrap().as_bytes()).unwrap();
+        let unverified = Unverified::parse(&token, LIMIT).unwrap();
+        assert_eq!(unverified.kid(), Some("kid-1"));
+        assert_eq!(unverified.verify_rs256(&key), Ok(()));
+        let confused = signed(&json!({"exp": 1}), &signer.public_pem().unwrap());
+        assert!(matches!(
+            Unverified::parse(&confused, LIMIT).unwrap().verify_rs256(&key),
+            Err(JwtError::Algorithm { expected: "RS256", .. })
+        ));
+    }
+
+    #[test]
+    fn malformed_tokens_are_refused() {
+        let good = signed(&json!({"exp": 1}), "s");
+        let (head, rest) = good.split_once('.').unwrap();
+        let signature = rest.split_once('.').unwrap().1;
+        for bad in [
+            String::new(),
+            "..".into(),
+            "a.b".into(),
+            format!("{good}.x"),
+            format!("{head}.bnVsbA.{signature}"), // null
+            format!("{head}.MTIz.{signature}"),   // 123
+            format!("{head}.WzFd.{signature}"),   // [1]
+            format!("bnVsbA.{rest}"),
+            format!("{head}=.{rest}"),
+            good.replacen('.', ".!*~", 1),
+        ] {
+            assert!(matches!(Unverified::parse(&bad, LIMIT), Err(JwtError::Malformed(_))), "{bad}");
+        }
+        assert!(matches!(Unverified::parse(&good, 20), Err(JwtError::TooLong(20))));
+    }
+
+    #[test]
+    fn a_page_or_an_empty_body_is_no_key() {
+        for text in ["", "<html>not a key</html>", "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----"] {
+            assert!(PublicKey::from_pem(text.as_bytes()).is_err());
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Server-rendered add-ons for Jira and Confluence on actix-web: what atlassian-connect-express is for Node, and the
+//! starter app that shows it.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod error;
+
+pub mod config;
+
+pub mod descriptor;
+pub mod flight;
+pub mod jwt;
+pub mod transport;
+
+pub mod store;
+
+pub mod events;
+pub mod keys;
+pub mod state;
+
+pub mod auth;
+
+pub mod view;
+
+pub mod health;
+pub mod lifecycle;
+pub mod webhook;
+
+pub mod error_page;
+pub mod middleware;
+
+pub mod addon;
+pub mod cli;
+pub mod log;
+pub mod testing;
+
+pub use addon::{Addon, AddonBuilder, StartError};
+pub use error::Error;
+pub use view::{PageContext, PageVariables, PublicPage, View};

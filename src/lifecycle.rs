@@ -1,0 +1,103 @@
+//! The callbacks of a host: installed, uninstalled, enabled, disabled, at the paths that the descriptor names.
+
+use actix_web::{HttpResponse, web};
+use serde_json::Value;
+
+use crate::auth::{ConnectJwt, InstallJwt};
+use crate::descriptor::{Descriptor, Lifecycle};
+use crate::error::Error;
+use crate::events::{Occurrence, names};
+use crate::state::Shared;
+
+/// Mounts the callbacks that `descriptor` names; `installed` only where `setup_install_route` says so.
+pub fn routes(cfg: &mut web::ServiceConfig, descriptor: &Descriptor, setup_install_route: bool) {
+    for callback in Lifecycle::ALL {
+        let Some(path) = descriptor.lifecycle(callback) else { continue };
+        let route = match callback {
+            Lifecycle::Installed if !setup_install_route => continue,
+            Lifecycle::Installed => web::post().to(installed),
+            Lifecycle::Uninstalled => web::post().to(uninstalled),
+            Lifecycle::Enabled => web::post().to(enabled),
+            Lifecycle::Disabled => web::post().to(disabled),
+        };
+        let path = crate::webhook::pattern(path);
+        cfg.service(
+            web::resource(path)
+                .route(route)
+                .default_service(web::to(|| async { Err::<HttpResponse, _>(Error::MethodNotAllowed) })),
+        );
+    }
+}
+
+/// Stores a signed install; the answer comes after the listeners, so that the host tries again when one fails.
+///
+/// An install without a usable secret is refused: it would lock the tenant out.
+pub async fn installed(install: InstallJwt, addon: Shared) -> Result<HttpResponse, Error> {
+    let installation = install.installation();
+    if !installation.has_usable_secret() {
+        return Err(Error::bad_request("The body needs a sharedSecret."));
+    }
+    let limit = addon.config.limits.listener;
+    match addon.tenants.save(installation, install.payload()).await {
+        Ok(tenant) => {
+            tracing::info!(client_key = tenant.client_key(), base_url = tenant.base_url(), "installed");
+            let occurrence = Occurrence::new("host_settings_saved", Some(tenant), install.payload().clone());
+            addon.events.emit(occurrence, limit).await?;
+            Ok(HttpResponse::NoContent().finish())
+        }
+        Err(error) => {
+            tracing::error!(client_key = installation.client_key, %error, "an install could not be stored");
+            let body = serde_json::json!({ "clientKey": installation.client_key, "err": error.to_string() });
+            // the store's failure is what the host must hear of, whatever the listeners say
+            let _ = addon.events.emit(Occurrence::new(names::HOST_SETTINGS_NOT_SAVED, None, body), limit).await;
+            Err(error.into())
+        }
+    }
+}
+
+/// Marks the tenant as uninstalled. A tenant that is not there is no error: the host may send it twice.
+pub async fn uninstalled(install: InstallJwt, addon: Shared) -> Result<HttpResponse, Error> {
+    let client_key = &install.installation().client_key;
+    let tenant = addon.tenants.refreshed(client_key).await?.first().cloned();
+    let was_installed = addon.tenants.uninstall(client_key).await?;
+    tracing::info!(client_key, was_installed, "uninstalled");
+    if let Some(tenant) = tenant {
+        let occurrence = Occurrence::new(Lifecycle::Uninstalled.name(), Some(tenant), install.payload().clone());
+        addon.events.emit(occurrence, addon.config.limits.listener).await?;
+    }
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// The tenant enabled the add-on.
+pub async fn enabled(caller: ConnectJwt, addon: Shared, body: web::Bytes) -> Result<HttpResponse, Error> {
+    switched(Lifecycle::Enabled, &caller, &addon, &body).await
+}
+
+/// The tenant disabled the add-on.
+pub async fn disabled(caller: ConnectJwt, addon: Shared, body: web::Bytes) -> Result<HttpResponse, Error> {
+    switched(Lifecycle::Disabled, &caller, &addon, &body).await
+}
+
+async fn switched(
+    callback: Lifecycle,
+    caller: &ConnectJwt,
+    addon: &Shared,
+    body: &[u8],
+) -> Result<HttpResponse, Error> {
+    let body = json(body)?;
+    let named = body.get("clientKey").and_then(Value::as_str);
+    if named.is_some_and(|client_key| client_key != caller.client_key()) {
+        return Err(Error::bad_request("The body names another tenant than the token."));
+    }
+    let occurrence = Occurrence::new(callback.name(), Some(caller.tenant().clone()), body);
+    addon.events.emit(occurrence, addon.config.limits.listener).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// A body that must be JSON, or empty.
+pub(crate) fn json(body: &[u8]) -> Result<Value, Error> {
+    if body.is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(body).map_err(|_| Error::bad_request("The body is no JSON."))
+}

@@ -1,0 +1,18 @@
+//! The log: lines for people in development, JSON in production. `RUST_LOG` chooses what is said.
+
+use tracing_subscriber::EnvFilter;
+
+/// What is said without `RUST_LOG`.
+const DEFAULT: &str = "info";
+
+/// Starts the log of this process; a second call changes nothing. `filter` has the form of `RUST_LOG`.
+pub fn start(json: bool, filter: Option<&str>) {
+    let filter = EnvFilter::try_new(filter.unwrap_or(DEFAULT)).unwrap_or_else(|_| EnvFilter::new(DEFAULT));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter);
+    // a log that somebody else has started is as good
+    let _ = if json {
+        builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
+    } else {
+        builder.with_target(false).try_init()
+    };
+}

@@ -1,0 +1,99 @@
+//! The body of an error, by `Accept`: the add-on's template, `{"message": …}`, or text.
+
+use actix_web::body::BoxBody;
+use actix_web::dev::ServiceResponse;
+use actix_web::http::header::{self, Accept, ContentType, Header as _};
+use actix_web::{HttpMessage, HttpResponse, ResponseError as _};
+
+use crate::error::Error;
+use crate::state::{ErrorPage, State};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Html,
+    Json,
+    Text,
+}
+
+/// Logs `error` in full and answers it with what the caller may know.
+pub(super) fn answer(state: &State, response: ServiceResponse<BoxBody>, error: &Error) -> ServiceResponse<BoxBody> {
+    let status = error.status_code();
+    if status.is_server_error() {
+        tracing::error!(status = status.as_u16(), %error, "the request failed");
+    } else {
+        tracing::warn!(status = status.as_u16(), %error, "the request was refused");
+    }
+    let (request, response) = response.into_parts();
+    if let Some(handler) = &state.errors.handler {
+        return ServiceResponse::new(request.clone(), handler(&request, error));
+    }
+    let message = error.public_message();
+    let (content_type, body) = match preferred(&request) {
+        Form::Json => (ContentType::json(), serde_json::json!({ "message": message }).to_string()),
+        Form::Html => match html(state, error) {
+            Some(html) => (ContentType::html(), html),
+            None => (ContentType::plaintext(), message.into_owned()),
+        },
+        Form::Text => (ContentType::plaintext(), message.into_owned()),
+    };
+    let mut rendered = HttpResponse::build(status).insert_header(content_type).body(body);
+    for name in [header::WWW_AUTHENTICATE, header::RETRY_AFTER, header::ALLOW] {
+        if let Some(value) = response.headers().get(&name) {
+            rendered.headers_mut().insert(name, value.clone());
+        }
+    }
+    ServiceResponse::new(request, rendered)
+}
+
+fn html(state: &State, error: &Error) -> Option<String> {
+    let render = state.errors.renderer.as_ref()?;
+    let page = ErrorPage {
+        status: error.status_code().as_u16(),
+        message: error.public_message().into_owned(),
+        title: state.descriptor().name().to_owned(),
+        local_base_url: state.config.local_base_url.as_str().to_owned(),
+        extra: state.config.error_template_object.clone(),
+    };
+    render(&page).inspect_err(|error| tracing::error!(%error, "the error template does not render")).ok()
+}
+
+/// The first form that `Accept` names, by its weights; text where it names none of ours, as ACE does.
+fn preferred(request: &impl HttpMessage) -> Form {
+    let accept = Accept::parse(request).map(|accept| accept.ranked()).unwrap_or_default();
+    accept
+        .iter()
+        .find_map(|mime| match (mime.type_().as_str(), mime.subtype().as_str()) {
+            ("text", "html") | ("application", "xhtml") => Some(Form::Html),
+            ("application", "json") => Some(Form::Json),
+            ("text" | "*", "plain" | "*") => Some(Form::Text),
+            _ if mime.suffix().is_some_and(|suffix| suffix == "json") => Some(Form::Json),
+            _ => None,
+        })
+        .unwrap_or(Form::Text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    #[test]
+    fn accept_chooses_the_form() {
+        for (accept, form) in [
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8", Form::Html),
+            ("application/json", Form::Json),
+            ("application/json, text/plain, */*", Form::Json),
+            ("text/html;q=0.5, application/json", Form::Json),
+            ("application/problem+json", Form::Json),
+            ("text/plain", Form::Text),
+            ("*/*", Form::Text),
+            ("image/png", Form::Text),
+            ("", Form::Text),
+            ("///;;q=x", Form::Text),
+        ] {
+            let request = TestRequest::default().insert_header(("accept", accept)).to_http_request();
+            assert_eq!(preferred(&request), form, "{accept}");
+        }
+        assert_eq!(preferred(&TestRequest::default().to_http_request()), Form::Text);
+    }
+}

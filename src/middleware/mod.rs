@@ -1,0 +1,68 @@
+//! What happens around every route of the add-on, mounted with its one scope so that nothing of it can be forgotten:
+//! forms are buffered, errors get a body by `Accept`, answers get their headers, each request gets a log line.
+
+mod body;
+mod errors;
+mod headers;
+mod span;
+
+pub use span::RequestSpan;
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use actix_web::{ResponseError as _, web};
+
+use crate::error::Error;
+use crate::state::State;
+
+/// The middleware of the add-on's scope.
+///
+/// # Errors
+/// Passes on what a middleware of the add-on's own fails with; errors of handlers are answered here.
+pub async fn around<B: MessageBody + 'static>(
+    state: web::Data<State>,
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let response = match body::buffer(&mut request, state.config.limits.body).await {
+        Ok(()) => next.call(request).await?.map_into_boxed_body(),
+        Err(error) => request.into_response(actix_web::HttpResponse::from_error(error)),
+    };
+    let outcome = Outcome::of(&response);
+    let mut response = match &outcome {
+        Outcome::Answer => response,
+        Outcome::Error(error) => errors::answer(&state, response, error),
+    };
+    headers::add(&mut response, &outcome);
+    Ok(response)
+}
+
+/// What a route answered.
+enum Outcome {
+    /// What the route wanted to answer.
+    Answer,
+    /// An error whose body is ours to write.
+    Error(Error),
+}
+
+impl Outcome {
+    fn of(response: &ServiceResponse<BoxBody>) -> Self {
+        let status = response.status();
+        if let Some(error) = response.response().error() {
+            if let Some(ours) = error.as_error::<Error>() {
+                return Self::Error(ours.clone());
+            }
+            // what extractors of actix and handlers say of a bad request is for the caller, what they say of a fault is not
+            if status.is_server_error() {
+                return Self::Error(Error::internal(error));
+            }
+            return Self::Answer;
+        }
+        let is_empty = matches!(response.response().body().size(), BodySize::None | BodySize::Sized(0));
+        [Error::NotFound, Error::MethodNotAllowed]
+            .into_iter()
+            .find(|error| is_empty && error.status_code() == status)
+            .map_or(Self::Answer, Self::Error)
+    }
+}

@@ -1,0 +1,153 @@
+//! What every worker shares: configuration, descriptor, tenants, keys, events.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+
+use crate::config::{Config, Product};
+use crate::descriptor::Descriptor;
+use crate::error::Error;
+use crate::events::Events;
+use crate::keys::InstallKeys;
+use crate::store::Tenants;
+
+/// Where Jira and Confluence have their `all.js`.
+///
+/// Source: Atlassian, "About the JavaScript API".
+const ALL_JS: &str = "https://connect-cdn.atl-paas.net/all.js";
+/// Where Bitbucket has it.
+const BITBUCKET_ALL_JS: &str = "https://bitbucket.org/atlassian-connect/all.js";
+
+/// What an error page shows.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ErrorPage {
+    /// The HTTP status.
+    pub status: u16,
+    /// What to tell the caller; not escaped.
+    pub message: String,
+    /// The name of the add-on.
+    pub title: String,
+    /// Below it are the add-on's own files.
+    pub local_base_url: String,
+    /// `errorTemplateObject` of the configuration.
+    pub extra: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Renders an error page as HTML.
+pub type ErrorRenderer = Arc<dyn Fn(&ErrorPage) -> Result<String, askama::Error> + Send + Sync>;
+
+/// Answers an error in place of the framework, ACE's `expressErrorHandling`.
+pub type ErrorHandler = Arc<dyn Fn(&HttpRequest, &Error) -> HttpResponse + Send + Sync>;
+
+/// How errors are shown.
+#[derive(Clone)]
+pub struct ErrorRendering {
+    /// The renderers that `errorTemplateName` chooses among.
+    pub renderers: BTreeMap<String, ErrorRenderer>,
+    /// The chosen one; `None`: HTML errors are plain text, escaped.
+    pub renderer: Option<ErrorRenderer>,
+    /// Takes over altogether.
+    pub handler: Option<ErrorHandler>,
+}
+
+impl std::fmt::Debug for ErrorRendering {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ErrorRendering").field("renderers", &self.renderers.keys()).finish_non_exhaustive()
+    }
+}
+
+/// The state of an add-on. A handler may take it as `web::Data<State>`; most want a proof of [`crate::auth`] instead.
+#[derive(Debug)]
+pub struct State {
+    /// The configuration.
+    pub config: Config,
+    /// The tenants.
+    pub tenants: Tenants,
+    /// The keys of lifecycle callbacks.
+    pub install_keys: InstallKeys,
+    /// The listeners.
+    pub events: Events,
+    /// How errors are shown.
+    pub errors: ErrorRendering,
+    host_script_url: String,
+    descriptor: RwLock<Arc<Descriptor>>,
+}
+
+impl State {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(
+        config: Config,
+        descriptor: Descriptor,
+        tenants: Tenants,
+        events: Events,
+        errors: ErrorRendering,
+    ) -> Self {
+        let default = if config.product == Product::Bitbucket { BITBUCKET_ALL_JS } else { ALL_JS };
+        Self {
+            host_script_url: config.host_script_url.clone().unwrap_or_else(|| default.to_owned()),
+            install_keys: InstallKeys::new(config.install_keys_url.clone()),
+            descriptor: RwLock::new(Arc::new(descriptor)),
+            config,
+            tenants,
+            events,
+            errors,
+        }
+    }
+
+    /// The descriptor as it is served now.
+    #[must_use]
+    pub fn descriptor(&self) -> Arc<Descriptor> {
+        Arc::clone(&self.descriptor.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The bridge's script for the add-on's pages.
+    #[must_use]
+    pub fn host_script_url(&self) -> &str {
+        &self.host_script_url
+    }
+
+    /// The base URLs that a lifecycle token may name as its audience, without trailing slashes.
+    pub fn is_own_base_url(&self, url: &str) -> bool {
+        let url = url.strip_suffix('/').unwrap_or(url);
+        url == self.config.local_base_url.as_str()
+            || url == self.descriptor().base_url().trim_end_matches('/')
+            || self.config.allowed_base_urls.iter().any(|allowed| url == allowed.as_str())
+    }
+
+    /// The state of the add-on that serves `request`.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] outside of the add-on's scope, with what to do.
+    pub fn of(request: &HttpRequest) -> Result<web::Data<Self>, Error> {
+        request.app_data::<web::Data<Self>>().cloned().ok_or_else(|| {
+            Error::internal(
+                "this route is outside of the add-on's scope: mount it in the function that `Addon::configure` is given",
+            )
+        })
+    }
+}
+
+/// The add-on's state as an argument of a handler.
+#[derive(Debug, Clone)]
+pub struct Shared(pub web::Data<State>);
+
+impl std::ops::Deref for Shared {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.0
+    }
+}
+
+impl FromRequest for Shared {
+    type Error = Error;
+    type Future = std::future::Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        std::future::ready(State::of(request).map(Self))
+    }
+}

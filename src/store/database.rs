@@ -1,0 +1,259 @@
+//! A pool of connections, and one try more when a connection turns out to be dead.
+
+use std::fmt;
+use std::time::Duration;
+
+use diesel::result::{DatabaseErrorKind, Error, QueryResult};
+use r2d2::{ManageConnection, NopErrorHandler, Pool};
+use scheduled_thread_pool::ScheduledThreadPool;
+
+use super::StoreError;
+use super::statement::{Bind, Dialect, Row, Statement};
+
+/// How long a request waits for a free or new connection.
+const CHECKOUT: Duration = Duration::from_secs(5);
+
+/// What the store asks of a connection, without diesel's type of it.
+pub(super) trait SqlConnection {
+    /// Runs a SELECT.
+    fn rows(&mut self, statement: &Statement, binds: &[Bind<'_>]) -> QueryResult<Vec<Row>>;
+
+    /// Runs another statement and answers how many rows it touched.
+    fn execute(&mut self, statement: &Statement, binds: &[Bind<'_>]) -> QueryResult<usize>;
+
+    /// Runs `work` in a transaction, rolled back when it fails.
+    fn transaction(&mut self, work: Work<'_>) -> QueryResult<()>;
+
+    /// Whether `error` means that this connection is of no use any more.
+    fn is_dead(&mut self, error: &Error) -> bool;
+
+    /// Runs the pending ones of those embedded migrations whose name `wanted` approves; answers their names.
+    fn migrate(&mut self, wanted: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>>;
+}
+
+/// A piece of work on a connection. It may be run twice, so it must not keep anything of a first run.
+pub(super) type Work<'a> = &'a mut dyn FnMut(&mut dyn SqlConnection) -> QueryResult<()>;
+
+/// Whether work changes anything: if so, it runs in a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+}
+
+/// A database behind a pool. Its methods block: call them on the blocking pool.
+pub(super) trait Database: Send + Sync {
+    fn dialect(&self) -> &'static Dialect;
+
+    /// Runs `work` on a connection, and once more on another when that one was dead and nothing can have been committed.
+    fn run(&self, access: Access, work: Work<'_>) -> Result<(), StoreError>;
+}
+
+impl dyn Database + '_ {
+    /// [`Database::run`] for work that has a result.
+    pub fn query<T>(
+        &self,
+        access: Access,
+        mut work: impl FnMut(&mut dyn SqlConnection) -> QueryResult<T>,
+    ) -> Result<T, StoreError> {
+        let mut answer = None;
+        self.run(access, &mut |connection| {
+            answer = Some(work(connection)?);
+            Ok(())
+        })?;
+        answer.ok_or_else(|| StoreError::Refused("the work on a connection did not run".to_owned()))
+    }
+}
+
+/// The connections of one database.
+pub(super) struct Pooled<M: ManageConnection> {
+    pool: Pool<M>,
+    dialect: &'static Dialect,
+}
+
+impl<M> Pooled<M>
+where
+    M: ManageConnection,
+    M::Error: fmt::Display,
+{
+    /// Connects when asked to, keeps `size` connections at most. `idle` is how long an unused one is kept; `None`: for
+    /// ever.
+    pub fn new(manager: M, dialect: &'static Dialect, size: u32, idle: Option<Duration>) -> Result<Self, StoreError> {
+        // r2d2 asserts that there may be a connection at all, and starts three threads unless told otherwise.
+        let threads =
+            std::sync::Arc::new(ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("store-{}").build());
+        let pool = Pool::builder()
+            .max_size(size.max(1))
+            .min_idle(Some(0))
+            .idle_timeout(idle)
+            .max_lifetime(idle.map(|idle| idle * 3))
+            .connection_timeout(CHECKOUT)
+            // The managers' check is a look at a flag, no round trip.
+            .test_on_check_out(true)
+            // A failure reaches the request that waits for the connection, which logs it.
+            .error_handler(Box::new(NopErrorHandler))
+            .thread_pool(threads)
+            .build_unchecked(manager);
+        Ok(Self { pool, dialect })
+    }
+}
+
+impl<M> Database for Pooled<M>
+where
+    M: ManageConnection,
+    M::Connection: SqlConnection,
+{
+    fn dialect(&self) -> &'static Dialect {
+        self.dialect
+    }
+
+    fn run(&self, access: Access, work: Work<'_>) -> Result<(), StoreError> {
+        let mut retried = false;
+        loop {
+            let mut connection = self.pool.get().map_err(|error| StoreError::Unavailable(error.to_string()))?;
+            let mut committing = false;
+            let outcome = match access {
+                Access::Read => work(&mut *connection),
+                Access::Write => connection.transaction(&mut |connection| {
+                    work(connection)?;
+                    committing = true;
+                    Ok(())
+                }),
+            };
+            let Err(error) = outcome else { return Ok(()) };
+            if !connection.is_dead(&error) {
+                return Err(describe(&error));
+            }
+            if retried || committing {
+                return Err(StoreError::Unavailable(message(&error)));
+            }
+            tracing::debug!(error = message(&error), "a connection to the store was dead, trying another");
+            retried = true;
+        }
+    }
+}
+
+/// Sorts an error of a living connection: busy is a matter of time, the rest is not.
+pub(super) fn describe(error: &Error) -> StoreError {
+    let text = message(error);
+    let temporary = matches!(error, Error::DatabaseError(DatabaseErrorKind::UnableToSendCommand, _))
+        // SQLite's busy time-out, and PostgreSQL's statement time-out: diesel hands on neither's code.
+        || text.contains("database is locked")
+        || text.contains("canceling statement due to statement timeout");
+    if temporary { StoreError::Unavailable(text) } else { StoreError::Refused(text) }
+}
+
+/// The error's own sentence. Its details are left out: PostgreSQL puts the values of the row there.
+fn message(error: &Error) -> String {
+    match error {
+        Error::DatabaseError(_, information) => information.message().to_owned(),
+        Error::DeserializationError(_) => "a column could not be read".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::store::sqlite::DIALECT;
+
+    /// A connection that is dead as long as its number is below `dead`.
+    struct Fake {
+        number: u32,
+        dead: u32,
+        dies_at_commit: bool,
+    }
+
+    impl SqlConnection for Fake {
+        fn rows(&mut self, _: &Statement, _: &[Bind<'_>]) -> QueryResult<Vec<Row>> {
+            if self.number < self.dead { Err(closed()) } else { Ok(vec![]) }
+        }
+
+        fn execute(&mut self, _: &Statement, _: &[Bind<'_>]) -> QueryResult<usize> {
+            if self.number < self.dead && !self.dies_at_commit { Err(closed()) } else { Ok(1) }
+        }
+
+        fn transaction(&mut self, work: Work<'_>) -> QueryResult<()> {
+            work(self)?;
+            if self.number < self.dead { Err(closed()) } else { Ok(()) }
+        }
+
+        fn is_dead(&mut self, _: &Error) -> bool {
+            self.number < self.dead
+        }
+
+        fn migrate(&mut self, _: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>> {
+            Ok(vec![])
+        }
+    }
+
+    fn closed() -> Error {
+        Error::DatabaseError(DatabaseErrorKind::UnableToSendCommand, Box::new("connection closed".to_owned()))
+    }
+
+    struct Manager {
+        made: AtomicU32,
+        dead: u32,
+        dies_at_commit: bool,
+    }
+
+    impl ManageConnection for Manager {
+        type Connection = Fake;
+        type Error = StoreError;
+
+        fn connect(&self) -> Result<Fake, StoreError> {
+            let number = self.made.fetch_add(1, Ordering::SeqCst);
+            Ok(Fake { number, dead: self.dead, dies_at_commit: self.dies_at_commit })
+        }
+
+        fn is_valid(&self, _: &mut Fake) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        fn has_broken(&self, connection: &mut Fake) -> bool {
+            connection.number < connection.dead
+        }
+    }
+
+    fn pooled(dead: u32, dies_at_commit: bool) -> Pooled<Manager> {
+        let manager = Manager { made: AtomicU32::new(0), dead, dies_at_commit };
+        Pooled::new(manager, &DIALECT, 4, None).unwrap()
+    }
+
+    fn statement() -> Statement {
+        Statement::new(&DIALECT, "SELECT 1")
+    }
+
+    #[test]
+    fn one_dead_connection_is_replaced_and_the_work_done_again() {
+        let (database, mut runs) = (pooled(1, false), 0);
+        let outcome = database.run(Access::Read, &mut |connection| {
+            runs += 1;
+            connection.rows(&statement(), &[]).map(drop)
+        });
+        assert!(outcome.is_ok(), "{outcome:?}");
+        assert_eq!(runs, 2);
+    }
+
+    #[test]
+    fn two_dead_connections_in_a_row_are_reported() {
+        let outcome = pooled(2, false).run(Access::Read, &mut |c| c.rows(&statement(), &[]).map(drop));
+        assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+    }
+
+    #[test]
+    fn a_write_is_tried_again_unless_it_may_have_been_committed() {
+        let outcome = pooled(1, false).run(Access::Write, &mut |c| c.execute(&statement(), &[]).map(drop));
+        assert!(outcome.is_ok(), "{outcome:?}");
+
+        let mut runs = 0;
+        let outcome = pooled(1, true).run(Access::Write, &mut |connection| {
+            runs += 1;
+            connection.execute(&statement(), &[]).map(drop)
+        });
+        assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+        assert_eq!(runs, 1);
+    }
+}

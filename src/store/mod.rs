@@ -1,0 +1,150 @@
+//! Where installations live: one trait, one acceptance suite, several backends.
+//!
+//! Values are JSON under (clientKey, key), as in atlassian-connect-express, whose tables open as they are. The value
+//! under [`CLIENT_INFO`] is the installation: the payload of `installed` as the host sent it.
+
+#[cfg(test)]
+mod acceptance;
+mod cached;
+mod database;
+mod memory;
+mod migrations;
+mod open;
+mod postgres;
+mod sql;
+mod sqlite;
+mod statement;
+mod tables;
+mod tenant;
+mod tls;
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+
+pub use cached::{Candidates, Tenants};
+pub use memory::MemoryStore;
+pub use migrations::{MigrationReport, migrate};
+pub use open::{open, redact};
+pub use sql::SqlStore;
+pub use tenant::{Installation, Tenant, is_key, origin_of};
+
+/// The key of an installation, as ACE writes it.
+pub const CLIENT_INFO: &str = "clientInfo";
+/// Where the installation of a tenant that uninstalled the add-on is kept: ACE does not find it there either.
+pub const CLIENT_INFO_UNINSTALLED: &str = "clientInfo:uninstalled";
+/// Where the older of two rows of one tenant is kept once a signed install has settled which one counts.
+pub const CLIENT_INFO_SUPERSEDED: &str = "clientInfo:superseded";
+
+/// What can go wrong in a store. Texts never hold a password or a value.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The server or file is not there, or does not answer in time; a later try may succeed.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// The store answers, but not as it should: a missing table, a value that is no JSON, a refused statement.
+    #[error("the store refused: {0}")]
+    Refused(String),
+    /// The configuration of the store cannot work; holds the remedy.
+    #[error("{0}")]
+    Configuration(String),
+}
+
+impl From<StoreError> for crate::error::Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => Self::Unavailable { detail: error.to_string() },
+            _ => Self::Internal { detail: error.to_string() },
+        }
+    }
+}
+
+/// The result of a store's operation, boxed so that the trait is usable as `dyn Store`.
+pub type StoreFuture<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// A page of tenants.
+#[derive(Debug, Clone, Default)]
+pub struct TenantPage {
+    /// (clientKey, installation), ordered by clientKey.
+    pub tenants: Vec<(String, Value)>,
+    /// Hand this to the next call; `None`: this was the last page.
+    pub next: Option<String>,
+}
+
+/// Persistence of tenants. Implement it for a backend of your own; every method must be atomic.
+///
+/// A name (clientKey, installationId, key) has at most 255 characters and no NUL, as in ACE's tables: writing under another
+/// is [`StoreError::Refused`], reading finds nothing. The stores of this crate need a tokio runtime around the caller, whose
+/// blocking pool they use.
+pub trait Store: Send + Sync + 'static {
+    /// The value under (`client_key`, `key`); the newest one where ACE left several rows.
+    fn get<'a>(&'a self, client_key: &'a str, key: &'a str) -> StoreFuture<'a, Option<Value>>;
+
+    /// Writes one value, in place of what is there.
+    fn set<'a>(&'a self, client_key: &'a str, key: &'a str, value: &'a Value) -> StoreFuture<'a, ()>;
+
+    /// Removes one value; the answer says whether there was one.
+    fn delete<'a>(&'a self, client_key: &'a str, key: &'a str) -> StoreFuture<'a, bool>;
+
+    /// The installations of a tenant, newest first: one, but where ACE's index, which is not unique, let two rows be.
+    fn installations<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, Vec<Value>>;
+
+    /// Stores an installation and, where `installation_id` is given, associates the Forge installation with it; revives an
+    /// uninstalled tenant. Concurrent calls for one tenant end in one row; where ACE left two, the older goes to
+    /// [`CLIENT_INFO_SUPERSEDED`].
+    fn save_installation<'a>(
+        &'a self,
+        client_key: &'a str,
+        installation: &'a Value,
+        installation_id: Option<&'a str>,
+    ) -> StoreFuture<'a, ()>;
+
+    /// Moves the installation to [`CLIENT_INFO_UNINSTALLED`] (any further row to [`CLIENT_INFO_SUPERSEDED`]) and drops the
+    /// tenant's Forge associations; the answer says whether there was an installation.
+    fn uninstall<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool>;
+
+    /// The installed tenants whose clientKey sorts after `after` byte by byte, at most `limit` (and at least one) of them.
+    fn tenants<'a>(&'a self, after: Option<&'a str>, limit: usize) -> StoreFuture<'a, TenantPage>;
+
+    /// The tenant that a Forge installation belongs to.
+    fn client_key_of_installation<'a>(&'a self, installation_id: &'a str) -> StoreFuture<'a, Option<String>>;
+
+    /// Associates a Forge installation with a tenant.
+    fn associate<'a>(&'a self, installation_id: &'a str, client_key: &'a str) -> StoreFuture<'a, ()>;
+
+    /// The value under a Forge installation's `key`.
+    fn forge_get<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, Option<Value>>;
+
+    /// Writes a value of a Forge installation.
+    fn forge_set<'a>(&'a self, installation_id: &'a str, key: &'a str, value: &'a Value) -> StoreFuture<'a, ()>;
+
+    /// Removes a value of a Forge installation; the answer says whether there was one.
+    fn forge_delete<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, bool>;
+
+    /// Answers when the store does.
+    fn ping(&self) -> StoreFuture<'_, ()>;
+}
+
+/// The width of ACE's columns, in characters.
+const KEY_LENGTH: usize = 255;
+
+/// Whether `key` can be the name of anything in a store: PostgreSQL has no NUL in a text. Nothing is found under one that
+/// cannot, so that a hostile name is a missing one and no failure.
+fn fits(key: &str) -> bool {
+    !key.contains('\0') && key.chars().count() <= KEY_LENGTH
+}
+
+fn check_keys(keys: &[&str]) -> Result<(), StoreError> {
+    match keys.iter().find(|key| !fits(key)) {
+        Some(_) => Err(StoreError::Refused(format!("a key is longer than {KEY_LENGTH} characters, or holds a NUL"))),
+        None => Ok(()),
+    }
+}
+
+/// ACE takes a text that holds JSON for that JSON, which is how it stored installations on some databases.
+fn as_installation(value: Value) -> Value {
+    match value.as_str().map(serde_json::from_str) {
+        Some(Ok(inner @ Value::Object(_))) => inner,
+        _ => value,
+    }
+}

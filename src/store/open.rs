@@ -1,0 +1,139 @@
+//! From a URL to a store.
+
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+
+use super::database::Database;
+use super::{MemoryStore, SqlStore, Store, StoreError, migrations, postgres, sqlite};
+use crate::config::StoreConfig;
+
+/// The stores of this build.
+const KNOWN: &str = "sqlite:, postgres:, postgresql:, memory:";
+
+/// Opens the store that `config` names; a database without our tables gets them.
+///
+/// # Errors
+/// [`StoreError::Configuration`] with the remedy when the URL, the file, the certificate, the credentials or the table's name
+/// cannot work; [`StoreError::Unavailable`] when the server is not there: a later try may succeed.
+pub async fn open(config: &StoreConfig) -> Result<Arc<dyn Store>, StoreError> {
+    let (url, source) = (redact(config.url.expose_secret()), &config.source);
+    tracing::info!(store = url, source, "opening the store");
+    if scheme(config.url.expose_secret()) == "memory" {
+        if config.production {
+            tracing::warn!("the store is in memory: every installation is lost when this process ends");
+        }
+        return Ok(Arc::new(MemoryStore::new()));
+    }
+    let config = config.clone();
+    let task = tokio::task::spawn_blocking(move || {
+        let database = connect(&config)?;
+        let prepared = migrations::prepare(database.as_ref(), &config.table, config.auto_migrate)?;
+        for name in &prepared.applied {
+            tracing::info!(migration = name, "ran a migration of the store");
+        }
+        Ok(Arc::new(SqlStore::new(database, &prepared.table)) as Arc<dyn Store>)
+    });
+    task.await.map_err(|error| StoreError::Unavailable(format!("opening the store was given up: {error}")))?
+}
+
+/// Connects to an SQL database. Blocks.
+pub(super) fn connect(config: &StoreConfig) -> Result<Box<dyn Database>, StoreError> {
+    let url = config.url.expose_secret();
+    match scheme(url).as_str() {
+        "sqlite" => Ok(Box::new(sqlite::database(url, config.pool_size)?)),
+        "postgres" | "postgresql" => Ok(Box::new(postgres::database(config)?)),
+        "memory" => Err(StoreError::Configuration("the store is in memory: it has no migrations".to_owned())),
+        other @ ("mysql" | "mariadb" | "redis" | "rediss" | "mongodb" | "mongodb+srv") => {
+            Err(StoreError::Configuration(format!("this build has no {other}: store; it has {KNOWN}")))
+        }
+        other => Err(StoreError::Configuration(format!("a store {other}: is not known; this build has {KNOWN}"))),
+    }
+}
+
+/// What stands before the first colon. Never more: in a URL without a scheme the rest may be a password.
+fn scheme(url: &str) -> String {
+    url.split(':').next().unwrap_or_default().to_ascii_lowercase()
+}
+
+/// `url` without what must not be read: the password, and the value of a parameter whose name says password or key.
+///
+/// ```
+/// use atlassian_connect_actix::store::redact;
+///
+/// assert_eq!(redact("postgres://addon:hush@db.example.com/addon"), "postgres://addon:***@db.example.com/addon");
+/// ```
+#[must_use]
+pub fn redact(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return if url.contains('@') { "***".to_owned() } else { url.to_owned() };
+    };
+    // The last `@`: a password that should have been percent-encoded may hold one, and `/` and `?` besides.
+    let (user, rest) = match rest.rsplit_once('@') {
+        Some((credentials, rest)) => match credentials.split_once(':') {
+            Some((user, _)) => (format!("{user}:***@"), rest),
+            None => (format!("{credentials}@"), rest),
+        },
+        None => (String::new(), rest),
+    };
+    let Some((place, query)) = rest.split_once('?') else { return format!("{scheme}://{user}{rest}") };
+    let parameters: Vec<_> = query.split('&').map(redact_parameter).collect();
+    format!("{scheme}://{user}{place}?{}", parameters.join("&"))
+}
+
+fn redact_parameter(parameter: &str) -> String {
+    let (name, _) = parameter.split_once('=').unwrap_or((parameter, ""));
+    let lower = name.to_ascii_lowercase();
+    let secret = ["pass", "pwd", "secret", "token", "sslkey"].iter().any(|word| lower.contains(word));
+    if secret { format!("{name}=***") } else { parameter.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_do_not_show() {
+        for (url, expected) in [
+            ("postgres://u:hush@h:5432/db?sslmode=require", "postgres://u:***@h:5432/db?sslmode=require"),
+            ("postgres://u:hu@sh@h/db", "postgres://u:***@h/db"),
+            ("postgres://u:hu/s?h@h/db", "postgres://u:***@h/db"),
+            ("postgres://u:hu#sh:x@h/db", "postgres://u:***@h/db"),
+            ("redis://:hush@h:6379/0", "redis://:***@h:6379/0"),
+            ("postgres:///db?host=/run&password=hush", "postgres:///db?host=/run&password=***"),
+            (
+                "postgres:///db?user=u&PASSWORD=hush&sslpassword=hush",
+                "postgres:///db?user=u&PASSWORD=***&sslpassword=***",
+            ),
+            ("postgres://u@h/db", "postgres://u@h/db"),
+            ("sqlite:data/addon.db", "sqlite:data/addon.db"),
+            ("memory:", "memory:"),
+            ("u:hush@h", "***"),
+        ] {
+            assert_eq!(redact(url), expected);
+        }
+    }
+
+    fn config(url: &str) -> StoreConfig {
+        crate::store::acceptance::config(url)
+    }
+
+    #[actix_web::test]
+    async fn other_stores_are_refused_by_name() {
+        for url in
+            ["mysql://u:hush@h/db", "redis://:hush@h", "mongodb+srv://u:hush@h/db", "oracle://u:hush@h", "u:hush@h"]
+        {
+            let error = open(&config(url)).await.err().unwrap();
+            let text = error.to_string();
+            assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
+            assert!(text.contains("postgres:") && !text.contains("hush"), "{text}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn memory_is_opened_by_name() {
+        for url in ["memory:", "memory://", "memory"] {
+            assert!(open(&config(url)).await.unwrap().ping().await.is_ok(), "{url}");
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! The store on an SQL database: one code path for all of them, on the tables of atlassian-connect-express.
+//!
+//! Its index is not unique, so "update, then insert when nothing was updated" needs what keeps others out in between:
+//! the transaction itself on SQLite (`BEGIN IMMEDIATE`), a lock on the tenant's name on PostgreSQL.
+
+use std::sync::Arc;
+
+use diesel::result::QueryResult;
+use serde_json::Value;
+
+use super::database::{Access, Database, SqlConnection};
+use super::statement::{Bind, Dialect, Statement};
+use super::{
+    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, Store, StoreError, StoreFuture, TenantPage,
+    as_installation, check_keys, fits,
+};
+
+/// Tenants in an SQL database.
+pub struct SqlStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    database: Box<dyn Database>,
+    statements: Statements,
+}
+
+/// The statements on a table of values: tenants' and Forge installations' differ in names only.
+struct Values {
+    /// Newest first; a row without a value, which only other hands can have written, counts as none.
+    select: Statement,
+    update: Statement,
+    insert: Statement,
+    delete: Statement,
+}
+
+impl Values {
+    fn new(dialect: &Dialect, table: &str, owner: &str) -> Self {
+        let statement = |template: &str| Statement::new(dialect, template);
+        let one = format!(r#""{owner}" = ? AND "key" = ?"#);
+        Self {
+            select: statement(&format!(
+                r#"SELECT "key", @val FROM "{table}" WHERE {one} AND "val" IS NOT NULL ORDER BY "id" DESC"#
+            )),
+            update: statement(&format!(r#"UPDATE "{table}" SET "val" = @json WHERE {one}"#)),
+            insert: statement(&format!(r#"INSERT INTO "{table}" ("{owner}", "key", "val") VALUES (?, ?, @json)"#)),
+            delete: statement(&format!(r#"DELETE FROM "{table}" WHERE {one}"#)),
+        }
+    }
+
+    fn set(&self, connection: &mut dyn SqlConnection, owner: &str, key: &str, value: &str) -> QueryResult<()> {
+        let (owner, key, value) = (Bind::Text(owner), Bind::Text(key), Bind::Text(value));
+        if connection.execute(&self.update, &[value, owner, key])? == 0 {
+            connection.execute(&self.insert, &[owner, key, value])?;
+        }
+        Ok(())
+    }
+}
+
+struct Statements {
+    settings: Values,
+    forge: Values,
+    /// All rows of an installation, in use or not, newest first.
+    installation_rows: Statement,
+    rewrite: Statement,
+    rename: Statement,
+    tenants: Statement,
+    client_key: Statement,
+    reassociate: Statement,
+    associate: Statement,
+    dissociate: Statement,
+    lock_tenant: Option<Statement>,
+    lock_installation: Option<Statement>,
+    ping: Statement,
+}
+
+impl Statements {
+    fn new(dialect: &Dialect, table: &str) -> Self {
+        let statement = |template: &str| Statement::new(dialect, template);
+        let lock = |kind: &str| dialect.lock.map(|lock| statement(&lock.replace("{kind}", kind)));
+        Self {
+            settings: Values::new(dialect, table, "clientKey"),
+            forge: Values::new(dialect, "ForgeSettings", "installationId"),
+            installation_rows: statement(&format!(
+                r#"SELECT CAST("id" AS TEXT), "key" FROM "{table}" WHERE "clientKey" = ? AND "key" IN (?, ?) ORDER BY "id" DESC"#
+            )),
+            rewrite: statement(&format!(r#"UPDATE "{table}" SET "key" = ?, "val" = @json WHERE "id" = ?"#)),
+            rename: statement(&format!(r#"UPDATE "{table}" SET "key" = ? WHERE "id" = ?"#)),
+            tenants: statement(&format!(
+                r#"SELECT "clientKey", @val FROM "{table}" AS t
+                    WHERE "key" = ? AND "clientKey"@bytewise > ? AND "val" IS NOT NULL
+                    AND NOT EXISTS (SELECT 1 FROM "{table}" AS newer WHERE newer."clientKey" = t."clientKey"
+                        AND newer."key" = t."key" AND newer."id" > t."id" AND newer."val" IS NOT NULL)
+                    ORDER BY "clientKey"@bytewise LIMIT ?"#
+            )),
+            client_key: statement(
+                r#"SELECT "installationId", "clientKey" FROM "InstallationClientKeys" WHERE "installationId" = ? ORDER BY "id" DESC"#,
+            ),
+            reassociate: statement(r#"UPDATE "InstallationClientKeys" SET "clientKey" = ? WHERE "installationId" = ?"#),
+            associate: statement(
+                r#"INSERT INTO "InstallationClientKeys" ("clientKey", "installationId") VALUES (?, ?)"#,
+            ),
+            dissociate: statement(r#"DELETE FROM "InstallationClientKeys" WHERE "clientKey" = ?"#),
+            // Two kinds, always taken in this order, so that no two transactions wait for each other.
+            lock_tenant: lock("1097094738"),
+            lock_installation: lock("1097094739"),
+            ping: statement("SELECT '1', '1'"),
+        }
+    }
+
+    /// The rows of an installation: (id, key), newest first.
+    fn installation_rows(
+        &self,
+        connection: &mut dyn SqlConnection,
+        client_key: &str,
+    ) -> QueryResult<Vec<(i64, String)>> {
+        let binds = [Bind::Text(client_key), Bind::Text(CLIENT_INFO), Bind::Text(CLIENT_INFO_UNINSTALLED)];
+        let rows = connection.rows(&self.installation_rows, &binds)?;
+        Ok(rows.into_iter().filter_map(|(id, key)| Some((id?.parse().ok()?, key?))).collect())
+    }
+
+    fn rename(&self, connection: &mut dyn SqlConnection, id: i64, key: &str) -> QueryResult<()> {
+        connection.execute(&self.rename, &[Bind::Text(key), Bind::Integer(id)]).map(drop)
+    }
+
+    fn save_installation(
+        &self,
+        connection: &mut dyn SqlConnection,
+        client_key: &str,
+        installation: &str,
+    ) -> QueryResult<()> {
+        let mut rows = self.installation_rows(connection, client_key)?;
+        // The newest that is in use, else the newest of those that an uninstall put aside; stable, so order remains.
+        rows.sort_by_key(|(_, key)| key != CLIENT_INFO);
+        let mut ids = rows.into_iter().map(|(id, _)| id);
+        let Some(chosen) = ids.next() else {
+            return self.settings.set(connection, client_key, CLIENT_INFO, installation);
+        };
+        let binds = [Bind::Text(CLIENT_INFO), Bind::Text(installation), Bind::Integer(chosen)];
+        connection.execute(&self.rewrite, &binds)?;
+        for other in ids {
+            self.rename(connection, other, CLIENT_INFO_SUPERSEDED)?;
+        }
+        Ok(())
+    }
+
+    fn uninstall(&self, connection: &mut dyn SqlConnection, client_key: &str) -> QueryResult<bool> {
+        connection.execute(&self.dissociate, &[Bind::Text(client_key)])?;
+        let rows = self.installation_rows(connection, client_key)?;
+        let Some(&(newest, _)) = rows.iter().find(|(_, key)| key == CLIENT_INFO) else { return Ok(false) };
+        for (id, _) in rows {
+            let key = if id == newest { CLIENT_INFO_UNINSTALLED } else { CLIENT_INFO_SUPERSEDED };
+            self.rename(connection, id, key)?;
+        }
+        Ok(true)
+    }
+
+    fn associate(
+        &self,
+        connection: &mut dyn SqlConnection,
+        installation_id: &str,
+        client_key: &str,
+    ) -> QueryResult<()> {
+        lock(connection, self.lock_installation.as_ref(), installation_id)?;
+        let binds = [Bind::Text(client_key), Bind::Text(installation_id)];
+        if connection.execute(&self.reassociate, &binds)? == 0 {
+            connection.execute(&self.associate, &binds)?;
+        }
+        Ok(())
+    }
+}
+
+fn lock(connection: &mut dyn SqlConnection, lock: Option<&Statement>, name: &str) -> QueryResult<()> {
+    lock.map_or(Ok(()), |lock| connection.execute(lock, &[Bind::Text(name)]).map(drop))
+}
+
+/// The stored text as JSON; the error names the row, never its value.
+fn parse(owner: &str, key: &str, text: &str) -> Result<Value, StoreError> {
+    serde_json::from_str(text).map_err(|_| StoreError::Refused(format!("the value of {key:?} of {owner:?} is no JSON")))
+}
+
+impl SqlStore {
+    /// A store on `database`, whose settings are in `table`.
+    pub(super) fn new(database: Box<dyn Database>, table: &str) -> Self {
+        let statements = Statements::new(database.dialect(), table);
+        Self { inner: Arc::new(Inner { database, statements }) }
+    }
+
+    /// Runs `work` on the blocking pool.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let inner = Arc::clone(&self.inner);
+        let joined = tokio::task::spawn_blocking(move || work(&inner)).await;
+        joined.map_err(|error| StoreError::Unavailable(format!("the work on the store was given up: {error}")))?
+    }
+
+    async fn values(&self, of: fn(&Statements) -> &Values, owner: &str, key: &str) -> Result<Vec<Value>, StoreError> {
+        if !fits(owner) || !fits(key) {
+            return Ok(Vec::new());
+        }
+        let (owner, key) = (owner.to_owned(), key.to_owned());
+        self.blocking(move |inner| {
+            let select = &of(&inner.statements).select;
+            let binds = [Bind::Text(&owner), Bind::Text(&key)];
+            let rows = inner.database.query(Access::Read, |connection| connection.rows(select, &binds))?;
+            rows.into_iter().filter_map(|(_, value)| value).map(|value| parse(&owner, &key, &value)).collect()
+        })
+        .await
+    }
+
+    /// Runs `work` with `keys` in one transaction; the first key names whom others must not write to meanwhile.
+    async fn write<T: Send + 'static, const N: usize>(
+        &self,
+        keys: [&str; N],
+        work: impl Fn(&mut dyn SqlConnection, &Statements, [&str; N]) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let keys = keys.map(str::to_owned);
+        self.blocking(move |inner| {
+            let keys = keys.each_ref().map(String::as_str);
+            inner.database.query(Access::Write, |connection| work(connection, &inner.statements, keys))
+        })
+        .await
+    }
+
+    async fn put(
+        &self,
+        of: fn(&Statements) -> &Values,
+        owner: &str,
+        key: &str,
+        value: &Value,
+    ) -> Result<(), StoreError> {
+        check_keys(&[owner, key])?;
+        let value = value.to_string();
+        self.write([owner, key], move |connection, statements, [owner, key]| {
+            lock(connection, statements.lock_tenant.as_ref(), owner)?;
+            of(statements).set(connection, owner, key, &value)
+        })
+        .await
+    }
+
+    async fn remove(&self, of: fn(&Statements) -> &Values, owner: &str, key: &str) -> Result<bool, StoreError> {
+        if !fits(owner) || !fits(key) {
+            return Ok(false);
+        }
+        self.write([owner, key], move |connection, statements, [owner, key]| {
+            let binds = [Bind::Text(owner), Bind::Text(key)];
+            Ok(connection.execute(&of(statements).delete, &binds)? > 0)
+        })
+        .await
+    }
+
+    async fn page(&self, after: Option<&str>, limit: usize) -> Result<TenantPage, StoreError> {
+        let (after, limit) = (after.unwrap_or_default().to_owned(), limit.max(1));
+        if !fits(&after) {
+            return Ok(TenantPage::default());
+        }
+        self.blocking(move |inner| {
+            // One more than asked for: it tells whether a next page exists.
+            let fetch = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+            let binds = [Bind::Text(CLIENT_INFO), Bind::Text(&after), Bind::Integer(fetch)];
+            let rows =
+                inner.database.query(Access::Read, |connection| connection.rows(&inner.statements.tenants, &binds))?;
+            let more = rows.len() > limit;
+            let tenants = rows
+                .into_iter()
+                .take(limit)
+                .filter_map(|(client_key, value)| client_key.zip(value))
+                .map(|(client_key, value)| {
+                    let installation = as_installation(parse(&client_key, CLIENT_INFO, &value)?);
+                    Ok((client_key, installation))
+                })
+                .collect::<Result<Vec<_>, StoreError>>()?;
+            let next = tenants.last().filter(|_| more).map(|(client_key, _)| client_key.clone());
+            Ok(TenantPage { tenants, next })
+        })
+        .await
+    }
+}
+
+impl std::fmt::Debug for SqlStore {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("SqlStore").finish_non_exhaustive()
+    }
+}
+
+fn settings(statements: &Statements) -> &Values {
+    &statements.settings
+}
+
+fn forge(statements: &Statements) -> &Values {
+    &statements.forge
+}
+
+impl Store for SqlStore {
+    fn get<'a>(&'a self, client_key: &'a str, key: &'a str) -> StoreFuture<'a, Option<Value>> {
+        Box::pin(async move { Ok(self.values(settings, client_key, key).await?.into_iter().next()) })
+    }
+
+    fn set<'a>(&'a self, client_key: &'a str, key: &'a str, value: &'a Value) -> StoreFuture<'a, ()> {
+        Box::pin(self.put(settings, client_key, key, value))
+    }
+
+    fn delete<'a>(&'a self, client_key: &'a str, key: &'a str) -> StoreFuture<'a, bool> {
+        Box::pin(self.remove(settings, client_key, key))
+    }
+
+    fn installations<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, Vec<Value>> {
+        Box::pin(async move {
+            let values = self.values(settings, client_key, CLIENT_INFO).await?;
+            Ok(values.into_iter().map(as_installation).collect())
+        })
+    }
+
+    fn save_installation<'a>(
+        &'a self,
+        client_key: &'a str,
+        installation: &'a Value,
+        installation_id: Option<&'a str>,
+    ) -> StoreFuture<'a, ()> {
+        Box::pin(async move {
+            check_keys(&[client_key, installation_id.unwrap_or_default()])?;
+            let (installation, installation_id) = (installation.to_string(), installation_id.map(str::to_owned));
+            self.write([client_key], move |connection, statements, [client_key]| {
+                lock(connection, statements.lock_tenant.as_ref(), client_key)?;
+                statements.save_installation(connection, client_key, &installation)?;
+                match &installation_id {
+                    Some(installation_id) => statements.associate(connection, installation_id, client_key),
+                    None => Ok(()),
+                }
+            })
+            .await
+        })
+    }
+
+    fn uninstall<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            if !fits(client_key) {
+                return Ok(false);
+            }
+            self.write([client_key], |connection, statements, [client_key]| {
+                lock(connection, statements.lock_tenant.as_ref(), client_key)?;
+                statements.uninstall(connection, client_key)
+            })
+            .await
+        })
+    }
+
+    fn tenants<'a>(&'a self, after: Option<&'a str>, limit: usize) -> StoreFuture<'a, TenantPage> {
+        Box::pin(self.page(after, limit))
+    }
+
+    fn client_key_of_installation<'a>(&'a self, installation_id: &'a str) -> StoreFuture<'a, Option<String>> {
+        Box::pin(async move {
+            if !fits(installation_id) {
+                return Ok(None);
+            }
+            let installation_id = installation_id.to_owned();
+            self.blocking(move |inner| {
+                let (statement, binds) = (&inner.statements.client_key, [Bind::Text(&installation_id)]);
+                let rows = inner.database.query(Access::Read, |connection| connection.rows(statement, &binds))?;
+                Ok(rows.into_iter().find_map(|(_, client_key)| client_key))
+            })
+            .await
+        })
+    }
+
+    fn associate<'a>(&'a self, installation_id: &'a str, client_key: &'a str) -> StoreFuture<'a, ()> {
+        Box::pin(async move {
+            check_keys(&[installation_id, client_key])?;
+            self.write([installation_id, client_key], |connection, statements, [installation_id, client_key]| {
+                statements.associate(connection, installation_id, client_key)
+            })
+            .await
+        })
+    }
+
+    fn forge_get<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, Option<Value>> {
+        Box::pin(async move { Ok(self.values(forge, installation_id, key).await?.into_iter().next()) })
+    }
+
+    fn forge_set<'a>(&'a self, installation_id: &'a str, key: &'a str, value: &'a Value) -> StoreFuture<'a, ()> {
+        Box::pin(self.put(forge, installation_id, key, value))
+    }
+
+    fn forge_delete<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, bool> {
+        Box::pin(self.remove(forge, installation_id, key))
+    }
+
+    fn ping(&self) -> StoreFuture<'_, ()> {
+        Box::pin(self.blocking(|inner| {
+            inner.database.query(Access::Read, |connection| connection.rows(&inner.statements.ping, &[])).map(drop)
+        }))
+    }
+}

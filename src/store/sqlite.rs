@@ -1,0 +1,206 @@
+//! SQLite, in a file or in memory.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::result::Error;
+use diesel::sqlite::SqliteConnection;
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+use r2d2::ManageConnection;
+
+use super::StoreError;
+use super::database::{Pooled, SqlConnection, Work, describe};
+use super::migrations::run_pending;
+use super::statement::{Bind, Bound, Dialect, Row, Statement};
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+
+pub(super) static DIALECT: Dialect = Dialect {
+    quote: '"',
+    json: "?",
+    bytewise: "",
+    lock: None,
+    table_exists: "SELECT name, NULL FROM sqlite_master WHERE type IN ('table', 'view') AND name = ?",
+    before_migrations: &[],
+};
+
+/// Of each connection. A commit is on the disk before it is answered: a tenant's secret is sent to us once.
+const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL;";
+
+/// The connections to the database of `url`, at most `size`. Makes its folder and file where missing.
+pub(super) fn database(url: &str, size: u32) -> Result<Pooled<Manager>, StoreError> {
+    let path = path(url)?;
+    if path == Path::new(":memory:") {
+        // Each connection would be a database of its own.
+        return Pooled::new(Manager { path }, &DIALECT, 1, None);
+    }
+    let created = create(&path).map_err(|error| not_writable(&path, &error))?;
+    let manager = Manager { path };
+    let mut connection = manager.connect()?;
+    if created {
+        // Readers do not wait for the writer, and the file remembers it. An existing file keeps the mode it has, as another
+        // program may rely on it. Failing costs speed alone: some file systems cannot, and another node may be doing it.
+        let _ = connection.batch_execute("PRAGMA journal_mode = WAL");
+    }
+    Pooled::new(manager, &DIALECT, size, None)
+}
+
+/// The file that `url` names: `sqlite:x`, `sqlite://x`, `sqlite:///x`; `:memory:` for `sqlite::memory:`.
+fn path(url: &str) -> Result<PathBuf, StoreError> {
+    let rest = url.split_once(':').map_or(url, |(_, rest)| rest);
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
+    let path = rest.split('?').next().unwrap_or_default();
+    match path {
+        "" => Err(StoreError::Configuration(
+            "the store's URL names no SQLite file: write it as sqlite:data/addon.db, or sqlite:///var/lib/addon.db"
+                .to_owned(),
+        )),
+        ":memory:" => Ok(PathBuf::from(path)),
+        // Relative ones get their dot, so that SQLite cannot take the name for one of its own (`file:…`, `:memory:`).
+        path => Ok(Path::new(".").join(path)),
+    }
+}
+
+/// Makes sure that the file is there and may be written to; answers whether it is new. The file holds secrets: it is for
+/// its owner alone, and SQLite gives its journals the same mode.
+fn create(path: &Path) -> io::Result<bool> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.clone().create_new(true).open(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => options.open(path).map(|_| false),
+        Err(error) => Err(error),
+    }
+}
+
+fn shown(path: &Path) -> std::path::Display<'_> {
+    path.strip_prefix(".").unwrap_or(path).display()
+}
+
+fn not_writable(path: &Path, error: &io::Error) -> StoreError {
+    StoreError::Configuration(format!(
+        "the SQLite file {} cannot be written: {error}; make its folder writable for this process, or name another store by \
+         DATABASE_URL",
+        shown(path)
+    ))
+}
+
+/// Opens connections to one file.
+#[derive(Debug)]
+pub(super) struct Manager {
+    path: PathBuf,
+}
+
+impl ManageConnection for Manager {
+    type Connection = SqliteConnection;
+    type Error = StoreError;
+
+    fn connect(&self) -> Result<SqliteConnection, StoreError> {
+        let named = |error: &dyn std::fmt::Display| format!("the SQLite file {}: {error}", shown(&self.path));
+        let mut connection = SqliteConnection::establish(&self.path.to_string_lossy())
+            .map_err(|error| StoreError::Unavailable(named(&error)))?;
+        // The first look into the file: here it shows that it is none of SQLite's.
+        connection.batch_execute(PRAGMAS).and_then(|()| connection.batch_execute("PRAGMA schema_version")).map_err(
+            |error| match describe(&error) {
+                StoreError::Refused(text) => StoreError::Configuration(named(&text)),
+                other => other,
+            },
+        )?;
+        Ok(connection)
+    }
+
+    fn is_valid(&self, _: &mut SqliteConnection) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn has_broken(&self, connection: &mut SqliteConnection) -> bool {
+        diesel::r2d2::R2D2Connection::is_broken(connection)
+    }
+}
+
+impl SqlConnection for SqliteConnection {
+    fn rows(&mut self, statement: &Statement, binds: &[Bind<'_>]) -> QueryResult<Vec<Row>> {
+        Bound { statement, binds }.load(self)
+    }
+
+    fn execute(&mut self, statement: &Statement, binds: &[Bind<'_>]) -> QueryResult<usize> {
+        Bound { statement, binds }.execute(self)
+    }
+
+    fn transaction(&mut self, work: Work<'_>) -> QueryResult<()> {
+        // IMMEDIATE: one that begins by reading could find the file taken when it comes to write, too late to wait.
+        self.immediate_transaction(|connection| work(connection))
+    }
+
+    fn is_dead(&mut self, _: &Error) -> bool {
+        false
+    }
+
+    fn migrate(&mut self, wanted: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>> {
+        run_pending(self, MIGRATIONS, wanted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_of_each_form() {
+        for (url, expected) in [
+            ("sqlite:data/addon.db", "./data/addon.db"),
+            ("sqlite://data/addon.db", "./data/addon.db"),
+            ("sqlite:///var/addon.db", "/var/addon.db"),
+            ("sqlite:/var/addon.db", "/var/addon.db"),
+            ("sqlite:addon.db?mode=rwc", "./addon.db"),
+            ("sqlite:file:addon.db", "./file:addon.db"),
+            ("sqlite::memory:", ":memory:"),
+            ("sqlite://:memory:", ":memory:"),
+        ] {
+            assert_eq!(path(url).unwrap(), Path::new(expected), "{url}");
+        }
+        for url in ["sqlite:", "sqlite://", "sqlite:?mode=rwc"] {
+            assert!(matches!(path(url), Err(StoreError::Configuration(_))), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_new_file_is_its_owners_alone_and_in_wal_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a/b/addon.db");
+        drop(database(&format!("sqlite:{}", file.display()), 2).unwrap());
+        #[cfg(unix)]
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions()) & 0o777, 0o600);
+        let wal = fs::read(&file).unwrap();
+        assert_eq!(wal[18], 2, "the file's write version: 2 is WAL");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_is_named_with_the_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("file"), "text").unwrap();
+        let below_a_file = folder.path().join("file/addon.db");
+        let error = database(&format!("sqlite:{}", below_a_file.display()), 2).err().unwrap();
+        let text = error.to_string();
+        assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
+        assert!(text.contains("file/addon.db") && text.contains("DATABASE_URL"), "{text}");
+    }
+
+    #[test]
+    fn a_file_of_something_else_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("notes.txt");
+        fs::write(&file, "not a database at all\n".repeat(100)).unwrap();
+        let error = database(&format!("sqlite:{}", file.display()), 2).err().unwrap();
+        assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
+        assert!(error.to_string().contains("notes.txt"), "{error}");
+    }
+}

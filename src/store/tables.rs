@@ -1,0 +1,139 @@
+//! Which of our tables a database has, and under which name.
+
+use diesel::result::QueryResult;
+
+use super::StoreError;
+use super::database::SqlConnection;
+use super::statement::{Bind, Dialect, Statement};
+
+/// Sequelize's model name in ACE where the configuration does not say another.
+const DEFAULT_MODEL: &str = "AddonSetting";
+
+/// The tables beside that of the settings; ACE has no setting for their names.
+const FORGE_TABLES: [&str; 2] = ["InstallationClientKeys", "ForgeSettings"];
+
+/// The names that the settings' table may have.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct SettingsTable {
+    /// The model's name, and its plural where that is another: Sequelize names a table by the plural, or by the model
+    /// itself where `freezeTableName` says so.
+    forms: Vec<String>,
+}
+
+impl SettingsTable {
+    /// The table of Sequelize's model `model`.
+    pub fn of_model(model: &str) -> Result<Self, StoreError> {
+        // Quoted names may hold anything; these are put into statements as they are, so they may not.
+        let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '$' | ' ');
+        // The length is PostgreSQL's, which cuts a longer name off without a word.
+        if model.is_empty() || model.len() > 60 || !model.chars().all(plain) {
+            return Err(StoreError::Configuration(format!(
+                "store.table is {model:?}: it must have 1 to 60 letters, digits, spaces or any of _ - . $"
+            )));
+        }
+        let mut forms = vec![model.to_owned(), plural(model)];
+        forms.dedup();
+        Ok(Self { forms })
+    }
+
+    /// Whether our migrations make this table.
+    pub fn is_default(&self) -> bool {
+        self.forms.last().is_some_and(|form| *form == plural(DEFAULT_MODEL))
+    }
+
+    /// The names, for a message.
+    pub fn names(&self) -> String {
+        self.forms.iter().map(|form| format!("{form:?}")).collect::<Vec<_>>().join(" or ")
+    }
+}
+
+/// As Sequelize forms it, for the names that people give.
+fn plural(name: &str) -> String {
+    let lower = name.to_lowercase();
+    let ends = |endings: &[&str]| endings.iter().any(|ending| lower.ends_with(ending));
+    match name.strip_suffix('y') {
+        Some(stem) if !ends(&["ay", "ey", "iy", "oy", "uy"]) => format!("{stem}ies"),
+        _ if ends(&["ss", "x", "ch", "sh"]) => format!("{name}es"),
+        _ if ends(&["s", "data"]) => name.to_owned(),
+        _ => format!("{name}s"),
+    }
+}
+
+/// What a database has of ours.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// The forms of the settings' table that exist: one, in a sound database.
+    pub settings: Vec<String>,
+    /// The Forge tables that do not exist.
+    pub missing: Vec<&'static str>,
+}
+
+impl Found {
+    /// Looks. Several looks see one state only where nobody makes tables meanwhile.
+    pub fn look(connection: &mut dyn SqlConnection, dialect: &Dialect, table: &SettingsTable) -> QueryResult<Self> {
+        let statement = Statement::new(dialect, dialect.table_exists);
+        let mut exists = |name: &str| connection.rows(&statement, &[Bind::Text(name)]).map(|rows| !rows.is_empty());
+        let mut found = Self { settings: Vec::new(), missing: Vec::new() };
+        for form in &table.forms {
+            if exists(form)? {
+                found.settings.push(form.clone());
+            }
+        }
+        for name in FORGE_TABLES {
+            if !exists(name)? {
+                found.missing.push(name);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The settings' table, where it is clear and nothing is missing.
+    pub fn complete(&self) -> Option<&str> {
+        match self.settings.as_slice() {
+            [settings] if self.missing.is_empty() => Some(settings),
+            _ => None,
+        }
+    }
+
+    /// Whether the database has none of our tables.
+    pub fn is_nothing(&self) -> bool {
+        self.settings.is_empty() && self.missing.len() == FORGE_TABLES.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plurals_are_sequelizes() {
+        for (name, expected) in [
+            ("AddonSetting", "AddonSettings"),
+            ("AddonSettings", "AddonSettings"),
+            ("Tenant_Entry", "Tenant_Entries"),
+            ("Key", "Keys"),
+            ("Box", "Boxes"),
+            ("Branch", "Branches"),
+            ("Address", "Addresses"),
+            ("AppData", "AppData"),
+        ] {
+            assert_eq!(plural(name), expected);
+        }
+    }
+
+    #[test]
+    fn the_default_is_known_by_either_name() {
+        assert!(SettingsTable::of_model("AddonSetting").unwrap().is_default());
+        assert!(SettingsTable::of_model("AddonSettings").unwrap().is_default());
+        assert!(!SettingsTable::of_model("MySetting").unwrap().is_default());
+        assert_eq!(SettingsTable::of_model("MySetting").unwrap().names(), r#""MySetting" or "MySettings""#);
+    }
+
+    #[test]
+    fn names_that_could_leave_their_quotes_are_refused() {
+        for name in ["", "a\"b", "a`b", "a?b", "a@b", "a;b", "a\0b", &"x".repeat(61)] {
+            let error = SettingsTable::of_model(name).unwrap_err().to_string();
+            assert!(error.contains("store.table"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! Whether and how the connection to PostgreSQL is encrypted, in the terms of libpq's `sslmode`.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use serde_json::Value;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::StoreError;
+
+/// libpq's modes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SslMode {
+    /// In the clear.
+    Disable,
+    /// Encrypted where the server can, in the clear otherwise.
+    Prefer,
+    /// Encrypted, to whoever answers.
+    Require,
+    /// Encrypted, to a server with a certificate of an authority that we trust.
+    VerifyCa,
+    /// And whose name is the one that we asked for.
+    VerifyFull,
+}
+
+impl SslMode {
+    fn parse(name: &str) -> Result<Self, StoreError> {
+        match name {
+            "disable" => Ok(Self::Disable),
+            "prefer" => Ok(Self::Prefer),
+            // node-postgres' word for the same: it stands in the URLs of many an add-on on Heroku.
+            "require" | "no-verify" => Ok(Self::Require),
+            "verify-ca" => Ok(Self::VerifyCa),
+            "verify-full" => Ok(Self::VerifyFull),
+            _ => Err(StoreError::Configuration(format!(
+                "sslmode={name} is not known: use disable, prefer, require, verify-ca or verify-full"
+            ))),
+        }
+    }
+}
+
+/// What the URL says about TLS. tokio-postgres does not know all of it, so it is taken out of the URL.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct UrlParameters {
+    sslmode: Option<String>,
+    sslrootcert: Option<String>,
+}
+
+impl UrlParameters {
+    /// Parts `url` into itself without these parameters, and them.
+    pub fn take(url: &str) -> (String, Self) {
+        // A password may hold a `?`, like all before the `@`.
+        let from = url.find('@').unwrap_or_default();
+        let Some(mark) = url[from..].find('?').map(|at| from + at) else { return (url.to_owned(), Self::default()) };
+        let (mut taken, mut kept) = (Self::default(), Vec::new());
+        for parameter in url[mark + 1..].split('&') {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            let value = percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned();
+            match name {
+                "sslmode" => taken.sslmode = Some(value),
+                "sslrootcert" => taken.sslrootcert = Some(value),
+                // node-postgres' way to say it.
+                "ssl" if matches!(value.as_str(), "true" | "1") => taken.sslmode = Some("verify-full".to_owned()),
+                "ssl" if matches!(value.as_str(), "false" | "0") => taken.sslmode = Some("disable".to_owned()),
+                _ => kept.push(parameter),
+            }
+        }
+        let question = if kept.is_empty() { "" } else { "?" };
+        (format!("{}{question}{}", &url[..mark], kept.join("&")), taken)
+    }
+}
+
+/// The settings, resolved.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Tls {
+    pub mode: SslMode,
+    /// Whether nobody chose the mode.
+    pub by_default: bool,
+    /// PEM; `None`: the authorities that the web trusts.
+    roots: Option<Vec<CertificateDer<'static>>>,
+}
+
+impl Tls {
+    /// The URL's word counts first, then `ssl` (ACE's `dialectOptions.ssl`), then `default`.
+    pub fn resolve(url: UrlParameters, ssl: Option<&Value>, default: SslMode) -> Result<Self, StoreError> {
+        let (ace_mode, ace_roots) = ssl.map(ace).transpose()?.unwrap_or_default();
+        let roots = match url.sslrootcert.as_deref() {
+            Some("system") | None => ace_roots,
+            Some(path) => {
+                let pem = std::fs::read(path).map_err(|error| {
+                    StoreError::Configuration(format!("sslrootcert={path} cannot be read: {error}"))
+                })?;
+                Some(certificates(&pem, &format!("sslrootcert={path}"))?)
+            }
+        };
+        let chosen = url.sslmode.as_deref().map(SslMode::parse).transpose()?.or(ace_mode);
+        let mode = match chosen.unwrap_or(default) {
+            // As in libpq: whoever names an authority wants it asked.
+            SslMode::Require if roots.is_some() => SslMode::VerifyCa,
+            mode => mode,
+        };
+        Ok(Self { mode, by_default: chosen.is_none(), roots })
+    }
+
+    /// tokio-postgres' part of the mode; the rest is [`Tls::connector`]'s.
+    pub fn negotiation(&self) -> tokio_postgres::config::SslMode {
+        match self.mode {
+            SslMode::Disable => tokio_postgres::config::SslMode::Disable,
+            SslMode::Prefer => tokio_postgres::config::SslMode::Prefer,
+            SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => tokio_postgres::config::SslMode::Require,
+        }
+    }
+
+    /// Makes the encrypted streams. The crypto provider is named here, so that no other part of the process chooses it.
+    pub fn connector(self) -> Result<MakeRustlsConnect, StoreError> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let algorithms = provider.signature_verification_algorithms;
+        let trust = match self.mode {
+            SslMode::Disable | SslMode::Prefer | SslMode::Require => None,
+            SslMode::VerifyCa => Some(Trust::new(self.roots, false)?),
+            SslMode::VerifyFull => Some(Trust::new(self.roots, true)?),
+        };
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| StoreError::Configuration(format!("TLS cannot be set up: {error}")))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Verifier { algorithms, trust }))
+            .with_no_client_auth();
+        // Asked for by `sslnegotiation=direct`, and sent by libpq always.
+        config.alpn_protocols = vec![b"postgresql".to_vec()];
+        Ok(MakeRustlsConnect::new(config))
+    }
+}
+
+/// ACE's `dialectOptions.ssl` is the object that node-postgres hands to node's TLS: verified, unless told otherwise.
+#[expect(clippy::type_complexity, reason = "the two halves of one setting, taken apart at once")]
+fn ace(ssl: &Value) -> Result<(Option<SslMode>, Option<Vec<CertificateDer<'static>>>), StoreError> {
+    let wrong = |name: &str| {
+        StoreError::Configuration(format!(
+            "store.dialectOptions.ssl{name} is not understood: ssl is true, false, or an object with \
+             rejectUnauthorized (true or false) and ca (PEM text, or a list of such)"
+        ))
+    };
+    let options = match ssl {
+        Value::Null => return Ok((None, None)),
+        Value::Bool(false) => return Ok((Some(SslMode::Disable), None)),
+        Value::Bool(true) => return Ok((Some(SslMode::VerifyFull), None)),
+        Value::Object(options) => options,
+        _ => return Err(wrong("")),
+    };
+    if ["cert", "key", "pfx"].iter().any(|name| options.contains_key(*name)) {
+        tracing::warn!(
+            "store.dialectOptions.ssl: client certificates are not supported, cert, key and pfx are ignored"
+        );
+    }
+    match options.get("rejectUnauthorized") {
+        None | Some(Value::Bool(true)) => {}
+        Some(Value::Bool(false)) => return Ok((Some(SslMode::Require), None)),
+        Some(_) => return Err(wrong(".rejectUnauthorized")),
+    }
+    let pem = match options.get("ca") {
+        None => return Ok((Some(SslMode::VerifyFull), None)),
+        Some(Value::String(pem)) => pem.clone(),
+        Some(Value::Array(list)) if list.iter().all(Value::is_string) => {
+            list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n")
+        }
+        Some(_) => return Err(wrong(".ca")),
+    };
+    Ok((Some(SslMode::VerifyFull), Some(certificates(pem.as_bytes(), "store.dialectOptions.ssl.ca")?)))
+}
+
+/// The certificates in a PEM text, at least one.
+fn certificates(pem: &[u8], of: &str) -> Result<Vec<CertificateDer<'static>>, StoreError> {
+    match CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>() {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        Ok(_) => Err(StoreError::Configuration(format!("{of} holds no certificate: it must be a PEM file"))),
+        Err(error) => Err(StoreError::Configuration(format!("{of} is no PEM text: {error}"))),
+    }
+}
+
+/// Whom a server must show to be.
+#[derive(Debug)]
+struct Trust {
+    roots: RootCertStore,
+    /// The roots as they are. A server may show one of them itself: openssl makes self-signed certificates that are
+    /// authorities too, which the chain's rules forbid a server, and libpq does not.
+    pinned: Vec<CertificateDer<'static>>,
+    name: bool,
+}
+
+impl Trust {
+    fn new(given: Option<Vec<CertificateDer<'static>>>, name: bool) -> Result<Self, StoreError> {
+        let Some(pinned) = given else {
+            let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+            return Ok(Self { roots, pinned: Vec::new(), name });
+        };
+        let mut roots = RootCertStore::empty();
+        for certificate in &pinned {
+            roots.add(certificate.clone()).map_err(|error| {
+                StoreError::Configuration(format!("a certificate of PostgreSQL's authority cannot be used: {error}"))
+            })?;
+        }
+        Ok(Self { roots, pinned, name })
+    }
+}
+
+/// Checks what the mode asks for. The handshake's signature is checked in each: else not even the encryption would be worth
+/// anything.
+#[derive(Debug)]
+struct Verifier {
+    algorithms: WebPkiSupportedAlgorithms,
+    trust: Option<Trust>,
+}
+
+/// The first thing that the chain's rules look at, so that a pinned certificate expires like any other.
+fn is_outdated(error: &rustls::Error) -> bool {
+    use CertificateError::{Expired, ExpiredContext, NotValidYet, NotValidYetContext};
+    let rustls::Error::InvalidCertificate(reason) = error else { return false };
+    matches!(reason, Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. })
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        server: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        _ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if let Some(trust) = &self.trust {
+            let certificate = ParsedCertificate::try_from(server)?;
+            let algorithms = self.algorithms.all;
+            match verify_server_cert_signed_by_trust_anchor(&certificate, &trust.roots, intermediates, now, algorithms)
+            {
+                Err(error) if is_outdated(&error) || !trust.pinned.iter().any(|pinned| pinned == server) => {
+                    return Err(error);
+                }
+                _ => {}
+            }
+            if trust.name {
+                verify_server_name(&certificate, name)?;
+            }
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn mode(url: &str, ssl: Option<Value>) -> Result<SslMode, StoreError> {
+        let (_, parameters) = UrlParameters::take(url);
+        Tls::resolve(parameters, ssl.as_ref(), SslMode::Prefer).map(|tls| tls.mode)
+    }
+
+    #[test]
+    fn the_parameters_leave_the_url() {
+        for (url, rest) in [
+            ("postgres://u:p@h/d", "postgres://u:p@h/d"),
+            ("postgres://u:p@h/d?sslmode=require", "postgres://u:p@h/d"),
+            ("postgres://u:p?q@h/d?sslmode=require&a=b&sslrootcert=%2Fx", "postgres://u:p?q@h/d?a=b"),
+            ("postgres://h/d?a=b&ssl=true", "postgres://h/d?a=b"),
+        ] {
+            assert_eq!(UrlParameters::take(url).0, rest);
+        }
+        let (_, taken) = UrlParameters::take("postgres://h/d?sslmode=verify-ca&sslrootcert=%2Fa%20b");
+        assert_eq!(taken.sslrootcert.as_deref(), Some("/a b"));
+    }
+
+    #[test]
+    fn every_mode_of_the_url() {
+        for (name, expected) in [
+            ("disable", SslMode::Disable),
+            ("prefer", SslMode::Prefer),
+            ("require", SslMode::Require),
+            ("no-verify", SslMode::Require),
+            ("verify-ca", SslMode::VerifyCa),
+            ("verify-full", SslMode::VerifyFull),
+        ] {
+            assert_eq!(mode(&format!("postgres://h/d?sslmode={name}"), Some(json!(false))).unwrap(), expected);
+        }
+        assert_eq!(mode("postgres://h/d?ssl=true", None).unwrap(), SslMode::VerifyFull);
+        assert_eq!(mode("postgres://h/d", None).unwrap(), SslMode::Prefer);
+        let error = mode("postgres://h/d?sslmode=verify", None).unwrap_err().to_string();
+        assert!(error.contains("sslmode=verify ") && error.contains("verify-full"), "{error}");
+    }
+
+    #[test]
+    fn ace_settings_have_nodes_meaning() {
+        for (ssl, expected) in [
+            (json!(false), SslMode::Disable),
+            (json!(true), SslMode::VerifyFull),
+            (json!({}), SslMode::VerifyFull),
+            (json!({ "require": true, "rejectUnauthorized": true }), SslMode::VerifyFull),
+            (json!({ "require": true, "rejectUnauthorized": false }), SslMode::Require),
+            (json!({ "ca": "not looked at", "rejectUnauthorized": false }), SslMode::Require),
+            (Value::Null, SslMode::Prefer),
+        ] {
+            assert_eq!(mode("postgres://h/d", Some(ssl.clone())).unwrap(), expected, "{ssl}");
+        }
+        for ssl in
+            [json!("yes"), json!({ "rejectUnauthorized": "false" }), json!({ "ca": 1 }), json!({ "ca": "no PEM" })]
+        {
+            let error = mode("postgres://h/d", Some(ssl)).unwrap_err();
+            assert!(error.to_string().contains("store.dialectOptions.ssl"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_missing_authority_is_named() {
+        let error = mode("postgres://h/d?sslmode=verify-ca&sslrootcert=/no/such.pem", None).unwrap_err();
+        assert!(error.to_string().contains("/no/such.pem"), "{error}");
+    }
+
+    /// A certificate of `tests/fixtures/tls`.
+    fn certificate(name: &str) -> CertificateDer<'static> {
+        let path = format!("{}/tests/fixtures/tls/{name}.pem", env!("CARGO_MANIFEST_DIR"));
+        CertificateDer::from_pem_file(path).unwrap()
+    }
+
+    #[test]
+    fn a_certificate_is_checked_as_far_as_the_mode_says() {
+        let verify_at = |now: UnixTime, roots: Option<&str>, name: bool, server: &str, host: &str| {
+            let roots = roots.map(|root| vec![certificate(root)]);
+            let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
+            let verifier = Verifier { algorithms, trust: Some(Trust::new(roots, name).unwrap()) };
+            let host = ServerName::try_from(host.to_owned()).unwrap();
+            verifier.verify_server_cert(&certificate(server), &[], &host, &[], now).map(drop)
+        };
+        let verify = |roots, name, server, host| verify_at(UnixTime::now(), roots, name, server, host);
+        let in_two_centuries = UnixTime::since_unix_epoch(std::time::Duration::from_secs(7_500_000_000));
+        let (right, wrong) = ("db.example.com", "other.example.com");
+        for server in ["server", "self-signed"] {
+            let root = if server == "server" { "ca" } else { server };
+            verify(Some(root), true, server, right).unwrap();
+            verify(Some(root), false, server, wrong).unwrap();
+            assert!(verify(Some(root), true, server, wrong).is_err(), "{server}: the name");
+            assert!(
+                is_outdated(&verify_at(in_two_centuries, Some(root), true, server, right).unwrap_err()),
+                "{server}"
+            );
+            for other in [None, Some(if server == "server" { "self-signed" } else { "ca" })] {
+                assert!(verify(other, false, server, right).is_err(), "{server}: the authority {other:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The fake host's install keys.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::{App, HttpResponse, HttpServer, web};
+use serde_json::Value;
+
+use super::must;
+use crate::jwt::RsaSigner;
+
+/// One key pair a process: making one takes longer than most tests.
+static SIGNER: LazyLock<RsaSigner> = LazyLock::new(|| must(RsaSigner::generate(), "no key pair"));
+
+/// What the server answers for a key.
+#[derive(Debug, Clone)]
+pub enum KeyAnswer {
+    /// The key.
+    Key,
+    /// This status and text.
+    Other(u16, String),
+    /// The key, after this time.
+    Late(Duration),
+}
+
+/// A server that serves the public key of the fake host, counts its fetches, and can be told to fail.
+#[derive(Debug)]
+pub struct KeyServer {
+    url: String,
+    fetches: Arc<AtomicUsize>,
+    answer: Arc<Mutex<KeyAnswer>>,
+    handle: ServerHandle,
+}
+
+impl KeyServer {
+    /// The id of the key that it serves.
+    pub const KID: &'static str = "install-key-1";
+
+    /// Starts it on a free port of the loopback interface.
+    pub async fn start() -> Self {
+        let fetches = Arc::new(AtomicUsize::new(0));
+        let answer = Arc::new(Mutex::new(KeyAnswer::Key));
+        let (counter, answers) = (Arc::clone(&fetches), Arc::clone(&answer));
+        let server = HttpServer::new(move || {
+            let (counter, answers) = (Arc::clone(&counter), Arc::clone(&answers));
+            App::new().default_service(web::to(move |request: actix_web::HttpRequest| {
+                counter.fetch_add(1, Ordering::SeqCst);
+                let answer = answers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let known = request.path() == format!("/keys/{}", Self::KID);
+                async move {
+                    match answer {
+                        KeyAnswer::Key if known => HttpResponse::Ok().body(Self::public_pem()),
+                        KeyAnswer::Key => HttpResponse::NotFound().body("NoSuchKey"),
+                        KeyAnswer::Late(time) => {
+                            tokio::time::sleep(time).await;
+                            HttpResponse::Ok().body(Self::public_pem())
+                        }
+                        KeyAnswer::Other(status, text) => {
+                            HttpResponse::build(must(status.try_into(), "no status")).body(text)
+                        }
+                    }
+                }
+            }))
+        });
+        let server = must(server.workers(1).disable_signals().bind(("127.0.0.1", 0)), "no port for the key server");
+        let port = server.addrs().first().map_or(0, std::net::SocketAddr::port);
+        let server = server.run();
+        let handle = server.handle();
+        actix_web::rt::spawn(server);
+        Self { url: format!("http://127.0.0.1:{port}/keys"), fetches, answer, handle }
+    }
+
+    /// What `CONNECT_KEYS_CDN_URL` is set to.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// How often it was asked.
+    #[must_use]
+    pub fn fetches(&self) -> usize {
+        self.fetches.load(Ordering::SeqCst)
+    }
+
+    /// Makes it answer otherwise from now on.
+    pub fn answer(&self, answer: KeyAnswer) {
+        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = answer;
+    }
+
+    /// Signs `claims` with RS256, as the host does.
+    #[must_use]
+    pub fn sign(claims: &Value) -> String {
+        Self::sign_as(Self::KID, claims)
+    }
+
+    /// The same under another key id.
+    #[must_use]
+    pub fn sign_as(kid: &str, claims: &Value) -> String {
+        must(SIGNER.sign(kid, claims), "a token could not be signed")
+    }
+
+    /// Stops answering at all.
+    pub async fn stop(&self) {
+        self.handle.stop(false).await;
+    }
+
+    /// Its key, in PEM.
+    #[must_use]
+    pub fn public_pem() -> String {
+        must(SIGNER.public_pem(), "no public key")
+    }
+}

@@ -1,0 +1,46 @@
+//! A fake Atlassian host in the test process, for the tests of your add-on: it installs the add-on with a real signed
+//! callback, opens its pages, sends webhooks, over HTTP against the real server.
+//!
+//! ```
+//! use actix_web::{HttpResponse, get, web::ServiceConfig};
+//! use atlassian_connect_actix::auth::ConnectJwt;
+//! use atlassian_connect_actix::testing::TestHost;
+//!
+//! #[get("/page")]
+//! async fn page(caller: ConnectJwt) -> HttpResponse {
+//!     HttpResponse::Ok().body(caller.client_key().to_owned())
+//! }
+//!
+//! # actix_web::rt::System::new().block_on(async {
+//! let host = TestHost::installed(|cfg: &mut ServiceConfig| { cfg.service(page); }).await;
+//! let reply = host.open_iframe("/page").await;
+//! assert_eq!((reply.status, reply.body.as_str()), (200, host.tenant().client_key.as_str()));
+//! assert_eq!(host.get("/page").await.status, 401);
+//! # });
+//! ```
+//!
+//! Its functions panic when the fake host itself cannot do its work: that is a failed test.
+// a test that cannot go on has failed; nothing here runs in an add-on that serves
+#![allow(clippy::missing_panics_doc)]
+
+mod host;
+mod key_server;
+mod reply;
+mod routes;
+mod tenant;
+
+pub use host::{TestHost, TestHostBuilder};
+pub use key_server::{KeyAnswer, KeyServer};
+pub use reply::Reply;
+pub use routes::assert_descriptor_routes;
+pub use tenant::{TestTenant, claims_for};
+
+/// The value, or a failed test that says what could not be done.
+#[track_caller]
+#[allow(clippy::panic)]
+fn must<T, E: std::fmt::Debug>(result: Result<T, E>, what: &str) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => std::panic::panic_any(format!("{what}: {error:?}")),
+    }
+}

@@ -1,0 +1,45 @@
+//! What the add-on answered.
+
+use actix_web::http::header::HeaderMap;
+use serde_json::Value;
+
+use super::must;
+
+/// An answer, read whole.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body as text.
+    pub body: String,
+}
+
+impl Reply {
+    pub(super) fn new(status: u16, headers: HeaderMap, body: &[u8]) -> Self {
+        Self { status, headers, body: String::from_utf8_lossy(body).into_owned() }
+    }
+
+    /// A header's value; empty when there is none.
+    #[must_use]
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The body as JSON.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        must(serde_json::from_str(&self.body), "the body is no JSON")
+    }
+
+    /// The variables that the page holds in `#connect-context`.
+    #[must_use]
+    pub fn connect_context(&self) -> Value {
+        let start = "<script type=\"application/json\" id=\"connect-context\">";
+        let json = self.body.split_once(start).and_then(|(_, rest)| rest.split_once("</script>"));
+        let (json, _) = must(json.ok_or(&self.body), "the page has no #connect-context");
+        must(serde_json::from_str(json), "#connect-context is no JSON")
+    }
+}

@@ -1,0 +1,122 @@
+//! A site of the fake host, and the tokens that it signs.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+
+use super::must;
+use crate::jwt::{SharedSecret, now, qsh};
+
+/// A site: what it says of itself when it installs the add-on, and the secret it signs with.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct TestTenant {
+    /// Identifies the site.
+    pub client_key: String,
+    /// Change it and install again to rotate it.
+    pub shared_secret: String,
+    /// `https://site-1.atlassian.net`.
+    pub base_url: String,
+    /// The user who looks at the pages.
+    pub account_id: String,
+    /// The key that it installs the add-on under; `None`: the descriptor's.
+    pub key: Option<String>,
+    /// The Forge installation that it is.
+    pub installation_id: Option<String>,
+}
+
+impl TestTenant {
+    /// A site that no other one is mistaken for.
+    #[must_use]
+    pub fn new() -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(1);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Self {
+            client_key: format!("client-key-{number}"),
+            shared_secret: format!("shared-secret-{number}-{}", now()),
+            base_url: format!("https://site-{number}.atlassian.net"),
+            account_id: format!("557058:user-{number}"),
+            key: None,
+            installation_id: None,
+        }
+    }
+
+    /// The payload of `installed` (and of the other callbacks, by `event_type`).
+    #[must_use]
+    pub fn payload(&self, addon_key: &str, event_type: &str) -> Value {
+        let mut payload = json!({
+            "key": self.key.as_deref().unwrap_or(addon_key),
+            "clientKey": self.client_key,
+            "sharedSecret": self.shared_secret,
+            "oauthClientId": format!("oauth-{}", self.client_key),
+            "baseUrl": self.base_url,
+            "displayUrl": self.base_url,
+            "productType": "jira",
+            "description": "A site of the tests",
+            "eventType": event_type,
+        });
+        if let Some(id) = &self.installation_id {
+            payload["installationId"] = id.as_str().into();
+        }
+        payload
+    }
+
+    /// The claims of a token for one request: `path` below the add-on's base URL, `query` as it is sent. Change them and
+    /// [`TestTenant::sign`] them to play a host that errs.
+    #[must_use]
+    pub fn claims(&self, method: &str, path: &str, query: &str) -> Value {
+        json!({
+            "iss": self.client_key,
+            "sub": self.account_id,
+            "iat": now(),
+            "exp": now() + 180,
+            "qsh": qsh::hash(method, path, query),
+            "context": { "user": { "accountId": self.account_id, "displayName": "Mia" } },
+        })
+    }
+
+    /// A token for one request.
+    #[must_use]
+    pub fn token(&self, method: &str, path: &str, query: &str) -> String {
+        self.sign(&self.claims(method, path, query))
+    }
+
+    /// A context JWT, as `AP.context.getToken` gives it to the page.
+    #[must_use]
+    pub fn context_token(&self) -> String {
+        let mut claims = self.claims("GET", "/", "");
+        claims["qsh"] = crate::jwt::CONTEXT_QSH.into();
+        self.sign(&claims)
+    }
+
+    /// Signs any claims with the site's secret.
+    #[must_use]
+    pub fn sign(&self, claims: &Value) -> String {
+        must(SharedSecret::new(&self.shared_secret).sign(claims), "a token could not be signed")
+    }
+}
+
+impl Default for TestTenant {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for TestTenant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TestTenant").field("client_key", &self.client_key).finish_non_exhaustive()
+    }
+}
+
+/// The claims of a lifecycle callback: `POST` to `path` (with its query), for the base URL `audience`.
+#[must_use]
+pub fn claims_for(tenant: &TestTenant, audience: &str, path: &str) -> Value {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    json!({
+        "iss": tenant.client_key,
+        "aud": [audience],
+        "iat": now(),
+        "exp": now() + 180,
+        "qsh": qsh::hash("POST", path, query),
+    })
+}
