@@ -28,6 +28,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(95);
 /// Threads a worker has for the store: the pool has few connections, more threads would only wait.
 const BLOCKING_THREADS: usize = 8;
 
+/// ACE's default of `errorTemplateName`.
+const DEFAULT_RENDERER: &str = "unauthorized";
+
 /// Why an add-on does not start. `Display` is for the person at the terminal.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -192,9 +195,8 @@ fn error_rendering(
                 .into(),
         ));
     }
-    const DEFAULT: &str = "unauthorized";
-    renderers.entry(DEFAULT.to_owned()).or_insert_with(|| Arc::new(crate::error_page::render));
-    let name = config.error_template_name.as_deref().unwrap_or(DEFAULT);
+    renderers.entry(DEFAULT_RENDERER.to_owned()).or_insert_with(|| Arc::new(crate::error_page::render));
+    let name = config.error_template_name.as_deref().unwrap_or(DEFAULT_RENDERER);
     let renderer = renderers.get(name).cloned().ok_or_else(|| {
         let known: Vec<&str> = renderers.keys().map(String::as_str).collect();
         StartError::Errors(format!(

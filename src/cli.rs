@@ -1,5 +1,6 @@
 //! The command line of the add-on.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use actix_web::web::ServiceConfig;
@@ -37,7 +38,8 @@ where
     match run(command, builder, prepare, routes).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            // not the log: this is for whoever started it
+            let _ = writeln!(std::io::stderr(), "{error}");
             ExitCode::FAILURE
         }
     }
@@ -58,7 +60,8 @@ where
         }
         Command::Migrate => {
             let config = builder.load_config()?;
-            println!("{}", store::migrate(&config.store).await?);
+            let report = store::migrate(&config.store).await?;
+            let _ = writeln!(std::io::stdout(), "{report}");
             Ok(())
         }
     }

@@ -32,6 +32,9 @@ pub fn routes(cfg: &mut web::ServiceConfig, descriptor: &Descriptor, setup_insta
 /// Stores a signed install; the answer comes after the listeners, so that the host tries again when one fails.
 ///
 /// An install without a usable secret is refused: it would lock the tenant out.
+///
+/// # Errors
+/// 400 without a usable secret, 503 when the store is away, 500 when a listener fails.
 pub async fn installed(install: InstallJwt, addon: Shared) -> Result<HttpResponse, Error> {
     let installation = install.installation();
     if !installation.has_usable_secret() {
@@ -56,6 +59,9 @@ pub async fn installed(install: InstallJwt, addon: Shared) -> Result<HttpRespons
 }
 
 /// Marks the tenant as uninstalled. A tenant that is not there is no error: the host may send it twice.
+///
+/// # Errors
+/// 503 when the store is away, 500 when a listener fails.
 pub async fn uninstalled(install: InstallJwt, addon: Shared) -> Result<HttpResponse, Error> {
     let client_key = &install.installation().client_key;
     let tenant = addon.tenants.refreshed(client_key).await?.first().cloned();
@@ -69,11 +75,17 @@ pub async fn uninstalled(install: InstallJwt, addon: Shared) -> Result<HttpRespo
 }
 
 /// The tenant enabled the add-on.
+///
+/// # Errors
+/// 400 when the body is no JSON or names another tenant, 500 when a listener fails.
 pub async fn enabled(caller: ConnectJwt, addon: Shared, body: web::Bytes) -> Result<HttpResponse, Error> {
     switched(Lifecycle::Enabled, &caller, &addon, &body).await
 }
 
 /// The tenant disabled the add-on.
+///
+/// # Errors
+/// The same as [`enabled`].
 pub async fn disabled(caller: ConnectJwt, addon: Shared, body: web::Bytes) -> Result<HttpResponse, Error> {
     switched(Lifecycle::Disabled, &caller, &addon, &body).await
 }

@@ -1,6 +1,7 @@
 //! The webhooks of the descriptor: mounted by themselves, delivered as events of the add-on.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use actix_web::{FromRequest as _, HttpRequest, HttpResponse, web};
 use serde_json::Value;
@@ -41,7 +42,8 @@ pub fn pattern(url: &str) -> String {
             '?' | '#' => break,
             '$' if rest.starts_with("${") => {
                 let end = rest.find('}').map_or(rest.len(), |end| end + 1);
-                pattern.push_str(&format!("{{v{variables}}}"));
+                // writing into a String cannot fail
+                let _ = write!(pattern, "{{v{variables}}}");
                 variables += 1;
                 rest = &rest[end..];
                 continue;

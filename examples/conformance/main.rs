@@ -4,6 +4,7 @@
 mod journal;
 mod pages;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use actix_web::web::{self, ServiceConfig};
@@ -19,7 +20,7 @@ async fn main() -> ExitCode {
     match serve(&vars).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            let _ = writeln!(std::io::stderr(), "{error}");
             ExitCode::FAILURE
         }
     }

@@ -23,13 +23,12 @@ struct Verification(Shared<LocalBoxFuture<'static, Result<Rc<Caller>, Error>>>);
 /// Who sends `request`: proven but for what the token is bound to, which each extractor judges.
 pub(super) async fn caller(request: &HttpRequest) -> Result<Rc<Caller>, Error> {
     let known = request.extensions().get::<Verification>().cloned();
-    let Verification(verification) = match known {
-        Some(verification) => verification,
-        None => {
-            let verification = Verification(verify(request)?.boxed_local().shared());
-            request.extensions_mut().insert(verification.clone());
-            verification
-        }
+    let Verification(verification) = if let Some(verification) = known {
+        verification
+    } else {
+        let verification = Verification(verify(request)?.boxed_local().shared());
+        request.extensions_mut().insert(verification.clone());
+        verification
     };
     verification.await
 }

@@ -43,10 +43,9 @@ pub(super) fn token(request: &HttpRequest) -> Result<String, AuthError> {
     if let Some(token) = in_query.or(in_form) {
         return Ok(token);
     }
-    if let Some(value) = single_header(request.headers(), &header::AUTHORIZATION)? {
-        if let Some(token) = value.strip_prefix("JWT ") {
-            return Ok(token.trim().to_owned());
-        }
+    let authorization = single_header(request.headers(), &header::AUTHORIZATION)?;
+    if let Some(token) = authorization.and_then(|value| value.strip_prefix("JWT ")) {
+        return Ok(token.trim().to_owned());
     }
     match parameter(query, "acpt")? {
         Some(token) => Ok(token),

@@ -106,6 +106,8 @@ use problems::{Fault, sounds_secret};
 /// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+// each switch is a key of its own in the file
+#[allow(clippy::struct_excessive_bools)]
 pub struct Config {
     /// `APP_ENV`, else `NODE_ENV`, else `production` on Heroku, else `development`.
     pub environment: Environment,

@@ -79,6 +79,8 @@ pub struct CacheConfig {
 }
 
 /// The words of `AC_OPTS`, separated by commas or white space.
+// each is an option of its own
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct DevOptions {

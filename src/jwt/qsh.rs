@@ -208,7 +208,7 @@ mod tests {
         serde_json::from_str(include_str!("../../tests/fixtures/qsh.json")).unwrap()
     }
 
-    fn request<'a>(vector: &'a Vector) -> Request<'a> {
+    fn request(vector: &Vector) -> Request<'_> {
         Request { method: &vector.method, path: &vector.path, query: &vector.query, form: None }
     }
 
@@ -223,7 +223,10 @@ mod tests {
 
     #[test]
     fn where_nothing_is_encoded_there_is_one_form() {
-        for vector in vectors().iter().filter(|v| !v.query.contains(['%', '+']) && v.query.is_ascii()) {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~=&".contains(&byte);
+        let vectors: Vec<Vector> = vectors().into_iter().filter(|vector| vector.query.bytes().all(plain)).collect();
+        assert!(vectors.len() > 60, "{}", vectors.len());
+        for vector in &vectors {
             assert_eq!(canonical(&vector.method, &vector.path, &vector.query), vector.canonical);
         }
     }
@@ -233,14 +236,7 @@ mod tests {
         let vectors = vectors();
         for (i, vector) in vectors.iter().enumerate() {
             for other in vectors.iter().skip(i % 7).step_by(7).filter(|other| other.qsh != vector.qsh) {
-                // the other's hash may be this request's by a Java host's order, never by chance
-                let java = hash(&vector.method, &vector.path, &vector.query);
-                assert!(
-                    java == other.qsh || !matches(&other.qsh, &request(vector)),
-                    "{} / {}",
-                    vector.canonical,
-                    other.canonical
-                );
+                assert!(!matches(&other.qsh, &request(vector)), "{} / {}", vector.canonical, other.canonical);
             }
         }
     }

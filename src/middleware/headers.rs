@@ -46,11 +46,10 @@ pub(super) fn add(response: &mut ServiceResponse<BoxBody>, outcome: &Outcome) {
         Outcome::Error(Error::Unauthorized { .. } | Error::Forbidden { .. } | Error::BadRequest { .. })
     );
     if !is_refusal {
-        match caller.session_token().map(HeaderValue::from_str) {
-            Ok(Ok(token)) => {
-                headers.insert(X_ACPT, token);
-            }
-            _ => tracing::error!("no session token could be made for the answer"),
+        if let Ok(Ok(token)) = caller.session_token().map(HeaderValue::from_str) {
+            headers.insert(X_ACPT, token);
+        } else {
+            tracing::error!("no session token could be made for the answer");
         }
     }
 }

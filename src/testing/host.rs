@@ -13,13 +13,15 @@ use super::{KeyServer, Reply, TestTenant, claims_for, must};
 use crate::addon::{Addon, AddonBuilder};
 use crate::config::{Config, Vars};
 
+type Preparation = Box<dyn FnOnce(&Addon)>;
+
 /// Settings of a [`TestHost`].
 pub struct TestHostBuilder {
     vars: BTreeMap<String, String>,
     config: Option<String>,
     base_path: String,
     addon: AddonBuilder,
-    prepare: Vec<Box<dyn FnOnce(&Addon)>>,
+    prepare: Vec<Preparation>,
 }
 
 impl std::fmt::Debug for TestHostBuilder {
@@ -69,7 +71,7 @@ impl TestHostBuilder {
     where
         F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
     {
-        let keys = KeyServer::start().await;
+        let keys = KeyServer::start();
         let listener = must(TcpListener::bind(("127.0.0.1", 0)), "no port for the add-on");
         let port = must(listener.local_addr(), "no address").port();
         let base_url = format!("http://127.0.0.1:{port}{}", self.base_path);

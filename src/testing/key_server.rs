@@ -39,7 +39,8 @@ impl KeyServer {
     pub const KID: &'static str = "install-key-1";
 
     /// Starts it on a free port of the loopback interface.
-    pub async fn start() -> Self {
+    #[must_use]
+    pub fn start() -> Self {
         let fetches = Arc::new(AtomicUsize::new(0));
         let answer = Arc::new(Mutex::new(KeyAnswer::Key));
         let (counter, answers) = (Arc::clone(&fetches), Arc::clone(&answer));
