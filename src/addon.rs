@@ -16,6 +16,7 @@ use crate::config::{Config, ConfigError};
 use crate::descriptor::{self, Descriptor, DescriptorError, Transformer};
 use crate::error::Error;
 use crate::events::{Event, Events, ListenerError, Occurrence};
+use crate::host::HostClient;
 use crate::middleware::RequestSpan;
 use crate::state::{ErrorHandler, ErrorPage, ErrorRenderer, ErrorRendering, State};
 use crate::store::{self, Store, StoreError, Tenants};
@@ -250,6 +251,22 @@ impl Addon {
         R: Future<Output = Result<(), ListenerError>> + 'static,
     {
         self.state.events.listen(listener);
+    }
+
+    /// A client for a tenant's host outside of a request, as the add-on.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] when no such tenant is installed, [`Error::Unavailable`] when the store is away.
+    pub async fn http_client(&self, client_key: &str) -> Result<HostClient, Error> {
+        let tenants = &self.state.tenants;
+        let known = tenants.cached(client_key).map(Ok);
+        let candidates = match known {
+            Some(candidates) => candidates,
+            None => tenants.refreshed(client_key).await,
+        }?;
+        let tenant = candidates.first().cloned();
+        let tenant = tenant.ok_or_else(|| Error::unauthorized(format!("no tenant {client_key} is installed")))?;
+        Ok(HostClient::new(self.state.clone(), tenant))
     }
 
     /// Mounts the add-on: one scope at the path of the base URL, with the descriptor, the lifecycle callbacks, the

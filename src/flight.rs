@@ -20,9 +20,21 @@ impl<K: Eq + Hash + Clone, V: Clone> Flights<K, V> {
         Self { cells: Mutex::new(HashMap::new()) }
     }
 
-    /// Joins the run that waits to begin for `key`, or becomes it. `wait` passes before the run begins; whoever calls
+    /// Joins the run for `key` that is under way, or becomes it.
+    pub async fn join<R>(&self, key: K, run: impl FnOnce() -> R) -> V
+    where
+        R: Future<Output = V>,
+    {
+        let cell = Arc::clone(self.lock().entry(key.clone()).or_default());
+        let departure = Departure { flights: self, key, cell: &cell };
+        let value = cell.get_or_init(run).await.clone();
+        departure.leave();
+        value
+    }
+
+    /// Joins the run for `key` that waits to begin, or becomes it. `wait` passes before the run begins; whoever calls
     /// until then joins, whoever calls later starts another: so a caller's answer never stems from before its call.
-    pub async fn join<W, R>(&self, key: K, wait: impl FnOnce() -> W, run: impl FnOnce() -> R) -> V
+    pub async fn join_next<W, R>(&self, key: K, wait: impl FnOnce() -> W, run: impl FnOnce() -> R) -> V
     where
         W: Future<Output = ()>,
         R: Future<Output = V>,
@@ -88,13 +100,35 @@ mod tests {
         let flights = Flights::<&str, usize>::new();
         let runs = AtomicUsize::new(0);
         let call = || {
-            flights.join("key", tokio::task::yield_now, || async {
+            flights.join_next("key", tokio::task::yield_now, || async {
                 tokio::task::yield_now().await;
                 runs.fetch_add(1, Ordering::SeqCst)
             })
         };
         assert_eq!(join_all((0..50).map(|_| call())).await, vec![0; 50]);
         assert_eq!(call().await, 1);
+        assert!(flights.lock().is_empty());
+    }
+
+    #[actix_web::test]
+    async fn a_run_that_is_under_way_is_joined() {
+        let flights = Flights::<&str, usize>::new();
+        let runs = AtomicUsize::new(0);
+        let (begun, mut wait) = tokio::sync::mpsc::unbounded_channel();
+        let run = || async {
+            let _ = begun.send(());
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            runs.fetch_add(1, Ordering::SeqCst)
+        };
+        let first = flights.join("key", run);
+        let second = async {
+            wait.recv().await;
+            flights.join("key", run).await
+        };
+        assert_eq!(futures_util::future::join(first, second).await, (0, 0));
+        assert_eq!(flights.join("key", run).await, 1);
         assert!(flights.lock().is_empty());
     }
 
@@ -110,10 +144,10 @@ mod tests {
             }
             runs.fetch_add(1, Ordering::SeqCst)
         };
-        let first = flights.join("key", || async {}, run);
+        let first = flights.join_next("key", || async {}, run);
         let second = async {
             wait.recv().await;
-            flights.join("key", || async {}, run).await
+            flights.join_next("key", || async {}, run).await
         };
         let (first, second) = futures_util::future::join(first, second).await;
         assert_eq!((first, second, runs.load(Ordering::SeqCst)), (0, 1, 2));
@@ -122,9 +156,9 @@ mod tests {
     #[actix_web::test]
     async fn a_caller_that_goes_away_is_replaced_and_leaves_nothing() {
         let flights = Flights::<&str, usize>::new();
-        let never = flights.join("key", std::future::pending, || async { 1 });
+        let never = flights.join_next("key", std::future::pending, || async { 1 });
         assert!(tokio::time::timeout(Duration::from_millis(1), never).await.is_err());
         assert!(flights.lock().is_empty());
-        assert_eq!(flights.join("key", || async {}, || async { 2 }).await, 2);
+        assert_eq!(flights.join_next("key", || async {}, || async { 2 }).await, 2);
     }
 }

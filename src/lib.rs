@@ -15,9 +15,13 @@ pub mod store;
 
 pub mod events;
 pub mod keys;
+pub mod outbound;
 pub mod state;
 
 pub mod auth;
+
+pub mod host;
+pub mod permission;
 
 pub mod view;
 

@@ -11,7 +11,9 @@ use crate::descriptor::Descriptor;
 use crate::error::Error;
 use crate::events::Events;
 use crate::keys::InstallKeys;
+use crate::outbound::Outbound;
 use crate::store::Tenants;
+use crate::transport::Guard;
 
 /// Where Jira and Confluence have their `all.js`.
 ///
@@ -68,6 +70,8 @@ pub struct State {
     pub tenants: Tenants,
     /// The keys of lifecycle callbacks.
     pub install_keys: InstallKeys,
+    /// What requests to hosts share.
+    pub outbound: Outbound,
     /// The listeners.
     pub events: Events,
     /// How errors are shown.
@@ -90,6 +94,7 @@ impl State {
         Self {
             host_script_url: config.host_script_url.clone().unwrap_or_else(|| default.to_owned()),
             install_keys: InstallKeys::new(config.install_keys_url.clone()),
+            outbound: Outbound::new(Guard::new(config.environment.is_production().then(|| config.whitelist.clone()))),
             descriptor: RwLock::new(Arc::new(descriptor)),
             config,
             tenants,

@@ -1,6 +1,7 @@
 //! A small add-on on the library's public API, for black-box conformance tests: more routes than a starter should have,
 //! so that tests from outside can see the whole framework. Not part of the starter.
 
+mod calls;
 mod journal;
 mod pages;
 
@@ -34,6 +35,7 @@ async fn serve(vars: &Vars) -> Result<(), StartError> {
         .run(move |cfg: &mut ServiceConfig| {
             cfg.app_data(journal.clone());
             pages::routes(cfg);
+            calls::routes(cfg);
         })
         .await
 }

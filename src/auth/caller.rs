@@ -99,6 +99,10 @@ impl Caller {
         &self.claims
     }
 
+    pub(crate) fn shared_state(&self) -> &web::Data<State> {
+        &self.state
+    }
+
     /// The add-on's state.
     #[must_use]
     pub fn state(&self) -> &State {

@@ -19,7 +19,7 @@ impl Whitelist {
         Self { globs: None }
     }
 
-    pub(super) fn of(globs: Vec<String>) -> Self {
+    pub(crate) fn of(globs: Vec<String>) -> Self {
         Self { globs: Some(globs) }
     }
 

@@ -38,6 +38,19 @@ impl SharedSecret {
         }
     }
 
+    /// A name for this secret that tells it from others and does not tell what it is; `purpose` keeps uses apart.
+    ///
+    /// # Errors
+    /// [`JwtError::Signing`].
+    pub fn fingerprint(&self, purpose: &str) -> Result<String, JwtError> {
+        let name = jsonwebtoken::crypto::sign(purpose.as_bytes(), &self.signing, Algorithm::HS256);
+        name.map(|mut name| {
+            name.truncate(22);
+            name
+        })
+        .map_err(|_| JwtError::Signing)
+    }
+
     /// Signs `claims` with HS256.
     ///
     /// # Errors

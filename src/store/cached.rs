@@ -82,7 +82,7 @@ impl Tenants {
             }
             self.begun.insert(client_key.to_owned(), Instant::now());
         };
-        self.flights.join(client_key.to_owned(), wait, || self.read(client_key)).await
+        self.flights.join_next(client_key.to_owned(), wait, || self.read(client_key)).await
     }
 
     async fn read(&self, client_key: &str) -> Read {

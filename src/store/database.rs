@@ -1,7 +1,8 @@
-//! A pool of connections, and one try more when a connection turns out to be dead.
+//! A pool of connections, and further tries when one turns out to be dead.
 
 use std::fmt;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use diesel::result::{DatabaseErrorKind, Error, QueryResult};
 use r2d2::{ManageConnection, NopErrorHandler, Pool};
@@ -45,7 +46,7 @@ pub(super) enum Access {
 pub(super) trait Database: Send + Sync {
     fn dialect(&self) -> &'static Dialect;
 
-    /// Runs `work` on a connection, and once more on another when that one was dead and nothing can have been committed.
+    /// Runs `work` on a connection, and again on another when that one was dead and nothing can have been committed.
     fn run(&self, access: Access, work: Work<'_>) -> Result<(), StoreError>;
 }
 
@@ -78,10 +79,9 @@ where
 {
     /// Connects when asked to, keeps `size` connections at most. `idle` is how long an unused one is kept; `None`: for
     /// ever.
-    pub fn new(manager: M, dialect: &'static Dialect, size: u32, idle: Option<Duration>) -> Result<Self, StoreError> {
+    pub fn new(manager: M, dialect: &'static Dialect, size: u32, idle: Option<Duration>) -> Self {
         // r2d2 asserts that there may be a connection at all, and starts three threads unless told otherwise.
-        let threads =
-            std::sync::Arc::new(ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("store-{}").build());
+        let threads = Arc::new(ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("store-{}").build());
         let pool = Pool::builder()
             .max_size(size.max(1))
             .min_idle(Some(0))
@@ -94,7 +94,7 @@ where
             .error_handler(Box::new(NopErrorHandler))
             .thread_pool(threads)
             .build_unchecked(manager);
-        Ok(Self { pool, dialect })
+        Self { pool, dialect }
     }
 }
 
@@ -108,7 +108,9 @@ where
     }
 
     fn run(&self, access: Access, work: Work<'_>) -> Result<(), StoreError> {
-        let mut retried = false;
+        let started = Instant::now();
+        // When a server restarts, all the connections that wait in the pool die, and each is only found out when used.
+        let mut suspects = self.pool.max_size();
         loop {
             let mut connection = self.pool.get().map_err(|error| StoreError::Unavailable(error.to_string()))?;
             let mut committing = false;
@@ -124,11 +126,11 @@ where
             if !connection.is_dead(&error) {
                 return Err(describe(&error));
             }
-            if retried || committing {
+            if committing || suspects == 0 || started.elapsed() > CHECKOUT {
                 return Err(StoreError::Unavailable(message(&error)));
             }
+            suspects -= 1;
             tracing::debug!(error = message(&error), "a connection to the store was dead, trying another");
-            retried = true;
         }
     }
 }
@@ -219,7 +221,7 @@ mod tests {
 
     fn pooled(dead: u32, dies_at_commit: bool) -> Pooled<Manager> {
         let manager = Manager { made: AtomicU32::new(0), dead, dies_at_commit };
-        Pooled::new(manager, &DIALECT, 4, None).unwrap()
+        Pooled::new(manager, &DIALECT, 4, None)
     }
 
     fn statement() -> Statement {
@@ -227,19 +229,21 @@ mod tests {
     }
 
     #[test]
-    fn one_dead_connection_is_replaced_and_the_work_done_again() {
-        let (database, mut runs) = (pooled(1, false), 0);
-        let outcome = database.run(Access::Read, &mut |connection| {
-            runs += 1;
-            connection.rows(&statement(), &[]).map(drop)
-        });
-        assert!(outcome.is_ok(), "{outcome:?}");
-        assert_eq!(runs, 2);
+    fn dead_connections_are_replaced_and_the_work_done_again() {
+        for (dead, expected_runs) in [(0, 1), (1, 2), (4, 5)] {
+            let mut runs = 0;
+            let outcome = pooled(dead, false).run(Access::Read, &mut |connection| {
+                runs += 1;
+                connection.rows(&statement(), &[]).map(drop)
+            });
+            assert!(outcome.is_ok(), "{outcome:?}");
+            assert_eq!(runs, expected_runs);
+        }
     }
 
     #[test]
-    fn two_dead_connections_in_a_row_are_reported() {
-        let outcome = pooled(2, false).run(Access::Read, &mut |c| c.rows(&statement(), &[]).map(drop));
+    fn more_dead_connections_than_the_pool_holds_are_reported() {
+        let outcome = pooled(5, false).run(Access::Read, &mut |c| c.rows(&statement(), &[]).map(drop));
         assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
     }
 

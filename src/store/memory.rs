@@ -33,7 +33,11 @@ struct Data {
 impl std::fmt::Debug for Data {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The values are secrets.
-        formatter.debug_struct("Data").field("tenants", &self.tenants.len()).field("forge", &self.forge.len()).finish()
+        formatter
+            .debug_struct("Data")
+            .field("tenants", &self.tenants.len())
+            .field("forge", &self.forge.len())
+            .finish_non_exhaustive()
     }
 }
 

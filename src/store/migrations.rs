@@ -1,12 +1,13 @@
 //! Makes the tables, and brings them up to date.
 //!
-//! The steps are in `migrations/<backend>`, embedded here, under the same version numbers for each backend. They add, they
-//! never take away, so that the previous release goes on working beside this one.
+//! The steps are in `migrations/<backend>`, embedded here, under the same version numbers for each backend. They add,
+//! they never take away, so that the previous release goes on working beside this one.
 //!
-//! At start, a database with none of our tables gets them all, in every environment, under a lock: nodes that start at once
-//! end well. Tables that exist, ours or ACE's, are used as they stand; further steps run on [`migrate`], or at start with
-//! `autoMigrate`. One exception: where the settings are there and the Forge tables are not, which is how an ACE that knew no
-//! Forge left its database, those are added at once. Nothing could be lost by it, and every install would fail without.
+//! At start, a database with none of our tables gets them all, in every environment, under a lock: nodes that start at
+//! once end well. Tables that exist, ours or ACE's, are used as they stand; further steps run on [`migrate`], or at
+//! start with `autoMigrate`. One exception: where the settings are there and the Forge tables are not, which is how an
+//! ACE that knew no Forge left its database, those are added at once. Nothing could be lost by it, and every install
+//! would fail without.
 
 use std::fmt;
 
@@ -47,11 +48,13 @@ impl fmt::Display for MigrationReport {
     }
 }
 
-/// Runs the pending migrations, for the command `migrate`. Safe to run at any time, by several nodes, and on ACE's database.
+/// Runs the pending migrations, for the command `migrate`. Safe to run at any time, by several nodes, and on ACE's
+/// database.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`] when the database is not there; [`StoreError::Configuration`] when the URL, the certificate
-/// or the table's name is wrong, or the store has no migrations; [`StoreError::Refused`] when the database refuses a step.
+/// [`StoreError::Unavailable`] when the database is not there; [`StoreError::Configuration`] when the URL, the
+/// certificate or the table's name is wrong, or the store has no migrations; [`StoreError::Refused`] when the database
+/// refuses a step.
 pub async fn migrate(config: &StoreConfig) -> Result<MigrationReport, StoreError> {
     let config = config.clone();
     let task = tokio::task::spawn_blocking(move || {
@@ -125,8 +128,8 @@ fn incomplete(found: &Found, table: &SettingsTable) -> StoreError {
     let names = table.names();
     StoreError::Configuration(match (found.settings.len(), found.missing.first()) {
         (0, _) if !table.is_default() => format!(
-            "the database has no table {names}, which store.table asks for: correct store.table, or leave it out to have \
-             the tables made"
+            "the database has no table {names}, which store.table asks for: correct store.table, or leave it out to \
+             have the tables made"
         ),
         (0, _) => missing(&names),
         (1, Some(name)) => missing(&format!("{name:?}")),
@@ -140,7 +143,8 @@ fn incomplete(found: &Found, table: &SettingsTable) -> StoreError {
 
 fn missing(names: &str) -> String {
     format!(
-        "the database has some of the add-on's tables, but not {names}: if it is the right one, run the command `migrate`"
+        "the database has some of the add-on's tables, but not {names}: if it is the right one, run the command \
+         `migrate`"
     )
 }
 

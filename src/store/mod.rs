@@ -73,9 +73,9 @@ pub struct TenantPage {
 
 /// Persistence of tenants. Implement it for a backend of your own; every method must be atomic.
 ///
-/// A name (clientKey, installationId, key) has at most 255 characters and no NUL, as in ACE's tables: writing under another
-/// is [`StoreError::Refused`], reading finds nothing. The stores of this crate need a tokio runtime around the caller, whose
-/// blocking pool they use.
+/// A name (clientKey, installationId, key) has at most 255 characters and no NUL, as in ACE's tables: writing under
+/// another is [`StoreError::Refused`], reading finds nothing. The stores of this crate need a tokio runtime around the
+/// caller, whose blocking pool they use.
 pub trait Store: Send + Sync + 'static {
     /// The value under (`client_key`, `key`); the newest one where ACE left several rows.
     fn get<'a>(&'a self, client_key: &'a str, key: &'a str) -> StoreFuture<'a, Option<Value>>;
@@ -89,8 +89,8 @@ pub trait Store: Send + Sync + 'static {
     /// The installations of a tenant, newest first: one, but where ACE's index, which is not unique, let two rows be.
     fn installations<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, Vec<Value>>;
 
-    /// Stores an installation and, where `installation_id` is given, associates the Forge installation with it; revives an
-    /// uninstalled tenant. Concurrent calls for one tenant end in one row; where ACE left two, the older goes to
+    /// Stores an installation and, where `installation_id` is given, associates the Forge installation with it; revives
+    /// an uninstalled tenant. Concurrent calls for one tenant end in one row; where ACE left two, the older goes to
     /// [`CLIENT_INFO_SUPERSEDED`].
     fn save_installation<'a>(
         &'a self,
@@ -99,11 +99,12 @@ pub trait Store: Send + Sync + 'static {
         installation_id: Option<&'a str>,
     ) -> StoreFuture<'a, ()>;
 
-    /// Moves the installation to [`CLIENT_INFO_UNINSTALLED`] (any further row to [`CLIENT_INFO_SUPERSEDED`]) and drops the
-    /// tenant's Forge associations; the answer says whether there was an installation.
+    /// Moves the installation to [`CLIENT_INFO_UNINSTALLED`] (any further row to [`CLIENT_INFO_SUPERSEDED`]) and drops
+    /// the tenant's Forge associations; the answer says whether there was an installation.
     fn uninstall<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool>;
 
-    /// The installed tenants whose clientKey sorts after `after` byte by byte, at most `limit` (and at least one) of them.
+    /// The installed tenants whose clientKey sorts after `after` byte by byte, at most `limit` (and at least one) of
+    /// them.
     fn tenants<'a>(&'a self, after: Option<&'a str>, limit: usize) -> StoreFuture<'a, TenantPage>;
 
     /// The tenant that a Forge installation belongs to.
@@ -128,8 +129,8 @@ pub trait Store: Send + Sync + 'static {
 /// The width of ACE's columns, in characters.
 const KEY_LENGTH: usize = 255;
 
-/// Whether `key` can be the name of anything in a store: PostgreSQL has no NUL in a text. Nothing is found under one that
-/// cannot, so that a hostile name is a missing one and no failure.
+/// Whether `key` can be the name of anything in a store: PostgreSQL has no NUL in a text. Nothing is found under one
+/// that cannot, so that a hostile name is a missing one and no failure.
 fn fits(key: &str) -> bool {
     !key.contains('\0') && key.chars().count() <= KEY_LENGTH
 }

@@ -14,8 +14,8 @@ const KNOWN: &str = "sqlite:, postgres:, postgresql:, memory:";
 /// Opens the store that `config` names; a database without our tables gets them.
 ///
 /// # Errors
-/// [`StoreError::Configuration`] with the remedy when the URL, the file, the certificate, the credentials or the table's name
-/// cannot work; [`StoreError::Unavailable`] when the server is not there: a later try may succeed.
+/// [`StoreError::Configuration`] with the remedy when the URL, the file, the certificate, the credentials or the
+/// table's name cannot work; [`StoreError::Unavailable`] when the server is not there: a later try may succeed.
 pub async fn open(config: &StoreConfig) -> Result<Arc<dyn Store>, StoreError> {
     let (url, source) = (redact(config.url.expose_secret()), &config.source);
     tracing::info!(store = url, source, "opening the store");

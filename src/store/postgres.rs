@@ -1,7 +1,8 @@
 //! PostgreSQL, by tokio-postgres and rustls under diesel's own interface: no system library.
 //!
-//! diesel's connection is synchronous, what is below it is not. The connections live on a small runtime of their own, and a
-//! thread of the blocking pool waits for it: nothing of it depends on the runtime that happened to open the store.
+//! diesel's connection is synchronous, what is below it is not. The connections live on a small runtime of their own,
+//! and a thread of the blocking pool waits for it: nothing of it depends on the runtime that happened to open the
+//! store.
 
 use std::error::Error as StdError;
 use std::future::Future;
@@ -88,7 +89,7 @@ pub(super) fn database(config: &StoreConfig) -> Result<Pooled<Manager>, StoreErr
     let manager = Manager::new(config)?;
     // The pool would go on trying until its time is up, even where the password is wrong.
     manager.connect()?;
-    Pooled::new(manager, &DIALECT, config.pool_size, Some(IDLE))
+    Ok(Pooled::new(manager, &DIALECT, config.pool_size, Some(IDLE)))
 }
 
 /// For tests that look at the database beside the store.
@@ -117,7 +118,7 @@ impl Manager {
             config.host("localhost");
         }
         let default = if store.production && !is_local(&config) { SslMode::Require } else { SslMode::Prefer };
-        let tls = Tls::resolve(parameters, store.ssl.as_ref(), default)?;
+        let tls = Tls::resolve(&parameters, store.ssl.as_ref(), default)?;
         if tls.by_default && tls.mode == SslMode::Require {
             tracing::warn!(
                 store = shown,
@@ -169,7 +170,8 @@ impl Manager {
         let rejected = io.and_then(std::io::Error::get_ref).and_then(|inner| inner.downcast_ref::<rustls::Error>());
         match rejected {
             Some(rustls::Error::InvalidCertificate(_)) => StoreError::Configuration(format!(
-                "{text}; give the server's authority by sslrootcert=<file>, or take the server unverified by sslmode=require"
+                "{text}; give the server's authority by sslrootcert=<file>, or take the server unverified by \
+                 sslmode=require"
             )),
             // The server's words on a handshake that it breaks off; a lost connection has no such inside.
             Some(_) => StoreError::Configuration(text),
@@ -223,10 +225,10 @@ impl ManageConnection for Manager {
     }
 
     fn is_valid(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
-        match self.has_broken(connection) {
-            true => Err(StoreError::Unavailable(format!("{}: the connection was closed", self.shown))),
-            false => Ok(()),
+        if self.has_broken(connection) {
+            return Err(StoreError::Unavailable(format!("{}: the connection was closed", self.shown)));
         }
+        Ok(())
     }
 
     fn has_broken(&self, connection: &mut PgConnection) -> bool {

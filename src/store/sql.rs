@@ -39,9 +39,7 @@ impl Values {
         let statement = |template: &str| Statement::new(dialect, template);
         let one = format!(r#""{owner}" = ? AND "key" = ?"#);
         Self {
-            select: statement(&format!(
-                r#"SELECT "key", @val FROM "{table}" WHERE {one} AND "val" IS NOT NULL ORDER BY "id" DESC"#
-            )),
+            select: statement(&format!(r#"SELECT "key", @val FROM "{table}" WHERE {one} ORDER BY "id" DESC"#)),
             update: statement(&format!(r#"UPDATE "{table}" SET "val" = @json WHERE {one}"#)),
             insert: statement(&format!(r#"INSERT INTO "{table}" ("{owner}", "key", "val") VALUES (?, ?, @json)"#)),
             delete: statement(&format!(r#"DELETE FROM "{table}" WHERE {one}"#)),
@@ -82,7 +80,8 @@ impl Statements {
             settings: Values::new(dialect, table, "clientKey"),
             forge: Values::new(dialect, "ForgeSettings", "installationId"),
             installation_rows: statement(&format!(
-                r#"SELECT CAST("id" AS TEXT), "key" FROM "{table}" WHERE "clientKey" = ? AND "key" IN (?, ?) ORDER BY "id" DESC"#
+                r#"SELECT CAST("id" AS TEXT), "key" FROM "{table}" WHERE "clientKey" = ? AND "key" IN (?, ?)
+                    ORDER BY "id" DESC"#
             )),
             rewrite: statement(&format!(r#"UPDATE "{table}" SET "key" = ?, "val" = @json WHERE "id" = ?"#)),
             rename: statement(&format!(r#"UPDATE "{table}" SET "key" = ? WHERE "id" = ?"#)),
@@ -94,7 +93,8 @@ impl Statements {
                     ORDER BY "clientKey"@bytewise LIMIT ?"#
             )),
             client_key: statement(
-                r#"SELECT "installationId", "clientKey" FROM "InstallationClientKeys" WHERE "installationId" = ? ORDER BY "id" DESC"#,
+                r#"SELECT "installationId", "clientKey" FROM "InstallationClientKeys" WHERE "installationId" = ?
+                    ORDER BY "id" DESC"#,
             ),
             reassociate: statement(r#"UPDATE "InstallationClientKeys" SET "clientKey" = ? WHERE "installationId" = ?"#),
             associate: statement(

@@ -35,17 +35,18 @@ pub(super) fn database(url: &str, size: u32) -> Result<Pooled<Manager>, StoreErr
     let path = path(url)?;
     if path == Path::new(":memory:") {
         // Each connection would be a database of its own.
-        return Pooled::new(Manager { path }, &DIALECT, 1, None);
+        return Ok(Pooled::new(Manager { path }, &DIALECT, 1, None));
     }
     let created = create(&path).map_err(|error| not_writable(&path, &error))?;
     let manager = Manager { path };
     let mut connection = manager.connect()?;
     if created {
-        // Readers do not wait for the writer, and the file remembers it. An existing file keeps the mode it has, as another
-        // program may rely on it. Failing costs speed alone: some file systems cannot, and another node may be doing it.
+        // Readers do not wait for the writer, and the file remembers it. An existing file keeps the mode it has, as
+        // another program may rely on it. Failing costs speed alone: some file systems cannot, and another node may be
+        // doing it.
         let _ = connection.batch_execute("PRAGMA journal_mode = WAL");
     }
-    Pooled::new(manager, &DIALECT, size, None)
+    Ok(Pooled::new(manager, &DIALECT, size, None))
 }
 
 /// The file that `url` names: `sqlite:x`, `sqlite://x`, `sqlite:///x`; `:memory:` for `sqlite::memory:`.
@@ -64,8 +65,8 @@ fn path(url: &str) -> Result<PathBuf, StoreError> {
     }
 }
 
-/// Makes sure that the file is there and may be written to; answers whether it is new. The file holds secrets: it is for
-/// its owner alone, and SQLite gives its journals the same mode.
+/// Makes sure that the file is there and may be written to; answers whether it is new. The file holds secrets: it is
+/// for its owner alone, and SQLite gives its journals the same mode.
 fn create(path: &Path) -> io::Result<bool> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
@@ -87,8 +88,8 @@ fn shown(path: &Path) -> std::path::Display<'_> {
 
 fn not_writable(path: &Path, error: &io::Error) -> StoreError {
     StoreError::Configuration(format!(
-        "the SQLite file {} cannot be written: {error}; make its folder writable for this process, or name another store by \
-         DATABASE_URL",
+        "the SQLite file {} cannot be written: {error}; make its folder writable for this process, or name another \
+         store by DATABASE_URL",
         shown(path)
     ))
 }

@@ -53,8 +53,8 @@ pub(super) enum Bind<'a> {
 /// What every SELECT of ours answers: two texts. Fewer kinds of rows mean one path for all backends.
 pub(super) type Row = (Option<String>, Option<String>);
 
-/// A statement with its values. Unlike diesel's `sql_query` it says that the text never changes, so that each connection
-/// prepares it once: half the round trips on PostgreSQL.
+/// A statement with its values. Unlike diesel's `sql_query` it says that the text never changes, so that each
+/// connection prepares it once: half the round trips on PostgreSQL.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bound<'a> {
     pub statement: &'a Statement,

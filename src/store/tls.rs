@@ -88,7 +88,7 @@ pub(super) struct Tls {
 
 impl Tls {
     /// The URL's word counts first, then `ssl` (ACE's `dialectOptions.ssl`), then `default`.
-    pub fn resolve(url: UrlParameters, ssl: Option<&Value>, default: SslMode) -> Result<Self, StoreError> {
+    pub fn resolve(url: &UrlParameters, ssl: Option<&Value>, default: SslMode) -> Result<Self, StoreError> {
         let (ace_mode, ace_roots) = ssl.map(ace).transpose()?.unwrap_or_default();
         let roots = match url.sslrootcert.as_deref() {
             Some("system") | None => ace_roots,
@@ -139,7 +139,6 @@ impl Tls {
 }
 
 /// ACE's `dialectOptions.ssl` is the object that node-postgres hands to node's TLS: verified, unless told otherwise.
-#[expect(clippy::type_complexity, reason = "the two halves of one setting, taken apart at once")]
 fn ace(ssl: &Value) -> Result<(Option<SslMode>, Option<Vec<CertificateDer<'static>>>), StoreError> {
     let wrong = |name: &str| {
         StoreError::Configuration(format!(
@@ -210,8 +209,8 @@ impl Trust {
     }
 }
 
-/// Checks what the mode asks for. The handshake's signature is checked in each: else not even the encryption would be worth
-/// anything.
+/// Checks what the mode asks for. The handshake's signature is checked in each: else not even the encryption would be
+/// worth anything.
 #[derive(Debug)]
 struct Verifier {
     algorithms: WebPkiSupportedAlgorithms,
@@ -280,9 +279,9 @@ mod tests {
 
     use super::*;
 
-    fn mode(url: &str, ssl: Option<Value>) -> Result<SslMode, StoreError> {
+    fn mode(url: &str, ssl: Option<&Value>) -> Result<SslMode, StoreError> {
         let (_, parameters) = UrlParameters::take(url);
-        Tls::resolve(parameters, ssl.as_ref(), SslMode::Prefer).map(|tls| tls.mode)
+        Tls::resolve(&parameters, ssl, SslMode::Prefer).map(|tls| tls.mode)
     }
 
     #[test]
@@ -309,7 +308,7 @@ mod tests {
             ("verify-ca", SslMode::VerifyCa),
             ("verify-full", SslMode::VerifyFull),
         ] {
-            assert_eq!(mode(&format!("postgres://h/d?sslmode={name}"), Some(json!(false))).unwrap(), expected);
+            assert_eq!(mode(&format!("postgres://h/d?sslmode={name}"), Some(&json!(false))).unwrap(), expected);
         }
         assert_eq!(mode("postgres://h/d?ssl=true", None).unwrap(), SslMode::VerifyFull);
         assert_eq!(mode("postgres://h/d", None).unwrap(), SslMode::Prefer);
@@ -328,12 +327,12 @@ mod tests {
             (json!({ "ca": "not looked at", "rejectUnauthorized": false }), SslMode::Require),
             (Value::Null, SslMode::Prefer),
         ] {
-            assert_eq!(mode("postgres://h/d", Some(ssl.clone())).unwrap(), expected, "{ssl}");
+            assert_eq!(mode("postgres://h/d", Some(&ssl)).unwrap(), expected, "{ssl}");
         }
         for ssl in
             [json!("yes"), json!({ "rejectUnauthorized": "false" }), json!({ "ca": 1 }), json!({ "ca": "no PEM" })]
         {
-            let error = mode("postgres://h/d", Some(ssl)).unwrap_err();
+            let error = mode("postgres://h/d", Some(&ssl)).unwrap_err();
             assert!(error.to_string().contains("store.dialectOptions.ssl"), "{error}");
         }
     }

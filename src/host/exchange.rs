@@ -1,0 +1,193 @@
+//! Sending: signed for each URL anew, redirects followed where that is safe, waited out where the host says so.
+
+use std::time::SystemTime;
+
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use awc::error::{ConnectError, SendRequestError};
+use futures_util::StreamExt as _;
+use serde::Serialize;
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tracing::Instrument as _;
+
+use super::request::{Body, HostRequest};
+use super::target::Target;
+use super::{HostClient, HostError, HostResponse, Identity, oauth2, retry};
+use crate::config::Product;
+use crate::jwt::{now, qsh};
+
+/// Redirects of one request at most.
+const REDIRECTS: usize = 5;
+/// What of a request's headers goes along to another origin.
+const PORTABLE: [HeaderName; 5] =
+    [header::ACCEPT, header::ACCEPT_LANGUAGE, header::RANGE, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE];
+
+/// The claims of a request that the add-on signs.
+///
+/// Source: Atlassian, "Understanding JWT for Connect apps"; Bitbucket names the tenant as `sub`.
+#[derive(Serialize)]
+struct RequestClaims<'a> {
+    iss: &'a str,
+    iat: i64,
+    exp: i64,
+    qsh: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<[&'a str; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub: Option<&'a str>,
+}
+
+pub(super) async fn run(mut request: HostRequest, target: Target) -> Result<HostResponse, HostError> {
+    let deadline = Instant::now() + request.timeout;
+    let places = request.client.state.outbound.places(request.client.tenant.client_key());
+    let late = |_| HostError::Timeout(target.host());
+    let place = timeout_at(deadline, places.acquire_owned()).await.map_err(late)?.ok();
+    let patience = Instant::now() + retry::BUDGET;
+    let mut attempt = 0;
+    loop {
+        let repeatable = request.may_repeat();
+        let result = follow(&mut request, &target, deadline).await;
+        attempt += 1;
+        let wait = match &result {
+            Ok(response) => {
+                retry::wait(response.status, &response.headers, attempt - 1, SystemTime::now(), retry::jitter())
+            }
+            // a connection that was kept open and died meanwhile
+            Err(HostError::Unreachable { .. }) if attempt == 1 => Some(std::time::Duration::ZERO),
+            Err(_) => None,
+        };
+        match wait.map(|wait| Instant::now() + wait) {
+            Some(until) if repeatable && attempt < retry::ATTEMPTS && until < patience.min(deadline) => {
+                sleep_until(until).await
+            }
+            _ => return result.map(|response| HostResponse { _place: place, ..response }),
+        }
+    }
+}
+
+async fn follow(request: &mut HostRequest, first: &Target, deadline: Instant) -> Result<HostResponse, HostError> {
+    let base_url = request.client.tenant.base_url().to_owned();
+    let mut target = first.clone();
+    for _ in 0..=REDIRECTS {
+        let span = tracing::debug_span!(
+            target: "atlassian_connect_actix::outbound", "outbound", method = %request.method, host = target.host(),
+            path = target.url.path(), status = tracing::field::Empty
+        );
+        let response = send(request, &target, deadline).instrument(span.clone()).await?;
+        span.record("status", response.status.as_u16());
+        span.in_scope(|| tracing::debug!(target: "atlassian_connect_actix::outbound", "answered"));
+        let location = response.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
+        let Some(location) = location.filter(|_| is_followed(&request.method, response.status)) else {
+            return Ok(response);
+        };
+        let next = target.follow(location, &base_url)?;
+        if target.url.scheme() == "https" && next.url.scheme() == "http" {
+            return Err(HostError::Redirect { host: target.host(), how: "from https to http" });
+        }
+        target = next;
+    }
+    Err(HostError::Redirect { host: target.host(), how: "too often" })
+}
+
+/// What may be sent twice is followed; any other answer is the caller's to read.
+fn is_followed(method: &Method, status: StatusCode) -> bool {
+    matches!(*method, Method::GET | Method::HEAD) && matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+async fn send(request: &mut HostRequest, target: &Target, deadline: Instant) -> Result<HostResponse, HostError> {
+    let client = &request.client;
+    target.check(&client.state.outbound.guard)?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in request.headers.iter().filter(|(name, _)| target.is_own || PORTABLE.contains(name)) {
+        headers.insert(name.clone(), value.clone());
+    }
+    if target.is_own
+        && let Some(value) = authorization(client, &request.method, target).await?
+    {
+        headers.insert(header::AUTHORIZATION, value);
+    }
+    if !headers.contains_key(header::USER_AGENT) {
+        headers.insert(header::USER_AGENT, user_agent(client));
+    }
+    let mut outgoing = client.state.outbound.guard.client().request(request.method.clone(), target.url.as_str());
+    for (name, value) in headers {
+        outgoing = outgoing.insert_header((name, value));
+    }
+    let sent = match std::mem::replace(&mut request.body, Body::Empty) {
+        Body::Empty => outgoing.send(),
+        Body::Bytes(bytes) => {
+            request.body = Body::Bytes(bytes.clone());
+            outgoing.send_body(bytes)
+        }
+        Body::Multipart(multipart) => {
+            let outgoing = outgoing.content_type(multipart.content_type());
+            outgoing.send_body(multipart.into_body().await?)
+        }
+    };
+    let response = match timeout_at(deadline, sent).await {
+        Err(_) => return Err(HostError::Timeout(target.host())),
+        Ok(Err(error)) => return Err(failure(&error, target.host())),
+        Ok(Ok(response)) => response,
+    };
+    Ok(HostResponse {
+        status: response.status(),
+        headers: response.headers().clone(),
+        body: response.boxed_local(),
+        host: target.host(),
+        deadline,
+        body_limit: request.body_limit,
+        _place: None,
+    })
+}
+
+fn failure(error: &SendRequestError, host: String) -> HostError {
+    match error {
+        SendRequestError::Timeout | SendRequestError::Connect(ConnectError::Timeout) => HostError::Timeout(host),
+        SendRequestError::Url(error) => HostError::Url(error.to_string()),
+        error => HostError::Unreachable { host, reason: error.to_string() },
+    }
+}
+
+async fn authorization(
+    client: &HostClient,
+    method: &Method,
+    target: &Target,
+) -> Result<Option<HeaderValue>, HostError> {
+    let value = match &client.identity {
+        Identity::Anonymous => return Ok(None),
+        Identity::Addon => format!("JWT {}", sign(client, method, target)?),
+        Identity::User { account_id, scopes } => {
+            use secrecy::ExposeSecret as _;
+            let token = oauth2::token(&client.state, &client.tenant, account_id, scopes).await?;
+            format!("Bearer {}", token.access_token.expose_secret())
+        }
+    };
+    let mut value = HeaderValue::from_str(&value).map_err(|_| HostError::Request("a token cannot be sent".into()))?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
+/// A token for one request, bound to it.
+pub(super) fn sign(client: &HostClient, method: &Method, target: &Target) -> Result<String, HostError> {
+    let (state, tenant) = (&client.state, &client.tenant);
+    let issued = now();
+    let descriptor = state.descriptor();
+    let is_bitbucket = state.config.product == Product::Bitbucket;
+    let claims = RequestClaims {
+        iss: tenant.signing_key(descriptor.key()),
+        iat: issued,
+        exp: issued.saturating_add(i64::try_from(state.config.jwt_validity.as_secs()).unwrap_or(180)),
+        qsh: qsh::hash(method.as_str(), target.signed_path(), target.url.query().unwrap_or_default()),
+        aud: (!is_bitbucket).then_some([tenant.client_key()]),
+        sub: is_bitbucket.then_some(tenant.client_key()),
+    };
+    tenant.secret().sign(&claims).map_err(|error| HostError::Request(error.to_string()))
+}
+
+fn user_agent(client: &HostClient) -> HeaderValue {
+    let configured = client.state.config.user_agent.clone();
+    let agent = configured.unwrap_or_else(|| {
+        format!("{}/{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), client.state.descriptor().key())
+    });
+    HeaderValue::from_str(&agent).unwrap_or(HeaderValue::from_static(env!("CARGO_PKG_NAME")))
+}

@@ -1,0 +1,216 @@
+//! Tokens to act as a user: the JWT bearer grant, cached per tenant, user and scopes.
+//!
+//! Source: Atlassian, "User impersonation for Connect apps"; RFC 7523.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use md5::{Digest as _, Md5};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::jwt::now;
+use crate::outbound::{TokenError, UserToken};
+use crate::state::State;
+use crate::store::Tenant;
+
+const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+/// An assertion lives this long, in seconds; the server takes no more than two minutes.
+const ASSERTION_LIFETIME: i64 = 60;
+/// A token that expires sooner is renewed, in seconds.
+const MARGIN: i64 = 3;
+const TIMEOUT: Duration = Duration::from_secs(10);
+const ANSWER_LIMIT: usize = 64 * 1024;
+
+#[derive(Serialize)]
+struct Assertion<'a> {
+    iss: String,
+    sub: String,
+    tnt: &'a str,
+    aud: &'a str,
+    iat: i64,
+    exp: i64,
+}
+
+#[derive(Deserialize)]
+struct Grant {
+    access_token: String,
+    #[serde(default)]
+    expires_in: Option<i64>,
+}
+
+/// A token for `account_id`, from memory, the store, or the authorization server.
+pub(super) async fn token(
+    state: &State,
+    tenant: &Tenant,
+    account_id: &str,
+    scopes: &[String],
+) -> Result<UserToken, TokenError> {
+    let client_id = tenant.installation().oauth_client_id.as_deref().filter(|id| !id.is_empty());
+    let client_id = client_id.ok_or_else(|| {
+        TokenError::Refused("its installation has no oauthClientId, which the scope ACT_AS_USER brings".into())
+    })?;
+    if account_id.is_empty() {
+        return Err(TokenError::Refused("there is no user".into()));
+    }
+    let scopes = normalised(scopes);
+    let key = store_key(account_id, &scopes);
+    // a re-installed tenant has another secret: what was cached before is not found any more
+    let fingerprint = tenant.secret().fingerprint("user tokens");
+    let fingerprint = fingerprint.map_err(|error| TokenError::Unavailable(error.to_string()))?;
+    let binding = format!("{client_id}:{fingerprint}");
+    let id = format!("{}\n{binding}\n{account_id}\n{}", tenant.client_key(), scopes.join(" "));
+    if let Some(token) = state.outbound.tokens.get(&id).filter(is_fresh) {
+        return Ok(token);
+    }
+    let fetch = || async {
+        // the run before may have ended between our look and our joining
+        if let Some(token) = state.outbound.tokens.get(&id).filter(is_fresh) {
+            return Ok(token);
+        }
+        if let Some(token) = stored(state, tenant, &key, &binding).await {
+            state.outbound.tokens.insert(id.clone(), token.clone());
+            return Ok(token);
+        }
+        let (token, answer) = request(state, tenant, client_id, account_id, &scopes).await?;
+        state.outbound.tokens.insert(id.clone(), token.clone());
+        keep(state, tenant, &key, &binding, &token, &answer).await;
+        Ok(token)
+    };
+    state.outbound.token_flights.join(id.clone(), fetch).await
+}
+
+fn is_fresh(token: &UserToken) -> bool {
+    token.expires_at - MARGIN > now()
+}
+
+fn normalised(scopes: &[String]) -> Vec<String> {
+    let mut scopes: Vec<String> = scopes.iter().map(|scope| scope.to_lowercase()).collect();
+    scopes.sort_unstable();
+    scopes.dedup();
+    scopes
+}
+
+/// ACE's form: no account id in clear.
+fn store_key(account_id: &str, scopes: &[String]) -> String {
+    let scopes: String = scopes.iter().map(|scope| format!(",{scope}")).collect();
+    let digest = Md5::digest(format!("{account_id}{scopes}"));
+    format!("bearer:{}", hex(&digest))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+async fn stored(state: &State, tenant: &Tenant, key: &str, binding: &str) -> Option<UserToken> {
+    // a store that is away costs a token request, not the user's request
+    let value = state.tenants.store().get(tenant.client_key(), key).await.ok()??;
+    if value.get("for").and_then(Value::as_str) != Some(binding) {
+        return None;
+    }
+    let access_token = value.pointer("/token/access_token")?.as_str()?;
+    let expires_at = value.get("expiresAt")?.as_i64()?;
+    Some(UserToken { access_token: Arc::new(SecretString::from(access_token)), expires_at }).filter(is_fresh)
+}
+
+async fn keep(state: &State, tenant: &Tenant, key: &str, binding: &str, token: &UserToken, answer: &Value) {
+    let value = json!({ "token": answer, "expiresAt": token.expires_at, "for": binding });
+    if let Err(error) = state.tenants.store().set(tenant.client_key(), key, &value).await {
+        tracing::warn!(%error, "a user token could not be stored");
+    }
+}
+
+async fn request(
+    state: &State,
+    tenant: &Tenant,
+    client_id: &str,
+    account_id: &str,
+    scopes: &[String],
+) -> Result<(UserToken, Value), TokenError> {
+    let server = server(state, tenant);
+    let issued = now();
+    let assertion = tenant.secret().sign(&Assertion {
+        iss: format!("urn:atlassian:connect:clientid:{client_id}"),
+        sub: format!("urn:atlassian:connect:useraccountid:{account_id}"),
+        tnt: tenant.base_url(),
+        aud: &server,
+        iat: issued,
+        exp: issued + ASSERTION_LIFETIME,
+    });
+    let assertion = assertion.map_err(|error| TokenError::Unavailable(error.to_string()))?;
+    let scope = scopes.join(" ").to_uppercase();
+    let mut form = url::form_urlencoded::Serializer::new(String::new());
+    form.append_pair("grant_type", GRANT).append_pair("assertion", &assertion);
+    if !scope.is_empty() {
+        form.append_pair("scope", &scope);
+    }
+    let away = |reason: String| TokenError::Unavailable(reason);
+    let exchange = async {
+        let request = crate::transport::client().post(format!("{server}/oauth2/token"));
+        let request =
+            request.content_type("application/x-www-form-urlencoded").insert_header(("Accept", "application/json"));
+        let mut response = request.send_body(form.finish()).await.map_err(|error| away(error.to_string()))?;
+        let body = response.body().limit(ANSWER_LIMIT).await.map_err(|error| away(error.to_string()))?;
+        Ok((response.status(), body))
+    };
+    let answer = tokio::time::timeout(TIMEOUT, exchange).await;
+    let (status, body) = answer.unwrap_or_else(|_| Err(away("no answer in time".into())))?;
+    if status != StatusCode::OK {
+        return Err(refusal(status, &body));
+    }
+    let answer: Value = serde_json::from_slice(&body).map_err(|_| away("the answer is no JSON".into()))?;
+    let grant = Grant::deserialize(&answer).map_err(|_| away("the answer has no access_token".into()))?;
+    let expires_at = issued.saturating_add(grant.expires_in.unwrap_or(0));
+    Ok((UserToken { access_token: Arc::new(SecretString::from(grant.access_token)), expires_at }, answer))
+}
+
+/// What the server says of a user it does not know, or of an add-on that may not act as one.
+fn refusal(status: StatusCode, body: &[u8]) -> TokenError {
+    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+    let text =
+        |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default().chars().take(200).collect::<String>();
+    if status.is_client_error() {
+        TokenError::Refused(format!(
+            "the authorization server answers {status} {} {}; is ACT_AS_USER among the descriptor's scopes, and the user active?",
+            text("error"),
+            text("error_description")
+        ))
+    } else {
+        TokenError::Unavailable(format!("it answers {status}"))
+    }
+}
+
+/// The authorization server of the host's domain.
+///
+/// Source: atlassian-connect-express 11.5.3, `lib/internal/oauth2.js` (names of the servers alone).
+fn server(state: &State, tenant: &Tenant) -> String {
+    if let Some(url) = &state.config.authorization_server_url {
+        return url.as_str().trim_end_matches('/').to_owned();
+    }
+    let url = url::Url::parse(tenant.base_url()).ok();
+    let host = url.as_ref().and_then(url::Url::host_str).unwrap_or_default();
+    match crate::keys::Domain::of(host) {
+        crate::keys::Domain::Production => "https://oauth-2-authorization-server.services.atlassian.com",
+        crate::keys::Domain::Government => "https://oauth-2-authorization-server.services.atlassian-us-gov-mod.com",
+        crate::keys::Domain::Staging => "https://oauth-2-authorization-server.stg.services.atlassian.com",
+        crate::keys::Domain::GovernmentStaging => {
+            "https://oauth-2-authorization-server.stg.services.atlassian-us-gov-mod.com"
+        }
+    }
+    .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_stored_where_ace_looks_for_them() {
+        // md5 of the account id, then each scope after a comma: ACE 11.5.3
+        assert_eq!(store_key("557058:x", &[]), "bearer:".to_owned() + &hex(&Md5::digest("557058:x")));
+        let scopes = normalised(&["WRITE".into(), "read".into(), "READ".into()]);
+        assert_eq!(store_key("u", &scopes), "bearer:".to_owned() + &hex(&Md5::digest("u,read,write")));
+    }
+}

@@ -1,0 +1,119 @@
+//! What a host answered.
+
+use actix_web::error::PayloadError;
+use actix_web::http::StatusCode;
+use actix_web::http::header::HeaderMap;
+use actix_web::web::{Bytes, BytesMut};
+use futures_util::stream::LocalBoxStream;
+use futures_util::{Stream, StreamExt as _};
+use serde::de::DeserializeOwned;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use super::HostError;
+
+/// How much of an error's body is told.
+const ERROR_BODY: usize = 2048;
+
+/// An answer whose body is still to be read. Dropping it frees its place among the tenant's requests.
+pub struct HostResponse {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: LocalBoxStream<'static, Result<Bytes, PayloadError>>,
+    pub(super) host: String,
+    pub(super) deadline: Instant,
+    pub(super) body_limit: usize,
+    pub(super) _place: Option<OwnedSemaphorePermit>,
+}
+
+impl std::fmt::Debug for HostResponse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostResponse").field("status", &self.status).field("host", &self.host).finish_non_exhaustive()
+    }
+}
+
+impl HostResponse {
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The answer itself, if its status is below 400.
+    ///
+    /// # Errors
+    /// [`HostError::Status`] with the start of the body.
+    pub async fn error_for_status(self) -> Result<Self, HostError> {
+        if !self.status.is_client_error() && !self.status.is_server_error() {
+            return Ok(self);
+        }
+        let status = self.status;
+        let mut body = Vec::new();
+        let mut chunks = Box::pin(self.into_stream());
+        while let Some(Ok(chunk)) = chunks.next().await {
+            body.extend_from_slice(&chunk);
+            if body.len() >= ERROR_BODY {
+                break;
+            }
+        }
+        body.truncate(ERROR_BODY);
+        Err(HostError::Status { status, body: String::from_utf8_lossy(&body).into_owned() })
+    }
+
+    /// The body, whole.
+    ///
+    /// # Errors
+    /// [`HostError::TooLarge`], [`HostError::Timeout`], [`HostError::Unreachable`] when it breaks off.
+    pub async fn bytes(self) -> Result<Bytes, HostError> {
+        let limit = self.body_limit;
+        let mut body = BytesMut::new();
+        let mut chunks = Box::pin(self.into_stream());
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk?;
+            if body.len() + chunk.len() > limit {
+                return Err(HostError::TooLarge(limit));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    }
+
+    /// The body as text.
+    ///
+    /// # Errors
+    /// As [`HostResponse::bytes`]; [`HostError::Answer`] when it is no UTF-8.
+    pub async fn text(self) -> Result<String, HostError> {
+        let bytes = self.bytes().await?;
+        String::from_utf8(bytes.into()).map_err(|_| HostError::Answer("it is no UTF-8".into()))
+    }
+
+    /// The body as JSON, of a status below 400.
+    ///
+    /// # Errors
+    /// As [`HostResponse::bytes`] and [`HostResponse::error_for_status`]; [`HostError::Answer`] when it is of another
+    /// shape.
+    pub async fn json<T: DeserializeOwned>(self) -> Result<T, HostError> {
+        let bytes = self.error_for_status().await?.bytes().await?;
+        serde_json::from_slice(&bytes).map_err(|error| HostError::Answer(error.to_string()))
+    }
+
+    /// The body as it comes, without a limit to its size; for downloads.
+    pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, HostError>> {
+        futures_util::stream::unfold(Some(self), |response| async move {
+            let mut response = response?;
+            let chunk = match tokio::time::timeout_at(response.deadline, response.body.next()).await {
+                Ok(None) => return None,
+                Ok(Some(Ok(chunk))) => return Some((Ok(chunk), Some(response))),
+                Ok(Some(Err(error))) => {
+                    HostError::Unreachable { host: response.host.clone(), reason: error.to_string() }
+                }
+                Err(_) => HostError::Timeout(response.host.clone()),
+            };
+            Some((Err(chunk), None))
+        })
+    }
+}

@@ -1,0 +1,75 @@
+//! What the requests to hosts share: connections, users' tokens, and how many are under way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::sync::Cache;
+use secrecy::SecretString;
+use tokio::sync::Semaphore;
+
+use crate::flight::Flights;
+use crate::transport::Guard;
+
+/// Requests under way to one tenant at once, from this process.
+const IN_FLIGHT: usize = 16;
+/// Tenants and users whose state is kept at most.
+const CAPACITY: u64 = 10_000;
+/// How long an answer about a permission is believed: a page's calls come in bursts, a revoked permission soon counts.
+const PERMISSION_LIFETIME: Duration = Duration::from_secs(10);
+/// Longer than any token lives; the tokens' own expiry counts.
+const LIFETIME: Duration = Duration::from_secs(3600);
+
+/// A user's access token.
+#[derive(Debug, Clone)]
+pub struct UserToken {
+    /// The bearer token.
+    pub access_token: Arc<SecretString>,
+    /// Seconds since 1970.
+    pub expires_at: i64,
+}
+
+/// Why there is no user token.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// The tenant, or its authorization server, does not let the add-on act as this user.
+    #[error("the add-on cannot act as the user: {0}")]
+    Refused(String),
+    /// The authorization server cannot be asked.
+    #[error("the authorization server cannot be asked: {0}")]
+    Unavailable(String),
+}
+
+/// Shared by the [`crate::host::HostClient`]s of an add-on.
+#[derive(Debug)]
+pub struct Outbound {
+    /// Where connections may go.
+    pub guard: Guard,
+    /// Tokens by tenant, its secret, user and scopes.
+    pub tokens: Cache<String, UserToken>,
+    /// One request for one token at once.
+    pub token_flights: Flights<String, Result<UserToken, TokenError>>,
+    /// What the hosts answered about users' permissions a moment ago.
+    pub permissions: Cache<String, bool>,
+    permits: Cache<String, Arc<Semaphore>>,
+}
+
+impl Outbound {
+    /// Nothing is under way.
+    #[must_use]
+    pub fn new(guard: Guard) -> Self {
+        Self {
+            guard,
+            tokens: Cache::builder().max_capacity(CAPACITY).time_to_live(LIFETIME).build(),
+            token_flights: Flights::new(),
+            permissions: Cache::builder().max_capacity(CAPACITY).time_to_live(PERMISSION_LIFETIME).build(),
+            permits: Cache::builder().max_capacity(CAPACITY).time_to_idle(LIFETIME).build(),
+        }
+    }
+
+    /// The places for requests to one tenant.
+    #[must_use]
+    pub fn places(&self, client_key: &str) -> Arc<Semaphore> {
+        self.permits.get_with_by_ref(client_key, || Arc::new(Semaphore::new(IN_FLIGHT)))
+    }
+}

@@ -1,0 +1,89 @@
+//! Confluence's permissions.
+//!
+//! Source: Atlassian, Confluence REST API, "Get user" (`expand=operations`) and "Check content permission".
+
+use futures_util::future::try_join;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Names, denied, id, remembered, undetermined};
+use crate::auth::Caller;
+use crate::error::Error;
+
+#[derive(Deserialize)]
+struct User {
+    #[serde(default)]
+    operations: Vec<Operation>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Operation {
+    operation: String,
+    target_type: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ContentAnswer {
+    has_permission: bool,
+    #[serde(default)]
+    errors: Vec<Value>,
+}
+
+/// Asks whether the caller's user may do all of `application`, and `content` with the content of the context.
+///
+/// # Errors
+/// 403 when one is missing; 403 with its own message without a user, without content in the context where `content` is
+/// asked for, and when the host does not answer.
+pub async fn authorize_confluence(caller: &Caller, application: Names, content: Option<&str>) -> Result<(), Error> {
+    let user = caller.user_account_id().ok_or_else(|| undetermined("the token names no user"))?;
+    let content_id = id(caller.context(), "/confluence/content/id");
+    let asked = match (content, &content_id) {
+        (None, _) => None,
+        (Some(operation), Some(id)) if is_content_id(id) => Some((operation, id.as_str())),
+        (Some(_), Some(_)) => return Err(undetermined("the content's id is none")),
+        (Some(_), None) => {
+            return Err(Error::forbidden(
+                "Your permissions could not be determined: there is no content here.",
+                "a content operation is asked for, and the context has no content",
+            ));
+        }
+    };
+    let question = format!("confluence {application:?} {asked:?}");
+    let ask = async {
+        let (application, content) =
+            try_join(may_use(caller, user, application), may_change(caller, user, asked)).await?;
+        Ok(application && content)
+    };
+    if remembered(caller, question, ask).await? { Ok(()) } else { Err(denied(&format!("{application:?} {asked:?}"))) }
+}
+
+/// It becomes a segment of a path: nothing in it may climb.
+fn is_content_id(id: &str) -> bool {
+    !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+async fn may_use(caller: &Caller, user: &str, application: Names) -> Result<bool, Error> {
+    if application.is_empty() {
+        return Ok(true);
+    }
+    let request = caller.host().get("/rest/api/user").query([("accountId", user), ("expand", "operations")]);
+    let user: User = request.send().await.map_err(undetermined)?.json().await.map_err(undetermined)?;
+    let granted = |wanted: &str| {
+        user.operations.iter().any(|granted| granted.operation == wanted && granted.target_type == "application")
+    };
+    Ok(application.iter().all(|wanted| granted(wanted)))
+}
+
+async fn may_change(caller: &Caller, user: &str, asked: Option<(&str, &str)>) -> Result<bool, Error> {
+    let Some((operation, id)) = asked else { return Ok(true) };
+    let question = json!({ "subject": { "type": "user", "identifier": user }, "operation": operation });
+    let request = caller.host().post(format!("/rest/api/content/{id}/permission/check"));
+    let request = request.header("X-Atlassian-Token", "no-check").json(&question).retry(true);
+    let answer: ContentAnswer = request.send().await.map_err(undetermined)?.json().await.map_err(undetermined)?;
+    if !answer.errors.is_empty() {
+        return Err(undetermined("the host answers errors"));
+    }
+    Ok(answer.has_permission)
+}

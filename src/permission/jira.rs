@@ -1,0 +1,121 @@
+//! Jira's permissions.
+//!
+//! Source: Atlassian, REST API 3, "Get bulk permissions" (`POST /rest/api/3/permissions/check`).
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Names, denied, id, remembered, undetermined};
+use crate::auth::Caller;
+use crate::error::Error;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Question<'a> {
+    global_permissions: Names,
+    project_permissions: Vec<ProjectQuestion<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account_id: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct ProjectQuestion<'a> {
+    permissions: Names,
+    projects: Vec<&'a Value>,
+    issues: Vec<&'a Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    #[serde(default)]
+    global_permissions: Vec<String>,
+    #[serde(default)]
+    project_permissions: Vec<ProjectGrant>,
+    #[serde(default)]
+    errors: Option<Value>,
+    #[serde(default)]
+    error_messages: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct ProjectGrant {
+    permission: String,
+    #[serde(default)]
+    projects: Vec<Value>,
+    #[serde(default)]
+    issues: Vec<Value>,
+}
+
+/// Asks whether the caller's user has all of `project` (for the project and issue of the context) and all of `global`.
+///
+/// # Errors
+/// 403 when one is missing; 403 with its own message when the context names neither project nor issue, and when the
+/// host does not answer.
+pub async fn authorize_jira(caller: &Caller, project: Names, global: Names) -> Result<(), Error> {
+    let context = caller.context();
+    let (project_id, issue_id) = (id(context, "/jira/project/id"), id(context, "/jira/issue/id"));
+    if !project.is_empty() && project_id.is_none() && issue_id.is_none() {
+        return Err(Error::forbidden(
+            "Your permissions could not be determined: there is no project and no issue here.",
+            "project permissions are asked for, and the context has neither project nor issue",
+        ));
+    }
+    let question = format!("jira {project:?} {project_id:?} {issue_id:?} {global:?}");
+    let ask = ask(caller, project, project_id.as_deref(), issue_id.as_deref(), global);
+    if remembered(caller, question, ask).await? { Ok(()) } else { Err(denied(&format!("{project:?} {global:?}"))) }
+}
+
+async fn ask(
+    caller: &Caller,
+    project: Names,
+    project_id: Option<&str>,
+    issue_id: Option<&str>,
+    global: Names,
+) -> Result<bool, Error> {
+    let values = |pointer| caller.context().and_then(|context: &Value| context.pointer(pointer)).into_iter().collect();
+    let needs_project = ProjectQuestion {
+        permissions: project,
+        projects: if project_id.is_some() { values("/jira/project/id") } else { Vec::new() },
+        issues: if issue_id.is_some() { values("/jira/issue/id") } else { Vec::new() },
+    };
+    let question = Question {
+        global_permissions: global,
+        project_permissions: if project.is_empty() { Vec::new() } else { vec![needs_project] },
+        account_id: caller.user_account_id(),
+    };
+    // without a user it is the anonymous user's permissions that count
+    let host = if question.account_id.is_some() { caller.host() } else { caller.host().anonymous() };
+    let request = host.post("/rest/api/3/permissions/check").header("X-Atlassian-Token", "no-check").json(&question);
+    let answer: Answer = request.retry(true).send().await.map_err(undetermined)?.json().await.map_err(undetermined)?;
+    for errors in [&answer.errors, &answer.error_messages].into_iter().flatten().filter(|errors| !is_empty(errors)) {
+        return Err(undetermined(format!("the host says {errors}")));
+    }
+    let granted = |permission: &&str| {
+        answer.project_permissions.iter().any(|grant| {
+            grant.permission == *permission && names(&grant.projects, project_id) && names(&grant.issues, issue_id)
+        })
+    };
+    Ok(global.iter().all(|permission| answer.global_permissions.iter().any(|granted| granted == permission))
+        && project.iter().all(|permission| granted(&permission)))
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        _ => false,
+    }
+}
+
+/// Whether a grant is for the one id that was asked for, if one was.
+fn names(granted: &[Value], asked: Option<&str>) -> bool {
+    asked.is_none_or(|asked| {
+        granted.iter().any(|id| match id {
+            Value::String(id) => id == asked,
+            Value::Number(id) => id.to_string() == asked,
+            _ => false,
+        })
+    })
+}

@@ -1,0 +1,196 @@
+//! What every store must do: one suite of cases, run on each backend.
+//!
+//! The cases on PostgreSQL are ignored by plain `cargo test`. `.ci/postgres start` prints the variables that they need;
+//! `cargo test -- --include-ignored` runs them, and fails without.
+
+mod ace;
+mod cases;
+mod postgres;
+mod sql;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, SqliteConnection};
+use r2d2::ManageConnection;
+use secrecy::{ExposeSecret, SecretString};
+use tempfile::TempDir;
+
+use super::{MemoryStore, Store, StoreError};
+use crate::config::StoreConfig;
+
+/// A configuration with nothing but a URL.
+pub(crate) fn config(url: &str) -> StoreConfig {
+    StoreConfig {
+        url: SecretString::from(url),
+        source: "the test".to_owned(),
+        table: "AddonSetting".to_owned(),
+        pool_size: 4,
+        ssl: None,
+        auto_migrate: false,
+        production: false,
+    }
+}
+
+/// What must go when a test ends.
+#[expect(dead_code, reason = "held for their drop")]
+enum Keep {
+    Nothing,
+    Folder(TempDir),
+    Database(postgres::TestDatabase),
+}
+
+/// An SQL database of a test's own, without any table.
+pub(crate) struct Sandbox {
+    pub config: StoreConfig,
+    _keep: Keep,
+}
+
+impl Sandbox {
+    pub fn sqlite_file() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(&format!("sqlite:{}", folder.path().join("addon.db").display()));
+        Self { config, _keep: Keep::Folder(folder) }
+    }
+
+    pub fn sqlite_memory() -> Self {
+        Self { config: config("sqlite::memory:"), _keep: Keep::Nothing }
+    }
+
+    pub fn postgres() -> Self {
+        let database = postgres::TestDatabase::new();
+        Self { config: config(&database.url), _keep: Keep::Database(database) }
+    }
+
+    pub async fn open(&self) -> Arc<dyn Store> {
+        self.try_open().await.unwrap()
+    }
+
+    pub async fn try_open(&self) -> Result<Arc<dyn Store>, StoreError> {
+        super::open(&self.config).await
+    }
+
+    pub fn url(&self) -> &str {
+        self.config.url.expose_secret()
+    }
+
+    pub fn is_postgres(&self) -> bool {
+        self.url().starts_with("postgres")
+    }
+
+    fn sqlite(&self) -> SqliteConnection {
+        let mut connection = SqliteConnection::establish(self.url().trim_start_matches("sqlite:")).unwrap();
+        // A pool that was dropped may still be closing its connections.
+        connection.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
+        connection
+    }
+
+    /// Runs SQL beside the store.
+    pub fn sql(&self, sql: &str) -> Result<(), diesel::result::Error> {
+        on_thread(|| {
+            if self.is_postgres() {
+                super::postgres::database_manager(&self.config).unwrap().connect().unwrap().batch_execute(sql)
+            } else {
+                self.sqlite().batch_execute(sql)
+            }
+        })
+    }
+
+    /// The two text columns that a SELECT answers.
+    pub fn rows(&self, sql: &str) -> Vec<(String, String)> {
+        use super::database::SqlConnection;
+        use super::statement::Statement;
+        let rows = on_thread(|| {
+            if self.is_postgres() {
+                let statement = Statement::new(&super::postgres::DIALECT, sql);
+                super::postgres::database_manager(&self.config).unwrap().connect().unwrap().rows(&statement, &[])
+            } else {
+                let statement = Statement::new(&super::sqlite::DIALECT, sql);
+                self.sqlite().rows(&statement, &[])
+            }
+        });
+        rows.unwrap().into_iter().map(|(a, b)| (a.unwrap_or_default(), b.unwrap_or_default())).collect()
+    }
+}
+
+/// Runs what blocks, from a test that is on an async runtime.
+fn on_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(work).join().unwrap())
+}
+
+/// A number that no other test of this process has.
+fn unique() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The tests of one backend: each case of `$module` with a new `$new`, under `$attributes`.
+macro_rules! run_cases {
+    ($backend:ident, $new:expr, $attributes:tt, $module:ident [$($case:ident),+ $(,)?]) => {
+        mod $backend {
+            use super::*;
+            $(run_cases!(@one $new, $attributes, $module, $case);)+
+        }
+    };
+    (@one $new:expr, ($(#[$attribute:meta])*), $module:ident, $case:ident) => {
+        #[actix_web::test]
+        $(#[$attribute])*
+        async fn $case() {
+            $module::$case($new).await;
+        }
+    };
+}
+use run_cases;
+
+/// Every case of [`cases`].
+macro_rules! acceptance_suite {
+    ($backend:ident, $new:expr, $attributes:tt) => {
+        run_cases!($backend, $new, $attributes, cases [
+            values_are_written_replaced_and_deleted, every_json_value_comes_back, unicode_and_a_megabyte,
+            missing_is_no_null, one_installation_per_tenant, concurrent_installs_of_one_tenant_end_in_one_row,
+            concurrent_writes_of_many_tenants, uninstalled_tenants_are_kept_and_revived,
+            associations_follow_the_last_install, forge_values_are_their_own, tenants_come_in_pages,
+            hostile_names_are_names, text_that_holds_an_installation, it_answers_a_ping,
+        ]);
+    };
+}
+
+fn memory() -> Opened {
+    Opened { store: Arc::new(MemoryStore::new()), sandbox: None }
+}
+
+async fn opened(sandbox: Sandbox) -> Opened {
+    Opened { store: sandbox.open().await, sandbox: Some(sandbox) }
+}
+
+/// A store for one case, with what it stands on.
+pub(crate) struct Opened {
+    store: Arc<dyn Store>,
+    sandbox: Option<Sandbox>,
+}
+
+impl Opened {
+    /// How many rows `table` has, where another connection can look: not into memory.
+    fn count(&self, table: &str) -> Option<usize> {
+        let sandbox = self.sandbox.as_ref().filter(|sandbox| !sandbox.url().contains(":memory:"))?;
+        Some(sandbox.rows(&format!(r#"SELECT CAST("id" AS TEXT), NULL FROM "{table}""#)).len())
+    }
+}
+
+impl std::ops::Deref for Opened {
+    type Target = Arc<dyn Store>;
+
+    fn deref(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+}
+
+acceptance_suite!(on_memory, memory(), ());
+acceptance_suite!(on_sqlite_file, opened(Sandbox::sqlite_file()).await, ());
+acceptance_suite!(on_sqlite_memory, opened(Sandbox::sqlite_memory()).await, ());
+acceptance_suite!(
+    on_postgres,
+    opened(Sandbox::postgres()).await,
+    (#[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"])
+);
