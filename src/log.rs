@@ -1,4 +1,7 @@
 //! The log: lines for people in development, JSON in production. `RUST_LOG` chooses what is said.
+//!
+//! `RUST_LOG=info,http=debug` shows every request in both directions with method, URL, status, duration and the id of
+//! the request that it belongs to: what `NODE_DEBUG=request` is for atlassian-connect-express, without the tokens.
 
 use tracing_subscriber::EnvFilter;
 

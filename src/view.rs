@@ -1,5 +1,6 @@
 //! Pages: what a template sees, and how it is rendered.
 
+use std::ops::Deref;
 use std::rc::Rc;
 
 use actix_web::body::BoxBody;
@@ -12,9 +13,10 @@ use serde::Serialize;
 use serde_json::Value;
 use url::Url;
 
-use crate::auth::{BufferedBody, ConnectJwt, ProofFuture};
+use crate::auth::{BufferedBody, Caller, ConnectJwt, ProofFuture};
 use crate::config::Product;
 use crate::error::Error;
+use crate::host::HostClient;
 use crate::state::State;
 use crate::store::origin_of;
 
@@ -106,7 +108,7 @@ impl PageVariables {
         }
     }
 
-    fn of_caller(request: &HttpRequest, caller: &ConnectJwt) -> Result<Self, Error> {
+    fn of_caller(request: &HttpRequest, caller: &Caller) -> Result<Self, Error> {
         let state = caller.state();
         let base_url = caller.tenant().base_url();
         let user_key = caller.context().and_then(|context| context.pointer("/user/userKey")?.as_str());
@@ -171,21 +173,32 @@ fn parameter(text: &str, name: &str) -> Option<String> {
 ///     View(Hello { page })
 /// }
 /// ```
+///
+/// Another proof can stand behind a page: `PageContext<SessionToken>` for one that is opened with a session token,
+/// `PageContext<Authorized<SiteAdmin>>` for one that needs a permission of the host's.
 #[derive(Debug, Clone)]
-pub struct PageContext {
-    caller: ConnectJwt,
+pub struct PageContext<C = ConnectJwt> {
+    caller: C,
     variables: Rc<PageVariables>,
 }
 
-impl PageContext {
+impl<C> PageContext<C> {
     /// The proof behind the page.
     #[must_use]
-    pub fn caller(&self) -> &ConnectJwt {
+    pub fn caller(&self) -> &C {
         &self.caller
     }
 }
 
-impl std::ops::Deref for PageContext {
+impl<C: Deref<Target = Caller>> PageContext<C> {
+    /// A client for the host of the page's tenant, as the add-on.
+    #[must_use]
+    pub fn host(&self) -> HostClient {
+        self.caller.host()
+    }
+}
+
+impl<C> Deref for PageContext<C> {
     type Target = PageVariables;
 
     fn deref(&self) -> &PageVariables {
@@ -193,13 +206,16 @@ impl std::ops::Deref for PageContext {
     }
 }
 
-impl FromRequest for PageContext {
+impl<C> FromRequest for PageContext<C>
+where
+    C: FromRequest<Error = Error> + Deref<Target = Caller> + 'static,
+{
     type Error = Error;
     type Future = ProofFuture<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let request = request.clone();
-        let proof = ConnectJwt::from_request(&request, payload);
+        let proof = C::from_request(&request, payload);
         Box::pin(async move {
             let caller = proof.await?;
             let variables = Rc::new(PageVariables::of_caller(&request, &caller)?);
@@ -212,7 +228,7 @@ impl FromRequest for PageContext {
 #[derive(Debug, Clone)]
 pub struct PublicPage(Rc<PageVariables>);
 
-impl std::ops::Deref for PublicPage {
+impl Deref for PublicPage {
     type Target = PageVariables;
 
     fn deref(&self) -> &PageVariables {

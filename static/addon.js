@@ -2,26 +2,43 @@
 (function () {
   'use strict';
   var AP = window.AP;
-  var base = document.querySelector('meta[name=ap-local-base-url]').content;
-  var token = document.querySelector('meta[name=token]').content;
+  var meta = function (name) { return document.querySelector('meta[name=' + name + ']').content; };
+  var base = meta('ap-local-base-url');
+  var token = meta('token');
 
   // follow the host's theme, light or dark
   if (AP && AP.theming && AP.theming.initializeTheming) AP.theming.initializeTheming();
 
-  // Every answer of the add-on brings a fresh token in X-acpt.
-  function call(path) {
-    return fetch(base + path, { headers: { Authorization: 'JWT ' + token, Accept: 'application/json' } }).then(function (response) {
+  // The page brings a session token; one that came without (a cached iframe) asks the host for a context token.
+  function currentToken() {
+    if (token || !AP || !AP.context) return Promise.resolve(token);
+    return AP.context.getToken();
+  }
+
+  // Calls the add-on. Every answer brings a fresh session token in X-acpt; a token that has died is replaced once.
+  function call(path, again) {
+    return currentToken().then(function (current) {
+      return fetch(base + path, { headers: { Authorization: 'JWT ' + current, Accept: 'application/json' } });
+    }).then(function (response) {
+      if (response.status === 401 && token && AP && AP.context && !again) {
+        token = '';
+        return call(path, true);
+      }
       token = response.headers.get('X-acpt') || token;
-      if (!response.ok) throw new Error('The add-on answered ' + response.status + '.');
-      return response.json();
+      return response.json().then(function (body) {
+        if (!response.ok) throw new Error(body.message || 'The add-on answered ' + response.status + '.');
+        return body;
+      });
     });
   }
 
-  var session = document.getElementById('session');
-  if (session) {
-    call('/api/session').then(
-      function (answer) { session.textContent = 'confirmed for ' + answer.clientKey; },
-      function (error) { session.textContent = error.message; }
+  var user = document.getElementById('user');
+  if (user) {
+    call('/api/me').then(
+      function (answer) { user.textContent = answer.status === 200 ? answer.body.displayName : 'the host answered ' + answer.status; },
+      function (error) { user.textContent = error.message; }
     );
   }
+
+  window.addon = { call: call };
 })();

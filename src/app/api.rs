@@ -1,8 +1,10 @@
 //! What the pages call back for, as JSON.
 
-use actix_web::get;
 use actix_web::web::Json;
+use actix_web::{get, post};
+use atlassian_connect_actix::Error;
 use atlassian_connect_actix::auth::SessionToken;
+use atlassian_connect_actix::host::HostRequest;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -17,12 +19,39 @@ pub struct Session {
 
 /// Takes the session token of the page, or the token of `AP.context.getToken`.
 #[get("/api/session")]
-pub async fn session(session: SessionToken) -> Json<Session> {
+pub async fn show_session(session: SessionToken) -> Json<Session> {
     Json(Session {
         client_key: session.client_key().to_owned(),
         user_account_id: session.user_account_id().map(str::to_owned),
         context: session.context().cloned(),
     })
+}
+
+/// What the host answered, whatever its status.
+#[derive(Serialize)]
+pub struct Answer {
+    status: u16,
+    body: Value,
+}
+
+/// Asks the host who the user is, as the user: needs the scope `ACT_AS_USER`.
+#[get("/api/me")]
+pub async fn me(session: SessionToken) -> Result<Json<Answer>, Error> {
+    ask(session.host().as_user(session.account_id()?).get("/rest/api/3/myself")).await
+}
+
+/// Creates an issue as the add-on; the body is Jira's own: `{"fields": {…}}`.
+#[post("/api/issues")]
+pub async fn create_issue(session: SessionToken, issue: Json<Value>) -> Result<Json<Answer>, Error> {
+    ask(session.host().post("/rest/api/3/issue").json(&issue)).await
+}
+
+async fn ask(request: HostRequest) -> Result<Json<Answer>, Error> {
+    let response = request.send().await?;
+    let status = response.status().as_u16();
+    let text = response.text().await?;
+    let body = serde_json::from_str(&text).unwrap_or(if text.is_empty() { Value::Null } else { text.into() });
+    Ok(Json(Answer { status, body }))
 }
 
 #[cfg(test)]
@@ -37,7 +66,13 @@ mod tests {
         assert_eq!(reply.json()["clientKey"], host.tenant().client_key.as_str());
         assert_eq!(reply.json()["userAccountId"], host.tenant().account_id.as_str());
         assert!(!reply.header("x-acpt").is_empty(), "a refreshed token");
+    }
 
+    #[actix_web::test]
+    async fn nobody_calls_without_a_token() {
+        let host = TestHost::installed(crate::app::routes).await;
         assert_eq!(host.get("/api/session").await.status, 401);
+        assert_eq!(host.get("/api/me").await.status, 401);
+        assert_eq!(host.post("/api/issues", &serde_json::json!({ "fields": {} })).await.status, 401);
     }
 }

@@ -16,7 +16,10 @@ const STATIC_CACHING: &str = if cfg!(debug_assertions) { "no-cache" } else { "pu
 pub fn routes(cfg: &mut ServiceConfig) {
     cfg.service(web::resource(["", "/"]).route(web::get().to(pages::index)))
         .service(pages::hello_world)
-        .service(api::session)
+        .service(pages::admin)
+        .service(api::show_session)
+        .service(api::me)
+        .service(api::create_issue)
         .service(
             web::scope("/static")
                 .wrap(DefaultHeaders::new().add(("Cache-Control", STATIC_CACHING)))

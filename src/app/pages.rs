@@ -2,6 +2,7 @@
 
 use actix_web::{HttpResponse, get};
 use askama::Template;
+use atlassian_connect_actix::permission::{Authorized, Needed, Permission};
 use atlassian_connect_actix::state::Shared;
 use atlassian_connect_actix::{PageContext, View};
 
@@ -21,6 +22,26 @@ pub struct HelloWorld {
 #[get("/hello-world")]
 pub async fn hello_world(page: PageContext) -> View<HelloWorld> {
     View(HelloWorld { page })
+}
+
+/// Who may configure the add-on.
+#[derive(Debug)]
+pub struct SiteAdmin;
+
+impl Permission for SiteAdmin {
+    const NEEDED: Needed = Needed::jira().global(&["ADMINISTER"]);
+}
+
+#[derive(Template)]
+#[template(path = "admin.html")]
+pub struct Admin {
+    page: PageContext<Authorized<SiteAdmin>>,
+}
+
+/// Shown to those whom the host grants the permission: the page's type says so, and asks.
+#[get("/admin")]
+pub async fn admin(page: PageContext<Authorized<SiteAdmin>>) -> View<Admin> {
+    View(Admin { page })
 }
 
 #[cfg(test)]

@@ -8,13 +8,13 @@ use awc::error::{ConnectError, SendRequestError};
 use futures_util::StreamExt as _;
 use serde::Serialize;
 use tokio::time::{Instant, sleep_until, timeout_at};
-use tracing::Instrument as _;
 
 use super::request::{Body, HostRequest};
 use super::target::Target;
 use super::{HostClient, HostError, HostResponse, Identity, oauth2, retry};
 use crate::config::Product;
 use crate::jwt::{now, qsh};
+use crate::transport::shown;
 
 /// Redirects of one request at most.
 const REDIRECTS: usize = 5;
@@ -69,13 +69,17 @@ async fn follow(request: &mut HostRequest, first: &Target, deadline: Instant) ->
     let base_url = request.client.tenant.base_url().to_owned();
     let mut target = first.clone();
     for _ in 0..=REDIRECTS {
-        let span = tracing::debug_span!(
-            target: "atlassian_connect_actix::outbound", "outbound", method = %request.method, host = target.host(),
-            path = target.url.path(), status = tracing::field::Empty
-        );
-        let response = send(request, &target, deadline).instrument(span.clone()).await?;
-        span.record("status", response.status.as_u16());
-        span.in_scope(|| tracing::debug!(target: "atlassian_connect_actix::outbound", "answered"));
+        let started = Instant::now();
+        let response = send(request, &target, deadline).await;
+        let url = shown(&target.url[..url::Position::AfterPath], target.url.query().unwrap_or_default());
+        let (method, ms) = (request.method.as_str(), started.elapsed().as_secs_f64() * 1000.0);
+        match &response {
+            Ok(response) => {
+                tracing::debug!(target: "http", direction = "out", method, url, status = response.status.as_u16(), ms, "answered");
+            }
+            Err(error) => tracing::debug!(target: "http", direction = "out", method, url, %error, ms, "no answer"),
+        }
+        let response = response?;
         let location = response.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
         let Some(location) = location.filter(|_| is_followed(&request.method, response.status)) else {
             return Ok(response);

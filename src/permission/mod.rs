@@ -127,10 +127,10 @@ impl<P, C: std::fmt::Debug> std::fmt::Debug for Authorized<P, C> {
     }
 }
 
-impl<P, C> Deref for Authorized<P, C> {
-    type Target = C;
+impl<P, C: Deref<Target = Caller>> Deref for Authorized<P, C> {
+    type Target = Caller;
 
-    fn deref(&self) -> &C {
+    fn deref(&self) -> &Caller {
         &self.caller
     }
 }

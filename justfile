@@ -1,0 +1,53 @@
+# What a contributor runs; `.ci/run` runs the same and more. `just` is optional: each recipe is a line of cargo or two.
+
+# Lists the recipes
+default:
+    @{{ just_executable() }} --list --unsorted
+
+# Starts the add-on, on SQLite unless DATABASE_URL or config.json says otherwise
+run *arguments:
+    cargo run -- {{ arguments }}
+
+# Runs the tests that need nothing but cargo; `just test pages` runs those whose name holds "pages"
+test *filter:
+    cargo test {{ filter }}
+
+# Formats the code
+fmt:
+    cargo fmt
+
+# Checks the format and the lints
+lint:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+
+# Builds the library's documentation and opens it
+doc:
+    RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --open
+
+# Brings the tables of the configured store up to date
+migrate:
+    cargo run -- migrate
+
+# Checks that the vectors of tests/fixtures are what Atlassian's own library computes (needs node and npm)
+vectors:
+    cd tests/vectors && npm ci && node make.mjs --check
+
+# Runs the store's tests on real PostgreSQL servers, started for them (needs Debian's postgresql, and openssl)
+postgres-tests:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    dir=$(mktemp -d)
+    trap '.ci/postgres stop "$dir"' EXIT
+    # in two steps: eval would hide a failure
+    settings=$(.ci/postgres start "$dir")
+    eval "$settings"
+    cargo test --lib store -- --include-ignored
+
+# Checks licences, advisories and bans of the dependencies (needs cargo-deny)
+deny:
+    cargo deny check
+
+# Everything: what a change has to pass
+ci:
+    .ci/run
