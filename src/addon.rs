@@ -12,8 +12,8 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, HttpServer};
 use tracing_actix_web::TracingLogger;
 
-use crate::config::{Config, ConfigError};
-use crate::descriptor::{self, Descriptor, DescriptorError, Transformer};
+use crate::config::{Config, ConfigError, Vars};
+use crate::descriptor::{self, Descriptor, DescriptorError, Lifecycle, Transformer};
 use crate::error::Error;
 use crate::events::{Event, Events, ListenerError, Occurrence};
 use crate::host::HostClient;
@@ -49,9 +49,7 @@ pub enum StartError {
     #[error("{0}")]
     Errors(String),
     /// The address cannot be listened on.
-    #[error(
-        "cannot listen on {address}: {reason}. Stop what listens there, or choose another port (PORT, or \"port\" in config.json)."
-    )]
+    #[error("cannot listen on {address}: {reason}. {}", listen_remedy(.reason))]
     Listen {
         /// `127.0.0.1:3000`.
         address: SocketAddr,
@@ -152,7 +150,11 @@ impl AddonBuilder {
     /// # Errors
     /// [`ConfigError`] with everything that is wrong in it.
     pub fn load_config(&self) -> Result<Config, ConfigError> {
-        self.config.clone().map_or_else(Config::load, Ok)
+        self.load_config_with(&Vars::from_process())
+    }
+
+    pub(crate) fn load_config_with(&self, vars: &Vars) -> Result<Config, ConfigError> {
+        self.config.clone().map_or_else(|| Config::load_with(vars), Ok)
     }
 
     /// Reads configuration and descriptor, opens the store.
@@ -170,6 +172,13 @@ impl AddonBuilder {
                 "the descriptor's baseUrl is not the configured localBaseUrl: write {{{{localBaseUrl}}}} there"
             );
         }
+        if descriptor.lifecycle(Lifecycle::Installed).is_none() {
+            tracing::warn!("the descriptor names no lifecycle.installed: no site can install the add-on");
+        }
+        if !config.store_encryption_keys.is_empty() {
+            let reason = "AC_STORE_ENCRYPTION_KEYS is set, and this version does not encrypt: unset it";
+            return Err(StoreError::Configuration(reason.into()).into());
+        }
         let errors = error_rendering(&config, self.renderers, self.handler)?;
         let store = match self.store {
             Some(store) => store,
@@ -181,6 +190,21 @@ impl AddonBuilder {
         }
         let state = State::new(config, descriptor, tenants, Events::default(), errors);
         Ok(Addon { state: web::Data::new(state) })
+    }
+}
+
+fn listen_remedy(reason: &std::io::Error) -> &'static str {
+    match reason.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            "Stop what listens there, or choose another port (PORT, or port in config.json)."
+        }
+        std::io::ErrorKind::AddrNotAvailable => {
+            "This machine has no such address: choose another (AC_BIND, or bind in config.json)."
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            "The port is not yours to use: choose one from 1024 on (PORT, or port in config.json)."
+        }
+        _ => "Choose another address (AC_BIND) or port (PORT).",
     }
 }
 
@@ -349,16 +373,16 @@ impl Addon {
             env!("CARGO_PKG_VERSION"),
             self.state.descriptor().key()
         );
-        tracing::info!("add-on      {base}");
-        tracing::info!("descriptor  {base}/{}", descriptor::FILE_NAME);
-        tracing::info!("health      {base}/healthz");
+        tracing::info!("the add-on is at {base}");
+        tracing::info!("its descriptor at {base}/{}", descriptor::FILE_NAME);
+        tracing::info!("its health at {base}/healthz");
         actix_web::rt::spawn(stop_at_a_signal(server.handle()));
         server.await.map_err(StartError::Server)
     }
 }
 
 /// The descriptor as it is now.
-#[actix_web::get("/atlassian-connect.json")]
+#[actix_web::route("/atlassian-connect.json", method = "GET", method = "HEAD")]
 async fn descriptor_route(addon: crate::state::Shared) -> impl actix_web::Responder {
     actix_web::HttpResponse::Ok()
         .content_type("application/json; charset=utf-8")

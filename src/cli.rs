@@ -59,7 +59,9 @@ where
             addon.run(routes).await
         }
         Command::Migrate => {
-            let config = builder.load_config()?;
+            // only the store matters, and a release phase has neither: Heroku gives PORT to web processes alone
+            let vars = vars.with_default("PORT", "0").with_default("AC_LOCAL_BASE_URL", "https://migrate.invalid");
+            let config = builder.load_config_with(&vars)?;
             let report = store::migrate(&config.store).await?;
             let _ = writeln!(std::io::stdout(), "{report}");
             Ok(())

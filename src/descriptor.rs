@@ -1,5 +1,6 @@
 //! `atlassian-connect.json`: read, placeholders filled, transformed by the add-on's code, checked.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -97,6 +98,7 @@ pub struct Descriptor {
     key: String,
     name: String,
     base_url: String,
+    webhooks: Vec<Webhook>,
 }
 
 impl Descriptor {
@@ -142,6 +144,9 @@ impl Descriptor {
             path: path.to_owned(),
             reason: reason.to_owned(),
         };
+        if !value.is_object() {
+            return Err(invalid("$", "must be an object: { \"key\": …, \"baseUrl\": … }"));
+        }
         let member = |name: &str| value.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let key = member("key").ok_or_else(|| invalid("$.key", "must be a non-empty string"))?;
         if key == "{{appKey}}" {
@@ -169,7 +174,8 @@ impl Descriptor {
         let (key, base_url) = (key.to_owned(), base_url.to_owned());
         let name = member("name").unwrap_or(&key).to_owned();
         let json = serde_json::to_vec(&value).map_err(|error| invalid("$", &error.to_string()))?;
-        Ok(Self { value, json: json.into(), key, name, base_url })
+        let webhooks = webhooks(&value, &base_url);
+        Ok(Self { value, json: json.into(), key, name, base_url, webhooks })
     }
 
     /// The whole descriptor.
@@ -208,25 +214,59 @@ impl Descriptor {
         self.value.get("lifecycle")?.get(callback.name())?.as_str()
     }
 
-    /// The webhooks, one or a list in the descriptor. Those without event or url are left out with a warning.
+    /// The webhooks that are served.
     #[must_use]
-    pub fn webhooks(&self) -> Vec<Webhook> {
-        let webhooks = self.value.pointer("/modules/webhooks");
-        let entries = match webhooks {
-            Some(Value::Array(entries)) => entries.as_slice(),
-            Some(entry) => std::slice::from_ref(entry),
-            None => &[],
-        };
-        let read = |entry: &Value| {
-            let text = |name: &str| entry.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-            let webhook = text("event").zip(text("url"));
-            if webhook.is_none() {
-                tracing::warn!(%entry, "a webhook of the descriptor has no event or no url: it is not served");
-            }
-            webhook.map(|(event, url)| Webhook { event: event.to_owned(), url: url.to_owned() })
-        };
-        entries.iter().filter_map(read).collect()
+    pub fn webhooks(&self) -> &[Webhook] {
+        &self.webhooks
     }
+}
+
+/// The webhooks, one or a list. Those without an event, or without a URL below the base URL, are left out with a warning.
+fn webhooks(value: &Value, base_url: &str) -> Vec<Webhook> {
+    let entries = match value.pointer("/modules/webhooks") {
+        Some(Value::Array(entries)) => entries.as_slice(),
+        Some(entry) => std::slice::from_ref(entry),
+        None => &[],
+    };
+    let read = |entry: &Value| {
+        let text = |name: &str| entry.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let url = text("url").map(|url| url.strip_prefix(base_url.trim_end_matches('/')).unwrap_or(url));
+        let webhook = text("event").zip(url.filter(|url| !url.contains("://")));
+        if webhook.is_none() {
+            tracing::warn!(%entry, "a webhook of the descriptor has no event, or no url of the add-on's: it is not served");
+        }
+        webhook.map(|(event, url)| Webhook { event: event.to_owned(), url: url.to_owned() })
+    };
+    entries.iter().filter_map(read).collect()
+}
+
+/// The pattern of a URL of the descriptor: its path, `${…}` standing for a segment's part, without query and fragment.
+#[must_use]
+pub fn pattern(url: &str) -> String {
+    let mut pattern = String::with_capacity(url.len() + 1);
+    if !url.starts_with('/') {
+        pattern.push('/');
+    }
+    let (mut rest, mut variables) = (url, 0);
+    while let Some(character) = rest.chars().next() {
+        match character {
+            '?' | '#' => break,
+            '$' if rest.starts_with("${") => {
+                let end = rest.find('}').map_or(rest.len(), |end| end + 1);
+                // writing into a String cannot fail
+                let _ = write!(pattern, "{{v{variables}}}");
+                variables += 1;
+                rest = &rest[end..];
+                continue;
+            }
+            // braces would be read as a variable of ours
+            '{' => pattern.push_str("%7B"),
+            '}' => pattern.push_str("%7D"),
+            other => pattern.push(other),
+        }
+        rest = &rest[character.len_utf8()..];
+    }
+    pattern
 }
 
 /// Strict JSON first: only its errors are told. What ACE reads besides (comments, trailing commas) is read with a
@@ -236,7 +276,8 @@ fn read(file: &str, text: &str) -> Result<Value, DescriptorError> {
         let malformed = DescriptorError::Malformed {
             file: file.to_owned(),
             line: error.line(),
-            column: error.column(),
+            // a line that ends too early has no column
+            column: error.column().max(1),
             reason: without_position(&error),
         };
         match json5::from_str(text) {
@@ -297,6 +338,7 @@ mod tests {
     fn errors_say_where() {
         let error = |text| parse(text).unwrap_err().to_string();
         insta::assert_snapshot!(error("{\n  \"key\": \"a\"\n  \"name\": 1}"), @"atlassian-connect.json, line 3, column 3: expected `,` or `}`");
+        insta::assert_snapshot!(error("[]"), @r#"atlassian-connect.json: $ must be an object: { "key": …, "baseUrl": … }"#);
         insta::assert_snapshot!(error("{}"), @"atlassian-connect.json: $.key must be a non-empty string");
         insta::assert_snapshot!(error(r#"{"key": "a b", "baseUrl": "x"}"#), @"atlassian-connect.json: $.key may hold letters, digits, '-', '.' and '_' only");
         insta::assert_snapshot!(error(r#"{"key": "a"}"#), @"atlassian-connect.json: $.baseUrl must be a non-empty string");
@@ -333,10 +375,28 @@ mod tests {
     fn one_webhook_or_many() {
         let webhooks = |text: &str| {
             let text = format!(r#"{{"key": "a", "baseUrl": "x", "modules": {{"webhooks": {text}}}}}"#);
-            parse(&text).unwrap().webhooks().into_iter().map(|w| format!("{} {}", w.event, w.url)).collect::<Vec<_>>()
+            parse(&text).unwrap().webhooks().iter().map(|w| format!("{} {}", w.event, w.url)).collect::<Vec<_>>()
         };
         assert_eq!(webhooks(r#"{"event": "e", "url": "/w"}"#), ["e /w"]);
+        assert_eq!(
+            webhooks(r#"[{"event": "e", "url": "x/w"}, {"event": "e", "url": "https://other.example/w"}]"#),
+            ["e /w"]
+        );
         assert_eq!(webhooks(r#"[{"event": "e", "url": "/w"}, {"event": "f"}, {"url": "/x"}, 1]"#), ["e /w"]);
+    }
+
+    #[test]
+    fn the_path_of_a_url_is_its_pattern() {
+        for (url, expected) in [
+            ("/webhook/issue-updated?issue=${issue.key}", "/webhook/issue-updated"),
+            ("/p/${project.key}/i/${issue.key}#x", "/p/{v0}/i/{v1}"),
+            ("webhook", "/webhook"),
+            ("/a{b}c", "/a%7Bb%7Dc"),
+            ("/open/${x", "/open/{v0}"),
+            ("/ü", "/ü"),
+        ] {
+            assert_eq!(pattern(url), expected, "{url}");
+        }
     }
 
     #[test]

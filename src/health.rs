@@ -12,7 +12,9 @@ const LIMIT: Duration = Duration::from_secs(3);
 
 /// Mounts both.
 pub fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.route("/healthz", web::get().to(healthz)).route("/readyz", web::get().to(readyz));
+    // load balancers ask by HEAD as well
+    cfg.service(web::resource("/healthz").route(web::get().to(healthz)).route(web::head().to(healthz)))
+        .service(web::resource("/readyz").route(web::get().to(readyz)).route(web::head().to(readyz)));
 }
 
 async fn healthz() -> HttpResponse {

@@ -3,6 +3,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod error;
+pub mod log;
 
 pub mod config;
 
@@ -34,7 +35,6 @@ pub mod middleware;
 
 pub mod addon;
 pub mod cli;
-pub mod log;
 pub mod testing;
 
 pub use addon::{Addon, AddonBuilder, StartError};

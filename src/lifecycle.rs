@@ -1,10 +1,10 @@
 //! The callbacks of a host: installed, uninstalled, enabled, disabled, at the paths that the descriptor names.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, guard, web};
 use serde_json::Value;
 
-use crate::auth::{ConnectJwt, InstallJwt};
-use crate::descriptor::{Descriptor, Lifecycle};
+use crate::auth::{ConnectJwt, InstallJwt, json_body};
+use crate::descriptor::{Descriptor, Lifecycle, pattern};
 use crate::error::Error;
 use crate::events::{Occurrence, names};
 use crate::state::Shared;
@@ -13,19 +13,14 @@ use crate::state::Shared;
 pub fn routes(cfg: &mut web::ServiceConfig, descriptor: &Descriptor, setup_install_route: bool) {
     for callback in Lifecycle::ALL {
         let Some(path) = descriptor.lifecycle(callback) else { continue };
-        let route = match callback {
+        let resource = web::resource(pattern(path)).guard(guard::Post());
+        cfg.service(match callback {
             Lifecycle::Installed if !setup_install_route => continue,
-            Lifecycle::Installed => web::post().to(installed),
-            Lifecycle::Uninstalled => web::post().to(uninstalled),
-            Lifecycle::Enabled => web::post().to(enabled),
-            Lifecycle::Disabled => web::post().to(disabled),
-        };
-        let path = crate::webhook::pattern(path);
-        cfg.service(
-            web::resource(path)
-                .route(route)
-                .default_service(web::to(|| async { Err::<HttpResponse, _>(Error::MethodNotAllowed) })),
-        );
+            Lifecycle::Installed => resource.to(installed),
+            Lifecycle::Uninstalled => resource.to(uninstalled),
+            Lifecycle::Enabled => resource.to(enabled),
+            Lifecycle::Disabled => resource.to(disabled),
+        });
     }
 }
 
@@ -96,7 +91,7 @@ async fn switched(
     addon: &Shared,
     body: &[u8],
 ) -> Result<HttpResponse, Error> {
-    let body = json(body)?;
+    let body = json_body(body)?;
     let named = body.get("clientKey").and_then(Value::as_str);
     if named.is_some_and(|client_key| client_key != caller.client_key()) {
         return Err(Error::bad_request("The body names another tenant than the token."));
@@ -104,12 +99,4 @@ async fn switched(
     let occurrence = Occurrence::new(callback.name(), Some(caller.tenant().clone()), body);
     addon.events.emit(occurrence, addon.config.limits.listener).await?;
     Ok(HttpResponse::NoContent().finish())
-}
-
-/// A body that must be JSON, or empty.
-pub(crate) fn json(body: &[u8]) -> Result<Value, Error> {
-    if body.is_empty() {
-        return Ok(Value::Null);
-    }
-    serde_json::from_slice(body).map_err(|_| Error::bad_request("The body is no JSON."))
 }

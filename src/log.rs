@@ -6,11 +6,13 @@
 use tracing_subscriber::EnvFilter;
 
 /// What is said without `RUST_LOG`.
-const DEFAULT: &str = "info";
+const DEFAULT: &str = "info,actix_server=warn";
 
 /// Starts the log of this process; a second call changes nothing. `filter` has the form of `RUST_LOG`.
 pub fn start(json: bool, filter: Option<&str>) {
-    let filter = EnvFilter::try_new(filter.unwrap_or(DEFAULT)).unwrap_or_else(|_| EnvFilter::new(DEFAULT));
+    let asked = filter.map(EnvFilter::try_new);
+    let refused = asked.as_ref().and_then(|asked| asked.as_ref().err().map(ToString::to_string));
+    let filter = asked.and_then(Result::ok).unwrap_or_else(|| EnvFilter::new(DEFAULT));
     let builder = tracing_subscriber::fmt().with_env_filter(filter);
     // a log that somebody else has started is as good
     let _ = if json {
@@ -18,4 +20,7 @@ pub fn start(json: bool, filter: Option<&str>) {
     } else {
         builder.with_target(false).try_init()
     };
+    if let Some(reason) = refused {
+        tracing::warn!("RUST_LOG is not understood ({reason}): {DEFAULT} is taken");
+    }
 }

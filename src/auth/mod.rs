@@ -25,7 +25,7 @@ pub use context_jwt::ContextJwt;
 pub use install_jwt::InstallJwt;
 pub use session_token::SessionToken;
 pub use source::BufferedBody;
-pub(crate) use source::{is_form, read_body};
+pub(crate) use source::{is_form, json_body, read_body};
 
 use crate::error::Error;
 use crate::jwt::JwtError;

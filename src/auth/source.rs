@@ -66,6 +66,14 @@ pub(crate) async fn read_body(payload: &mut Payload, limit: usize) -> Result<Byt
     Ok(body)
 }
 
+/// A body that must be JSON, or empty.
+pub(crate) fn json_body(body: &[u8]) -> Result<serde_json::Value, Error> {
+    if body.is_empty() {
+        return Ok(serde_json::Value::Null);
+    }
+    serde_json::from_slice(body).map_err(|_| Error::bad_request("The body is no JSON."))
+}
+
 /// The value of a parameter that may stand once; an empty one counts as none.
 fn parameter(text: &str, name: &str) -> Result<Option<String>, AuthError> {
     let mut values = text.split('&').filter_map(|pair| {

@@ -116,10 +116,14 @@ pub(super) fn unknown(table: &Map<String, Value>, place: &str, path: &str) -> Ve
     warnings
 }
 
-/// A warning where a section is named almost like a known key: what stands in it is read in no other environment.
+/// A warning where a section is named almost like a known key, or like an environment that is always there: what stands
+/// in it is read in no other environment.
 pub(super) fn misnamed_section(name: &str) -> Option<String> {
-    // `production` is near to `product`.
-    let near = nearest(name, TOP).filter(|_| name != "production")?;
+    const ENVIRONMENTS: &[&str] = &["development", "test", "production"];
+    if ENVIRONMENTS.contains(&name) {
+        return None;
+    }
+    let near = nearest(name, ENVIRONMENTS).or_else(|| nearest(name, TOP))?;
     Some(format!("config.json: `{name}` is read as the section of an environment; did you mean `{near}`?"))
 }
 

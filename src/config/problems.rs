@@ -8,11 +8,17 @@ use std::fmt;
 #[derive(Debug, Clone, thiserror::Error)]
 pub struct ConfigError {
     problems: Vec<Problem>,
+    warnings: Vec<String>,
 }
 
 impl ConfigError {
     pub(super) fn new(problems: Vec<Problem>) -> Self {
-        Self { problems }
+        Self { problems, warnings: Vec::new() }
+    }
+
+    /// What is odd besides: a key that is missing often stands there under a mistyped name.
+    pub(super) fn with_warnings(self, warnings: Vec<String>) -> Self {
+        Self { warnings, ..self }
     }
 
     /// The problems, in the order in which they were found.
@@ -28,7 +34,8 @@ impl fmt::Display for ConfigError {
             1 => f.write_str("the configuration has a problem:")?,
             several => write!(f, "the configuration has {several} problems:")?,
         }
-        self.problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+        self.problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))?;
+        self.warnings.iter().try_for_each(|warning| write!(f, "\n  {warning}"))
     }
 }
 

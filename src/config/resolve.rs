@@ -66,7 +66,7 @@ pub(super) fn config(text: Option<&str>, vars: &Vars) -> Result<Config, ConfigEr
         local_base_url: match local_base_url {
             Some(url) if reader.problems.is_empty() => url,
             // Without a base URL there is a problem: see local_base_url.
-            _ => return Err(ConfigError::new(std::mem::take(&mut reader.problems))),
+            _ => return Err(ConfigError::new(std::mem::take(&mut reader.problems)).with_warnings(warnings)),
         },
         environment,
         warnings,

@@ -58,7 +58,7 @@ pub(super) async fn run(mut request: HostRequest, target: Target) -> Result<Host
         };
         match wait.map(|wait| Instant::now() + wait) {
             Some(until) if repeatable && attempt < retry::ATTEMPTS && until < patience.min(deadline) => {
-                sleep_until(until).await
+                sleep_until(until).await;
             }
             _ => return result.map(|response| HostResponse { _place: place, ..response }),
         }

@@ -73,7 +73,6 @@ impl Caller {
 macro_rules! methods {
     ($($(#[$doc:meta])* $name:ident = $method:ident),* $(,)?) => {$(
         $(#[$doc])*
-        #[must_use]
         pub fn $name(&self, url: impl AsRef<str>) -> HostRequest {
             self.request(Method::$method, url)
         }
@@ -126,7 +125,6 @@ impl HostClient {
     }
 
     /// A request with any method. Credentials go to the tenant's own origin only: an absolute URL elsewhere gets none.
-    #[must_use]
     pub fn request(&self, method: Method, url: impl AsRef<str>) -> HostRequest {
         HostRequest::new(self.clone(), method, url.as_ref())
     }

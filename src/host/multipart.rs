@@ -1,5 +1,6 @@
 //! `multipart/form-data` with files that are streamed, never held in memory.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use actix_web::body::SizedStream;
@@ -9,6 +10,7 @@ use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use tokio::io::AsyncReadExt as _;
 
 use super::HostError;
+use crate::jwt::to_hex;
 
 /// What is read of a file at once, in bytes.
 const CHUNK: usize = 64 * 1024;
@@ -47,8 +49,7 @@ impl Multipart {
         let mut random = [0; 16];
         // it must not stand in the content; without randomness it is still an unlikely one
         let _ = aws_lc_rs::rand::fill(&mut random);
-        let random: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { boundary: format!("atlassian-connect-actix-{random}"), parts: Vec::new() }
+        Self { boundary: format!("atlassian-connect-actix-{}", to_hex(&random)), parts: Vec::new() }
     }
 
     /// A field.
@@ -83,10 +84,10 @@ impl Multipart {
     fn part(mut self, name: &str, file_name: Option<&str>, content_type: Option<&str>, content: Content) -> Self {
         let mut head = format!("--{}\r\nContent-Disposition: form-data; name=\"{}\"", self.boundary, escape(name));
         if let Some(file_name) = file_name {
-            head.push_str(&format!("; filename=\"{}\"", escape(file_name)));
-            head.push_str("\r\nContent-Type: ");
             let printable = |text: &&str| text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
-            head.push_str(content_type.filter(printable).unwrap_or("application/octet-stream"));
+            let content_type = content_type.filter(printable).unwrap_or("application/octet-stream");
+            // writing into a String cannot fail
+            let _ = write!(head, "; filename=\"{}\"\r\nContent-Type: {content_type}", escape(file_name));
         }
         head.push_str("\r\n\r\n");
         self.parts.push(Part { head, content });

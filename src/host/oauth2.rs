@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::jwt::now;
+use crate::jwt::{now, to_hex};
 use crate::outbound::{TokenError, UserToken};
 use crate::state::State;
 use crate::store::Tenant;
@@ -95,13 +95,8 @@ fn normalised(scopes: &[String]) -> Vec<String> {
 
 /// ACE's form: no account id in clear.
 fn store_key(account_id: &str, scopes: &[String]) -> String {
-    let scopes: String = scopes.iter().map(|scope| format!(",{scope}")).collect();
-    let digest = Md5::digest(format!("{account_id}{scopes}"));
-    format!("bearer:{}", hex(&digest))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let named: Vec<&str> = std::iter::once(account_id).chain(scopes.iter().map(String::as_str)).collect();
+    format!("bearer:{}", to_hex(&Md5::digest(named.join(","))))
 }
 
 async fn stored(state: &State, tenant: &Tenant, key: &str, binding: &str) -> Option<UserToken> {
@@ -210,8 +205,8 @@ mod tests {
     #[test]
     fn tokens_are_stored_where_ace_looks_for_them() {
         // md5 of the account id, then each scope after a comma: ACE 11.5.3
-        assert_eq!(store_key("557058:x", &[]), "bearer:".to_owned() + &hex(&Md5::digest("557058:x")));
+        assert_eq!(store_key("557058:x", &[]), "bearer:".to_owned() + &to_hex(&Md5::digest("557058:x")));
         let scopes = normalised(&["WRITE".into(), "read".into(), "READ".into()]);
-        assert_eq!(store_key("u", &scopes), "bearer:".to_owned() + &hex(&Md5::digest("u,read,write")));
+        assert_eq!(store_key("u", &scopes), "bearer:".to_owned() + &to_hex(&Md5::digest("u,read,write")));
     }
 }

@@ -11,6 +11,7 @@ mod token;
 
 pub use claims::{Audience, Claims};
 pub use encode::{AddonClaims, RsaSigner, SharedSecret, now};
+pub(crate) use qsh::to_hex;
 pub use token::{PublicKey, Unverified};
 
 /// The value of the `qsh` claim of a context JWT (`AP.context.getToken`), which is bound to no URL.

@@ -179,9 +179,14 @@ fn push_path(form: &mut String, path: &str) {
 }
 
 fn hex(bytes: &[u8]) -> String {
+    to_hex(digest(&SHA256, bytes).as_ref())
+}
+
+/// Two lower-case digits a byte.
+pub(crate) fn to_hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(64);
-    for byte in digest(&SHA256, bytes).as_ref() {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
         text.push(char::from(DIGITS[usize::from(byte >> 4)]));
         text.push(char::from(DIGITS[usize::from(byte & 15)]));
     }

@@ -20,6 +20,9 @@ pub(super) fn answer(state: &State, response: ServiceResponse<BoxBody>, error: &
     let status = error.status_code();
     if status.is_server_error() {
         tracing::error!(status = status.as_u16(), %error, "the request failed");
+    } else if matches!(error, Error::NotFound | Error::MethodNotAllowed) {
+        // whoever scans the net makes thousands of these
+        tracing::debug!(status = status.as_u16(), %error, "the request was refused");
     } else {
         tracing::warn!(status = status.as_u16(), %error, "the request was refused");
     }

@@ -10,6 +10,7 @@ pub use span::RequestSpan;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::middleware::Next;
 use actix_web::{ResponseError as _, web};
 
@@ -54,10 +55,11 @@ impl Outcome {
                 return Self::Error(ours.clone());
             }
             // what extractors of actix and handlers say of a bad request is for the caller, what they say of a fault is not
-            if status.is_server_error() {
-                return Self::Error(Error::internal(error));
-            }
-            return Self::Answer;
+            return match status {
+                StatusCode::NOT_FOUND => Self::Error(Error::NotFound),
+                status if status.is_server_error() => Self::Error(Error::internal(error)),
+                _ => Self::Answer,
+            };
         }
         let is_empty = matches!(response.response().body().size(), BodySize::None | BodySize::Sized(0));
         [Error::NotFound, Error::MethodNotAllowed]

@@ -88,16 +88,18 @@ async fn ask(
     let host = if question.account_id.is_some() { caller.host() } else { caller.host().anonymous() };
     let request = host.post("/rest/api/3/permissions/check").header("X-Atlassian-Token", "no-check").json(&question);
     let answer: Answer = request.retry(true).send().await.map_err(undetermined)?.json().await.map_err(undetermined)?;
-    for errors in [&answer.errors, &answer.error_messages].into_iter().flatten().filter(|errors| !is_empty(errors)) {
+    if let Some(errors) =
+        [&answer.errors, &answer.error_messages].into_iter().flatten().find(|errors| !is_empty(errors))
+    {
         return Err(undetermined(format!("the host says {errors}")));
     }
-    let granted = |permission: &&str| {
+    let granted = |permission: &str| {
         answer.project_permissions.iter().any(|grant| {
-            grant.permission == *permission && names(&grant.projects, project_id) && names(&grant.issues, issue_id)
+            grant.permission == permission && names(&grant.projects, project_id) && names(&grant.issues, issue_id)
         })
     };
     Ok(global.iter().all(|permission| answer.global_permissions.iter().any(|granted| granted == permission))
-        && project.iter().all(|permission| granted(&permission)))
+        && project.iter().all(|permission| granted(permission)))
 }
 
 fn is_empty(value: &Value) -> bool {

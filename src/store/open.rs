@@ -20,9 +20,6 @@ pub async fn open(config: &StoreConfig) -> Result<Arc<dyn Store>, StoreError> {
     let (url, source) = (redact(config.url.expose_secret()), &config.source);
     tracing::info!(store = url, source, "opening the store");
     if scheme(config.url.expose_secret()) == "memory" {
-        if config.production {
-            tracing::warn!("the store is in memory: every installation is lost when this process ends");
-        }
         return Ok(Arc::new(MemoryStore::new()));
     }
     let config = config.clone();
@@ -34,7 +31,11 @@ pub async fn open(config: &StoreConfig) -> Result<Arc<dyn Store>, StoreError> {
         }
         Ok(Arc::new(SqlStore::new(database, &prepared.table)) as Arc<dyn Store>)
     });
-    task.await.map_err(|error| StoreError::Unavailable(format!("opening the store was given up: {error}")))?
+    let opened = task.await.map_err(|error| StoreError::Unavailable(format!("opening it was given up: {error}")))?;
+    opened.map_err(|error| match error {
+        StoreError::Unavailable(reason) => StoreError::Unavailable(format!("{reason} (it was chosen by {source})")),
+        other => other,
+    })
 }
 
 /// Connects to an SQL database. Blocks.

@@ -12,7 +12,7 @@ pub async fn assert_descriptor_routes(host: &TestHost) {
     let descriptor = host.addon().state().descriptor();
     let mut missing = Vec::new();
     let lifecycle = Lifecycle::ALL.into_iter().filter_map(|callback| descriptor.lifecycle(callback));
-    for url in lifecycle.map(str::to_owned).chain(descriptor.webhooks().into_iter().map(|webhook| webhook.url)) {
+    for url in lifecycle.map(str::to_owned).chain(descriptor.webhooks().iter().map(|webhook| webhook.url.clone())) {
         if !answers(host, &Method::POST, &url).await {
             missing.push(format!("POST {url}"));
         }
