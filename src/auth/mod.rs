@@ -11,6 +11,36 @@
 //!
 //! The first three hold a [`Caller`]. Two of them in one handler share one verification.
 
+/// An extractor that holds a [`Caller`] whose token is bound in one of the ways that it names.
+macro_rules! proof {
+    ($(#[$doc:meta])* $name:ident takes $($binding:ident),+) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone)]
+        pub struct $name(std::rc::Rc<crate::auth::Caller>);
+
+        impl std::ops::Deref for $name {
+            type Target = crate::auth::Caller;
+
+            fn deref(&self) -> &crate::auth::Caller {
+                &self.0
+            }
+        }
+
+        impl actix_web::FromRequest for $name {
+            type Error = crate::error::Error;
+            type Future = crate::auth::ProofFuture<Self>;
+
+            fn from_request(request: &actix_web::HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
+                let request = request.clone();
+                Box::pin(async move {
+                    let caller = crate::auth::pipeline::caller(&request).await?;
+                    Ok(Self(caller.accept(&request, &[$(crate::auth::caller::Binding::$binding),+])?))
+                })
+            }
+        }
+    };
+}
+
 mod caller;
 mod connect_jwt;
 mod context_jwt;

@@ -1,45 +1,16 @@
 //! [`SessionToken`].
 
-use std::rc::Rc;
-
-use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest};
-
-use super::caller::{Binding, Caller};
-use super::{ProofFuture, pipeline};
-use crate::error::Error;
-
-/// A call from the add-on's own page: our session token, a context JWT, or a token of the host's bound to this request.
-///
-/// ```
-/// use actix_web::{HttpResponse, get};
-/// use atlassian_connect_actix::auth::SessionToken;
-///
-/// #[get("/api")]
-/// async fn api(caller: SessionToken) -> HttpResponse {
-///     HttpResponse::Ok().body(caller.client_key().to_owned())
-/// }
-/// ```
-#[derive(Debug, Clone)]
-pub struct SessionToken(Rc<Caller>);
-
-impl std::ops::Deref for SessionToken {
-    type Target = Caller;
-
-    fn deref(&self) -> &Caller {
-        &self.0
-    }
-}
-
-impl FromRequest for SessionToken {
-    type Error = Error;
-    type Future = ProofFuture<Self>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move {
-            let caller = pipeline::caller(&request).await?;
-            Ok(Self(caller.accept(&request, &[Binding::Session, Binding::Context, Binding::Request])?))
-        })
-    }
+proof! {
+    /// A call from the add-on's own page: our session token, a context JWT, or a token of the host's bound to this request.
+    ///
+    /// ```
+    /// use actix_web::{HttpResponse, get};
+    /// use atlassian_connect_actix::auth::SessionToken;
+    ///
+    /// #[get("/api")]
+    /// async fn api(caller: SessionToken) -> HttpResponse {
+    ///     HttpResponse::Ok().body(caller.client_key().to_owned())
+    /// }
+    /// ```
+    SessionToken takes Session, Context, Request
 }

@@ -37,9 +37,9 @@ impl Reply {
     /// The variables that the page holds in `#connect-context`.
     #[must_use]
     pub fn connect_context(&self) -> Value {
-        let start = "<script type=\"application/json\" id=\"connect-context\">";
-        let json = self.body.split_once(start).and_then(|(_, rest)| rest.split_once("</script>"));
-        let (json, _) = must(json.ok_or(&self.body), "the page has no #connect-context");
+        let block = self.body.split_once("id=\"connect-context\">").and_then(|(_, rest)| rest.split_once('<'));
+        // no value can hold a `<`: the page escapes it
+        let (json, _) = must(block.ok_or(&self.body), "the page has no #connect-context");
         must(serde_json::from_str(json), "#connect-context is no JSON")
     }
 }
