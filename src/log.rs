@@ -3,6 +3,8 @@
 //! `RUST_LOG=info,http=debug` shows every request in both directions with method, URL, status, duration and the id of
 //! the request that it belongs to: what `NODE_DEBUG=request` is for atlassian-connect-express, without the tokens.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
 /// What is said without `RUST_LOG`.
@@ -18,7 +20,7 @@ pub fn start(json: bool, filter: Option<&str>) {
     let _ = if json {
         builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
     } else {
-        builder.with_target(false).try_init()
+        builder.with_target(false).with_ansi(std::io::stdout().is_terminal()).try_init()
     };
     if let Some(reason) = refused {
         tracing::warn!("RUST_LOG is not understood ({reason}): {DEFAULT} is taken");

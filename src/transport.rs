@@ -34,6 +34,8 @@ fn client_for(id: usize, allowed: Option<&Arc<Whitelist>>) -> Client {
 }
 
 fn build(allowed: Option<Arc<Whitelist>>) -> Client {
+    // one provider of cryptography; that it is installed already is as good
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     // no redirect is followed here: who sends credentials must see where to
     let builder = Client::builder().disable_redirects().disable_timeout();
     match allowed {

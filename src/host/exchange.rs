@@ -72,7 +72,7 @@ async fn follow(request: &mut HostRequest, first: &Target, deadline: Instant) ->
         let started = Instant::now();
         let response = send(request, &target, deadline).await;
         let url = shown(&target.url[..url::Position::AfterPath], target.url.query().unwrap_or_default());
-        let (method, ms) = (request.method.as_str(), started.elapsed().as_secs_f64() * 1000.0);
+        let (method, ms) = (request.method.as_str(), (started.elapsed().as_secs_f64() * 1e5).round() / 100.0);
         match &response {
             Ok(response) => {
                 tracing::debug!(target: "http", direction = "out", method, url, status = response.status.as_u16(), ms, "answered");

@@ -30,7 +30,7 @@ impl RootSpanBuilder for RequestSpan {
             Ok(response) => {
                 let request = response.request();
                 let arrival = request.extensions().get::<Arrival>().copied();
-                let ms = arrival.map(|Arrival(at)| at.elapsed().as_secs_f64() * 1000.0);
+                let ms = arrival.map(|Arrival(at)| (at.elapsed().as_secs_f64() * 1e5).round() / 100.0);
                 let url = shown(request.path(), request.query_string());
                 tracing::info!(target: "http", direction = "in", url, status = response.status().as_u16(), ms, "answered");
             }
