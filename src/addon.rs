@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::events::{Event, Events, ListenerError, Occurrence};
 use crate::host::HostClient;
 use crate::middleware::RequestSpan;
+use crate::registration::Registrar;
 use crate::state::{ErrorHandler, ErrorPage, ErrorRenderer, ErrorRendering, State};
 use crate::store::{self, Store, StoreError, Tenants};
 use crate::{health, lifecycle, webhook};
@@ -354,7 +355,8 @@ impl Addon {
         Ok(server.run())
     }
 
-    /// Does the usual: listens where the configuration says, serves, and stops gracefully at SIGTERM or SIGINT.
+    /// Does the usual: listens where the configuration says, serves, and stops gracefully at SIGTERM, SIGINT
+    /// or SIGUSR2. In development it registers with the sites of `credentials.json` meanwhile.
     ///
     /// # Errors
     /// [`StartError`] when it cannot listen, or when the server ends by itself.
@@ -376,7 +378,7 @@ impl Addon {
         tracing::info!("the add-on is at {base}");
         tracing::info!("its descriptor at {base}/{}", descriptor::FILE_NAME);
         tracing::info!("its health at {base}/healthz");
-        actix_web::rt::spawn(stop_at_a_signal(server.handle()));
+        actix_web::rt::spawn(stop_at_a_signal(server.handle(), Registrar::new(self.state.clone())));
         server.await.map_err(StartError::Server)
     }
 }
@@ -399,8 +401,17 @@ fn json_error(error: &actix_web::error::JsonPayloadError) -> Error {
     }
 }
 
-async fn stop_at_a_signal(handle: ServerHandle) {
-    let signal = wait_for_signal().await;
+/// Registers while it waits; at the signal the sites let the add-on go first, since they tell it so by a request.
+async fn stop_at_a_signal(handle: ServerHandle, registrar: Registrar) {
+    let registration = async {
+        registrar.register().await;
+        std::future::pending::<&str>().await
+    };
+    let signal = tokio::select! {
+        signal = wait_for_signal() => signal,
+        never = registration => never,
+    };
+    registrar.deregister().await;
     tracing::info!(signal, "stopping: requests under way are finished");
     handle.stop(true).await;
 }
@@ -408,7 +419,8 @@ async fn stop_at_a_signal(handle: ServerHandle) {
 #[cfg(unix)]
 async fn wait_for_signal() -> &'static str {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut restart)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::user_defined2()))
     else {
         tracing::error!("signals cannot be heard: the process ends without finishing its requests");
         return std::future::pending().await;
@@ -416,6 +428,8 @@ async fn wait_for_signal() -> &'static str {
     tokio::select! {
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
+        // what restarts programs while their code changes sends this
+        _ = restart.recv() => "SIGUSR2",
     }
 }
 

@@ -99,6 +99,10 @@ lifecycle_events! {
 
 /// Names of the events that the framework emits besides webhooks.
 pub mod names {
+    /// A site of `credentials.json` has taken the add-on.
+    pub const ADDON_REGISTERED: &str = "addon_registered";
+    /// The sites of `credentials.json` have been asked to let the add-on go.
+    pub const ADDON_DEREGISTERED: &str = "addon_deregistered";
     /// A signed install could not be stored.
     pub const HOST_SETTINGS_NOT_SAVED: &str = "host_settings_not_saved";
     /// A webhook has arrived and is about to be verified.

@@ -33,6 +33,8 @@ pub mod webhook;
 pub mod error_page;
 pub mod middleware;
 
+pub mod registration;
+
 pub mod addon;
 pub mod cli;
 pub mod testing;

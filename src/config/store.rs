@@ -39,6 +39,12 @@ impl StoreConfig {
         redact(self.url.expose_secret())
     }
 
+    /// Whether a restart forgets everything.
+    #[must_use]
+    pub fn is_memory(&self) -> bool {
+        self.url.expose_secret().starts_with("memory:")
+    }
+
     /// Whether the store is the default of the environment, and not one that somebody named.
     #[must_use]
     pub fn is_default(&self) -> bool {
