@@ -1,0 +1,9 @@
+//! The add-on over HTTP: a fake host, the real server, real tokens. One binary, a module a theme.
+// what helpers cannot do is a failed test
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+
+mod hostile;
+#[cfg(unix)]
+mod kill;
+// mod malformed;
+mod support;
