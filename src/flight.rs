@@ -38,6 +38,16 @@ impl<K: Eq + Hash + Clone, V: Clone> Flights<K, V> {
         .clone()
     }
 
+    /// Joins the run that is under way for `key`, or becomes it: the answer may stem from a run that began before the
+    /// call.
+    pub async fn share<R: Future<Output = V>>(&self, key: K, run: impl FnOnce() -> R) -> V {
+        let cell = Arc::clone(self.lock().entry(key.clone()).or_default());
+        let departure = Departure { flights: self, key, cell: &cell };
+        let value = cell.get_or_init(run).await.clone();
+        departure.leave();
+        value
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<K, Arc<OnceCell<V>>>> {
         // nothing panics while the lock is held; a poisoned map would be as good as any
         self.cells.lock().unwrap_or_else(PoisonError::into_inner)
@@ -117,6 +127,27 @@ mod tests {
         };
         let (first, second) = futures_util::future::join(first, second).await;
         assert_eq!((first, second, runs.load(Ordering::SeqCst)), (0, 1, 2));
+    }
+
+    #[actix_web::test]
+    async fn a_run_under_way_is_shared_until_it_ends() {
+        let flights = Flights::<&str, usize>::new();
+        let runs = AtomicUsize::new(0);
+        let (begun, mut wait) = tokio::sync::mpsc::unbounded_channel();
+        let run = || async {
+            let _ = begun.send(());
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            runs.fetch_add(1, Ordering::SeqCst)
+        };
+        let late = async {
+            wait.recv().await;
+            flights.share("key", run).await
+        };
+        assert_eq!(futures_util::future::join(flights.share("key", run), late).await, (0, 0));
+        assert!(flights.lock().is_empty());
+        assert_eq!(flights.share("key", run).await, 1);
     }
 
     #[actix_web::test]

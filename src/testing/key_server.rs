@@ -23,6 +23,8 @@ pub enum KeyAnswer {
     Other(u16, String),
     /// The key, after this time.
     Late(Duration),
+    /// A redirect to this URL.
+    Elsewhere(String),
 }
 
 /// A server that serves the public key of the fake host, counts its fetches, and can be told to fail.
@@ -57,6 +59,7 @@ impl KeyServer {
                             tokio::time::sleep(time).await;
                             HttpResponse::Ok().body(Self::public_pem())
                         }
+                        KeyAnswer::Elsewhere(url) => HttpResponse::Found().insert_header(("Location", url)).finish(),
                         KeyAnswer::Other(status, text) => {
                             HttpResponse::build(must(status.try_into(), "no status")).body(text)
                         }

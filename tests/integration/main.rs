@@ -2,8 +2,14 @@
 // what helpers cannot do is a failed test
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+mod auth;
 mod hostile;
+mod install;
 #[cfg(unix)]
 mod kill;
-// mod malformed;
+mod malformed;
+mod no_auth;
+mod pages;
 mod support;
+mod tenants;
+mod webhooks;

@@ -1,11 +1,17 @@
 //! What several themes need.
 
+pub mod log;
 pub mod process;
 pub mod rng;
+pub mod store;
 pub mod vectors;
 pub mod wire;
 
 use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
 
 /// Tries until `attempt` gives something, and fails the test when that takes longer than `limit`.
 #[track_caller]
@@ -26,4 +32,10 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
         Ok(value) => value,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
+}
+
+/// What a token claims.
+pub fn claims_of(token: &str) -> Value {
+    let payload = token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }

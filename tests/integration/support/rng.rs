@@ -5,10 +5,6 @@
 pub struct Rng(u64);
 
 impl Rng {
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
     /// A generator of its own for each text: what one case draws changes no other case.
     pub fn of(seed: u64, text: &str) -> Self {
         // FNV-1a
