@@ -268,7 +268,7 @@ impl Addon {
         move |cfg| {
             let (config, limit) = (&state.config, state.config.limits.body);
             let inner = state.clone();
-            let scope = web::scope(config.local_base_url.path())
+            let scope = web::scope(&webhook::literal(config.local_base_url.path()))
                 .app_data(state.clone())
                 .app_data(web::PayloadConfig::new(limit))
                 .app_data(web::JsonConfig::default().limit(limit).error_handler(|error, _| json_error(&error).into()))
@@ -277,6 +277,10 @@ impl Addon {
                         .limit(limit)
                         .error_handler(|error, _| Error::bad_request(format!("The form does not fit: {error}")).into()),
                 )
+                .app_data(
+                    web::QueryConfig::default().error_handler(|error, _| Error::bad_request(error.to_string()).into()),
+                )
+                .app_data(web::PathConfig::default().error_handler(|_, _| Error::NotFound.into()))
                 .configure(|cfg| {
                     let descriptor = state.descriptor();
                     health::routes(cfg);

@@ -76,7 +76,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use url::Url;
 
-pub(crate) use base_url::is_loopback;
+pub(crate) use base_url::{has_usable_host, is_loopback};
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use environment::Environment;
 pub use problems::{ConfigError, Problem};

@@ -2,6 +2,7 @@
 // what helpers cannot do is a failed test
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+mod answers;
 mod auth;
 mod hostile;
 mod install;
