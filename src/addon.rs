@@ -21,7 +21,7 @@ use crate::middleware::RequestSpan;
 use crate::registration::Registrar;
 use crate::state::{ErrorHandler, ErrorPage, ErrorRenderer, ErrorRendering, State};
 use crate::store::{self, Store, StoreError, Tenants};
-use crate::{health, lifecycle, webhook};
+use crate::{health, lifecycle, pattern, webhook};
 
 /// How long requests that are under way may take at a stop. Heroku kills after 30 seconds.
 const SHUTDOWN_SECONDS: u64 = 25;
@@ -312,7 +312,7 @@ impl Addon {
         move |cfg| {
             let (config, limit) = (&state.config, state.config.limits.body);
             let inner = state.clone();
-            let scope = web::scope(config.local_base_url.path())
+            let scope = web::scope(&pattern::literal(config.local_base_url.path()))
                 .app_data(state.clone())
                 .app_data(web::PayloadConfig::new(limit))
                 .app_data(web::JsonConfig::default().limit(limit).error_handler(|error, _| json_error(&error).into()))
@@ -321,6 +321,10 @@ impl Addon {
                         .limit(limit)
                         .error_handler(|error, _| Error::bad_request(format!("The form does not fit: {error}")).into()),
                 )
+                .app_data(
+                    web::QueryConfig::default().error_handler(|error, _| Error::bad_request(error.to_string()).into()),
+                )
+                .app_data(web::PathConfig::default().error_handler(|_, _| Error::NotFound.into()))
                 .configure(|cfg| {
                     let descriptor = state.descriptor();
                     health::routes(cfg);

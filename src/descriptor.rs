@@ -1,6 +1,5 @@
 //! `atlassian-connect.json`: read, placeholders filled, transformed by the add-on's code, checked.
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -240,35 +239,6 @@ fn webhooks(value: &Value, base_url: &str) -> Vec<Webhook> {
     entries.iter().filter_map(read).collect()
 }
 
-/// The pattern of a URL of the descriptor: its path, `${…}` standing for a segment's part, without query and fragment.
-#[must_use]
-pub fn pattern(url: &str) -> String {
-    let mut pattern = String::with_capacity(url.len() + 1);
-    if !url.starts_with('/') {
-        pattern.push('/');
-    }
-    let (mut rest, mut variables) = (url, 0);
-    while let Some(character) = rest.chars().next() {
-        match character {
-            '?' | '#' => break,
-            '$' if rest.starts_with("${") => {
-                let end = rest.find('}').map_or(rest.len(), |end| end + 1);
-                // writing into a String cannot fail
-                let _ = write!(pattern, "{{v{variables}}}");
-                variables += 1;
-                rest = &rest[end..];
-                continue;
-            }
-            // braces would be read as a variable of ours
-            '{' => pattern.push_str("%7B"),
-            '}' => pattern.push_str("%7D"),
-            other => pattern.push(other),
-        }
-        rest = &rest[character.len_utf8()..];
-    }
-    pattern
-}
-
 /// Strict JSON first: only its errors are told. What ACE reads besides (comments, trailing commas) is read with a
 /// warning, so that an add-on which moves from there starts.
 fn read(file: &str, text: &str) -> Result<Value, DescriptorError> {
@@ -383,20 +353,6 @@ mod tests {
             ["e /w"]
         );
         assert_eq!(webhooks(r#"[{"event": "e", "url": "/w"}, {"event": "f"}, {"url": "/x"}, 1]"#), ["e /w"]);
-    }
-
-    #[test]
-    fn the_path_of_a_url_is_its_pattern() {
-        for (url, expected) in [
-            ("/webhook/issue-updated?issue=${issue.key}", "/webhook/issue-updated"),
-            ("/p/${project.key}/i/${issue.key}#x", "/p/{v0}/i/{v1}"),
-            ("webhook", "/webhook"),
-            ("/a{b}c", "/a%7Bb%7Dc"),
-            ("/open/${x", "/open/{v0}"),
-            ("/ü", "/ü"),
-        ] {
-            assert_eq!(pattern(url), expected, "{url}");
-        }
     }
 
     #[test]

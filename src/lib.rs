@@ -10,6 +10,7 @@ pub mod config;
 pub mod descriptor;
 pub mod flight;
 pub mod jwt;
+pub mod pattern;
 pub mod transport;
 
 pub mod store;

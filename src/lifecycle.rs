@@ -4,16 +4,17 @@ use actix_web::{HttpResponse, guard, web};
 use serde_json::Value;
 
 use crate::auth::{ConnectJwt, InstallJwt, json_body};
-use crate::descriptor::{Descriptor, Lifecycle, pattern};
+use crate::descriptor::{Descriptor, Lifecycle};
 use crate::error::Error;
 use crate::events::{Occurrence, names};
+use crate::pattern;
 use crate::state::Shared;
 
 /// Mounts the callbacks that `descriptor` names; `installed` only where `setup_install_route` says so.
 pub fn routes(cfg: &mut web::ServiceConfig, descriptor: &Descriptor, setup_install_route: bool) {
     for callback in Lifecycle::ALL {
         let Some(path) = descriptor.lifecycle(callback) else { continue };
-        let resource = web::resource(pattern(path)).guard(guard::Post());
+        let resource = web::resource(pattern::of_url(path)).guard(guard::Post());
         cfg.service(match callback {
             Lifecycle::Installed if !setup_install_route => continue,
             Lifecycle::Installed => resource.to(installed),

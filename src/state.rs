@@ -129,9 +129,11 @@ impl State {
     /// [`Error::Internal`] outside of the add-on's scope, with what to do.
     pub fn of(request: &HttpRequest) -> Result<web::Data<Self>, Error> {
         request.app_data::<web::Data<Self>>().cloned().ok_or_else(|| {
-            Error::internal(
-                "this route is outside of the add-on's scope: mount it in the function that `Addon::configure` is given",
-            )
+            let reason =
+                "this route is outside of the add-on's scope: mount it in the function that `Addon::configure` is given";
+            // out there is no middleware of ours that logs errors
+            tracing::error!(path = request.path(), "{reason}");
+            Error::internal(reason)
         })
     }
 }

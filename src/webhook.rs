@@ -6,16 +6,17 @@ use actix_web::{FromRequest as _, HttpRequest, HttpResponse, guard, web};
 use serde_json::Value;
 
 use crate::auth::{ConnectJwt, json_body};
-use crate::descriptor::{Descriptor, Webhook, pattern};
+use crate::descriptor::{Descriptor, Webhook};
 use crate::error::Error;
 use crate::events::{Occurrence, names};
+use crate::pattern;
 use crate::state::Shared;
 
 /// Mounts every webhook of `descriptor` at the path of its URL.
 pub fn routes(cfg: &mut web::ServiceConfig, descriptor: &Descriptor) {
     let mut by_path: BTreeMap<String, Vec<Webhook>> = BTreeMap::new();
     for webhook in descriptor.webhooks() {
-        by_path.entry(pattern(&webhook.url)).or_default().push(webhook.clone());
+        by_path.entry(pattern::of_url(&webhook.url)).or_default().push(webhook.clone());
     }
     for (path, webhooks) in by_path {
         // the guard leaves other methods to a page of the add-on's at the same path

@@ -3,13 +3,16 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use actix_web::http::header;
 use actix_web::{HttpMessage as _, HttpRequest, web};
 use futures_util::FutureExt as _;
 use futures_util::future::{LocalBoxFuture, Shared};
 use percent_encoding::percent_decode_str;
+use url::Url;
 
 use super::caller::{Binding, Caller};
 use super::{AuthError, source};
+use crate::config::is_loopback;
 use crate::error::Error;
 use crate::jwt::{AddonClaims, CONTEXT_QSH, Claims, Unverified, now, qsh};
 use crate::state::State;
@@ -115,11 +118,16 @@ async fn unchecked(state: web::Data<State>, token: Option<&str>, query: &str) ->
     Ok(Rc::new(Caller::new(state, tenant, claims.unwrap_or_default(), Binding::Unchecked)))
 }
 
-/// A peer on this machine, and not a tunnel or proxy on this machine that speaks for somebody else.
+/// A peer on this machine that asks for this machine: not a tunnel or proxy that speaks for somebody else, and not a page
+/// of a web site whose name leads here (DNS rebinding).
 fn is_local(request: &HttpRequest) -> bool {
-    let forwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "cf-connecting-ip", "via"];
+    let by_proxy = |name: &str| {
+        name.starts_with("x-forwarded") || matches!(name, "forwarded" | "x-real-ip" | "cf-connecting-ip" | "via")
+    };
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     request.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback())
-        && !forwarded.iter().any(|name| request.headers().contains_key(*name))
+        && host.and_then(|host| Url::parse(&format!("http://{host}")).ok()).is_some_and(|url| is_loopback(&url))
+        && !request.headers().keys().any(|name| by_proxy(name.as_str()))
 }
 
 /// A clientKey as a log line shows it: it comes from outside.

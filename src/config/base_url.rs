@@ -104,7 +104,7 @@ impl fmt::Debug for BaseUrl {
 
 /// Whether the host is an address, or a name of letters, digits, `-`, `_` and dots. The URL standard allows more,
 /// which would be misread where a host ends up in a header.
-pub(super) fn has_usable_host(url: &Url) -> bool {
+pub(crate) fn has_usable_host(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => {
             !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
@@ -114,7 +114,7 @@ pub(super) fn has_usable_host(url: &Url) -> bool {
 }
 
 /// Whether the URL's host is this machine.
-pub(super) fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),

@@ -77,6 +77,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 pub use base_url::{BaseUrl, BaseUrlError};
+pub(crate) use base_url::{has_usable_host, is_loopback};
 pub use environment::Environment;
 pub use problems::{ConfigError, Problem};
 pub use settings::{CacheConfig, DevOptions, Limits, Product, UnknownProduct};

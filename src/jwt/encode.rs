@@ -117,11 +117,20 @@ impl RsaSigner {
         let header = serde_json::json!({ "typ": "JWT", "alg": "RS256", "kid": kid }).to_string();
         let claims = serde_json::to_vec(claims).map_err(|_| JwtError::Signing)?;
         let message = format!("{}.{}", segment(header.as_bytes()), segment(&claims));
+        let signature = self.signature(&message)?;
+        Ok(format!("{message}.{signature}"))
+    }
+
+    /// The third segment of a token whose first two are `message`, whatever stands in them.
+    ///
+    /// # Errors
+    /// [`JwtError::Signing`].
+    pub fn signature(&self, message: &str) -> Result<String, JwtError> {
         let mut signature = vec![0; self.0.public_modulus_len()];
         self.0
             .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message.as_bytes(), &mut signature)
             .map_err(|_| JwtError::Signing)?;
-        Ok(format!("{message}.{}", segment(&signature)))
+        Ok(URL_SAFE_NO_PAD.encode(signature))
     }
 
     /// The public half, as a key server serves it.

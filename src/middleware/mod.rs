@@ -10,6 +10,7 @@ pub use span::RequestSpan;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
 use actix_web::middleware::Next;
 use actix_web::{ResponseError as _, web};
@@ -28,9 +29,10 @@ pub async fn around<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let response = match body::buffer(&mut request, state.config.limits.body).await {
         Ok(()) => next.call(request).await?.map_into_boxed_body(),
-        Err(error) => request.into_response(actix_web::HttpResponse::from_error(error)),
+        // `into_response` would drop the error from the response
+        Err(error) => request.error_response(error),
     };
-    let outcome = Outcome::of(&response);
+    let outcome = Outcome::of(&response, state.config.limits.body);
     let mut response = match &outcome {
         Outcome::Answer => response,
         Outcome::Error(error) => errors::answer(&state, response, error),
@@ -48,11 +50,15 @@ enum Outcome {
 }
 
 impl Outcome {
-    fn of(response: &ServiceResponse<BoxBody>) -> Self {
+    fn of(response: &ServiceResponse<BoxBody>, limit: usize) -> Self {
         let status = response.status();
         if let Some(error) = response.response().error() {
             if let Some(ours) = error.as_error::<Error>() {
                 return Self::Error(ours.clone());
+            }
+            // the one error of an extractor that no configuration of actix turns into ours
+            if let Some(PayloadError::Overflow) = error.as_error() {
+                return Self::Error(Error::TooLarge { limit });
             }
             // what extractors of actix and handlers say of a bad request is for the caller, what they say of a fault is not
             return match status {

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
+use crate::config::has_usable_host;
 use crate::jwt::SharedSecret;
 
 /// The payload of `installed`, as far as the framework reads it. Unknown fields are tolerated and stored.
@@ -146,11 +147,12 @@ pub fn is_key(text: &str) -> bool {
     !text.is_empty() && text.chars().count() <= 255 && !text.contains('\0')
 }
 
-/// The origin of an http(s) URL: `https://site.atlassian.net`; `None` for anything else.
+/// The origin of an http(s) URL: `https://site.atlassian.net`; `None` for anything else, and for a host that would say
+/// something else in a header (`https://*`, `https://a;script-src`).
 #[must_use]
 pub fn origin_of(url: &str) -> Option<String> {
     let url = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
-    url.has_host().then(|| url.origin().ascii_serialization())
+    has_usable_host(&url).then(|| url.origin().ascii_serialization())
 }
 
 fn frame_origins(installation: &Installation) -> Vec<String> {

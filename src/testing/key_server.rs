@@ -23,6 +23,8 @@ pub enum KeyAnswer {
     Other(u16, String),
     /// The key, after this time.
     Late(Duration),
+    /// A redirect to this URL.
+    Elsewhere(String),
 }
 
 /// A server that serves the public key of the fake host, counts its fetches, and can be told to fail.
@@ -58,6 +60,7 @@ impl KeyServer {
                             tokio::time::sleep(time).await;
                             HttpResponse::Ok().body(Self::public_pem())
                         }
+                        KeyAnswer::Elsewhere(url) => HttpResponse::Found().insert_header(("Location", url)).finish(),
                         KeyAnswer::Other(status, text) => {
                             HttpResponse::build(must(status.try_into(), "no status")).body(text)
                         }
@@ -100,6 +103,12 @@ impl KeyServer {
     #[must_use]
     pub fn sign_as(kid: &str, claims: &Value) -> String {
         must(SIGNER.sign(kid, claims), "a token could not be signed")
+    }
+
+    /// The signature of a token whose first two segments are `message`, for a host that errs in its header too.
+    #[must_use]
+    pub fn signature(message: &str) -> String {
+        must(SIGNER.signature(message), "a token could not be signed")
     }
 
     /// Stops answering at all.

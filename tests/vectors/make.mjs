@@ -1,6 +1,7 @@
-// Makes the vectors that the tests hold us to, with Atlassian's own library: `npm ci && npm run make`.
+// Makes the vectors that the tests hold us to, with Atlassian's own library: `npm ci && npm run make` (node >= 20).
 // With --check it compares the committed files instead of writing them. The output is the same on every run.
 import fs from 'node:fs';
+import querystring from 'node:querystring';
 import { createRequire } from 'node:module';
 
 const jwt = createRequire(import.meta.url)('atlassian-jwt');
@@ -57,12 +58,104 @@ const claims = [
 ];
 const tokens = secrets.flatMap(secret => claims.map(c => ({ secret, claims: c, token: jwt.encodeSymmetric(c, secret, 'HS256') })));
 
+const mutations = mutatedRequests();
+
 let stale = false;
-for (const [name, content] of [['qsh.json', vectors], ['tokens.json', tokens]]) {
+for (const [name, content] of [['qsh.json', vectors], ['tokens.json', tokens], ['mutations.json', mutations]]) {
   const text = '[\n' + content.map(v => ' ' + JSON.stringify(v)).join(',\n') + '\n]\n';
   const file = new URL(name, here);
   if (!process.argv.includes('--check')) fs.writeFileSync(file, text);
   else if (fs.readFileSync(file, 'utf8') !== text) { console.error(`${name} is not what atlassian-jwt makes`); stale = true; }
 }
-console.log(`${vectors.length} requests, ${tokens.length} tokens`);
+const mutated = mutations.reduce((sum, base) => sum + base.mutated.length, 0);
+console.log(`${vectors.length} requests, ${tokens.length} tokens, ${mutated} mutated requests`);
 process.exit(stale ? 1 : 0);
+
+// Requests that differ from a base request in what is signed: a token for the base must not open them. Each base lists
+// the changed part alone (its path, query or form) with the hash of the request that it makes. All paths are of two
+// segments below /r/, so that one route takes every one of them and no 404 hides an acceptance.
+function mutatedRequests() {
+  const each = 44;
+  const paths = ['/r/project/A-1', '/r/caf%C3%A9/a%20b', '/r/x%2Fy/z', '/r/a.b~c/100%25', '/r/Ab/aB'];
+  const queries = ['a=1', 'b=2&a=1&a=3', 'name=J%C3%A9r%C3%B4me+x&empty=&flag', 'list%5B%5D=1&list%5B%5D=2&a-b=z', 'x=1%2C2&x=0&y=%26%3D%25'];
+  const bases = [];
+  for (const method of ['GET', 'POST']) {
+    for (const path of paths) bases.push({ part: 'path', method, path, query: '', form: '' });
+    for (const query of queries) bases.push({ part: 'query', method, path: '/r/page/one', query, form: '' });
+  }
+  for (const form of queries) bases.push({ part: 'form', method: 'POST', path: '/r/page/one', query: '', form });
+  return bases.map(base => {
+    const seen = new Set([base[base.part]]);
+    const own = hashOf(base);
+    const mutated = [];
+    while (mutated.length < each) {
+      let text = base[base.part];
+      for (let i = random() < 0.7 ? 1 : 2; i > 0; i--) text = base.part === 'path' ? mutatePath(text) : mutateQuery(text);
+      const request = { ...base, [base.part]: text };
+      if (seen.has(text) || !isSentAsItIs(request)) continue;
+      seen.add(text);
+      const hash = hashOf(request);
+      if (hash !== own) mutated.push([text, hash]);
+    }
+    return { ...base, qsh: own, mutated };
+  });
+}
+
+function hashOf({ method, path, query, form }) {
+  const request = jwt.fromMethodAndUrl(method, query ? `${path}?${query}` : path);
+  return jwt.createQueryStringHash({ ...request, body: { ...querystring.parse(form) } }, true, '');
+}
+
+// What node's URL parser or a route of two segments would change says nothing about the hash.
+function isSentAsItIs({ method, path, query }) {
+  const url = query ? `${path}?${query}` : path;
+  return /^\/r\/[^/?#]+\/[^/?#]+$/.test(path) && /^[!-~]*$/.test(url) && !/["'<>\\^`{}|#]/.test(url) &&
+    jwt.fromMethodAndUrl(method, url).pathname === path;
+}
+
+function at(text, change) {
+  const i = Math.floor(random() * (text.length + 1));
+  return change(text.slice(0, i), text.slice(i));
+}
+
+function mutateText(text) {
+  const escapes = ['%20', '%2F', '%2f', '%00', '%0A', '%0D%0A', '%C3%A9', 'e%CC%81', '%EF%BC%8F', '%2E%2E', '%5C', '%3F', '%23', '%26', '%25', '%3B', '%7E',
+    '%E2%80%8B', '%EF%BB%BF', '%F0%9F%98%80', '%2B', '+', '.', ',', '~', ';', '_', '-', '@', ':', '!', '$', '(', ')', '*', '0', 'a', 'Z'];
+  const escape = text.match(/%[0-9A-Fa-f]{2}/);
+  const plain = text.match(/[A-Za-z0-9]/);
+  return pick([
+    () => at(text, (left, right) => left + pick(escapes) + right),
+    () => at(text, (left, right) => left + right.slice(1)),
+    () => at(text, (left, right) => left + pick(escapes) + right.slice(1)),
+    () => escape ? text.replace(escape[0], escape[0].replace('%', '%25')) : text + '%25',
+    () => escape ? text.replace(escape[0], '%' + escape[0].slice(1).toLowerCase()) : text.toUpperCase(),
+    () => escape ? text.replace(escape[0], '%' + escape[0].slice(1).toUpperCase()) : text.toLowerCase(),
+    () => escape ? text.replace(escape[0], pick(['', '%', escape[0].slice(1), '+'])) : text + text,
+    () => plain ? text.replace(plain[0], '%' + plain[0].charCodeAt(0).toString(16)) : text + '%41',
+    () => plain ? text.replace(plain[0], plain[0] === plain[0].toUpperCase() ? plain[0].toLowerCase() : plain[0].toUpperCase()) : text + 'x',
+    () => [...text].reverse().join('')
+  ])();
+}
+
+function mutatePath(path) {
+  const [, , first, second] = path.split('/');
+  return pick([
+    () => `/r/${mutateText(first)}/${second}`, () => `/r/${first}/${mutateText(second)}`, () => `/r/${second}/${first}`,
+    () => `/r/${first};/${second}`, () => `/r/${first}/${second}?`, () => `/r/.%2F${first}/${second}`, () => `/r/${first}%2F../${second}`
+  ])();
+}
+
+function mutateQuery(query) {
+  const pairs = query.split('&');
+  const i = Math.floor(random() * pairs.length);
+  const [name, value = ''] = pairs[i].split('=');
+  const put = (...some) => pairs.toSpliced(i, 1, ...some).join('&');
+  return pick([
+    () => put(`${name}=${mutateText(value)}`), () => put(`${mutateText(name)}=${value}`), () => put(),
+    () => put(pairs[i], pairs[i]), () => put(`${name}=${value}`, `${name}=${mutateText(value)}`), () => put(`${name}%5B%5D=${value}`),
+    () => put(pairs[i], `${pick(['JWT', 'Jwt', 'jwt%00', '_jwt', 'admin', 'a', '__proto__x', 'hasOwnProperty', '', '%20a', 'a%00'])}=${pick(['', '1', '2', 'true'])}`),
+    () => put(`${value || 'x'}=${name}`), () => query.replace('&', pick(['%26', ';', ',', '&&x', '%2C', '?'])), () => query.replace('=', pick(['%3D', '==', '=,', '=%2C'])),
+    () => put(`${name}=${value}%2C${value}`), () => put(`${name}=${value},`), () => pairs.map(pair => pair.split('=')[0]).join('&'),
+    () => `${query}&${query}`, () => `${query}&${name}`, () => query.replaceAll('+', '%2B'), () => query.replaceAll('%2C', ',%2C')
+  ])();
+}

@@ -1,0 +1,142 @@
+//! A store that counts, waits and fails at the test's word, as an add-on's author would write one on the public trait.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use atlassian_connect_actix::store::{MemoryStore, Store, StoreError, StoreFuture, TenantPage};
+use serde_json::Value;
+use tokio::sync::watch;
+
+/// What fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    Nothing,
+    /// The store is away.
+    Everything,
+    /// Writes are refused.
+    Writes,
+}
+
+pub struct FakeStore {
+    inner: MemoryStore,
+    /// When reads of installations began.
+    reads: Mutex<Vec<Instant>>,
+    /// Reads have found what they found, and wait with their answer while this is true.
+    held: watch::Sender<bool>,
+    delay: Mutex<Duration>,
+    failure: Mutex<Failure>,
+}
+
+impl FakeStore {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            inner: MemoryStore::new(),
+            reads: Mutex::default(),
+            held: watch::Sender::new(false),
+            delay: Mutex::default(),
+            failure: Mutex::new(Failure::Nothing),
+        })
+    }
+
+    pub fn reads(&self) -> Vec<Instant> {
+        self.reads.lock().unwrap().clone()
+    }
+
+    /// Reads take so long from now on.
+    pub fn delay(&self, delay: Duration) {
+        *self.delay.lock().unwrap() = delay;
+    }
+
+    pub fn hold(&self, held: bool) {
+        self.held.send_replace(held);
+    }
+
+    pub fn fail(&self, failure: Failure) {
+        *self.failure.lock().unwrap() = failure;
+    }
+
+    fn check(&self, is_write: bool) -> Result<(), StoreError> {
+        match *self.failure.lock().unwrap() {
+            Failure::Everything => Err(StoreError::Unavailable("db-7.internal:5432 refused the connection".into())),
+            Failure::Writes if is_write => Err(StoreError::Refused("the disk of db-7.internal is full".into())),
+            _ => Ok(()),
+        }
+    }
+
+    fn or<'a, T: Send + 'a>(&'a self, is_write: bool, work: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
+        Box::pin(async move {
+            self.check(is_write)?;
+            work.await
+        })
+    }
+}
+
+impl Store for FakeStore {
+    fn get<'a>(&'a self, client_key: &'a str, key: &'a str) -> StoreFuture<'a, Option<Value>> {
+        self.or(false, self.inner.get(client_key, key))
+    }
+
+    fn set<'a>(&'a self, client_key: &'a str, key: &'a str, value: &'a Value) -> StoreFuture<'a, ()> {
+        self.or(true, Box::pin(async move { self.inner.set(client_key, key, value).await }))
+    }
+
+    fn delete<'a>(&'a self, client_key: &'a str, key: &'a str) -> StoreFuture<'a, bool> {
+        self.or(true, Box::pin(async move { self.inner.delete(client_key, key).await }))
+    }
+
+    fn installations<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, Vec<Value>> {
+        Box::pin(async move {
+            self.reads.lock().unwrap().push(Instant::now());
+            self.check(false)?;
+            let found = self.inner.installations(client_key).await;
+            let delay = *self.delay.lock().unwrap();
+            tokio::time::sleep(delay).await;
+            let released = self.held.subscribe().wait_for(|held| !held).await.is_ok();
+            assert!(released, "the store is still there");
+            found
+        })
+    }
+
+    fn save_installation<'a>(
+        &'a self,
+        client_key: &'a str,
+        installation: &'a Value,
+        installation_id: Option<&'a str>,
+    ) -> StoreFuture<'a, ()> {
+        // the memory store writes when it is called, and not when it is awaited
+        let write = async move { self.inner.save_installation(client_key, installation, installation_id).await };
+        self.or(true, Box::pin(write))
+    }
+
+    fn uninstall<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool> {
+        self.or(true, Box::pin(async move { self.inner.uninstall(client_key).await }))
+    }
+
+    fn tenants<'a>(&'a self, after: Option<&'a str>, limit: usize) -> StoreFuture<'a, TenantPage> {
+        self.or(false, self.inner.tenants(after, limit))
+    }
+
+    fn client_key_of_installation<'a>(&'a self, installation_id: &'a str) -> StoreFuture<'a, Option<String>> {
+        self.or(false, self.inner.client_key_of_installation(installation_id))
+    }
+
+    fn associate<'a>(&'a self, installation_id: &'a str, client_key: &'a str) -> StoreFuture<'a, ()> {
+        self.or(true, Box::pin(async move { self.inner.associate(installation_id, client_key).await }))
+    }
+
+    fn forge_get<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, Option<Value>> {
+        self.or(false, self.inner.forge_get(installation_id, key))
+    }
+
+    fn forge_set<'a>(&'a self, installation_id: &'a str, key: &'a str, value: &'a Value) -> StoreFuture<'a, ()> {
+        self.or(true, Box::pin(async move { self.inner.forge_set(installation_id, key, value).await }))
+    }
+
+    fn forge_delete<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, bool> {
+        self.or(true, Box::pin(async move { self.inner.forge_delete(installation_id, key).await }))
+    }
+
+    fn ping(&self) -> StoreFuture<'_, ()> {
+        self.or(false, self.inner.ping())
+    }
+}
