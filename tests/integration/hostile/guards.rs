@@ -83,12 +83,11 @@ impl Guard {
 
     fn routes(self, cfg: &mut ServiceConfig) {
         let route = match self {
-            Self::Page => web::get().to(|_: PageContext| async { HttpResponse::Ok() }),
-            Self::Form => {
-                web::post().to(|_: PageContext, _: web::Form<HashMap<String, String>>| async { HttpResponse::Ok() })
-            }
-            Self::Token => web::get().to(|_: SessionToken| async { HttpResponse::Ok() }),
-            Self::Context => web::get().to(|_: ContextJwt| async { HttpResponse::Ok() }),
+            Self::Page => web::get().to(|_: PageContext| async { HttpResponse::Ok().finish() }),
+            Self::Form => web::post()
+                .to(|_: PageContext, _: web::Form<HashMap<String, String>>| async { HttpResponse::Ok().finish() }),
+            Self::Token => web::get().to(|_: SessionToken| async { HttpResponse::Ok().finish() }),
+            Self::Context => web::get().to(|_: ContextJwt| async { HttpResponse::Ok().finish() }),
             _ => return,
         };
         cfg.route("/r/{first}/{second}", route);
