@@ -1,7 +1,14 @@
 //! The add-on over HTTP: a fake host, the real server, real tokens. One binary, a module a theme.
 // what helpers cannot do is a failed test
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
-#![allow(clippy::format_push_string, clippy::match_same_arms, reason = "tables of a test read better so")]
+#![allow(
+    clippy::format_collect,
+    clippy::format_push_string,
+    clippy::items_after_statements,
+    clippy::manual_assert,
+    clippy::match_same_arms,
+    reason = "tables of a test read better so"
+)]
 
 mod answers;
 mod auth;
