@@ -52,7 +52,7 @@ fn own_url(members: &Map<String, Value>) -> Option<String> {
 async fn answers(host: &TestHost, method: &Method, url: &str) -> bool {
     let path = url.split(['?', '#']).next().unwrap_or(url);
     // a host fills {issue.key} and ${issue.key} before it calls
-    let mut filled = String::new();
+    let mut filled = String::from(if path.starts_with('/') { "" } else { "/" });
     let mut depth = 0;
     for character in path.replace("${", "{").chars() {
         match character {

@@ -8,6 +8,8 @@ mod hostile;
 mod install;
 #[cfg(unix)]
 mod kill;
+#[cfg(unix)]
+mod logs;
 mod malformed;
 mod no_auth;
 mod pages;
