@@ -39,7 +39,7 @@ pub fn pattern(url: &str) -> String {
     let mut parts = path.split("${");
     push_literal(&mut pattern, parts.next().unwrap_or_default());
     for (number, part) in parts.enumerate() {
-        pattern.push_str(&format!("{{v{number}}}"));
+        pattern.extend(["{v", &number.to_string(), "}"]);
         push_literal(&mut pattern, part.split_once('}').map_or("", |(_, rest)| rest));
     }
     pattern
@@ -71,9 +71,10 @@ fn push_literal(pattern: &mut String, path: &str) {
     }
     for character in String::from_utf8_lossy(&bytes).chars() {
         // a name that no other variable of the pattern has: where it stands
+        let name = pattern.len().to_string();
         match character {
-            '{' => pattern.push_str(&format!(r"{{b{}:\x7B}}", pattern.len())),
-            '}' => pattern.push_str(&format!(r"{{b{}:\x7D}}", pattern.len())),
+            '{' => pattern.extend(["{b", &name, r":\x7B}"]),
+            '}' => pattern.extend(["{b", &name, r":\x7D}"]),
             other => pattern.push(other),
         }
     }

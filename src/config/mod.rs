@@ -76,8 +76,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use url::Url;
 
-pub(crate) use base_url::{has_usable_host, is_loopback};
 pub use base_url::{BaseUrl, BaseUrlError};
+pub(crate) use base_url::{has_usable_host, is_loopback};
 pub use environment::Environment;
 pub use problems::{ConfigError, Problem};
 pub use settings::{CacheConfig, DevOptions, Limits, Product, UnknownProduct};

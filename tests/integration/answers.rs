@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use actix_files::Files;
+use actix_web::HttpResponse;
 use actix_web::http::{Method, header};
 use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::HttpResponse;
 use atlassian_connect_actix::auth::SessionToken;
 use atlassian_connect_actix::config::{Config, Vars};
 use atlassian_connect_actix::testing::{KeyServer, Reply, TestHost, claims_for};
@@ -20,19 +20,23 @@ use crate::support::wire::Connection;
 fn routes(cfg: &mut ServiceConfig) {
     pages::routes(cfg);
     cfg.route("/token", web::get().to(|caller: SessionToken| async move { caller.client_key().to_owned() }))
-        .route("/json", web::post().to(|_: web::Json<BTreeMap<String, String>>| async { HttpResponse::Ok() }))
-        .route("/query", web::get().to(|_: web::Query<BTreeMap<String, u8>>| async { HttpResponse::Ok() }))
-        .route("/number/{number}", web::get().to(|_: web::Path<u8>| async { HttpResponse::Ok() }))
+        .route("/json", web::post().to(|_: web::Json<BTreeMap<String, String>>| async { "" }))
+        .route("/query", web::get().to(|_: web::Query<BTreeMap<String, u8>>| async { "" }))
+        .route("/number/{number}", web::get().to(|_: web::Path<u8>| async { "" }))
         .service(web::resource("/resource").route(web::put().to(HttpResponse::Ok)))
-        .route("/bytes", web::post().to(|_: web::Bytes| async { HttpResponse::Ok() }))
+        .route("/bytes", web::post().to(|_: web::Bytes| async { "" }))
         .route("/teapot", web::get().to(|| async { HttpResponse::ImATeapot().body("short and stout") }))
         .route("/fault", web::get().to(|| async { Err::<String, _>(Error::internal("the key of db-7 is hunter2")) }))
-        .route("/foreign", web::get().to(|| async {
-            Err::<String, _>(actix_web::error::ErrorInternalServerError("the key of db-7 is hunter2"))
-        }))
-        .route("/escape", web::get().to(|| async {
-            Err::<String, _>(Error::forbidden("<b onclick='x'>\"&amp;", "not granted"))
-        }))
+        .route(
+            "/foreign",
+            web::get().to(|| async {
+                Err::<String, _>(actix_web::error::ErrorInternalServerError("the key of db-7 is hunter2"))
+            }),
+        )
+        .route(
+            "/escape",
+            web::get().to(|| async { Err::<String, _>(Error::forbidden("<b onclick='x'>\"&amp;", "not granted")) }),
+        )
         .service(
             web::scope("/static")
                 .wrap(DefaultHeaders::new().add(("Cache-Control", "public, max-age=3600")))
@@ -159,19 +163,30 @@ async fn the_add_on_chooses_how_errors_look() {
     let builder = TestHost::builder()
         .config(r#"{ "errorTemplateName": "mine", "errorTemplateObject": { "support": "mailto:help@example" } }"#)
         .addon(|addon| {
-            addon.error_renderer("mine", |page| Ok(format!("{} {} {}", page.status, page.message, page.extra["support"])))
+            addon.error_renderer("mine", |page| {
+                Ok(format!("{} {} {}", page.status, page.message, page.extra["support"]))
+            })
         });
     let host = builder.start(routes).await;
     let reply = accepting(&host, "/nowhere", "text/html").await;
     assert_eq!(reply.body, r#"404 There is nothing at this address. "mailto:help@example""#);
-    assert_eq!(accepting(&host, "/nowhere", "application/json").await.json()["message"], "There is nothing at this address.");
+    assert_eq!(
+        accepting(&host, "/nowhere", "application/json").await.json()["message"],
+        "There is nothing at this address."
+    );
 
     let builder = TestHost::builder().addon(|addon| {
-        addon.error_renderer("unauthorized", |_| Err(askama::Error::Fmt)).error_renderer("other", |_| Ok("other".into()))
+        addon
+            .error_renderer("unauthorized", |_| Err(askama::Error::Fmt))
+            .error_renderer("other", |_| Ok("other".into()))
     });
     let host = builder.start(routes).await;
     let reply = accepting(&host, "/nowhere", "text/html").await;
-    assert_eq!((reply.status, reply.body.as_str()), (404, "There is nothing at this address."), "a template that fails");
+    assert_eq!(
+        (reply.status, reply.body.as_str()),
+        (404, "There is nothing at this address."),
+        "a template that fails"
+    );
 
     let builder = TestHost::builder().config(r#"{ "expressErrorHandling": true }"#).addon(|addon| {
         addon.error_handler(|request, error| {
@@ -267,7 +282,11 @@ async fn all_of_it_is_below_the_base_url_and_nothing_outside() {
         let origin = host.base_url().strip_suffix(base_path).unwrap().to_owned();
         let token = host.tenant().token("GET", "/hello-world", "");
         for path in ["/hello-world", "/healthz", "/atlassian-connect.json", "/installed", "/static/addon.css", "/"] {
-            let requests = [format!("GET {path}?jwt={token}"), format!("GET {base_path}x{path}?jwt={token}"), format!("GET /x{base_path}{path}?jwt={token}")];
+            let requests = [
+                format!("GET {path}?jwt={token}"),
+                format!("GET {base_path}x{path}?jwt={token}"),
+                format!("GET /x{base_path}{path}?jwt={token}"),
+            ];
             for line in requests {
                 let (origin, request) = (origin.clone(), format!("{line} HTTP/1.1\r\nHost: a\r\n\r\n"));
                 let answer = blocking(move || Connection::to(&origin).send(request.as_bytes())).await.unwrap();

@@ -11,9 +11,9 @@ use atlassian_connect_actix::testing::{KeyServer, TestHost, TestTenant, claims_f
 use atlassian_connect_actix::{Error, PageContext};
 use serde_json::{Value, json};
 
+use crate::support::claims_of;
 use crate::support::log::captured;
 use crate::support::store::FakeStore;
-use crate::support::claims_of;
 
 /// One route for each kind of proof.
 fn routes(cfg: &mut ServiceConfig) {
@@ -26,10 +26,13 @@ fn routes(cfg: &mut ServiceConfig) {
         .route("/token/forbidden", web::get().to(forbidden))
         .route("/context", web::get().to(|_: ContextJwt| async { "context" }))
         .route("/page-and-context", web::get().to(|_: ConnectJwt, _: ContextJwt| async { "both" }))
-        .route("/three", web::get().to(|page: PageContext, caller: ConnectJwt, session: SessionToken| async move {
-            assert_eq!(page.client_key, caller.client_key());
-            session.client_key().to_owned()
-        }));
+        .route(
+            "/three",
+            web::get().to(|page: PageContext, caller: ConnectJwt, session: SessionToken| async move {
+                assert_eq!(page.client_key, caller.client_key());
+                session.client_key().to_owned()
+            }),
+        );
 }
 
 async fn statuses(host: &TestHost, token: &str) -> [u16; 3] {
@@ -88,13 +91,19 @@ async fn each_kind_of_token_opens_its_routes_alone() {
         ("for the host", own(json!({ "qsh": qsh::hash("GET", "/rest/api/3/myself", "") }))),
         ("for the host, that fits here", own(json!({ "qsh": token }))),
         ("for the host, context-qsh", own(json!({ "qsh": "context-qsh" }))),
-        ("OAuth assertion", base(json!({
-            "iss": "urn:atlassian:connect:clientid:oauth", "sub": "urn:atlassian:connect:useraccountid:user",
-            "tnt": tenant.base_url, "aud": "https://oauth-2-authorization-server.services.atlassian.com",
-        }))),
-        ("OAuth assertion, for us", base(json!({
-            "iss": "urn:atlassian:connect:clientid:oauth", "aud": tenant.client_key, "qsh": token,
-        }))),
+        (
+            "OAuth assertion",
+            base(json!({
+                "iss": "urn:atlassian:connect:clientid:oauth", "sub": "urn:atlassian:connect:useraccountid:user",
+                "tnt": tenant.base_url, "aud": "https://oauth-2-authorization-server.services.atlassian.com",
+            })),
+        ),
+        (
+            "OAuth assertion, for us",
+            base(json!({
+                "iss": "urn:atlassian:connect:clientid:oauth", "aud": tenant.client_key, "qsh": token,
+            })),
+        ),
         ("install", KeyServer::sign(&claims_for(&tenant, host.base_url(), "/installed"))),
     ];
     let mut table = String::from("page token context\n");
@@ -132,9 +141,7 @@ async fn the_tenant_is_who_signs() {
     let host = TestHost::installed(routes).await;
     let (own, other, stranger) = (host.tenant(), TestTenant::new(), TestTenant::new());
     host.install(&other).await;
-    let claims = |iss: &str, aud: Value| {
-        json!({ "iss": iss, "aud": aud, "exp": now() + 60, "qsh": qsh::hash("GET", "/token", "") })
-    };
+    let claims = |iss: &str, aud: Value| json!({ "iss": iss, "aud": aud, "exp": now() + 60, "qsh": qsh::hash("GET", "/token", "") });
     let mut table = String::new();
     for (what, signer, iss, aud) in [
         ("own", &own, &own, json!(null)),

@@ -22,7 +22,10 @@ async fn no_secret_is_logged_and_no_line_is_forged() {
         assert!(!log.contains('\u{1b}'), "{environment}: escapes of terminals in\n{log}");
         for line in log.lines() {
             let is_ours = line.starts_with('{') || line.starts_with("20");
-            assert!(is_ours && !line.starts_with("FORGED"), "{environment}: a line of a stranger's, {line:?}, in\n{log}");
+            assert!(
+                is_ours && !line.starts_with("FORGED"),
+                "{environment}: a line of a stranger's, {line:?}, in\n{log}"
+            );
             assert!(!line.starts_with("2026-01-01T00:00:00Z"), "{environment}: {line}");
         }
     }
@@ -32,7 +35,13 @@ async fn no_secret_is_logged_and_no_line_is_forged() {
 fn provoke(keys_url: &str, environment: &str) -> (String, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("log");
-    let vars = [("NODE_ENV", environment), ("DATABASE_URL", "memory:"), ("RUST_LOG", "debug"), ("NO_COLOR", "1"), ("AC_OPTS", "no-reg")];
+    let vars = [
+        ("NODE_ENV", environment),
+        ("DATABASE_URL", "memory:"),
+        ("RUST_LOG", "debug"),
+        ("NO_COLOR", "1"),
+        ("AC_OPTS", "no-reg"),
+    ];
     let mut process = Process::start(keys_url, &file, &vars);
     let base_url = process.base_url.clone();
     let mut connection = Connection::to(&base_url);

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use actix_web::web::{self, ServiceConfig};
 use actix_web::HttpResponse;
+use actix_web::web::{self, ServiceConfig};
 use atlassian_connect_actix::auth::ConnectJwt;
 use atlassian_connect_actix::testing::TestHost;
 
@@ -30,7 +30,7 @@ async fn odd_requests_are_refused_and_the_server_goes_on() {
     let signed = format!("GET /p?jwt={get} HTTP/1.1\r\nHost: a\r\n\r\n");
     let unsigned = |line: &str, headers: &str| format!("{line}\r\nHost: a\r\n{headers}\r\n").into_bytes();
     let header = |header: &[u8]| [b"GET /p HTTP/1.1\r\nHost: a\r\n", header, b"\r\n\r\n"].concat();
-    let many = |count: usize| (0..count).map(|i| format!("X-{i}: y\r\n")).collect::<String>();
+    let many = |count: usize| "X-Header: y\r\n".repeat(count);
 
     let odd: Vec<(&str, Vec<u8>)> = vec![
         ("no request", b"hello\r\n\r\n".to_vec()),
@@ -78,16 +78,22 @@ async fn odd_requests_are_refused_and_the_server_goes_on() {
         ("two lengths", unsigned("POST /p HTTP/1.1", "Content-Length: 0\r\nContent-Length: 5\r\n")),
         ("unknown coding", unsigned("POST /p HTTP/1.1", "Transfer-Encoding: x-chunked\r\n")),
         ("bad chunk", [unsigned("POST /p HTTP/1.1", "Transfer-Encoding: chunked\r\n"), b"zz\r\n".to_vec()].concat()),
-        ("endless chunk size", [
-            unsigned("POST /p HTTP/1.1", "Transfer-Encoding: chunked\r\n"),
-            "f".repeat(5000).into_bytes(),
-        ].concat()),
-        ("form that breaks off", unsigned(
-            "POST /p HTTP/1.1",
-            "Connection: close\r\nContent-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked, chunked\r\n",
-        )),
+        (
+            "endless chunk size",
+            [unsigned("POST /p HTTP/1.1", "Transfer-Encoding: chunked\r\n"), "f".repeat(5000).into_bytes()].concat(),
+        ),
+        (
+            "form that breaks off",
+            unsigned(
+                "POST /p HTTP/1.1",
+                "Connection: close\r\nContent-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked, chunked\r\n",
+            ),
+        ),
         ("strange content type", unsigned("POST /p HTTP/1.1", "Content-Length: 0\r\nContent-Type: \u{e9};;=\"\r\n")),
-        ("strange accept", unsigned("GET /p HTTP/1.1", "Accept: text/html;q=9,;q=,*;q=-1,\u{e9}/\u{e9},a/b;q=0.0001\r\n")),
+        (
+            "strange accept",
+            unsigned("GET /p HTTP/1.1", "Accept: text/html;q=9,;q=,*;q=-1,\u{e9}/\u{e9},a/b;q=0.0001\r\n"),
+        ),
         ("everything accepted", unsigned("GET /p HTTP/1.1", &format!("Accept: {}\r\n", "a/b;q=0.1,".repeat(8000)))),
     ];
     let base_url = host.base_url().to_owned();
@@ -106,7 +112,6 @@ async fn odd_requests_are_refused_and_the_server_goes_on() {
     })
     .await;
     for (what, statuses, text, alive) in answers {
-        println!("{what}: {statuses:?}");
         assert!(statuses.iter().all(|status| (400..500).contains(status)), "{what}: {text}");
         assert_eq!(alive, Some(200), "{what}");
     }
@@ -116,8 +121,18 @@ async fn odd_requests_are_refused_and_the_server_goes_on() {
     for (what, headers, body, most) in [
         ("length and chunks", "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", format!("0\r\n\r\n{smuggled}"), 1),
         ("chunks and length", "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n", format!("0\r\n\r\n{smuggled}"), 1),
-        ("coding with a tab", "Transfer-Encoding:\tchunked\r\nContent-Length: 30\r\n", format!("0\r\n\r\n{smuggled}"), 1),
-        ("coding with another", "Content-Length: 30\r\nTransfer-Encoding: identity, chunked\r\n", format!("0\r\n\r\n{smuggled}"), 1),
+        (
+            "coding with a tab",
+            "Transfer-Encoding:\tchunked\r\nContent-Length: 30\r\n",
+            format!("0\r\n\r\n{smuggled}"),
+            1,
+        ),
+        (
+            "coding with another",
+            "Content-Length: 30\r\nTransfer-Encoding: identity, chunked\r\n",
+            format!("0\r\n\r\n{smuggled}"),
+            1,
+        ),
         ("two lengths", "Content-Length: 5\r\nContent-Length: 33\r\n", format!("0\r\n\r\n{smuggled}"), 1),
         ("list of lengths", "Content-Length: 5, 33\r\n", format!("0\r\n\r\n{smuggled}"), 1),
         ("length with a space", "Content-Length : 5\r\n", format!("0\r\n\r\n{smuggled}"), 1),
@@ -130,8 +145,11 @@ async fn odd_requests_are_refused_and_the_server_goes_on() {
         })
         .await;
         let found = statuses(&read);
-        println!("smuggled by {what}: {found:?}");
-        assert!(found.len() <= most && found.iter().all(|status| *status < 500), "{what}: {}", String::from_utf8_lossy(&read));
+        assert!(
+            found.len() <= most && found.iter().all(|status| *status < 500),
+            "{what}: {}",
+            String::from_utf8_lossy(&read)
+        );
     }
     assert_eq!(host.get(&format!("/p?jwt={get}")).await.status, 200);
 }

@@ -12,7 +12,10 @@ use atlassian_connect_actix::{PageContext, PageVariables, PublicPage, View};
 use serde_json::{Value, json};
 
 #[derive(Template)]
-#[template(source = r#"{% include "connect/head.html" %}<p>{{ page.host_base_url }}</p>{% include "connect/context.html" %}"#, ext = "html")]
+#[template(
+    source = r#"{% include "connect/head.html" %}<p>{{ page.host_base_url }}</p>{% include "connect/context.html" %}"#,
+    ext = "html"
+)]
 struct Page<P: Deref<Target = PageVariables>> {
     page: P,
 }
@@ -90,7 +93,8 @@ async fn the_variables_of_a_page_come_from_the_token_and_the_store() {
     assert!(!reply.body.contains("evil.example"), "{}", reply.body);
 
     // a form brings the same
-    let (token, headers) = (acme().token("POST", "/hello-world", QUERY), (header::CONTENT_TYPE, "application/x-www-form-urlencoded"));
+    let (token, headers) =
+        (acme().token("POST", "/hello-world", QUERY), (header::CONTENT_TYPE, "application/x-www-form-urlencoded"));
     let request = host.request(Method::POST, "/hello-world").insert_header(headers);
     let posted = host.send(request, format!("{QUERY}&jwt={token}").into_bytes()).await;
     assert_eq!((posted.status, variables(&host, &posted)), (200, variables(&host, &reply)));
@@ -111,7 +115,8 @@ async fn the_variables_of_a_page_come_from_the_token_and_the_store() {
 async fn a_public_page_believes_little() {
     let host = TestHost::installed(routes).await;
     let token = host.tenant().token("GET", "/public", "");
-    let reply = host.get(&format!("/public?lic=active&xdm_e=https%3A%2F%2Facme.atlassian.net&cp=%2Fwiki&jwt={token}")).await;
+    let reply =
+        host.get(&format!("/public?lic=active&xdm_e=https%3A%2F%2Facme.atlassian.net&cp=%2Fwiki&jwt={token}")).await;
     assert_eq!(reply.status, 200);
     insta::assert_snapshot!(variables(&host, &reply), @r#"
     {
@@ -136,8 +141,16 @@ async fn a_public_page_believes_little() {
         assert_eq!(reply.header(name), "", "{name}");
     }
     for query in [
-        "xdm_e=javascript:alert(1)", "xdm_e=data:text/html,x", "xdm_e=//evil.example", "xdm_e=https://a.example/path", "xdm_e=", "cp=/wiki", "",
-        "xdm_e=https://a.example&cp=@evil.example", "xdm_e=https://user:pw@a.example", "xdm_e=https://a.example%0D%0AX-Injected:1",
+        "xdm_e=javascript:alert(1)",
+        "xdm_e=data:text/html,x",
+        "xdm_e=//evil.example",
+        "xdm_e=https://a.example/path",
+        "xdm_e=",
+        "cp=/wiki",
+        "",
+        "xdm_e=https://a.example&cp=@evil.example",
+        "xdm_e=https://user:pw@a.example",
+        "xdm_e=https://a.example%0D%0AX-Injected:1",
         "xdm_e=%00https://a.example",
     ] {
         let reply = host.get(&format!("/public?{query}")).await;
@@ -158,7 +171,8 @@ async fn no_value_leaves_its_place() {
     tenant.account_id = "</script><img src=x onerror=alert(1)>".into();
     host.install(&tenant).await;
     let hostile = "</script><script>alert(\"1\")</script>'<!--\u{2028}]]>&lt;\0\u{feff}";
-    let encoded: String = hostile.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let encoded: String =
+        percent_encoding::percent_encode(hostile.as_bytes(), percent_encoding::NON_ALPHANUMERIC).to_string();
     let query = format!("lic={encoded}&tz={encoded}&loc={encoded}&user_id={encoded}");
     for reply in [
         host.open_iframe_as(&tenant, &format!("/hello-world?{query}")).await,
@@ -183,8 +197,11 @@ async fn only_the_tenants_own_origins_may_frame_its_pages() {
     let tenant = acme();
     for (display, help_center, expected) in [
         (json!("https://acme.atlassian.net/wiki"), json!(null), "https://acme.atlassian.net"),
-        (json!("https://jira.acme.example/x"), json!("https://help.acme.example"),
-            "https://acme.atlassian.net https://jira.acme.example https://help.acme.example"),
+        (
+            json!("https://jira.acme.example/x"),
+            json!("https://help.acme.example"),
+            "https://acme.atlassian.net https://jira.acme.example https://help.acme.example",
+        ),
         (json!("https://*"), json!("https://*.example"), "https://acme.atlassian.net"),
         (json!("https://a.example;script-src *"), json!("https://b.example,c"), "https://acme.atlassian.net"),
         (json!("https://c.example;default-src"), json!("https://'self'"), "https://acme.atlassian.net"),
@@ -194,9 +211,11 @@ async fn only_the_tenants_own_origins_may_frame_its_pages() {
         let mut payload = tenant.payload("key", "installed");
         payload["displayUrl"] = display.clone();
         payload["displayUrlServicedeskHelpCenter"] = help_center;
-        let token = atlassian_connect_actix::testing::KeyServer::sign(
-            &atlassian_connect_actix::testing::claims_for(&tenant, host.base_url(), "/installed"),
-        );
+        let token = atlassian_connect_actix::testing::KeyServer::sign(&atlassian_connect_actix::testing::claims_for(
+            &tenant,
+            host.base_url(),
+            "/installed",
+        ));
         assert_eq!(host.call(Method::POST, "/installed", &token, Some(&payload)).await.status, 204);
         let reply = host.open_iframe_as(&tenant, "/hello-world").await;
         let policy = format!("frame-ancestors {expected} https://portal.example");
@@ -208,6 +227,8 @@ async fn only_the_tenants_own_origins_may_frame_its_pages() {
     }
 }
 
+const FORM: &str = "application/x-www-form-urlencoded";
+
 #[actix_web::test]
 async fn a_form_reaches_its_handler_after_its_token_was_read() {
     let host = TestHost::installed(routes).await;
@@ -216,7 +237,6 @@ async fn a_form_reaches_its_handler_after_its_token_was_read() {
     let form = |body: String, kind: &'static str| {
         host.send(host.request(Method::POST, "/form").insert_header((header::CONTENT_TYPE, kind)), body.into_bytes())
     };
-    const FORM: &str = "application/x-www-form-urlencoded";
     // signed as atlassian-jwt does it (the form counts as the query), and as others do (it does not)
     for signed in [fields, ""] {
         let token = tenant.token("POST", "/form", signed);
@@ -259,9 +279,12 @@ async fn what_does_not_render_is_a_fault_and_no_page() {
         broken: Broken,
     }
     let host = TestHost::start(|cfg: &mut ServiceConfig| {
-        cfg.route("/half", web::get().to(|request: actix_web::HttpRequest| async move {
-            View(Half { broken: Broken }).respond_to(&request)
-        }));
+        cfg.route(
+            "/half",
+            web::get().to(|request: actix_web::HttpRequest| async move {
+                View(Half { broken: Broken }).respond_to(&request)
+            }),
+        );
     })
     .await;
     let reply = host.get("/half").await;

@@ -70,7 +70,15 @@ async fn they_are_where_the_descriptor_says() {
         assert_eq!(host.webhook(path, &json!({})).await.status, 204, "{path}");
         assert_eq!(names(&heard), [event], "{path}");
     }
-    for path in ["/hooks", "/hooks/created/", "/hooks/A/gone/A-1", "/hooks//gone/A-1.json", "/hooks/a/b", "/never", "/hooks/x/y"] {
+    for path in [
+        "/hooks",
+        "/hooks/created/",
+        "/hooks/A/gone/A-1",
+        "/hooks//gone/A-1.json",
+        "/hooks/a/b",
+        "/never",
+        "/hooks/x/y",
+    ] {
         assert_eq!(host.webhook(path, &json!({})).await.status, 404, "{path}");
     }
     assert_eq!(host.get("/hooks/created").await.status, 405);
@@ -120,7 +128,9 @@ async fn an_event_tells_who_and_what_and_that_it_was_verified() {
     let stranger = TestTenant::new();
     let context = tenant.context_token();
     let install = KeyServer::sign(&claims_for(&tenant, host.base_url(), "/created"));
-    for token in ["", "a.b.c", &stranger.token("POST", "/created", ""), &tenant.token("GET", "/created", ""), &context, &install] {
+    for token in
+        ["", "a.b.c", &stranger.token("POST", "/created", ""), &tenant.token("GET", "/created", ""), &context, &install]
+    {
         let reply = host.call(Method::POST, "/created", token, Some(&body)).await;
         assert_eq!((reply.status, reply.header("x-acpt")), (401, ""));
         assert_eq!(names(&heard), ["webhook_auth_verification_triggered"]);

@@ -2,6 +2,7 @@
 //! before and after. A mutation changes something that is signed: the token itself, or a part of the request whose hash
 //! by `atlassian-jwt` is another one (`tests/fixtures/mutations.json`).
 
+mod claims;
 mod draft;
 mod guards;
 mod mutations;
@@ -56,7 +57,12 @@ async fn no_mutation_of_what_is_signed_is_accepted() {
     let tally = blocking(move || fire(&groups, actors)).await;
     let table = table(&tally);
     println!("{table}");
-    assert!(tally.failures.is_empty(), "{} failed:\n{}", tally.failures.len(), tally.failures[..tally.failures.len().min(20)].join("\n"));
+    assert!(
+        tally.failures.is_empty(),
+        "{} failed:\n{}",
+        tally.failures.len(),
+        tally.failures[..tally.failures.len().min(20)].join("\n")
+    );
 
     let total: usize = tally.refused.values().map(BTreeSet::len).sum();
     assert!(total >= LEAST, "only {total} requests");

@@ -8,9 +8,9 @@ impl Rng {
     /// A generator of its own for each text: what one case draws changes no other case.
     pub fn of(seed: u64, text: &str) -> Self {
         // FNV-1a
-        let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325 ^ seed, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let hash = text
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325 ^ seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         Self(hash)
     }
 
@@ -46,8 +46,10 @@ impl Rng {
     }
 
     fn changed(&mut self, text: &str) -> String {
-        const STRANGE: &[&str] =
-            &["x", "0", " ", "\0", "\n", "é", "e\u{301}", "\u{200b}", "\u{feff}", "/", "%", ".", "'", "\"", "-", "\u{ff0d}"];
+        const STRANGE: &[&str] = &[
+            "x", "0", " ", "\0", "\n", "é", "e\u{301}", "\u{200b}", "\u{feff}", "/", "%", ".", "'", "\"", "-",
+            "\u{ff0d}",
+        ];
         let characters: Vec<char> = text.chars().collect();
         let (left, right) = characters.split_at(self.below(characters.len() + 1));
         let left: String = left.iter().collect();
