@@ -20,11 +20,11 @@ use crate::support::wire::Connection;
 fn routes(cfg: &mut ServiceConfig) {
     pages::routes(cfg);
     cfg.route("/token", web::get().to(|caller: SessionToken| async move { caller.client_key().to_owned() }))
-        .route("/json", web::post().to(|_: web::Json<BTreeMap<String, String>>| async { HttpResponse::Ok().finish() }))
-        .route("/query", web::get().to(|_: web::Query<BTreeMap<String, u8>>| async { HttpResponse::Ok().finish() }))
-        .route("/number/{number}", web::get().to(|_: web::Path<u8>| async { HttpResponse::Ok().finish() }))
+        .route("/json", web::post().to(|_: web::Json<BTreeMap<String, String>>| async { "" }))
+        .route("/query", web::get().to(|_: web::Query<BTreeMap<String, u8>>| async { "" }))
+        .route("/number/{number}", web::get().to(|_: web::Path<u8>| async { "" }))
         .service(web::resource("/resource").route(web::put().to(HttpResponse::Ok)))
-        .route("/bytes", web::post().to(|_: web::Bytes| async { HttpResponse::Ok().finish() }))
+        .route("/bytes", web::post().to(|_: web::Bytes| async { "" }))
         .route("/teapot", web::get().to(|| async { HttpResponse::ImATeapot().body("short and stout") }))
         .route("/fault", web::get().to(|| async { Err::<String, _>(Error::internal("the key of db-7 is hunter2")) }))
         .route(

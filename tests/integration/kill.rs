@@ -62,9 +62,8 @@ fn kill_and_check(keys_url: &str) {
     );
     assert!(answered >= 10 * KILLS && installs > answered, "too few installs: {installs} of {answered} sites");
     assert!(in_flight >= KILLS, "the kills came between the installs: {in_flight} in flight");
-    if opened != answered {
-        panic!("{} answered installs are lost:\n{}", answered - opened, std::fs::read_to_string(&log).unwrap());
-    }
+    let log = || std::fs::read_to_string(&log).unwrap();
+    assert_eq!(opened, answered, "answered installs are lost:\n{}", log());
 }
 
 /// Fires installs, new sites and rotated secrets, and kills the server at a moment that `rng` chooses.

@@ -30,7 +30,7 @@ async fn odd_requests_are_refused_and_the_server_goes_on() {
     let signed = format!("GET /p?jwt={get} HTTP/1.1\r\nHost: a\r\n\r\n");
     let unsigned = |line: &str, headers: &str| format!("{line}\r\nHost: a\r\n{headers}\r\n").into_bytes();
     let header = |header: &[u8]| [b"GET /p HTTP/1.1\r\nHost: a\r\n", header, b"\r\n\r\n"].concat();
-    let many = |count: usize| (0..count).map(|i| format!("X-{i}: y\r\n")).collect::<String>();
+    let many = |count: usize| "X-Header: y\r\n".repeat(count);
 
     let odd: Vec<(&str, Vec<u8>)> = vec![
         ("no request", b"hello\r\n\r\n".to_vec()),
@@ -112,7 +112,6 @@ async fn odd_requests_are_refused_and_the_server_goes_on() {
     })
     .await;
     for (what, statuses, text, alive) in answers {
-        println!("{what}: {statuses:?}");
         assert!(statuses.iter().all(|status| (400..500).contains(status)), "{what}: {text}");
         assert_eq!(alive, Some(200), "{what}");
     }
@@ -146,7 +145,6 @@ async fn odd_requests_are_refused_and_the_server_goes_on() {
         })
         .await;
         let found = statuses(&read);
-        println!("smuggled by {what}: {found:?}");
         assert!(
             found.len() <= most && found.iter().all(|status| *status < 500),
             "{what}: {}",

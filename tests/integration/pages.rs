@@ -171,7 +171,8 @@ async fn no_value_leaves_its_place() {
     tenant.account_id = "</script><img src=x onerror=alert(1)>".into();
     host.install(&tenant).await;
     let hostile = "</script><script>alert(\"1\")</script>'<!--\u{2028}]]>&lt;\0\u{feff}";
-    let encoded: String = hostile.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let encoded: String =
+        percent_encoding::percent_encode(hostile.as_bytes(), percent_encoding::NON_ALPHANUMERIC).to_string();
     let query = format!("lic={encoded}&tz={encoded}&loc={encoded}&user_id={encoded}");
     for reply in [
         host.open_iframe_as(&tenant, &format!("/hello-world?{query}")).await,
@@ -226,6 +227,8 @@ async fn only_the_tenants_own_origins_may_frame_its_pages() {
     }
 }
 
+const FORM: &str = "application/x-www-form-urlencoded";
+
 #[actix_web::test]
 async fn a_form_reaches_its_handler_after_its_token_was_read() {
     let host = TestHost::installed(routes).await;
@@ -234,7 +237,6 @@ async fn a_form_reaches_its_handler_after_its_token_was_read() {
     let form = |body: String, kind: &'static str| {
         host.send(host.request(Method::POST, "/form").insert_header((header::CONTENT_TYPE, kind)), body.into_bytes())
     };
-    const FORM: &str = "application/x-www-form-urlencoded";
     // signed as atlassian-jwt does it (the form counts as the query), and as others do (it does not)
     for signed in [fields, ""] {
         let token = tenant.token("POST", "/form", signed);

@@ -111,12 +111,10 @@ async fn bad_signatures_at_speed_read_the_store_seldom_and_are_refused_by_what_i
     let refused = join_all((0..20).map(|_| lane())).await.concat();
 
     let reads = store.reads()[first..].to_vec();
-    for pair in reads.windows(2) {
-        let apart = pair[1] - pair[0];
-        // timers are of milliseconds
-        assert!(apart + Duration::from_millis(5) >= INTERVAL, "two reads {apart:?} apart");
-    }
-    assert!(refused.len() >= 40 && reads.len() < refused.len() / 5, "{} {}", refused.len(), reads.len());
+    let span = *reads.last().unwrap() - reads[0];
+    let most = usize::try_from(span.as_millis() / INTERVAL.as_millis()).unwrap() + 2;
+    assert!(reads.len() <= most, "{} reads within {span:?}", reads.len());
+    assert!(refused.len() >= 20 && reads.len() * 4 <= refused.len(), "{} of {}", reads.len(), refused.len());
     for (sent, answered) in refused {
         assert!(reads.iter().any(|read| sent <= *read && *read <= answered), "refused by an older read");
     }

@@ -112,7 +112,6 @@ impl Draft {
             further: Vec::new(),
         };
         match guard {
-            Guard::Page | Guard::Form => {}
             Guard::Context => draft.claims["qsh"] = CONTEXT_QSH.into(),
             // the token of the route may be one of three kinds where the mutation is not of the request
             Guard::Token if class.part == "path" && !class.of_request => match i % 3 {
@@ -126,7 +125,7 @@ impl Draft {
                 1 => draft.claims["qsh"] = CONTEXT_QSH.into(),
                 _ => {}
             },
-            Guard::Token => {}
+            Guard::Page | Guard::Form | Guard::Token => {}
             Guard::Webhook | Guard::Enabled | Guard::Disabled => {
                 draft.body = json!({ "clientKey": actor.tenant.client_key, "eventType": "enabled" }).to_string();
             }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use actix_web::HttpResponse;
 use actix_web::web::{self, ServiceConfig};
 use atlassian_connect_actix::PageContext;
 use atlassian_connect_actix::auth::{ContextJwt, SessionToken};
@@ -83,11 +82,10 @@ impl Guard {
 
     fn routes(self, cfg: &mut ServiceConfig) {
         let route = match self {
-            Self::Page => web::get().to(|_: PageContext| async { HttpResponse::Ok().finish() }),
-            Self::Form => web::post()
-                .to(|_: PageContext, _: web::Form<HashMap<String, String>>| async { HttpResponse::Ok().finish() }),
-            Self::Token => web::get().to(|_: SessionToken| async { HttpResponse::Ok().finish() }),
-            Self::Context => web::get().to(|_: ContextJwt| async { HttpResponse::Ok().finish() }),
+            Self::Page => web::get().to(|_: PageContext| async { "" }),
+            Self::Form => web::post().to(|_: PageContext, _: web::Form<HashMap<String, String>>| async { "" }),
+            Self::Token => web::get().to(|_: SessionToken| async { "" }),
+            Self::Context => web::get().to(|_: ContextJwt| async { "" }),
             _ => return,
         };
         cfg.route("/r/{first}/{second}", route);

@@ -2,6 +2,7 @@
 //! before and after. A mutation changes something that is signed: the token itself, or a part of the request whose hash
 //! by `atlassian-jwt` is another one (`tests/fixtures/mutations.json`).
 
+mod claims;
 mod draft;
 mod guards;
 mod mutations;
