@@ -1,0 +1,14 @@
+//! The add-on over HTTP: a fake host, the real server, real tokens. One binary, a module a theme.
+// what helpers cannot do is a failed test
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+
+#[cfg(target_os = "linux")]
+mod host_attachment;
+mod host_calls;
+mod host_errors;
+mod host_manners;
+mod host_pages;
+mod host_permissions;
+mod host_redirects;
+mod host_ssrf;
+mod host_tokens;
