@@ -347,16 +347,30 @@ impl Addon {
     where
         F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
     {
+        self.serve_with(listener, None, routes)
+    }
+
+    /// The same with so many workers; `None`: one a processor.
+    pub(crate) fn serve_with<F>(
+        &self,
+        listener: TcpListener,
+        workers: Option<usize>,
+        routes: F,
+    ) -> Result<Server, StartError>
+    where
+        F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
+    {
         let addon = self.clone();
-        let server = HttpServer::new(move || App::new().configure(addon.configure(routes.clone())))
+        let mut server = HttpServer::new(move || App::new().configure(addon.configure(routes.clone())))
             .worker_max_blocking_threads(BLOCKING_THREADS)
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(Duration::from_secs(10))
             .shutdown_timeout(SHUTDOWN_SECONDS)
-            .disable_signals()
-            .listen(listener)
-            .map_err(StartError::Server)?;
-        Ok(server.run())
+            .disable_signals();
+        if let Some(workers) = workers {
+            server = server.workers(workers);
+        }
+        Ok(server.listen(listener).map_err(StartError::Server)?.run())
     }
 
     /// Does the usual: listens where the configuration says, serves, and stops gracefully at SIGTERM, SIGINT

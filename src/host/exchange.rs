@@ -41,7 +41,8 @@ pub(super) async fn run(mut request: HostRequest, target: Target) -> Result<Host
     let deadline = Instant::now() + request.timeout;
     let places = request.client.state.outbound.places(request.client.tenant.client_key());
     let late = |_| HostError::Timeout(target.host());
-    let place = timeout_at(deadline, places.acquire_owned()).await.map_err(late)?.ok();
+    // held until the answer begins: whoever collects answers before reading them must not wait for themselves
+    let _place = timeout_at(deadline, places.acquire()).await.map_err(late)?;
     let patience = Instant::now() + retry::BUDGET;
     let mut attempt = 0;
     loop {
@@ -60,7 +61,7 @@ pub(super) async fn run(mut request: HostRequest, target: Target) -> Result<Host
             Some(until) if repeatable && attempt < retry::ATTEMPTS && until < patience.min(deadline) => {
                 sleep_until(until).await;
             }
-            _ => return result.map(|response| HostResponse { _place: place, ..response }),
+            _ => return result,
         }
     }
 }
@@ -84,11 +85,7 @@ async fn follow(request: &mut HostRequest, first: &Target, deadline: Instant) ->
         let Some(location) = location.filter(|_| is_followed(&request.method, response.status)) else {
             return Ok(response);
         };
-        let next = target.follow(location, &base_url)?;
-        if target.url.scheme() == "https" && next.url.scheme() == "http" {
-            return Err(HostError::Redirect { host: target.host(), how: "from https to http" });
-        }
-        target = next;
+        target = target.follow(location, &base_url)?;
     }
     Err(HostError::Redirect { host: target.host(), how: "too often" })
 }
@@ -98,9 +95,9 @@ fn is_followed(method: &Method, status: StatusCode) -> bool {
     matches!(*method, Method::GET | Method::HEAD) && matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
-async fn send(request: &mut HostRequest, target: &Target, deadline: Instant) -> Result<HostResponse, HostError> {
+/// The headers with which `request` goes to `target`, but for those that its body brings.
+pub(super) async fn headers(request: &HostRequest, target: &Target) -> Result<HeaderMap, HostError> {
     let client = &request.client;
-    target.check(&client.state.outbound.guard)?;
     let mut headers = HeaderMap::new();
     for (name, value) in request.headers.iter().filter(|(name, _)| target.is_own || PORTABLE.contains(name)) {
         headers.insert(name.clone(), value.clone());
@@ -113,6 +110,15 @@ async fn send(request: &mut HostRequest, target: &Target, deadline: Instant) -> 
     if !headers.contains_key(header::USER_AGENT) {
         headers.insert(header::USER_AGENT, user_agent(client));
     }
+    Ok(headers)
+}
+
+async fn send(request: &mut HostRequest, target: &Target, deadline: Instant) -> Result<HostResponse, HostError> {
+    let client = &request.client;
+    target.check(&client.state.outbound.guard)?;
+    // a user's token may have to be asked for first
+    let headers = timeout_at(deadline, headers(request, target)).await;
+    let headers = headers.map_err(|_| HostError::Timeout(target.host()))??;
     let mut outgoing = client.state.outbound.guard.client().request(request.method.clone(), target.url.as_str());
     for (name, value) in headers {
         outgoing = outgoing.insert_header((name, value));
@@ -136,12 +142,20 @@ async fn send(request: &mut HostRequest, target: &Target, deadline: Instant) -> 
     Ok(HostResponse {
         status: response.status(),
         headers: response.headers().clone(),
+        announced: announced(&request.method, response.status(), response.headers()),
         body: response.boxed_local(),
         host: target.host(),
         deadline,
         body_limit: request.body_limit,
-        _place: None,
     })
+}
+
+/// The length of the body as it will be read: of a compressed one nobody knows it.
+fn announced(method: &Method, status: StatusCode, headers: &HeaderMap) -> Option<u64> {
+    let has_body = *method != Method::HEAD && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let is_plain = !headers.contains_key(header::CONTENT_ENCODING) && !headers.contains_key(header::TRANSFER_ENCODING);
+    let length = headers.get(header::CONTENT_LENGTH).filter(|_| has_body && is_plain)?;
+    length.to_str().ok()?.parse().ok()
 }
 
 fn failure(error: &SendRequestError, host: String) -> HostError {

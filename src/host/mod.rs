@@ -30,7 +30,7 @@ use actix_web::web;
 
 pub use error::HostError;
 pub use multipart::Multipart;
-pub use request::HostRequest;
+pub use request::{HostRequest, PreparedRequest};
 pub use response::HostResponse;
 
 use crate::auth::Caller;

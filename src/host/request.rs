@@ -33,6 +33,18 @@ pub struct HostRequest {
     problem: Option<HostError>,
 }
 
+/// A request as it goes to the host, see [`HostRequest::prepare`]. `Debug` does not show the credentials.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct PreparedRequest {
+    /// The method.
+    pub method: Method,
+    /// The whole URL.
+    pub url: url::Url,
+    /// The headers, `Authorization` among them.
+    pub headers: HeaderMap,
+}
+
 /// What is sent.
 #[derive(Debug)]
 pub(super) enum Body {
@@ -163,16 +175,32 @@ impl HostRequest {
     /// # Errors
     /// [`HostError`] when there is no answer.
     pub async fn send(mut self) -> Result<HostResponse, HostError> {
+        let target = self.finish()?;
+        // boxed: a handler holds several of these, and each is large
+        Box::pin(exchange::run(self, target)).await
+    }
+
+    /// What [`HostRequest::send`] would send, signed, without sending it: to look at, or for another client to send.
+    /// A user's token is asked for. The body's length, and a multipart's type, are set when it is sent.
+    ///
+    /// # Errors
+    /// [`HostError::Url`], [`HostError::Request`], [`HostError::Token`].
+    pub async fn prepare(mut self) -> Result<PreparedRequest, HostError> {
+        let target = self.finish()?;
+        let headers = exchange::headers(&self, &target).await?;
+        Ok(PreparedRequest { method: self.method, url: target.url, headers })
+    }
+
+    fn finish(&mut self) -> Result<Target, HostError> {
         if let Some(problem) = self.problem.take() {
             return Err(problem);
         }
-        let target = self.target.clone()?;
         if matches!(self.method, Method::GET | Method::HEAD) {
             // hosts refuse a GET with a body (Atlassian's CHANGE-2328)
             self.body = Body::Empty;
             self.headers.remove(header::CONTENT_TYPE);
         }
-        exchange::run(self, target).await
+        self.target.clone()
     }
 
     pub(super) fn into_parts(self) -> (HostClient, Result<url::Url, HostError>) {

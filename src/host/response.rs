@@ -7,7 +7,6 @@ use actix_web::web::{Bytes, BytesMut};
 use futures_util::stream::LocalBoxStream;
 use futures_util::{Stream, StreamExt as _};
 use serde::de::DeserializeOwned;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::HostError;
@@ -15,7 +14,7 @@ use super::HostError;
 /// How much of an error's body is told.
 const ERROR_BODY: usize = 2048;
 
-/// An answer whose body is still to be read. Dropping it frees its place among the tenant's requests.
+/// An answer whose body is still to be read.
 pub struct HostResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
@@ -23,7 +22,8 @@ pub struct HostResponse {
     pub(super) host: String,
     pub(super) deadline: Instant,
     pub(super) body_limit: usize,
-    pub(super) _place: Option<OwnedSemaphorePermit>,
+    /// What is still to come, in bytes, where the host announced it.
+    pub(super) announced: Option<u64>,
 }
 
 impl std::fmt::Debug for HostResponse {
@@ -105,15 +105,21 @@ impl HostResponse {
     pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, HostError>> {
         futures_util::stream::unfold(Some(self), |response| async move {
             let mut response = response?;
-            let chunk = match tokio::time::timeout_at(response.deadline, response.body.next()).await {
-                Ok(None) => return None,
-                Ok(Some(Ok(chunk))) => return Some((Ok(chunk), Some(response))),
-                Ok(Some(Err(error))) => {
-                    HostError::Unreachable { host: response.host.clone(), reason: error.to_string() }
+            let host = response.host.clone();
+            let error = match tokio::time::timeout_at(response.deadline, response.body.next()).await {
+                // the client takes a connection that ends for a body that ends
+                Ok(None) if response.announced.is_some_and(|rest| rest > 0) => {
+                    HostError::Unreachable { host, reason: "the answer breaks off".into() }
                 }
-                Err(_) => HostError::Timeout(response.host.clone()),
+                Ok(None) => return None,
+                Ok(Some(Ok(chunk))) => {
+                    response.announced = response.announced.map(|rest| rest.saturating_sub(chunk.len() as u64));
+                    return Some((Ok(chunk), Some(response)));
+                }
+                Ok(Some(Err(error))) => HostError::Unreachable { host, reason: error.to_string() },
+                Err(_) => HostError::Timeout(host),
             };
-            Some((Err(chunk), None))
+            Some((Err(error), None))
         })
     }
 }

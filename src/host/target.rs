@@ -35,7 +35,12 @@ impl Target {
     pub(super) fn follow(&self, location: &str, base_url: &str) -> Result<Self, HostError> {
         let base = Url::parse(base_url).map_err(|_| HostError::Url("the tenant's base URL is none".into()))?;
         let next = self.url.join(location).map_err(|error| HostError::Url(error.to_string()))?;
-        Self::of(next, &base)
+        let next = Self::of(next, &base)?;
+        if self.url.scheme() == "https" && next.url.scheme() == "http" {
+            return Err(HostError::Redirect { host: self.host(), how: "from https to http" });
+        }
+        // another origin that sends back would choose what is signed
+        Ok(Self { is_own: self.is_own && next.is_own, ..next })
     }
 
     fn of(mut url: Url, base: &Url) -> Result<Self, HostError> {
@@ -105,12 +110,20 @@ mod tests {
             ("/c", "https://site.atlassian.net/c", true),
             ("c", "https://site.atlassian.net/a/c", true),
             ("//evil.example", "https://evil.example/", false),
-            ("http://site.atlassian.net/", "http://site.atlassian.net/", false),
+            ("//site.atlassian.net/c", "https://site.atlassian.net/c", true),
             ("https://site.atlassian.net:444/", "https://site.atlassian.net:444/", false),
         ] {
             let next = start.follow(location, base).unwrap();
             assert_eq!((next.url.as_str(), next.is_own), (full, is_own), "{location}");
         }
+        for down in ["http://site.atlassian.net/", "http://evil.example/", "HTTP://site.atlassian.net:443/"] {
+            assert!(matches!(start.follow(down, base), Err(HostError::Redirect { .. })), "{down}");
+        }
+        let up =
+            Target::new("http://site.example", "/a").unwrap().follow("https://site.example/", "http://site.example");
+        assert!(!up.unwrap().is_own, "another scheme is another origin");
+        let away = start.follow("https://evil.example", base).unwrap();
+        assert!(!away.follow("https://site.atlassian.net/b", base).unwrap().is_own, "there and back");
         assert!(start.follow("javascript:alert(1)", base).is_err());
         assert!(start.follow("file:///etc/passwd", base).is_err());
     }

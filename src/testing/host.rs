@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
+use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
 use actix_web::http::{Method, header};
@@ -9,7 +10,8 @@ use actix_web::web::ServiceConfig;
 use awc::{Client, ClientRequest};
 use serde_json::Value;
 
-use super::{KeyServer, Reply, TestTenant, claims_for, must};
+use super::journal::Journal;
+use super::{KeyServer, Reply, TestTenant, TokenServer, claims_for, must, rest};
 use crate::addon::{Addon, AddonBuilder};
 use crate::config::{Config, Vars};
 
@@ -22,6 +24,7 @@ pub struct TestHostBuilder {
     base_path: String,
     addon: AddonBuilder,
     prepare: Vec<Preparation>,
+    workers: Option<usize>,
 }
 
 impl std::fmt::Debug for TestHostBuilder {
@@ -66,12 +69,22 @@ impl TestHostBuilder {
         self
     }
 
+    /// How many threads serve the add-on; as many as there are processors.
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
     /// Starts the add-on with its real server on a free port of the loopback interface.
     pub async fn start<F>(self, routes: F) -> TestHost
     where
         F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
     {
         let keys = KeyServer::start();
+        let journal = Arc::new(Journal::default());
+        let tokens = TokenServer::start(&journal);
+        let tenant = rest::serve(&journal);
         let listener = must(TcpListener::bind(("127.0.0.1", 0)), "no port for the add-on");
         let port = must(listener.local_addr(), "no address").port();
         let base_url = format!("http://127.0.0.1:{port}{}", self.base_path);
@@ -81,6 +94,9 @@ impl TestHostBuilder {
             ("AC_LOCAL_BASE_URL".to_owned(), base_url.clone()),
             ("DATABASE_URL".to_owned(), "memory:".to_owned()),
             ("CONNECT_KEYS_CDN_URL".to_owned(), keys.url().to_owned()),
+            ("AC_AUTHORIZATION_SERVER_URL".to_owned(), tokens.url().to_owned()),
+            // production's default, and the sites of this host: an address must be named to be called
+            ("AC_HOST_WHITELIST".to_owned(), "*.atlassian.net,127.0.0.1".to_owned()),
         ]);
         vars.extend(self.vars);
         let vars: Vars = vars.into_iter().collect();
@@ -89,15 +105,19 @@ impl TestHostBuilder {
         for prepare in self.prepare {
             prepare(&addon);
         }
-        let server = must(addon.serve(listener, routes), "the add-on does not serve");
+        // nobody else has it: nothing is there yet
+        let _ = journal.addon_key.set(addon.state().descriptor().key().to_owned());
+        let server = must(addon.serve_with(listener, self.workers, routes), "the add-on does not serve");
         let handle = server.handle();
         actix_web::rt::spawn(server);
         TestHost {
             addon,
             keys,
+            tokens,
+            journal,
             handle,
             base_url: base_url.trim_end_matches('/').to_owned(),
-            tenant: TestTenant::new(),
+            tenant,
             client: Client::builder().disable_redirects().timeout(std::time::Duration::from_secs(20)).finish(),
         }
     }
@@ -107,6 +127,8 @@ impl TestHostBuilder {
 pub struct TestHost {
     addon: Addon,
     keys: KeyServer,
+    tokens: TokenServer,
+    pub(super) journal: Arc<Journal>,
     handle: ServerHandle,
     base_url: String,
     tenant: TestTenant,
@@ -129,6 +151,7 @@ impl TestHost {
             base_path: String::new(),
             addon: Addon::builder(),
             prepare: Vec::new(),
+            workers: None,
         }
     }
 
@@ -150,7 +173,7 @@ impl TestHost {
         host
     }
 
-    /// The first site. For others: [`TestTenant::new`], then [`TestHost::install`].
+    /// The first site. For others: [`TestHost::new_tenant`], then [`TestHost::install`].
     #[must_use]
     pub fn tenant(&self) -> TestTenant {
         self.tenant.clone()
@@ -166,6 +189,12 @@ impl TestHost {
     #[must_use]
     pub fn keys(&self) -> &KeyServer {
         &self.keys
+    }
+
+    /// The authorization server.
+    #[must_use]
+    pub fn tokens(&self) -> &TokenServer {
+        &self.tokens
     }
 
     /// The base URL of the add-on, without a trailing slash.
@@ -252,7 +281,13 @@ impl TestHost {
 
     /// Sends `installed`, signed by the install key.
     pub async fn try_install(&self, tenant: &TestTenant) -> Reply {
-        self.lifecycle("/installed", tenant, "installed").await
+        // the add-on may call the site before it has answered
+        let before = self.journal.know(tenant);
+        let reply = self.lifecycle("/installed", tenant, "installed").await;
+        if let Some(before) = before.filter(|_| reply.status >= 300) {
+            self.journal.know(&before);
+        }
+        reply
     }
 
     /// Sends `uninstalled`, signed by the install key.

@@ -19,21 +19,52 @@
 //! # });
 //! ```
 //!
+//! The other way round it answers what the add-on asks of its site. Credentials are proven as Atlassian proves them, a
+//! request whose signature or token does not hold is answered 401:
+//!
+//! ```
+//! use actix_web::{get, web::{Json, ServiceConfig}};
+//! use atlassian_connect_actix::{Error, auth::ConnectJwt, testing::{By, TestHost}};
+//! use serde_json::{Value, json};
+//!
+//! #[get("/projects")]
+//! async fn projects(caller: ConnectJwt) -> Result<Json<Value>, Error> {
+//!     let user = caller.host().as_user(caller.account_id()?);
+//!     Ok(Json(user.get("/rest/api/3/project/search").query([("maxResults", 1)]).send().await?.json().await?))
+//! }
+//!
+//! # actix_web::rt::System::new().block_on(async {
+//! let host = TestHost::installed(|cfg: &mut ServiceConfig| { cfg.service(projects); }).await;
+//! host.stub_get("/rest/api/3/project/search", json!({ "values": [{ "key": "A" }] }));
+//!
+//! let reply = host.open_iframe("/projects").await;
+//! assert_eq!(reply.json()["values"][0]["key"], "A");
+//!
+//! let [call] = host.calls().try_into().unwrap();
+//! assert_eq!((call.query.as_str(), call.by), ("maxResults=1", By::User(host.tenant().account_id)));
+//! # });
+//! ```
+//!
 //! Its functions panic when the fake host itself cannot do its work: that is a failed test.
 // a test that cannot go on has failed; nothing here runs in an add-on that serves
 #![allow(clippy::missing_panics_doc)]
 
 mod host;
+mod journal;
 mod key_server;
 mod reply;
+mod rest;
 mod routes;
 mod tenant;
+mod token_server;
 
 pub use host::{TestHost, TestHostBuilder};
+pub use journal::{By, HostCall};
 pub use key_server::{KeyAnswer, KeyServer};
 pub use reply::Reply;
 pub use routes::assert_descriptor_routes;
 pub use tenant::{TestTenant, claims_for};
+pub use token_server::{TokenAnswer, TokenServer};
 
 /// The value, or a failed test that says what could not be done.
 #[track_caller]

@@ -15,7 +15,7 @@ pub struct TestTenant {
     pub client_key: String,
     /// Change it and install again to rotate it.
     pub shared_secret: String,
-    /// `https://site-1.atlassian.net`.
+    /// `https://site-1.atlassian.net`; where the host answers, `http://127.0.0.1:…`. A Confluence site's ends in `/wiki`.
     pub base_url: String,
     /// The user who looks at the pages.
     pub account_id: String,
@@ -26,7 +26,8 @@ pub struct TestTenant {
 }
 
 impl TestTenant {
-    /// A site that no other one is mistaken for.
+    /// A site that no other one is mistaken for. Nothing answers at its base URL: see
+    /// [`super::TestHost::new_tenant`] for one with a REST API.
     #[must_use]
     pub fn new() -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(1);
@@ -48,7 +49,7 @@ impl TestTenant {
             "key": self.key.as_deref().unwrap_or(addon_key),
             "clientKey": self.client_key,
             "sharedSecret": self.shared_secret,
-            "oauthClientId": format!("oauth-{}", self.client_key),
+            "oauthClientId": self.oauth_client_id(),
             "baseUrl": self.base_url,
             "displayUrl": self.base_url,
             "productType": "jira",
@@ -59,6 +60,12 @@ impl TestTenant {
             payload["installationId"] = id.as_str().into();
         }
         payload
+    }
+
+    /// By which the authorization server knows the installation.
+    #[must_use]
+    pub fn oauth_client_id(&self) -> String {
+        format!("oauth-{}", self.client_key)
     }
 
     /// The claims of a token for one request: `path` below the add-on's base URL, `query` as it is sent. Change them and

@@ -6,6 +6,16 @@
 
 mod answers;
 mod auth;
+#[cfg(target_os = "linux")]
+mod host_attachment;
+mod host_calls;
+mod host_errors;
+mod host_manners;
+mod host_pages;
+mod host_permissions;
+mod host_redirects;
+mod host_ssrf;
+mod host_tokens;
 mod hostile;
 mod install;
 mod install_keys;
