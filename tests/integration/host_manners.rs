@@ -60,7 +60,7 @@ async fn what_may_be_repeated_is_repeated_and_nothing_else() {
             let calls = host.calls().split_off(seen);
             let expected = if is_repeated { (200, 3) } else { (status, 1) };
             assert_eq!((response.status().as_u16(), calls.len()), expected, "{what} {status}");
-            let whole = calls.iter().all(|call| call.body == calls[0].body && call.header("authorization") != "");
+            let whole = calls.iter().all(|call| call.body == calls[0].body && !call.header("authorization").is_empty());
             assert!(whole, "{what} {status}: the same each time, signed each time");
         }
     }
