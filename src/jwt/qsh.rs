@@ -6,7 +6,7 @@
 //!
 //! Hosts differ in the order of names and of repeated values where the encoded and the decoded order are not the same,
 //! and in whether a form belongs to the query. Each of these is a reading of the *whole* request, none leaves a
-//! parameter out, so [`matches`] takes any of them.
+//! parameter out, so [`matches()`] takes any of them.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
