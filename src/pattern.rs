@@ -33,7 +33,8 @@ fn push_literal(pattern: &mut String, path: &str) {
     let mut bytes = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();
     while let Some((first, after)) = rest.split_first() {
-        let digits = after.get(..2).filter(|_| *first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+        let digits = after.get(..2).filter(|digits| *first == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
+        let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
         match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
             Some(byte) if !b"%/+".contains(&byte) => {
                 bytes.push(byte);
@@ -84,6 +85,7 @@ mod tests {
             ("/a%7Bb%7Dc", "/a%7bb%7dc"),
             ("/{{}}%2F{x}", "/{{}}%2F{x}"),
             ("/a%20b", "/%61%20b"),
+            ("/a%+1", "/a%+1"),
             ("/a%2Fb%25%2B+", "/a%2Fb%25%2B+"),
         ] {
             let sent = actix_web::dev::Url::new(sent.parse().unwrap());

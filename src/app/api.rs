@@ -56,7 +56,9 @@ async fn ask(request: HostRequest) -> Result<Json<Answer>, Error> {
 
 #[cfg(test)]
 mod tests {
-    use atlassian_connect_actix::testing::TestHost;
+    use actix_web::http::Method;
+    use atlassian_connect_actix::testing::{By, TestHost};
+    use serde_json::json;
 
     #[actix_web::test]
     async fn a_page_calls_back_with_its_session_token() {
@@ -69,10 +71,35 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn the_host_is_asked_who_the_user_is_as_that_user() {
+        let host = TestHost::installed(crate::app::routes).await;
+        host.stub_get("/rest/api/3/myself", json!({ "displayName": "Mia" }));
+
+        let reply = host.call_with_session("/api/me").await;
+
+        assert_eq!(reply.json(), json!({ "status": 200, "body": { "displayName": "Mia" } }));
+        assert_eq!(host.calls()[0].by, By::User(host.tenant().account_id));
+    }
+
+    #[actix_web::test]
+    async fn an_issue_is_created_by_the_add_on() {
+        let host = TestHost::installed(crate::app::routes).await;
+        host.stub_post("/rest/api/3/issue", json!({ "key": "JRA-1" }));
+        let issue = json!({ "fields": { "summary": "Zoë ☃" } });
+
+        let token = host.session_token(&host.tenant()).await;
+        let reply = host.call(Method::POST, "/api/issues", &token, Some(&issue)).await;
+
+        assert_eq!(reply.json()["body"]["key"], "JRA-1");
+        let [call] = host.calls().try_into().unwrap();
+        assert_eq!((call.by.clone(), call.json()), (By::Addon, issue));
+    }
+
+    #[actix_web::test]
     async fn nobody_calls_without_a_token() {
         let host = TestHost::installed(crate::app::routes).await;
         assert_eq!(host.get("/api/session").await.status, 401);
         assert_eq!(host.get("/api/me").await.status, 401);
-        assert_eq!(host.post("/api/issues", &serde_json::json!({ "fields": {} })).await.status, 401);
+        assert_eq!(host.post("/api/issues", &json!({ "fields": {} })).await.status, 401);
     }
 }

@@ -47,6 +47,7 @@ pub async fn admin(page: PageContext<Authorized<SiteAdmin>>) -> View<Admin> {
 #[cfg(test)]
 mod tests {
     use atlassian_connect_actix::testing::TestHost;
+    use serde_json::json;
 
     #[actix_web::test]
     async fn the_base_url_leads_to_the_descriptor() {
@@ -67,5 +68,14 @@ mod tests {
         assert_eq!(context["token"], page.header("x-acpt"));
 
         assert_eq!(host.get("/hello-world").await.status, 401);
+    }
+
+    #[actix_web::test]
+    async fn the_settings_are_for_whom_the_host_lets_administer() {
+        for (granted, status) in [(json!(["ADMINISTER"]), 200), (json!([]), 403)] {
+            let host = TestHost::installed(crate::app::routes).await;
+            host.stub_post("/rest/api/3/permissions/check", json!({ "globalPermissions": granted }));
+            assert_eq!(host.open_iframe("/admin").await.status, status);
+        }
     }
 }

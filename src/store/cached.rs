@@ -15,6 +15,9 @@ use crate::flight::Flights;
 /// How often the store is read at most for one tenant whose tokens do not verify.
 const READ_INTERVAL: Duration = Duration::from_millis(200);
 
+/// Tenants whose reads are counted at most; an entry lives for the interval only.
+const READS: u64 = 100_000;
+
 /// The installations of one clientKey, newest first: more than one only where ACE left duplicate rows.
 pub type Candidates = Arc<[Arc<Tenant>]>;
 
@@ -50,7 +53,8 @@ impl Tenants {
         Self {
             store,
             cache: Cache::builder().max_capacity(config.capacity).time_to_live(config.ttl).build(),
-            begun: Cache::builder().max_capacity(config.capacity).time_to_live(READ_INTERVAL).build(),
+            // a bound of its own: without a cache the reads are limited all the same
+            begun: Cache::builder().max_capacity(READS).time_to_live(READ_INTERVAL).build(),
             flights: Flights::new(),
             writes: AtomicU64::new(0),
             filling: Mutex::new(()),
