@@ -38,6 +38,7 @@ postgres-tests:
     #!/usr/bin/env bash
     set -euo pipefail
     dir=$(mktemp -d)
+    chmod 755 "$dir" # the servers in it run as a user of their own
     trap '.ci/postgres stop "$dir"' EXIT
     # in two steps: eval would hide a failure
     settings=$(.ci/postgres start "$dir")
