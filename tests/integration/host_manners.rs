@@ -98,7 +98,7 @@ async fn nobody_waits_beyond_the_budget() {
     let host = installed().await;
     let client = client(&host, &host.tenant()).await;
     let begun = Instant::now();
-    busy(&host, &Method::GET, 99, 429, ("Retry-After", "60".into()));
+    busy(&host, &Method::GET, 99, 429, ("Retry-After", "12".into()));
     assert_eq!(client.get("/busy").send().await.unwrap().status(), 429, "longer than the budget");
     busy(&host, &Method::GET, 99, 503, ("Retry-After", "3".into()));
     let request = client.get("/busy").timeout(Duration::from_secs(2));

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::http::Method;
 use actix_web::web::{self, Json, ServiceConfig};
@@ -230,8 +230,10 @@ async fn waiting_for_a_token_counts_as_waiting() {
     host.stub(Method::GET, "/x", |_| async { HttpResponse::Ok().finish() });
     host.tokens().answer(TokenAnswer::Late(Duration::from_secs(5)));
     let user = client(&host, &host.tenant()).await.as_user("mia");
+    let begun = Instant::now();
     let error = user.get("/x").timeout(Duration::from_millis(100)).send().await.unwrap_err();
     assert!(matches!(error, HostError::Timeout(_)), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     // whoever comes next is not held up by the one that gave up
     host.tokens().answer(TokenAnswer::Token);
     assert_eq!(user.get("/x").send().await.unwrap().status(), 200);
