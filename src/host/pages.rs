@@ -3,7 +3,9 @@
 //! Source: Atlassian, REST API documentation of Jira (`startAt`, `nextPageToken`) and Confluence (`_links.next`).
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
+use actix_web::http::header::HeaderMap;
 use futures_util::{Stream, stream};
 use serde_json::Value;
 use url::Url;
@@ -12,6 +14,9 @@ use super::{HostClient, HostError, HostRequest};
 
 struct Cursor {
     client: HostClient,
+    headers: HeaderMap,
+    timeout: Duration,
+    body_limit: usize,
     items: &'static str,
     next: Option<Url>,
     taken: VecDeque<Value>,
@@ -19,7 +24,8 @@ struct Cursor {
 
 impl HostRequest {
     /// The items of every page, one after the other; `items` is the member of the answer that lists them (`values`,
-    /// `issues`, `results`). It ends after the first error.
+    /// `issues`, `results`). Each page is asked for by GET, with this request's headers and limits. It ends after the
+    /// first error.
     ///
     /// ```no_run
     /// # use atlassian_connect_actix::host::{HostClient, HostError};
@@ -34,8 +40,10 @@ impl HostRequest {
     /// # }
     /// ```
     pub fn items(self, items: &'static str) -> impl Stream<Item = Result<Value, HostError>> {
+        let (headers, timeout, body_limit) = (self.headers.clone(), self.timeout, self.body_limit);
         let (client, start) = self.into_parts();
-        let cursor = start.map(|url| Cursor { client, items, next: Some(url), taken: VecDeque::new() });
+        let taken = VecDeque::new();
+        let cursor = start.map(|url| Cursor { client, headers, timeout, body_limit, items, next: Some(url), taken });
         stream::unfold(Some(cursor), |cursor| async move {
             let mut cursor = match cursor? {
                 Ok(cursor) => cursor,
@@ -56,7 +64,9 @@ impl Cursor {
                 return Ok(Some(item));
             }
             let Some(url) = self.next.take() else { return Ok(None) };
-            let mut page: Value = self.client.get(url.as_str()).send().await?.json().await?;
+            let mut request = self.client.get(url.as_str()).timeout(self.timeout).body_limit(self.body_limit);
+            request.headers.clone_from(&self.headers);
+            let mut page: Value = request.send().await?.json().await?;
             let Some(Value::Array(items)) = page.get_mut(self.items).map(Value::take) else {
                 return Err(HostError::Answer(format!("it has no list called {}", self.items)));
             };

@@ -38,7 +38,8 @@ async fn comes_as_taken(host: &TestHost) {
     let client = client(host, &host.tenant()).await;
     let before = host.calls().len();
     let pages = || host.calls().len() - before;
-    let mut items = pin!(client.get("/list").query([("maxResults", 2)]).items("values"));
+    let request = client.get("/list").query([("maxResults", 2)]).header("X-ExperimentalApi", "opt-in");
+    let mut items = pin!(request.items("values"));
     assert_eq!(pages(), 0, "a stream that nobody asks does nothing");
     for (number, expected_pages) in [(0, 1), (1, 1), (2, 2), (3, 2), (4, 3)] {
         assert_eq!(items.try_next().await.unwrap(), Some(json!(number)));
@@ -46,6 +47,9 @@ async fn comes_as_taken(host: &TestHost) {
     }
     assert_eq!(items.try_next().await.unwrap(), None);
     assert_eq!(pages(), 3);
+    for call in &host.calls()[before..] {
+        assert_eq!(call.header("x-experimentalapi"), "opt-in", "the request's own headers go with each page");
+    }
     assert_eq!(host.problems(), [""; 0]);
 }
 
