@@ -76,7 +76,7 @@ struct Answer {
 }
 
 impl Answer {
-    fn expect(self, what: &'static str, expected: impl Fn(StatusCode) -> bool) -> Result<Self, UpmError> {
+    fn with_status(self, what: &'static str, expected: impl Fn(StatusCode) -> bool) -> Result<Self, UpmError> {
         match self.status {
             status if expected(status) => Ok(self),
             status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => Err(UpmError::Credentials(status)),
@@ -90,13 +90,13 @@ impl Answer {
 /// # Errors
 /// [`UpmError`].
 pub async fn register(site: &Site, descriptor_url: &str, key: &str, again: bool) -> Result<Outcome, UpmError> {
-    let settings = get(site, SETTINGS).await?.expect("its settings", |status| status.is_success())?;
+    let settings = get(site, SETTINGS).await?.with_status("its settings", |status| status.is_success())?;
     let named = |setting: &&Value| setting["key"] == DEVELOPMENT_MODE;
     let mode = settings.body["settings"].as_array().and_then(|settings| settings.iter().find(named));
     if mode.is_none_or(|mode| mode["value"] != true) {
         return Err(UpmError::DevelopmentMode);
     }
-    let plugins = get(site, PLUGINS).await?.expect("the list of its apps", |status| status.is_success())?;
+    let plugins = get(site, PLUGINS).await?.with_status("the list of its apps", |status| status.is_success())?;
     let is_installed = plugins.body["plugins"].as_array().is_some_and(|all| all.iter().any(|one| one["key"] == key));
     if is_installed && !again {
         return Ok(Outcome::AlreadyInstalled);
@@ -105,7 +105,7 @@ pub async fn register(site: &Site, descriptor_url: &str, key: &str, again: bool)
     let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("token", token).finish();
     let request = client().post(format!("{}?{query}", site.url(PLUGINS))).content_type(INSTALL_TYPE);
     let answer = send(site, request, json!({ "pluginUri": descriptor_url }).to_string()).await?;
-    let answer = answer.expect("the installation", |status| status == StatusCode::ACCEPTED)?;
+    let answer = answer.with_status("the installation", |status| status == StatusCode::ACCEPTED)?;
     finished(site, answer.body).await
 }
 
@@ -130,7 +130,7 @@ async fn finished(site: &Site, mut task: Value) -> Result<Outcome, UpmError> {
             task = json!({ "pingAfter": 0 });
             continue;
         }
-        task = answer.expect("the state of the installation", |status| status.is_success())?.body;
+        task = answer.with_status("the state of the installation", |status| status.is_success())?.body;
         if task.pointer("/status/done") == Some(&Value::Bool(true)) {
             // a task that is done is one that failed: one that succeeds leads to the add-on itself
             let reason = task.pointer("/status/errorMessage").or_else(|| task.pointer("/status/subCode"));
@@ -149,7 +149,7 @@ async fn finished(site: &Site, mut task: Value) -> Result<Outcome, UpmError> {
 pub async fn deregister(site: &Site, key: &str) -> Result<(), UpmError> {
     let request = client().delete(site.url(&format!("{PLUGINS}{key}-key")));
     let answer = send(site, request, String::new()).await?;
-    answer.expect("the removal", |status| status.is_success() || status == StatusCode::NOT_FOUND).map(drop)
+    answer.with_status("the removal", |status| status.is_success() || status == StatusCode::NOT_FOUND).map(drop)
 }
 
 fn client() -> awc::Client {
