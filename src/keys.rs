@@ -61,10 +61,21 @@ impl InstallKeys {
     /// # Errors
     /// [`KeyError`].
     pub async fn get(&self, kid: &str, host: &str) -> Result<PublicKey, KeyError> {
+        self.get_from(self.servers(host), kid).await
+    }
+
+    /// The key `kid` of one server alone.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub async fn get_of_server(&self, server: &str, kid: &str) -> Result<PublicKey, KeyError> {
+        self.get_from(vec![server.to_owned()], kid).await
+    }
+
+    async fn get_from(&self, servers: Vec<String>, kid: &str) -> Result<PublicKey, KeyError> {
         if !is_key_id(kid) {
             return Err(KeyError::Id);
         }
-        let servers = self.servers(host);
         // a key of one server says nothing about another server's
         let id = format!("{}/{kid}", servers.first().map_or("", String::as_str));
         if let Some(key) = self.keys.get(&id) {

@@ -17,6 +17,7 @@ pub mod store;
 
 pub mod events;
 pub mod keys;
+pub mod local_host;
 pub mod outbound;
 pub mod state;
 
@@ -35,6 +36,11 @@ pub mod error_page;
 pub mod middleware;
 
 pub mod registration;
+
+pub mod fake_host;
+
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 
 pub mod addon;
 pub mod cli;

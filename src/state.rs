@@ -1,7 +1,7 @@
 //! What every worker shares: configuration, descriptor, tenants, keys, events.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
@@ -11,6 +11,7 @@ use crate::descriptor::Descriptor;
 use crate::error::Error;
 use crate::events::Events;
 use crate::keys::InstallKeys;
+use crate::local_host::LocalHost;
 use crate::outbound::Outbound;
 use crate::store::Tenants;
 use crate::transport::Guard;
@@ -77,6 +78,7 @@ pub struct State {
     /// How errors are shown.
     pub errors: ErrorRendering,
     host_script_url: String,
+    local_host: OnceLock<LocalHost>,
     descriptor: RwLock<Arc<Descriptor>>,
 }
 
@@ -95,6 +97,7 @@ impl State {
             host_script_url: config.host_script_url.clone().unwrap_or_else(|| default.to_owned()),
             install_keys: InstallKeys::new(config.install_keys_url.clone()),
             outbound: Outbound::new(Guard::new(config.environment.is_production().then(|| config.whitelist.clone()))),
+            local_host: OnceLock::new(),
             descriptor: RwLock::new(Arc::new(descriptor)),
             config,
             tenants,
@@ -107,6 +110,26 @@ impl State {
     #[must_use]
     pub fn descriptor(&self) -> Arc<Descriptor> {
         Arc::clone(&self.descriptor.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The host that runs in this process, if one does.
+    #[must_use]
+    pub fn local_host(&self) -> Option<&LocalHost> {
+        self.local_host.get()
+    }
+
+    /// The host that runs in this process, where a site's base URL is of it.
+    #[must_use]
+    pub fn local_host_of(&self, base_url: &str) -> Option<&LocalHost> {
+        self.local_host().filter(|host| host.has(base_url))
+    }
+
+    /// Makes a host of this process known. There is one at most: a second one is given back.
+    ///
+    /// # Errors
+    /// The second one.
+    pub fn announce_local_host(&self, host: LocalHost) -> Result<(), LocalHost> {
+        self.local_host.set(host)
     }
 
     /// The bridge's script for the add-on's pages.

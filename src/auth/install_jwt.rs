@@ -60,7 +60,12 @@ impl InstallJwt {
         }
         // all that costs nothing comes before the key is fetched
         check_claims(&state, &request, unverified.claims(), &installation)?;
-        let key = state.install_keys.get(kid, &host).await.map_err(|error| match error {
+        let local = installation.base_url.as_deref().and_then(|url| state.local_host_of(url));
+        let key = match local {
+            Some(local) => state.install_keys.get_of_server(&local.install_keys_url, kid).await,
+            None => state.install_keys.get(kid, &host).await,
+        };
+        let key = key.map_err(|error| match error {
             KeyError::Unavailable(_) => Error::Unavailable { detail: error.to_string() },
             _ => refuse(error.to_string()).into(),
         })?;

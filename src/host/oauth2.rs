@@ -182,6 +182,9 @@ fn refusal(status: StatusCode, body: &[u8]) -> TokenError {
 ///
 /// Source: atlassian-connect-express 11.5.3, `lib/internal/oauth2.js` (names of the servers alone).
 fn server(state: &State, tenant: &Tenant) -> String {
+    if let Some(local) = state.local_host_of(tenant.base_url()) {
+        return local.authorization_server_url.clone();
+    }
     if let Some(url) = &state.config.authorization_server_url {
         return url.as_str().trim_end_matches('/').to_owned();
     }

@@ -79,6 +79,12 @@ impl Audience {
     pub fn first(&self) -> Option<&str> {
         self.0.first().map(String::as_str)
     }
+
+    /// Whether `name` is the audience, and nobody else is.
+    #[must_use]
+    pub fn is_only(&self, name: &str) -> bool {
+        self.0 == [name]
+    }
 }
 
 impl<'de> Deserialize<'de> for Audience {

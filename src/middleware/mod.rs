@@ -8,6 +8,8 @@ mod span;
 
 pub use span::RequestSpan;
 
+use std::time::Instant;
+
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::PayloadError;
@@ -16,6 +18,7 @@ use actix_web::middleware::Next;
 use actix_web::{ResponseError as _, web};
 
 use crate::error::Error;
+use crate::local_host::Exchange;
 use crate::state::State;
 
 /// The middleware of the add-on's scope.
@@ -27,6 +30,7 @@ pub async fn around<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let start = Instant::now();
     let response = match body::buffer(&mut request, state.config.limits.body).await {
         Ok(()) => next.call(request).await?.map_into_boxed_body(),
         // `into_response` would drop the error from the response
@@ -38,6 +42,15 @@ pub async fn around<B: MessageBody + 'static>(
         Outcome::Error(error) => errors::answer(&state, response, error),
     };
     headers::add(&mut response, &outcome);
+    if let Some(local) = state.local_host() {
+        let error = match &outcome {
+            Outcome::Error(error) => Some(error),
+            Outcome::Answer => None,
+        };
+        let (status, took) = (response.status().as_u16(), start.elapsed());
+        let (request, headers) = (response.request(), response.headers());
+        (local.observer)(&Exchange { request, status, headers, error, took });
+    }
     Ok(response)
 }
 

@@ -11,9 +11,10 @@ use awc::{Client, ClientRequest};
 use serde_json::Value;
 
 use super::journal::Journal;
-use super::{KeyServer, Reply, TestTenant, TokenServer, claims_for, must, rest};
+use super::{KeyServer, Reply, TokenServer, rest};
 use crate::addon::{Addon, AddonBuilder};
 use crate::config::{Config, Vars};
+use crate::fake_host::{TestTenant, claims_for, must};
 
 type Preparation = Box<dyn FnOnce(&Addon)>;
 
@@ -105,8 +106,7 @@ impl TestHostBuilder {
         for prepare in self.prepare {
             prepare(&addon);
         }
-        // nobody else has it: nothing is there yet
-        let _ = journal.addon_key.set(addon.state().descriptor().key().to_owned());
+        journal.ledger.name_addon(addon.state().descriptor().key());
         let server = must(addon.serve_with(listener, self.workers, routes), "the add-on does not serve");
         let handle = server.handle();
         actix_web::rt::spawn(server);
@@ -282,10 +282,10 @@ impl TestHost {
     /// Sends `installed`, signed by the install key.
     pub async fn try_install(&self, tenant: &TestTenant) -> Reply {
         // the add-on may call the site before it has answered
-        let before = self.journal.know(tenant);
+        let before = self.journal.ledger.know(tenant);
         let reply = self.lifecycle("/installed", tenant, "installed").await;
         if let Some(before) = before.filter(|_| reply.status >= 300) {
-            self.journal.know(&before);
+            self.journal.ledger.know(&before);
         }
         reply
     }

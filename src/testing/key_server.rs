@@ -8,11 +8,10 @@ use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use serde_json::Value;
 
-use super::must;
-use crate::jwt::RsaSigner;
+use crate::fake_host::{InstallKey, must};
 
 /// One key pair a process: making one takes longer than most tests.
-static SIGNER: LazyLock<RsaSigner> = LazyLock::new(|| must(RsaSigner::generate(), "no key pair"));
+static KEY: LazyLock<InstallKey> = LazyLock::new(|| must(InstallKey::generate(KeyServer::KID), "no key pair"));
 
 /// What the server answers for a key.
 #[derive(Debug, Clone)]
@@ -102,13 +101,13 @@ impl KeyServer {
     /// The same under another key id.
     #[must_use]
     pub fn sign_as(kid: &str, claims: &Value) -> String {
-        must(SIGNER.sign(kid, claims), "a token could not be signed")
+        must(KEY.signer().sign(kid, claims), "a token could not be signed")
     }
 
     /// The signature of a token whose first two segments are `message`, for a host that errs in its header too.
     #[must_use]
     pub fn signature(message: &str) -> String {
-        must(SIGNER.signature(message), "a token could not be signed")
+        must(KEY.signer().signature(message), "a token could not be signed")
     }
 
     /// Stops answering at all.
@@ -119,6 +118,6 @@ impl KeyServer {
     /// Its key, in PEM.
     #[must_use]
     pub fn public_pem() -> String {
-        must(SIGNER.public_pem(), "no public key")
+        must(KEY.public_pem(), "no public key")
     }
 }

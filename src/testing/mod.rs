@@ -55,23 +55,12 @@ mod key_server;
 mod reply;
 mod rest;
 mod routes;
-mod tenant;
 mod token_server;
 
+pub use crate::fake_host::{By, TestTenant, claims_for};
 pub use host::{TestHost, TestHostBuilder};
-pub use journal::{By, HostCall};
+pub use journal::HostCall;
 pub use key_server::{KeyAnswer, KeyServer};
 pub use reply::Reply;
 pub use routes::assert_descriptor_routes;
-pub use tenant::{TestTenant, claims_for};
 pub use token_server::{TokenAnswer, TokenServer};
-
-/// The value, or a failed test that says what could not be done.
-#[track_caller]
-#[allow(clippy::panic)]
-fn must<T, E: std::fmt::Debug>(result: Result<T, E>, what: &str) -> T {
-    match result {
-        Ok(value) => value,
-        Err(error) => std::panic::panic_any(format!("{what}: {error:?}")),
-    }
-}

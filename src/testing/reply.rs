@@ -3,7 +3,7 @@
 use actix_web::http::header::HeaderMap;
 use serde_json::Value;
 
-use super::must;
+use crate::fake_host::must;
 
 /// An answer, read whole.
 #[derive(Debug, Clone)]

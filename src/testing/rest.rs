@@ -9,8 +9,9 @@ use futures_util::StreamExt as _;
 use futures_util::future::LocalBoxFuture;
 use serde_json::{Value, json};
 
-use super::journal::{By, HostCall, Journal, lock};
-use super::{TestHost, TestTenant, must};
+use super::TestHost;
+use super::journal::{HostCall, Journal};
+use crate::fake_host::{By, TestTenant, lock, must};
 use crate::jwt::qsh::relative_path;
 
 /// What of a body is kept: a test may send an attachment of any size.
@@ -104,17 +105,17 @@ pub(super) fn serve(journal: &Arc<Journal>) -> TestTenant {
     let port = server.addrs().first().map_or(0, std::net::SocketAddr::port);
     actix_web::rt::spawn(server.run());
     tenant.base_url = format!("http://127.0.0.1:{port}");
-    journal.know(&tenant);
+    journal.ledger.know(&tenant);
     tenant
 }
 
 async fn answer(journal: &Journal, client_key: String, request: &HttpRequest, body: web::Payload) -> HttpResponse {
-    let Some(tenant) = journal.tenant(&client_key) else { return HttpResponse::NotFound().finish() };
+    let Some(tenant) = journal.ledger.tenant(&client_key) else { return HttpResponse::NotFound().finish() };
     let (method, path, query) = (request.method(), request.uri().path(), request.query_string());
     let below = url::Url::parse(&tenant.base_url).ok();
     let below = below.and_then(|base| relative_path(path, base.path().trim_end_matches('/')));
     let path = below.unwrap_or(path);
-    let by = journal.prove(&tenant, method, path, query, request.headers());
+    let by = journal.ledger.prove(&tenant, method, path, query, request.headers());
     let (body, length) = read(body).await;
     let call = HostCall {
         client_key,

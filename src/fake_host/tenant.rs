@@ -1,11 +1,11 @@
-//! A site of the fake host, and the tokens that it signs.
+//! A site of a fake host, and the tokens that it signs.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
 use super::must;
-use crate::jwt::{SharedSecret, now, qsh};
+use crate::jwt::{CONTEXT_QSH, JwtError, SharedSecret, now, qsh};
 
 /// A site: what it says of itself when it installs the add-on, and the secret it signs with.
 #[derive(Clone)]
@@ -17,6 +17,12 @@ pub struct TestTenant {
     pub shared_secret: String,
     /// `https://site-1.atlassian.net`; where the host answers, `http://127.0.0.1:…`. A Confluence site's ends in `/wiki`.
     pub base_url: String,
+    /// What users see in the address bar, where that is another URL.
+    pub display_url: Option<String>,
+    /// `jira` or `confluence`.
+    pub product: String,
+    /// What the site says of itself.
+    pub description: String,
     /// The user who looks at the pages.
     pub account_id: String,
     /// The key that it installs the add-on under; `None`: the descriptor's.
@@ -27,7 +33,7 @@ pub struct TestTenant {
 
 impl TestTenant {
     /// A site that no other one is mistaken for. Nothing answers at its base URL: see
-    /// [`super::TestHost::new_tenant`] for one with a REST API.
+    /// [`crate::testing::TestHost::new_tenant`] for one with a REST API.
     #[must_use]
     pub fn new() -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(1);
@@ -36,6 +42,9 @@ impl TestTenant {
             client_key: format!("client-key-{number}"),
             shared_secret: format!("shared-secret-{number}-{}", now()),
             base_url: format!("https://site-{number}.atlassian.net"),
+            display_url: None,
+            product: "jira".to_owned(),
+            description: "A site of the tests".to_owned(),
             account_id: format!("557058:user-{number}"),
             key: None,
             installation_id: None,
@@ -51,9 +60,9 @@ impl TestTenant {
             "sharedSecret": self.shared_secret,
             "oauthClientId": self.oauth_client_id(),
             "baseUrl": self.base_url,
-            "displayUrl": self.base_url,
-            "productType": "jira",
-            "description": "A site of the tests",
+            "displayUrl": self.display_url.as_deref().unwrap_or(&self.base_url),
+            "productType": self.product,
+            "description": self.description,
             "eventType": event_type,
         });
         if let Some(id) = &self.installation_id {
@@ -92,14 +101,22 @@ impl TestTenant {
     #[must_use]
     pub fn context_token(&self) -> String {
         let mut claims = self.claims("GET", "/", "");
-        claims["qsh"] = crate::jwt::CONTEXT_QSH.into();
+        claims["qsh"] = CONTEXT_QSH.into();
         self.sign(&claims)
     }
 
     /// Signs any claims with the site's secret.
     #[must_use]
     pub fn sign(&self, claims: &Value) -> String {
-        must(SharedSecret::new(&self.shared_secret).sign(claims), "a token could not be signed")
+        must(self.try_sign(claims), "a token could not be signed")
+    }
+
+    /// The same, for whoever must go on when it fails.
+    ///
+    /// # Errors
+    /// [`JwtError::Signing`].
+    pub fn try_sign(&self, claims: &Value) -> Result<String, JwtError> {
+        SharedSecret::new(&self.shared_secret).sign(claims)
     }
 }
 

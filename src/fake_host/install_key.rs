@@ -1,0 +1,37 @@
+//! The key that signs a fake host's lifecycle callbacks.
+
+use serde::Serialize;
+
+use crate::jwt::{JwtError, RsaSigner};
+
+/// A key pair, and the id under which its public half is served.
+#[derive(Debug)]
+pub(crate) struct InstallKey {
+    kid: String,
+    signer: RsaSigner,
+}
+
+impl InstallKey {
+    /// Makes a key pair: tens of milliseconds of work, in a debug build more.
+    pub(crate) fn generate(kid: &str) -> Result<Self, JwtError> {
+        Ok(Self { kid: kid.to_owned(), signer: RsaSigner::generate()? })
+    }
+
+    pub(crate) fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    pub(crate) fn signer(&self) -> &RsaSigner {
+        &self.signer
+    }
+
+    /// Signs `claims` with RS256, as the host does.
+    pub(crate) fn sign(&self, claims: &impl Serialize) -> Result<String, JwtError> {
+        self.signer.sign(&self.kid, claims)
+    }
+
+    /// What a key server answers for `kid`, in PEM.
+    pub(crate) fn public_pem(&self) -> Result<String, JwtError> {
+        self.signer.public_pem()
+    }
+}

@@ -1,0 +1,88 @@
+//! A host that runs in this very process with services of its own: the sandbox. What its sites are asked for, and by
+//! whom, is decided by their origin: every other host goes on using the services of its domain.
+
+use std::fmt;
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::HeaderMap;
+use url::Url;
+
+use crate::error::Error;
+
+/// A request to the add-on, once it has been answered.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Exchange<'a> {
+    /// What was asked.
+    pub request: &'a HttpRequest,
+    /// The HTTP status of the answer.
+    pub status: u16,
+    /// The headers of the answer.
+    pub headers: &'a HeaderMap,
+    /// Why it was refused, or what failed.
+    pub error: Option<&'a Error>,
+    /// From the first look at the request to its answer.
+    pub took: Duration,
+}
+
+/// Told of each request to the add-on.
+pub type Observer = Box<dyn Fn(&Exchange<'_>) + Send + Sync>;
+
+/// Where the host is, and who serves its sites.
+pub struct LocalHost {
+    /// The origins by which its sites are known: `http://localhost:3001`.
+    pub origins: Vec<String>,
+    /// What takes the place of the install-key servers for these sites.
+    pub install_keys_url: String,
+    /// What takes the place of the authorization server for these sites.
+    pub authorization_server_url: String,
+    /// The bridge's script for the pages of these sites; `None`: the configured one.
+    pub script_url: Option<String>,
+    /// Told of each request to the add-on.
+    pub observer: Observer,
+}
+
+impl fmt::Debug for LocalHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalHost").field("origins", &self.origins).finish_non_exhaustive()
+    }
+}
+
+impl LocalHost {
+    /// Whether a site's base URL is of this host.
+    #[must_use]
+    pub fn has(&self, base_url: &str) -> bool {
+        let origin = Url::parse(base_url).map(|url| url.origin().ascii_serialization());
+        origin.is_ok_and(|origin| self.origins.contains(&origin))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_belongs_to_the_host_by_its_origin() {
+        let host = LocalHost {
+            origins: vec!["http://localhost:3001".into(), "http://127.0.0.1:3001".into()],
+            install_keys_url: String::new(),
+            authorization_server_url: String::new(),
+            script_url: None,
+            observer: Box::new(|_| {}),
+        };
+        for (url, expected) in [
+            ("http://localhost:3001/jira", true),
+            ("http://LOCALHOST:3001", true),
+            ("http://127.0.0.1:3001/x/wiki", true),
+            ("http://localhost:3002/jira", false),
+            ("https://localhost:3001/jira", false),
+            ("http://localhost:3001@evil.example/", false),
+            ("http://localhost:3001.evil.example/", false),
+            ("https://a.atlassian.net", false),
+            ("", false),
+        ] {
+            assert_eq!(host.has(url), expected, "{url}");
+        }
+    }
+}
