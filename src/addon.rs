@@ -396,9 +396,42 @@ impl Addon {
         tracing::info!("the add-on is at {base}");
         tracing::info!("its descriptor at {base}/{}", descriptor::FILE_NAME);
         tracing::info!("its health at {base}/healthz");
+        self.open_sandbox().await;
         actix_web::rt::spawn(stop_at_a_signal(server.handle(), Registrar::new(self.state.clone())));
         server.await.map_err(StartError::Server)
     }
+}
+
+#[cfg(feature = "sandbox")]
+impl Addon {
+    /// Opens a local host for the add-on, see [`crate::sandbox`]; [`Addon::run`] does so by itself. For whoever owns
+    /// their own `HttpServer`: the add-on must serve, or be about to.
+    ///
+    /// # Errors
+    /// [`crate::sandbox::SandboxError`].
+    pub async fn sandbox(&self) -> Result<crate::sandbox::RunningSandbox, crate::sandbox::SandboxError> {
+        crate::sandbox::start(self.state.clone()).await
+    }
+
+    /// Where there is no site to develop on, one of this process's own. The add-on runs without it as well.
+    async fn open_sandbox(&self) {
+        let config = self.config();
+        let is_wanted = config.environment.is_development() && !config.options.no_reg;
+        if !is_wanted || crate::registration::names_sites(config) {
+            return;
+        }
+        match self.sandbox().await {
+            Ok(sandbox) => tracing::info!("open the sandbox, a local host for the add-on: {}", sandbox.url()),
+            Err(error) => tracing::warn!("there is no sandbox: {error}"),
+        }
+    }
+}
+
+#[cfg(not(feature = "sandbox"))]
+impl Addon {
+    // as the other one, so that `run` reads the same
+    #[allow(clippy::unused_async)]
+    async fn open_sandbox(&self) {}
 }
 
 /// The descriptor as it is now.

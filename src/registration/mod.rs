@@ -14,6 +14,7 @@ use actix_web::web;
 use futures_util::future::join_all;
 use serde_json::json;
 
+use crate::config::Config;
 use crate::descriptor;
 use crate::events::{Occurrence, names};
 use crate::state::State;
@@ -38,6 +39,12 @@ impl std::fmt::Debug for Registrar {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Registrar")
     }
+}
+
+/// Whether there are sites to register with, or a file that should name some: then nobody asked for a sandbox.
+#[must_use]
+pub fn names_sites(config: &Config) -> bool {
+    !matches!(credentials::load(Path::new(CREDENTIALS_FILE), &config.hosts), Ok(sites) if sites.is_empty())
 }
 
 impl Registrar {

@@ -1,0 +1,138 @@
+//! What a site of Confluence answers: `/rest/api` and a little of `/api/v2`, as far as add-ons ask first.
+
+use serde_json::{Value, json};
+
+use super::data::{Data, described, found};
+use super::{Asker, Question, Reply, refusal};
+use crate::sandbox::site::{USERS, User};
+
+/// A page of the space DOCS.
+pub(super) fn page(id: &str, title: &str) -> Value {
+    json!({
+        "id": id, "type": "page", "status": "current", "title": title,
+        "space": space(),
+        "version": { "number": 1, "by": described(USERS[0], "") },
+        "body": { "storage": { "value": format!("<p>{title}</p>"), "representation": "storage" } },
+    })
+}
+
+fn space() -> Value {
+    json!({ "id": 98_304, "key": "DOCS", "name": "Documentation", "type": "global" })
+}
+
+fn results(items: &[Value]) -> Reply {
+    (200, json!({ "size": items.len(), "start": 0, "limit": 25, "results": items, "_links": {} }))
+}
+
+pub(super) fn answer(data: &mut Data, question: &Question<'_>) -> Option<Reply> {
+    let path: Vec<&str> = question.path.iter().map(String::as_str).collect();
+    let rest = match path.as_slice() {
+        ["rest", "api", rest @ ..] => rest,
+        ["api", "v2", rest @ ..] => return second(data, question, rest),
+        _ => return None,
+    };
+    Some(match (question.method, rest) {
+        ("GET", ["user", "current"]) => current(question),
+        ("GET", ["user"]) => match question.parameter("accountId").and_then(User::of_account) {
+            Some(user) if !user.anonymous => (200, with_operations(user, question.base_url)),
+            _ => refusal(404, "There is no such user."),
+        },
+        ("GET", ["search", "user"]) => {
+            let user = |user| json!({ "user": described(user, question.base_url), "title": user.display_name });
+            results(&found("").map(user).collect::<Vec<_>>())
+        }
+        ("GET", ["space"]) => results(&[space()]),
+        ("GET", ["space", "DOCS"]) => (200, space()),
+        ("GET", ["content" | "search"] | ["content", "search"]) => results(&data.pages),
+        ("POST", ["content"]) => create(data, question),
+        ("GET", ["content", id]) => match data.pages.iter().find(|page| page["id"] == *id) {
+            Some(page) => (200, page.clone()),
+            None => refusal(404, "There is no content of that id."),
+        },
+        ("PUT", ["content", id]) => update(data, question, id),
+        ("DELETE", ["content", id]) => {
+            let before = data.pages.len();
+            data.pages.retain(|page| page["id"] != *id);
+            if data.pages.len() < before { (204, Value::Null) } else { refusal(404, "There is no content of that id.") }
+        }
+        ("POST", ["content", id, "permission", "check"]) => check(data, question, id),
+        _ => return None,
+    })
+}
+
+fn second(data: &Data, question: &Question<'_>, rest: &[&str]) -> Option<Reply> {
+    Some(match (question.method, rest) {
+        ("GET", ["spaces"]) => (200, json!({ "results": [space()], "_links": {} })),
+        ("GET", ["pages"]) => (200, json!({ "results": data.pages, "_links": {} })),
+        ("GET", ["pages", id]) => match data.pages.iter().find(|page| page["id"] == *id) {
+            Some(page) => (200, page.clone()),
+            None => refusal(404, "There is no page of that id."),
+        },
+        _ => return None,
+    })
+}
+
+fn current(question: &Question<'_>) -> Reply {
+    match (question.asker, question.user()) {
+        (_, Some(user)) => (200, with_operations(user, question.base_url)),
+        (Asker::Addon, None) => {
+            (200, json!({ "type": "known", "accountType": "app", "displayName": question.addon_key }))
+        }
+        _ => (200, json!({ "type": "anonymous", "displayName": "Anonymous" })),
+    }
+}
+
+/// Source: Confluence's REST API, "Get user", expansion `operations`.
+fn with_operations(user: User, base_url: &str) -> Value {
+    let mut described = described(user, base_url);
+    let names: &[&str] = if user.admin { &["use", "administer"] } else { &["use"] };
+    described["operations"] =
+        names.iter().map(|name| json!({ "operation": name, "targetType": "application" })).collect();
+    described
+}
+
+/// Source: Confluence's REST API, "Check content permission".
+fn check(data: &Data, question: &Question<'_>, id: &str) -> Reply {
+    if !data.pages.iter().any(|page| page["id"] == *id) {
+        return refusal(404, "There is no content of that id.");
+    }
+    let user = question.body.pointer("/subject/identifier").and_then(Value::as_str).and_then(User::of_account);
+    let operation = question.body.get("operation").and_then(Value::as_str).unwrap_or_default();
+    let granted = user.is_some_and(|user| match operation {
+        "read" => true,
+        "update" | "create" => !user.anonymous,
+        _ => user.admin,
+    });
+    (200, json!({ "hasPermission": granted }))
+}
+
+fn create(data: &mut Data, question: &Question<'_>) -> Reply {
+    if question.asker == Asker::Anonymous {
+        return refusal(401, "Nobody is logged in.");
+    }
+    let Some(title) = question.body.get("title").and_then(Value::as_str).filter(|title| !title.is_empty()) else {
+        return refusal(400, "A page needs a title.");
+    };
+    let mut new = page(&data.next().to_string(), title);
+    if let Some(body) = question.body.get("body") {
+        new["body"] = body.clone();
+    }
+    data.pages.push(new.clone());
+    (200, new)
+}
+
+fn update(data: &mut Data, question: &Question<'_>, id: &str) -> Reply {
+    let Some(page) = data.pages.iter_mut().find(|page| page["id"] == *id) else {
+        return refusal(404, "There is no content of that id.");
+    };
+    let number = question.body.pointer("/version/number").and_then(Value::as_u64);
+    if number != page.pointer("/version/number").and_then(Value::as_u64).map(|number| number + 1) {
+        return refusal(409, "The version must be one more than the page's.");
+    }
+    for name in ["title", "body", "version"] {
+        if let Some(value) = question.body.get(name) {
+            page[name] = value.clone();
+        }
+    }
+    (200, page.clone())
+}

@@ -1,0 +1,194 @@
+//! What a site holds, in memory, and what Jira and Confluence have in common: properties, attachments, the add-on itself.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::upload::File;
+use super::{Asker, Question, Reply, refusal};
+use crate::sandbox::site::{USERS, User};
+
+/// Attachments that are kept, in bytes.
+const ATTACHMENTS: usize = 32 * 1024 * 1024;
+
+/// The data of one site.
+#[derive(Debug)]
+pub(in crate::sandbox) struct Data {
+    pub(super) issues: Vec<Value>,
+    pub(super) pages: Vec<Value>,
+    pub(super) comments: BTreeMap<String, Vec<Value>>,
+    attachments: BTreeMap<String, (Value, File)>,
+    properties: BTreeMap<(String, String), Value>,
+    next: u64,
+}
+
+impl Data {
+    /// Three issues, two pages.
+    pub(in crate::sandbox) fn new() -> Self {
+        let mut data = Self {
+            issues: Vec::new(),
+            pages: Vec::new(),
+            comments: BTreeMap::new(),
+            attachments: BTreeMap::new(),
+            properties: BTreeMap::new(),
+            next: 11_000,
+        };
+        for (number, summary) in ["Write the add-on", "Try it in the sandbox", "Ship it"].iter().enumerate() {
+            data.issues.push(super::jira::issue(10_001 + number as u64, number as u64 + 1, summary, USERS[0]));
+        }
+        for (id, title) in [("98305", "Welcome"), ("98310", "Notes")] {
+            data.pages.push(super::confluence::page(id, title));
+        }
+        data
+    }
+
+    /// A number that nothing has.
+    pub(super) fn next(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+}
+
+/// What every product answers alike; `None`: not asked for.
+pub(super) fn common(data: &mut Data, question: &Question<'_>) -> Option<Reply> {
+    let path: Vec<&str> = question.path.iter().map(String::as_str).collect();
+    match path.as_slice() {
+        ["rest", "atlassian-connect", "1", "addons", key, rest @ ..] => Some(addon(data, question, key, rest)),
+        ["rest", "api", _, owner @ .., "properties"] if question.method == "GET" => {
+            Some(list(data, &owner_of(question, owner)))
+        }
+        ["rest", "api", _, owner @ .., "properties", key] if !owner.is_empty() => {
+            Some(property(data, question, &owner_of(question, owner), key))
+        }
+        ["rest", "api", _, "attachment", "content", id] => Some(content(data, id)),
+        ["rest", "api", _, "attachment", id] => Some(attachment(data, question, id)),
+        _ => None,
+    }
+}
+
+/// `issue/JRA-1` and `issue/10001` own the same; a user's properties name the user in the query.
+fn owner_of(question: &Question<'_>, owner: &[&str]) -> String {
+    match owner {
+        ["user"] => format!("user/{}", question.parameter("accountId").unwrap_or_default()),
+        ["issue", key] => format!("issue/{}", super::jira::id_of_key(key)),
+        other => other.join("/"),
+    }
+}
+
+/// What the host says of the add-on, and the add-on's own properties, which are for nobody else.
+fn addon(data: &mut Data, question: &Question<'_>, key: &str, rest: &[&str]) -> Reply {
+    if question.asker != Asker::Addon || key != question.addon_key {
+        return refusal(403, "Only the add-on itself may ask for this.");
+    }
+    let owner = format!("addon/{key}");
+    match rest {
+        [] => (200, json!({ "key": key, "version": "1.0.0", "state": "ENABLED", "host": { "product": "sandbox" } })),
+        ["properties"] => list(data, &owner),
+        ["properties", name] => property(data, question, &owner, name),
+        _ => refusal(404, "There is no such resource of the add-on."),
+    }
+}
+
+fn list(data: &Data, owner: &str) -> Reply {
+    let keys = data.properties.keys().filter(|(of, _)| of == owner).map(|(_, key)| json!({ "key": key }));
+    (200, json!({ "keys": keys.collect::<Vec<_>>() }))
+}
+
+fn property(data: &mut Data, question: &Question<'_>, owner: &str, key: &str) -> Reply {
+    if question.asker == Asker::Anonymous && question.method != "GET" {
+        return refusal(401, "Nobody is logged in.");
+    }
+    let at = (owner.to_owned(), key.to_owned());
+    match question.method {
+        "GET" => match data.properties.get(&at) {
+            Some(value) => (200, json!({ "key": key, "value": value })),
+            None => refusal(404, format!("There is no property {key}.")),
+        },
+        "PUT" if question.body.is_null() => refusal(400, "A property needs a value, in JSON."),
+        "PUT" => {
+            let is_new = data.properties.insert(at, question.body.clone()).is_none();
+            (if is_new { 201 } else { 200 }, Value::Null)
+        }
+        "DELETE" => match data.properties.remove(&at) {
+            Some(_) => (204, Value::Null),
+            None => refusal(404, format!("There is no property {key}.")),
+        },
+        _ => refusal(405, "A property is read, put or deleted."),
+    }
+}
+
+/// Attaches files to an issue or a page.
+pub(super) fn attach(data: &mut Data, path: &[String], files: Vec<File>, asker: Asker) -> Reply {
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    let is_known = match path.as_slice() {
+        ["rest", "api", _, "issue", key, "attachments"] => super::jira::position(data, key).is_some(),
+        ["rest", "api", "content", id, "child", "attachment"] => data.pages.iter().any(|page| page["id"] == *id),
+        _ => return refusal(404, "Nothing can be attached there."),
+    };
+    if !is_known {
+        return refusal(404, "There is nothing of this key to attach to.");
+    }
+    if asker == Asker::Anonymous {
+        return refusal(401, "Nobody is logged in.");
+    }
+    let mut added = Vec::new();
+    for file in files {
+        let id = data.next().to_string();
+        let described = json!({
+            "id": id, "filename": file.name, "title": file.name, "mimeType": file.mime, "size": file.bytes.len(),
+        });
+        added.push(described.clone());
+        data.attachments.insert(id, (described, file));
+    }
+    let mut total: usize = data.attachments.values().map(|(_, file)| file.bytes.len()).sum();
+    while let Some((_, (_, file))) = data.attachments.first_key_value().filter(|_| total > ATTACHMENTS) {
+        total -= file.bytes.len();
+        data.attachments.pop_first();
+    }
+    if path.contains(&"content") {
+        (200, json!({ "results": added, "size": added.len() }))
+    } else {
+        (200, added.into())
+    }
+}
+
+fn attachment(data: &mut Data, question: &Question<'_>, id: &str) -> Reply {
+    match question.method {
+        "DELETE" if data.attachments.remove(id).is_some() => (204, Value::Null),
+        "GET" => match data.attachments.get(id) {
+            Some((described, _)) => (200, described.clone()),
+            None => refusal(404, "There is no such attachment."),
+        },
+        _ => refusal(404, "There is no such attachment."),
+    }
+}
+
+/// As text: this API answers JSON alone.
+fn content(data: &Data, id: &str) -> Reply {
+    match data.attachments.get(id) {
+        Some((_, file)) => (200, String::from_utf8_lossy(&file.bytes).into()),
+        None => refusal(404, "There is no such attachment."),
+    }
+}
+
+/// A user as Jira and Confluence describe one.
+pub(super) fn described(user: User, base_url: &str) -> Value {
+    json!({
+        "self": format!("{base_url}/rest/api/3/user?accountId={}", user.account_id),
+        "type": "known",
+        "accountId": user.account_id,
+        "accountType": "atlassian",
+        "emailAddress": user.email,
+        "displayName": user.display_name,
+        "publicName": user.display_name,
+        "active": true,
+        "timeZone": user.time_zone,
+        "locale": user.locale,
+    })
+}
+
+/// The users whom a search finds.
+pub(super) fn found(query: &str) -> impl Iterator<Item = User> {
+    let query = query.to_lowercase();
+    USERS.into_iter().filter(move |user| !user.anonymous && user.display_name.to_lowercase().contains(&query))
+}

@@ -1,0 +1,182 @@
+//! The REST API of the sandbox's sites: small, in memory, and strict about who asks.
+
+mod confluence;
+mod data;
+mod jira;
+mod sample;
+pub(super) mod scopes;
+mod upload;
+
+use actix_web::http::Method;
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::{Value, json};
+
+pub(super) use data::Data;
+pub(super) use sample::sample;
+
+use super::journal::{self, DecodedToken, Direction, Entry, excerpt};
+use super::site::{Site, User};
+use super::{Sandbox, guard};
+use crate::config::Product;
+use crate::fake_host::{By, lock};
+use crate::jwt::qsh::relative_path;
+use crate::transport::shown;
+
+/// By this header the bridge says whose browser it is.
+const USER_HEADER: &str = "X-Sandbox-User";
+
+/// In whose name a request is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asker {
+    Addon,
+    /// The account id; one that no user has is never seen here.
+    User(&'static str),
+    Anonymous,
+}
+
+/// A request below `/rest`.
+#[derive(Debug)]
+pub(super) struct Question<'a> {
+    pub(super) method: &'a str,
+    /// Below the site's base URL, decoded, without empty ones: `rest`, `api`, `3`, `myself`.
+    pub(super) path: Vec<String>,
+    pub(super) query: Vec<(String, String)>,
+    pub(super) body: Value,
+    pub(super) asker: Asker,
+    pub(super) base_url: &'a str,
+    pub(super) addon_key: &'a str,
+}
+
+/// A status and its body; null: none.
+pub(super) type Reply = (u16, Value);
+
+impl Question<'_> {
+    /// A parameter of the query.
+    fn parameter(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A number of the query.
+    fn number(&self, name: &str, default: usize) -> usize {
+        self.parameter(name).and_then(|text| text.parse().ok()).unwrap_or(default)
+    }
+
+    /// The user who asks; `None`: the add-on, or nobody.
+    fn user(&self) -> Option<User> {
+        match self.asker {
+            Asker::User(account_id) => User::of_account(account_id),
+            Asker::Addon | Asker::Anonymous => None,
+        }
+    }
+}
+
+/// An error in Jira's form, which Confluence's clients find their `message` in as well.
+pub(super) fn refusal(status: u16, text: impl Into<String>) -> Reply {
+    let text = text.into();
+    (status, json!({ "errorMessages": [text], "errors": {}, "message": text, "statusCode": status }))
+}
+
+/// Answers whatever is asked below `/rest` of a site, and writes it down.
+pub(super) async fn answer(sandbox: &Sandbox, site: &Site, request: &HttpRequest, body: Bytes) -> HttpResponse {
+    let tenant = site.tenant();
+    let path = relative_path(request.uri().path(), site.path).unwrap_or(request.uri().path()).to_owned();
+    let (method, query) = (request.method(), request.query_string());
+    let bridge = guard::is_own_script(request).then(|| request.headers().get(USER_HEADER)).flatten();
+    let by = match bridge {
+        Some(_) => By::Nobody,
+        None if !site.status().installed && request.headers().contains_key("authorization") => {
+            By::Refused("the site has not installed the add-on".into())
+        }
+        None => sandbox.ledger.prove(&tenant, method, &path, query, request.headers()),
+    };
+    let account = bridge.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let asker = match (&by, User::of_account(account)) {
+        (By::Addon, _) => Ok(Asker::Addon),
+        (By::User(id), _) => User::of_account(id).map(|user| Asker::User(user.account_id)).ok_or("no such user"),
+        (By::Refused(reason), _) => Err(reason.as_str()),
+        (By::Nobody, Some(user)) if !user.anonymous => Ok(Asker::User(user.account_id)),
+        (By::Nobody, _) => Ok(Asker::Anonymous),
+    };
+    let (status, json, reason) = match asker {
+        Err(reason) => (401, refusal(401, reason).1, Some(reason.to_owned())),
+        Ok(asker) => {
+            let (status, json) = match forbidden(sandbox, asker, method, &path) {
+                Some(reply) => reply,
+                None => reply(sandbox, site, request, &path, asker, &body).await,
+            };
+            let reason = json.get("message").and_then(Value::as_str).filter(|_| status >= 400).map(str::to_owned);
+            (status, json, reason)
+        }
+    };
+    sandbox.journal.write(&Entry {
+        direction: if bridge.is_some() { Direction::Bridge } else { Direction::ToHost },
+        method: method.to_string(),
+        url: shown(request.path(), query),
+        status,
+        took_ms: None,
+        by: Some(match asker {
+            Ok(Asker::Addon) => "the add-on".into(),
+            Ok(Asker::User(id)) => User::of_account(id).map_or_else(String::new, |user| user.display_name.to_owned()),
+            Ok(Asker::Anonymous) => "nobody".into(),
+            Err(_) => "refused".into(),
+        }),
+        reason,
+        headers: journal::headers(request.headers()),
+        token: journal::token(request.headers(), query).and_then(|token| DecodedToken::read(&token)),
+        body: excerpt(&body),
+    });
+    let mut response =
+        HttpResponse::build(status.try_into().unwrap_or(actix_web::http::StatusCode::INTERNAL_SERVER_ERROR));
+    if json.is_null() { response.finish() } else { response.json(json) }
+}
+
+/// What the descriptor's scopes keep the add-on from.
+fn forbidden(sandbox: &Sandbox, asker: Asker, method: &Method, path: &str) -> Option<Reply> {
+    let needed = scopes::needed(method.as_str(), path);
+    let has = asker != Asker::Addon || scopes::of(sandbox.state.descriptor().value()).contains(&needed);
+    (!has).then(|| refusal(403, format!("The descriptor's scopes lack {needed}.")))
+}
+
+async fn reply(sandbox: &Sandbox, site: &Site, request: &HttpRequest, path: &str, asker: Asker, body: &Bytes) -> Reply {
+    let decode = |segment: &str| percent_encoding::percent_decode_str(segment).decode_utf8_lossy().into_owned();
+    let segments: Vec<String> = path.split('/').filter(|segment| !segment.is_empty()).map(decode).collect();
+    if upload::is_upload(request) {
+        let files = match upload::files(request, body.clone()).await {
+            Ok(files) => files,
+            Err(reason) => return refusal(400, reason),
+        };
+        let has_check = request.headers().get("X-Atlassian-Token").is_some_and(|value| value == "no-check");
+        if !has_check {
+            return refusal(403, "XSRF check failed: an upload needs the header X-Atlassian-Token: no-check.");
+        }
+        return data::attach(&mut lock(&sandbox.data_of(site)), &segments, files, asker);
+    }
+    let json = match serde_json::from_slice(body) {
+        Ok(json) => json,
+        Err(_) if body.is_empty() => Value::Null,
+        Err(error) => return refusal(400, format!("The body is no JSON: {error}")),
+    };
+    let tenant = site.tenant();
+    let descriptor = sandbox.state.descriptor();
+    let question = Question {
+        method: request.method().as_str(),
+        path: segments,
+        query: url::form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect(),
+        body: json,
+        asker,
+        base_url: &tenant.base_url,
+        addon_key: descriptor.key(),
+    };
+    let data = sandbox.data_of(site);
+    let mut data = lock(&data);
+    if let Some(reply) = data::common(&mut data, &question) {
+        return reply;
+    }
+    let reply = if site.product == Product::Confluence {
+        confluence::answer(&mut data, &question)
+    } else {
+        jira::answer(&mut data, &question)
+    };
+    reply.unwrap_or_else(|| refusal(404, format!("The sandbox's site does not know {} {path}.", request.method())))
+}

@@ -1,0 +1,173 @@
+//! What the sandbox's sites ask of the add-on: lifecycle callbacks and webhooks, signed as Atlassian signs them.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Sandbox;
+use super::context;
+use super::selection::Selection;
+use super::site::{News, Site};
+use crate::descriptor::Lifecycle;
+use crate::fake_host::{TestTenant, claims_for};
+use crate::jwt::{JwtError, now, qsh};
+
+/// A listener has as long, and the add-on a little more.
+const TIMEOUT: Duration = Duration::from_secs(70);
+/// What is read of an answer.
+const ANSWER: usize = 16 * 1024;
+
+/// What the add-on answered, or why it did not.
+type Answer = Result<(u16, String), String>;
+
+impl Sandbox {
+    /// Installs the add-on, as a site does: signed by the install key, then `enabled`. `renew`: with a new secret, as
+    /// a site that installs it again.
+    pub(super) async fn install(&self, site: &Site, renew: bool) {
+        let before = site.tenant();
+        let mut tenant = before.clone();
+        if renew {
+            tenant.shared_secret = super::new_secret();
+        }
+        self.ledger.name_addon(self.state.descriptor().key());
+        // the add-on may call the site before it has answered
+        self.ledger.know(&tenant);
+        site.set_tenant(tenant.clone());
+        let news = match self.callback(Lifecycle::Installed, &tenant).await {
+            Some(Ok((200..=299, _))) => {
+                site.update(|status| (status.installed, status.enabled) = (true, true));
+                let enabled = self.callback(Lifecycle::Enabled, &tenant).await;
+                match enabled.filter(|answer| !is_good(answer)) {
+                    None if renew => good("Installed again, with a new secret."),
+                    None => good("Installed and enabled."),
+                    Some(answer) => bad("Installed, but the add-on did not take \"enabled\"", &answer),
+                }
+            }
+            answer => {
+                // whoever is not installed with the new secret still is with the old one
+                self.ledger.know(&before);
+                site.set_tenant(before);
+                match answer {
+                    None => News { good: false, text: "The descriptor names no lifecycle.installed.".into() },
+                    Some(answer) => bad("Not installed", &answer),
+                }
+            }
+        };
+        site.update(|status| status.news = Some(news));
+    }
+
+    /// Sends `enabled`, `disabled` or `uninstalled`.
+    pub(super) async fn switch(&self, site: &Site, callback: Lifecycle) {
+        let answer = self.callback(callback, &site.tenant()).await;
+        let done = match callback {
+            Lifecycle::Enabled => "Enabled.",
+            Lifecycle::Disabled => "Disabled: a real site shows no pages of the add-on now.",
+            _ => "Uninstalled: the add-on must refuse this site's pages now.",
+        };
+        let news = match &answer {
+            Some(answer) if !is_good(answer) => bad("The add-on did not take it", answer),
+            _ => good(done),
+        };
+        site.update(|status| {
+            match callback {
+                Lifecycle::Enabled => status.enabled = true,
+                Lifecycle::Disabled => status.enabled = false,
+                // a site forgets an add-on whatever that one says
+                _ => (status.installed, status.enabled) = (false, false),
+            }
+            status.news = Some(news);
+        });
+    }
+
+    /// `None`: the descriptor does not name the callback.
+    async fn callback(&self, callback: Lifecycle, tenant: &TestTenant) -> Option<Answer> {
+        let descriptor = self.state.descriptor();
+        let path = descriptor.lifecycle(callback)?;
+        let token = match callback {
+            Lifecycle::Installed | Lifecycle::Uninstalled => {
+                self.key.sign(&claims_for(tenant, self.state.config.local_base_url.as_str(), path))
+            }
+            Lifecycle::Enabled | Lifecycle::Disabled => request_token(tenant, path, ""),
+        };
+        let payload = tenant.payload(descriptor.key(), callback.name());
+        Some(match token {
+            Ok(token) => self.post(path, &token, payload.to_string()).await,
+            Err(error) => Err(error.to_string()),
+        })
+    }
+
+    /// Sends a webhook to `url`, a URL of the descriptor's whose context parameters are filled.
+    pub(super) async fn webhook(
+        &self,
+        site: &Site,
+        event: &str,
+        url: &str,
+        body: String,
+        selection: &Selection,
+    ) -> News {
+        let tenant = site.tenant();
+        // of no module: the values of the site
+        let values = context::values(site.product, selection.user, None, &selection.overrides);
+        let url = context::fill(url, &values);
+        let token = match request_token(&tenant, &url, selection.user.account_id) {
+            Ok(token) => token,
+            Err(error) => return bad("Not sent", &Err(error.to_string())),
+        };
+        let answer = self.post(&url, &token, body).await;
+        if is_good(&answer) {
+            good(&format!("{event} was taken."))
+        } else {
+            bad(&format!("{event} was not taken"), &answer)
+        }
+    }
+
+    async fn post(&self, path: &str, token: &str, body: String) -> Answer {
+        let url = format!("{}{path}", self.state.config.local_base_url.as_str());
+        let exchange = async {
+            let request = crate::transport::client().post(&url).content_type("application/json");
+            let request = request
+                .insert_header(("Authorization", format!("JWT {token}")))
+                .insert_header(("Accept", "application/json"))
+                .insert_header(("User-Agent", super::USER_AGENT));
+            let mut response = request.send_body(body).await.map_err(|error| error.to_string())?;
+            let text = response.body().limit(ANSWER).await.map_err(|error| error.to_string())?;
+            Ok((response.status().as_u16(), String::from_utf8_lossy(&text).into_owned()))
+        };
+        tokio::time::timeout(TIMEOUT, exchange).await.unwrap_or_else(|_| Err("no answer in time".into()))
+    }
+}
+
+/// A token for a POST to `url`, below the add-on's base URL.
+fn request_token(tenant: &TestTenant, url: &str, account_id: &str) -> Result<String, JwtError> {
+    let (path, query) = url.split_once('?').unwrap_or((url, ""));
+    let mut claims = json!({
+        "iss": tenant.client_key,
+        "iat": now(),
+        "exp": now() + 180,
+        "qsh": qsh::hash("POST", path, query),
+    });
+    if !account_id.is_empty() {
+        claims["sub"] = account_id.into();
+    }
+    tenant.try_sign(&claims)
+}
+
+fn is_good(answer: &Answer) -> bool {
+    matches!(answer, Ok((200..=299, _)))
+}
+
+fn good(text: &str) -> News {
+    News { good: true, text: text.to_owned() }
+}
+
+fn bad(what: &str, answer: &Answer) -> News {
+    let text = match answer {
+        Ok((status, body)) => {
+            let message = serde_json::from_str::<Value>(body).ok();
+            let message = message.as_ref().and_then(|body| body.get("message")?.as_str()).unwrap_or_default();
+            format!("{what}: the add-on answered {status}. {message} The journal says why.")
+        }
+        Err(reason) => format!("{what}: {reason}."),
+    };
+    News { good: false, text }
+}

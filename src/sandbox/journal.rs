@@ -1,0 +1,267 @@
+//! What went to and fro between the sandbox's sites and the add-on, newest first, as it happens.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use actix_web::http::header::HeaderMap;
+use askama::Template;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+use tokio::sync::broadcast;
+
+use crate::fake_host::lock;
+use crate::local_host::Exchange;
+use crate::transport::shown;
+
+/// Entries that are kept.
+const CAPACITY: usize = 200;
+/// Bytes of a body that are kept.
+const BODY: usize = 4096;
+
+/// Which way a request went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    /// From the host, or a page in its frame, to the add-on.
+    ToAddon,
+    /// From the add-on to the host.
+    ToHost,
+    /// From a page through the bridge to the host: `AP.request`.
+    Bridge,
+}
+
+impl Direction {
+    fn label(self) -> &'static str {
+        match self {
+            Self::ToAddon => "to the add-on",
+            Self::ToHost => "to the host",
+            Self::Bridge => "by the bridge",
+        }
+    }
+
+    fn class(self) -> &'static str {
+        match self {
+            Self::ToAddon => "in",
+            Self::ToHost => "out",
+            Self::Bridge => "bridge",
+        }
+    }
+}
+
+/// A request and what came of it. It holds no token: decoded ones are shown without their signature.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) direction: Direction,
+    pub(super) method: String,
+    /// Tokens are left out.
+    pub(super) url: String,
+    pub(super) status: u16,
+    pub(super) took_ms: Option<f64>,
+    /// In whose name it came to the host.
+    pub(super) by: Option<String>,
+    /// Why it was refused, or what failed.
+    pub(super) reason: Option<String>,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) token: Option<DecodedToken>,
+    /// The start of its body.
+    pub(super) body: Option<String>,
+}
+
+/// The two readable segments of a JSON Web Token, laid out.
+#[derive(Debug, Clone)]
+pub(super) struct DecodedToken {
+    pub(super) header: String,
+    pub(super) claims: String,
+}
+
+#[derive(Template)]
+#[template(path = "sandbox/entry.html")]
+struct EntryView<'a> {
+    id: u64,
+    time: String,
+    entry: &'a Entry,
+}
+
+/// An entry as the pages show it.
+#[derive(Debug, Clone)]
+pub(super) struct Shown {
+    pub(super) id: u64,
+    pub(super) html: String,
+}
+
+/// The entries, and whoever waits for the next one.
+pub(super) struct Journal {
+    entries: Mutex<(u64, VecDeque<Shown>)>,
+    news: broadcast::Sender<Shown>,
+}
+
+impl Journal {
+    pub(super) fn new() -> Self {
+        Self { entries: Mutex::default(), news: broadcast::channel(64).0 }
+    }
+
+    pub(super) fn write(&self, entry: &Entry) {
+        let mut entries = lock(&self.entries);
+        entries.0 += 1;
+        let id = entries.0;
+        let html = EntryView { id, time: time_of_day(), entry }.render().unwrap_or_default();
+        let shown = Shown { id, html };
+        if entries.1.len() == CAPACITY {
+            entries.1.pop_back();
+        }
+        entries.1.push_front(shown.clone());
+        drop(entries);
+        // nobody may be looking
+        let _ = self.news.send(shown);
+    }
+
+    /// Newest first.
+    pub(super) fn entries(&self) -> Vec<Shown> {
+        lock(&self.entries).1.iter().cloned().collect()
+    }
+
+    pub(super) fn follow(&self) -> broadcast::Receiver<Shown> {
+        self.news.subscribe()
+    }
+
+    /// Writes down a request to the add-on. Static files and what probes ask would only hide the rest.
+    pub(super) fn observe(&self, exchange: &Exchange<'_>) {
+        let request = exchange.request;
+        let is_noise = ["/static/", "/healthz", "/readyz", "/metrics"].iter().any(|path| request.path().contains(path));
+        if is_noise && exchange.status < 400 {
+            return;
+        }
+        let query = request.query_string();
+        self.write(&Entry {
+            direction: Direction::ToAddon,
+            method: request.method().to_string(),
+            url: shown(request.path(), query),
+            status: exchange.status,
+            took_ms: Some((exchange.took.as_secs_f64() * 1e4).round() / 10.0),
+            by: None,
+            reason: exchange.error.map(ToString::to_string),
+            headers: headers(request.headers()),
+            token: token(request.headers(), query).and_then(|token| DecodedToken::read(&token)),
+            body: None,
+        });
+    }
+}
+
+impl DecodedToken {
+    /// `None`: it is none.
+    pub(super) fn read(token: &str) -> Option<Self> {
+        let mut segments = token.split('.').take(2).map(|segment| {
+            let json: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(segment).ok()?).ok()?;
+            serde_json::to_string_pretty(&json).ok()
+        });
+        Some(Self { header: segments.next()??, claims: segments.next()?? })
+    }
+}
+
+/// The token of a request, wherever the framework looks for one.
+pub(super) fn token(headers: &HeaderMap, query: &str) -> Option<String> {
+    let parameter = |name: &str| {
+        url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    };
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let authorization =
+        header("authorization").and_then(|value| value.split_once(' ')).map(|(_, token)| token.to_owned());
+    parameter("jwt").or(authorization).or_else(|| parameter("acpt")).or_else(|| header("x-acpt").map(str::to_owned))
+}
+
+/// The headers without credentials.
+pub(super) fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
+    let secret = ["authorization", "x-acpt", "cookie", "set-cookie"];
+    let read = |name: &str, value: &str| {
+        let kept = if secret.contains(&name) {
+            let scheme = value.split_once(' ').filter(|_| name == "authorization").map_or("", |(scheme, _)| scheme);
+            format!("{scheme} …").trim_start().to_owned()
+        } else {
+            value.to_owned()
+        };
+        (name.to_owned(), kept)
+    };
+    headers.iter().map(|(name, value)| read(name.as_str(), &String::from_utf8_lossy(value.as_bytes()))).collect()
+}
+
+/// The start of a body, JSON laid out; nothing of one that holds a secret.
+pub(super) fn excerpt(body: &[u8]) -> Option<String> {
+    if body.is_empty() {
+        return None;
+    }
+    let text = match serde_json::from_slice::<Value>(body) {
+        Ok(mut json) => {
+            if let Some(secret) = json.get_mut("sharedSecret") {
+                *secret = "…".into();
+            }
+            serde_json::to_string_pretty(&json).ok()?
+        }
+        Err(_) => String::from_utf8_lossy(&body[..body.len().min(BODY)]).into_owned(),
+    };
+    Some(if text.chars().count() > BODY { text.chars().take(BODY).chain("…".chars()).collect() } else { text })
+}
+
+/// `12:34:56`, in UTC.
+fn time_of_day() -> String {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() % 86_400;
+    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake_host::TestTenant;
+    use actix_web::http::header::{HeaderName, HeaderValue};
+
+    fn entry(reason: Option<&str>) -> Entry {
+        Entry {
+            direction: Direction::ToAddon,
+            method: "GET".into(),
+            url: "/x?<script>".into(),
+            status: 401,
+            took_ms: Some(1.5),
+            by: None,
+            reason: reason.map(str::to_owned),
+            headers: vec![("accept".into(), "\"</li><script>".into())],
+            token: None,
+            body: None,
+        }
+    }
+
+    #[test]
+    fn entries_are_numbered_bounded_and_escaped() {
+        let journal = Journal::new();
+        let mut following = journal.follow();
+        for _ in 0..=CAPACITY {
+            journal.write(&entry(Some("the signature does not match")));
+        }
+        let entries = journal.entries();
+        assert_eq!((entries.len(), entries[0].id), (CAPACITY, CAPACITY as u64 + 1));
+        assert!(entries[0].html.contains("the signature does not match"), "{}", entries[0].html);
+        assert!(!entries[0].html.contains("<script>"), "{}", entries[0].html);
+        assert!(following.try_recv().is_err(), "who is too slow is told so, and may ask again");
+    }
+
+    #[test]
+    fn a_token_is_decoded_and_not_repeated() {
+        let token_text = TestTenant::new().token("GET", "/x", "");
+        let decoded = DecodedToken::read(&token_text).unwrap();
+        assert!(decoded.header.contains("HS256") && decoded.claims.contains("qsh"), "{decoded:?}");
+        assert!(DecodedToken::read("user-token-1").is_none());
+        let mut map = HeaderMap::new();
+        let name = HeaderName::from_static("authorization");
+        map.insert(name, HeaderValue::from_str(&format!("JWT {token_text}")).unwrap());
+        assert_eq!(headers(&map), [("authorization".to_owned(), "JWT …".to_owned())]);
+        assert_eq!(token(&map, "").as_deref(), Some(token_text.as_str()));
+        assert_eq!(token(&map, "jwt=a").as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn bodies_are_cut_and_hold_no_secret() {
+        assert_eq!(excerpt(b""), None);
+        assert_eq!(excerpt(br#"{"sharedSecret":"s","a":1}"#).unwrap(), "{\n  \"sharedSecret\": \"…\",\n  \"a\": 1\n}");
+        assert!(excerpt(&vec![b'x'; 3 * BODY]).unwrap().len() <= BODY + 3);
+        assert!(excerpt("ü".repeat(BODY).as_bytes()).is_some(), "cut inside of a character");
+    }
+}

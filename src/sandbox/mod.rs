@@ -1,0 +1,228 @@
+//! A local host to run the add-on in, while it is developed: no Atlassian site is needed.
+//!
+//! In development, with no site to register with, [`start`] opens it on a port and an origin of its own. Its sites
+//! install the add-on by a real signed callback, open every page of its descriptor in a frame with a signed URL, speak
+//! the real bridge, serve a small REST API that checks what the add-on signs, and write down what went to and fro. It
+//! listens on this machine alone, and is the Cargo feature `sandbox`, which a production build can leave out.
+
+mod api;
+mod bridge;
+mod calls;
+mod context;
+mod frame;
+mod guard;
+mod journal;
+mod modules;
+mod pages;
+mod selection;
+mod services;
+mod site;
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer, web};
+
+use crate::config::Product;
+use crate::fake_host::{InstallKey, Ledger};
+use crate::jwt::{JwtError, to_hex};
+use crate::local_host::LocalHost;
+use crate::state::State;
+use api::Data;
+use bridge::Bridge;
+use journal::Journal;
+use site::Site;
+
+/// What the sandbox's requests to the add-on say who they are.
+const USER_AGENT: &str = concat!("atlassian-connect-actix-sandbox/", env!("CARGO_PKG_VERSION"));
+/// How many ports after the wanted one are tried.
+const PORTS: u16 = 20;
+/// Bodies of the REST API: attachments, mostly.
+const BODY: usize = 32 * 1024 * 1024;
+/// The id of the key that signs installs.
+const KID: &str = "sandbox";
+
+/// Why there is no sandbox. The add-on runs without it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SandboxError {
+    /// It is for development alone.
+    #[error("the sandbox is for development alone, and this is {0}")]
+    Environment(String),
+    /// It is for this machine alone.
+    #[error("the add-on listens beyond this machine (bind, AC_BIND)")]
+    Exposed,
+    /// No port is free.
+    #[error("no port for the sandbox: {0}")]
+    Port(std::io::Error),
+    /// No key pair could be made.
+    #[error("no key for the sandbox: {0}")]
+    Key(#[from] JwtError),
+    /// There is one already.
+    #[error("this add-on has a sandbox already")]
+    Twice,
+}
+
+/// The sandbox: its sites, and what they know.
+pub(crate) struct Sandbox {
+    state: web::Data<State>,
+    port: u16,
+    key: InstallKey,
+    ledger: Ledger,
+    sites: Vec<(Site, Arc<Mutex<Data>>)>,
+    journal: Arc<Journal>,
+    bridge: Bridge,
+    /// Tells this process from the next one.
+    instance: String,
+}
+
+/// A sandbox that serves.
+#[derive(Debug)]
+pub struct RunningSandbox {
+    url: String,
+    handle: ServerHandle,
+}
+
+impl RunningSandbox {
+    /// Where to open it: `http://localhost:3001`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Ends it at once: whoever looks at its journal would keep it.
+    pub async fn stop(&self) {
+        self.handle.stop(false).await;
+    }
+}
+
+/// Opens the sandbox of an add-on that serves, and installs the add-on at the first site of its product.
+///
+/// # Errors
+/// [`SandboxError`].
+pub async fn start(state: web::Data<State>) -> Result<RunningSandbox, SandboxError> {
+    let config = &state.config;
+    if !config.environment.is_development() {
+        return Err(SandboxError::Environment(config.environment.to_string()));
+    }
+    if !config.bind.is_loopback() {
+        return Err(SandboxError::Exposed);
+    }
+    let wanted = config.sandbox_port.unwrap_or_else(|| config.port.saturating_add(1));
+    let listener = listen(wanted).map_err(SandboxError::Port)?;
+    let port = listener.local_addr().map_err(SandboxError::Port)?.port();
+    if port != wanted && wanted != 0 {
+        tracing::info!("port {wanted} is taken: the sandbox uses {port}");
+    }
+    let key = web::block(|| InstallKey::generate(KID)).await.map_err(|_| JwtError::Key("no thread for it"))??;
+    let bridge = Bridge::find(&std::env::current_dir().unwrap_or_else(|_| Path::new(".").to_owned()));
+    let sandbox = web::Data::new(Sandbox {
+        state: state.clone(),
+        port,
+        key,
+        ledger: Ledger::default(),
+        sites: Site::all(port, new_secret).into_iter().map(|site| (site, Arc::new(Mutex::new(Data::new())))).collect(),
+        journal: Arc::new(Journal::new()),
+        bridge,
+        instance: new_secret()[..12].to_owned(),
+    });
+    announce(&state, &sandbox)?;
+    let shared = sandbox.clone();
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(shared.clone())
+            .app_data(web::PayloadConfig::new(BODY))
+            .app_data(web::FormConfig::default().limit(BODY))
+            .wrap(from_fn(guard::around))
+            .configure(services::routes)
+            .configure(pages::routes)
+    });
+    let server =
+        server.workers(1).disable_signals().shutdown_timeout(0).listen(listener).map_err(SandboxError::Port)?;
+    let server = server.run();
+    let handle = server.handle();
+    actix_web::rt::spawn(server);
+    let home = sandbox.clone();
+    actix_web::rt::spawn(async move {
+        home.install(home.home(), false).await;
+        let status = home.home().status();
+        if let Some(news) = status.news.filter(|_| !status.installed) {
+            tracing::warn!("the sandbox could not install the add-on. {}", news.text);
+        } else {
+            tracing::info!("the sandbox has installed the add-on at {}", home.home().name);
+        }
+    });
+    Ok(RunningSandbox { url: format!("http://localhost:{port}"), handle })
+}
+
+/// The wanted port, else one of the next, else any.
+fn listen(wanted: u16) -> std::io::Result<TcpListener> {
+    let next = (wanted..=wanted.saturating_add(PORTS)).find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok());
+    next.map_or_else(|| TcpListener::bind(("127.0.0.1", 0)), Ok)
+}
+
+fn announce(state: &State, sandbox: &Sandbox) -> Result<(), SandboxError> {
+    let journal = Arc::clone(&sandbox.journal);
+    let own_script = sandbox.bridge.file("all.js").filter(|_| state.config.host_script_url.is_none());
+    let local = LocalHost {
+        origins: ["localhost", "127.0.0.1"].iter().map(|name| format!("http://{name}:{}", sandbox.port)).collect(),
+        install_keys_url: format!("{}/install-keys", sandbox.origin()),
+        authorization_server_url: sandbox.token_server(),
+        script_url: own_script.map(|_| format!("{}/assets/all.js", sandbox.origin())),
+        observer: Box::new(move |exchange| journal.observe(exchange)),
+    };
+    state.announce_local_host(local).map_err(|_| SandboxError::Twice)
+}
+
+impl Sandbox {
+    /// The origin of its sites' base URLs. By its address, since that is what the add-on connects to in any case.
+    fn origin(&self) -> String {
+        format!("http://localhost:{}", self.port)
+    }
+
+    fn token_server(&self) -> String {
+        self.origin()
+    }
+
+    fn sites(&self) -> impl Iterator<Item = &Site> {
+        self.sites.iter().map(|(site, _)| site)
+    }
+
+    fn site(&self, key: &str) -> Option<&Site> {
+        self.sites().find(|site| site.key == key)
+    }
+
+    /// The site whose base URL a path is below.
+    fn site_of_path(&self, path: &str) -> Option<&Site> {
+        self.sites().find(|site| path.strip_prefix(site.path).is_some_and(|rest| rest.starts_with('/')))
+    }
+
+    fn data_of(&self, site: &Site) -> Arc<Mutex<Data>> {
+        let of = self.sites.iter().find(|(other, _)| other.key == site.key);
+        of.map_or_else(|| Arc::new(Mutex::new(Data::new())), |(_, data)| Arc::clone(data))
+    }
+
+    /// The site that the add-on is installed at by itself.
+    fn home(&self) -> &Site {
+        let pages = modules::pages(self.state.descriptor().value());
+        let product = modules::home(&pages, self.state.config.product);
+        self.site_of_product(product)
+    }
+
+    fn site_of_product(&self, product: Product) -> &Site {
+        self.sites().find(|site| site.product == product).unwrap_or(&self.sites[0].0)
+    }
+}
+
+/// 32 random bytes, in hexadecimal.
+fn new_secret() -> String {
+    let mut bytes = [0; 32];
+    // an empty secret is refused by every add-on: better than one that can be guessed
+    if aws_lc_rs::rand::fill(&mut bytes).is_err() {
+        return String::new();
+    }
+    to_hex(&bytes)
+}

@@ -1,0 +1,33 @@
+//! The files of the sandbox's pages.
+
+use actix_web::http::header;
+use actix_web::{HttpResponse, web};
+
+use crate::sandbox::Sandbox;
+
+/// The sandbox's own, in the binary: an add-on is started anywhere.
+const OWN: [(&str, &str, &str); 3] = [
+    ("sandbox.css", "text/css; charset=utf-8", include_str!("../assets/sandbox.css")),
+    ("sandbox.js", "text/javascript; charset=utf-8", include_str!("../assets/sandbox.js")),
+    ("bridge.js", "text/javascript; charset=utf-8", include_str!("../assets/bridge.js")),
+];
+
+pub(super) fn routes(cfg: &mut web::ServiceConfig) {
+    cfg.route("/assets/{name}", web::get().to(asset)).route("/favicon.ico", web::get().to(HttpResponse::NoContent));
+}
+
+async fn asset(sandbox: web::Data<Sandbox>, name: web::Path<String>) -> HttpResponse {
+    if let Some((_, kind, text)) = OWN.iter().find(|(own, ..)| *own == *name) {
+        return HttpResponse::Ok().content_type(*kind).body(*text);
+    }
+    let Some(file) = sandbox.bridge.file(&name) else { return HttpResponse::NotFound().finish() };
+    let kind = if name.ends_with(".css") { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
+    match tokio::fs::read(file).await {
+        // the page in the frame is of another origin
+        Ok(bytes) => HttpResponse::Ok()
+            .insert_header((header::CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin"))
+            .content_type(kind)
+            .body(bytes),
+        Err(error) => HttpResponse::InternalServerError().body(error.to_string()),
+    }
+}

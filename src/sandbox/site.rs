@@ -1,0 +1,139 @@
+//! The sites of the sandbox, and their users.
+
+use std::sync::Mutex;
+
+use serde::Serialize;
+
+use crate::config::Product;
+use crate::fake_host::{TestTenant, lock};
+
+/// A site: a tenant of the add-on's as soon as it has installed it.
+pub(super) struct Site {
+    /// In the sandbox's URLs: `jira`.
+    pub(super) key: &'static str,
+    pub(super) name: &'static str,
+    pub(super) product: Product,
+    /// The site's part of its base URL: `/jira`, `/confluence/wiki`.
+    pub(super) path: &'static str,
+    tenant: Mutex<TestTenant>,
+    status: Mutex<Status>,
+}
+
+/// What the site thinks of the add-on.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Status {
+    pub(super) installed: bool,
+    pub(super) enabled: bool,
+    /// What came of the last click.
+    pub(super) news: Option<News>,
+}
+
+/// What came of something, for whoever clicked.
+#[derive(Debug, Clone)]
+pub(super) struct News {
+    pub(super) good: bool,
+    pub(super) text: String,
+}
+
+impl Site {
+    /// The sites, below `localhost` and `127.0.0.1`, port `port`. The second Jira is seen under another URL than its
+    /// base URL, as a site with a domain of its own is.
+    pub(super) fn all(port: u16, secret: impl Fn() -> String) -> Vec<Self> {
+        let origin = format!("http://localhost:{port}");
+        let site = |key, name, product, path: &'static str, display_url: Option<String>| {
+            let mut tenant = TestTenant::new();
+            tenant.client_key = format!("sandbox-{key}");
+            tenant.shared_secret = secret();
+            tenant.base_url = format!("{origin}{path}");
+            tenant.display_url = display_url;
+            tenant.product = if product == Product::Confluence { "confluence".into() } else { "jira".into() };
+            tenant.description = format!("{name}, a site of the sandbox");
+            Self { key, name, product, path, tenant: Mutex::new(tenant), status: Mutex::default() }
+        };
+        vec![
+            site("jira", "Acme Jira", Product::Jira, "/jira", None),
+            site("globex", "Globex Jira", Product::Jira, "/globex", Some(format!("http://127.0.0.1:{port}/globex"))),
+            site("confluence", "Acme Confluence", Product::Confluence, "/confluence/wiki", None),
+        ]
+    }
+
+    pub(super) fn tenant(&self) -> TestTenant {
+        lock(&self.tenant).clone()
+    }
+
+    pub(super) fn set_tenant(&self, tenant: TestTenant) {
+        *lock(&self.tenant) = tenant;
+    }
+
+    pub(super) fn status(&self) -> Status {
+        lock(&self.status).clone()
+    }
+
+    pub(super) fn update(&self, change: impl FnOnce(&mut Status)) {
+        change(&mut lock(&self.status));
+    }
+}
+
+/// Somebody who looks at the add-on's pages.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct User {
+    /// In the sandbox's URLs: `ada`.
+    #[serde(skip)]
+    pub(super) key: &'static str,
+    pub(super) account_id: &'static str,
+    pub(super) display_name: &'static str,
+    #[serde(skip)]
+    pub(super) email: &'static str,
+    pub(super) anonymous: bool,
+    #[serde(skip)]
+    pub(super) admin: bool,
+    pub(super) time_zone: &'static str,
+    pub(super) locale: &'static str,
+}
+
+/// The users of every site; the last one is nobody.
+pub(super) const USERS: [User; 3] = [
+    User {
+        key: "ada",
+        account_id: "557058:sandbox-ada",
+        display_name: "Ada Admin",
+        email: "ada@sandbox.example",
+        anonymous: false,
+        admin: true,
+        time_zone: "Europe/London",
+        locale: "en_GB",
+    },
+    User {
+        key: "mia",
+        account_id: "557058:sandbox-mia",
+        display_name: "Mia Member",
+        email: "mia@sandbox.example",
+        anonymous: false,
+        admin: false,
+        time_zone: "America/New_York",
+        locale: "en_US",
+    },
+    User {
+        key: "anonymous",
+        account_id: "",
+        display_name: "Anonymous",
+        email: "",
+        anonymous: true,
+        admin: false,
+        time_zone: "UTC",
+        locale: "en_US",
+    },
+];
+
+impl User {
+    /// The user of that key; the first one where there is none.
+    pub(super) fn of_key(key: &str) -> Self {
+        USERS.into_iter().find(|user| user.key == key).unwrap_or(USERS[0])
+    }
+
+    /// The user of an account id; the empty one is nobody's.
+    pub(super) fn of_account(account_id: &str) -> Option<Self> {
+        USERS.into_iter().find(|user| user.account_id == account_id)
+    }
+}
