@@ -26,6 +26,8 @@ mod logs;
 mod malformed;
 mod no_auth;
 mod pages;
+#[cfg(feature = "sandbox")]
+mod sandbox;
 mod support;
 mod tenants;
 mod webhooks;
