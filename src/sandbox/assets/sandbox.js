@@ -43,7 +43,7 @@
 
   document.addEventListener('DOMContentLoaded', () => {
     const container = document.getElementById('frame');
-    if (!container || !settings.frame || (window.connectHost && settings.bridge !== 'none')) return;
+    if (!container || !settings.frame || window.connectHost) return;
     const frame = document.createElement('iframe');
     frame.src = settings.frame.url;
     frame.title = settings.frame.name;
@@ -64,8 +64,7 @@
     const template = document.createElement('template');
     template.innerHTML = html; // rendered and escaped by the sandbox, as the entries that came with the page
     const entry = template.content.firstElementChild;
-    entry.dataset.entry = id;
-    const former = entries.querySelector(`[data-entry="${Number(id)}"]`);
+    const former = document.getElementById(`entry-${id}`);
     if (former) {
       // what the reader has opened stays open
       if (former.querySelector('details')?.open) entry.querySelector('details')?.setAttribute('open', '');
@@ -112,6 +111,7 @@
     else addon('up'); // only the connection was away
   });
   events.addEventListener('entry', (event) => show(JSON.parse(event.data)));
+  events.addEventListener('lagged', reload);
   events.addEventListener('addon', (event) => {
     const { state } = JSON.parse(event.data);
     if (state === 'up' && down) reload();
@@ -122,7 +122,7 @@
   // ---- Webhooks -----------------------------------------------------------------------------------------------------
 
   // A body that is no JSON is said to be so before it is sent.
-  for (const field of document.querySelectorAll('textarea[data-json]')) {
+  for (const field of document.querySelectorAll('textarea[name=body]')) {
     field.addEventListener('input', () => {
       try {
         JSON.parse(field.value);
