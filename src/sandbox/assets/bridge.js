@@ -1,1 +1,453 @@
-/* the sandbox */
+// The host's side of the bridge: what Jira or Confluence puts around an add-on's frame.
+//
+// connect-host.js (npm atlassian-connect-js) speaks with the frame. It leaves to the product: the frame's element,
+// dialogs, flags, and the modules context, request, user, navigator, cookie, history, jira and confluence. Those are
+// here, on plain browser interfaces. Load this file before connect-host.js, both with `defer`.
+(() => {
+  'use strict';
+
+  const settings = JSON.parse(document.getElementById('sandbox').textContent);
+  const { site, user } = settings;
+  // Always of this page's own origin: a site may be looked at under another origin than its base URL's.
+  const productPath = new URL(site.baseUrl).pathname;
+  const sitePath = `/${site.key}`;
+
+  // ---- What connect-host.js wants to find in the page ------------------------------------------------------------
+
+  // Of jQuery it uses, where the product renders for itself, the size and the scroll position of a frame and the window.
+  const jquery = (what) => {
+    const element = typeof what === 'string' ? find(what) : what instanceof Element ? what : null;
+    return {
+      length: element ? 1 : 0,
+      offset() {
+        const box = (element ?? document.documentElement).getBoundingClientRect();
+        return { top: box.top + window.scrollY, left: box.left + window.scrollX };
+      },
+      width: () => window.innerWidth,
+      height: () => window.innerHeight,
+      scrollTop: () => window.scrollY,
+      scrollLeft: () => window.scrollX,
+    };
+  };
+
+  function find(selector) {
+    try {
+      return document.querySelector(selector);
+    } catch {
+      return null; // jQuery's own selectors, as :visible
+    }
+  }
+
+  window.AJS = {
+    $: jquery,
+    escapeHtml: (text) => String(text).replace(/[&<>"'`]/g, (character) => `&#${character.charCodeAt(0)};`),
+    // it asks for the topmost dialog of Atlassian's own dialog library when Escape is pressed
+    LayerManager: { global: { getTopLayer: () => null } },
+  };
+  // its telemetry has no receiver here
+  window.require = () => ({ emitGasV3() {} });
+  // Its feature flags come from a service on the internet, and are off without one. Saying so at once keeps it quiet.
+  Object.defineProperty(window, '__FEATUREGATES_JS__', {
+    configurable: true,
+    get: () => undefined,
+    set(gates) {
+      Object.assign(gates, { initializeCompleted: () => true, checkGate: () => false });
+      Object.defineProperty(window, '__FEATUREGATES_JS__', { value: gates, writable: true });
+    },
+  });
+
+  // ---- Frames ----------------------------------------------------------------------------------------------------
+
+  // What products allow their frames.
+  const PERMISSIONS =
+    'allow-downloads allow-forms allow-modals allow-popups allow-popups-to-escape-sandbox allow-scripts ' +
+    'allow-same-origin allow-top-navigation-by-user-activation allow-storage-access-by-user-activation';
+
+  /** The frames of this page: the bridge's extension id to `{ frame, element, sized }`. */
+  const opened = new Map();
+
+  /** Puts the page of `frame` (as the server describes it) into `container`. */
+  function open(frame, container, options = {}) {
+    const { iframeAttributes, extension } = window.connectHost.createExtension({
+      addon_key: frame.addonKey,
+      key: frame.key,
+      url: frame.url,
+      options: {
+        autoresize: !options.isDialog,
+        isFullPage: Boolean(frame.fullPage),
+        moduleType: frame.moduleType,
+        productContext: frame.productContext,
+        sandbox: PERMISSIONS,
+        width: frame.width ?? '100%',
+        height: frame.height ?? undefined,
+        ...frame.options,
+        ...options,
+      },
+    });
+    const element = document.createElement('iframe');
+    for (const [name, value] of Object.entries(iframeAttributes)) element.setAttribute(name, value);
+    element.title = frame.name;
+    element.referrerPolicy = 'no-referrer';
+    element.className = frame.fullPage ? 'ac-frame full-page' : 'ac-frame';
+    opened.set(extension.id, { frame, element, sized: false });
+    container.append(element);
+    return extension;
+  }
+
+  const length = (value) => (/^\d+(\.\d+)?$/.test(value) ? `${value}px` : String(value));
+
+  const frames = {
+    resize(width, height, context) {
+      const of = opened.get(context.extension_id);
+      if (!of || of.sized || context.extension.options.isDialog) return;
+      of.element.style.width = length(width);
+      of.element.style.height = length(height);
+    },
+    // for full pages only: down to the end of the window, and from then on the page scrolls in itself
+    sizeToParent(hideFooter, context) {
+      const of = opened.get(context.extension_id);
+      if (!of || !context.extension.options.isFullPage) return;
+      of.sized = true;
+      of.element.classList.add('sized-to-parent');
+      fill(of.element);
+    },
+  };
+
+  function fill(element) {
+    const top = element.getBoundingClientRect().top + window.scrollY;
+    element.style.width = '100%';
+    element.style.height = `${Math.max(window.innerHeight - top - 24, 320)}px`;
+  }
+
+  window.addEventListener('resize', () => {
+    for (const { element, sized } of opened.values()) if (sized) fill(element);
+  });
+
+  // ---- Dialogs: the browser's own <dialog> keeps the focus and knows Escape -----------------------------------------
+
+  const dialogs = [];
+
+  const dialogProvider = {
+    isActiveDialog: (addonKey) => dialogs.at(-1)?.extension.addon_key === addonKey,
+
+    create(options, extension) {
+      const element = make('dialog', { className: `ac-dialog ${options.size ? `size-${options.size}` : ''}` });
+      if (!options.size) Object.assign(element.style, { width: options.width, height: options.height });
+      const title = options.header || 'Dialog of the add-on';
+      element.setAttribute('aria-label', title);
+      const content = make('div', { className: 'content' });
+      const buttons = make('div', { className: 'buttons' });
+      const dialog = { element, content, buttons, extension, frame: null };
+      if (options.chrome) {
+        const close = make('button', { type: 'button', className: 'close', textContent: '×', onclick: () => leave(dialog) });
+        close.setAttribute('aria-label', 'Close');
+        element.append(make('header', {}, make('h2', { textContent: options.header }), close), content);
+        element.append(make('footer', {}, make('p', { textContent: options.hint }), buttons));
+        for (const action of options.actions) {
+          addButton(dialog, action);
+        }
+      } else {
+        element.append(content);
+      }
+      element.addEventListener('cancel', (event) => {
+        event.preventDefault();
+        if (options.closeOnEscape) leave(dialog);
+      });
+      element.addEventListener('close', () => gone(dialog));
+      document.body.append(element);
+      dialogs.push(dialog);
+      element.showModal();
+      fetchJson(`${sitePath}/frames/${encodeURIComponent(extension.key)}?${settings.query}`).then(
+        (frame) => {
+          if (!element.open) return;
+          dialog.frame = open({ ...frame, fullPage: false, width: '100%', height: '100%' }, content, {
+            ...extension.options,
+            productContext: { ...frame.productContext, ...extension.options.productContext },
+            isDialog: true,
+            dialogId: options.id,
+            callbackExtensionId: extension.callback_extension_id,
+          });
+        },
+        (error) => {
+          content.append(make('p', { className: 'problem', role: 'alert', textContent: error.message }));
+          if (!options.chrome) {
+            content.append(make('button', { type: 'button', textContent: 'Close', onclick: () => leave(dialog) }));
+          }
+        },
+      );
+    },
+
+    // The bridge calls this when it has told everyone, and as the listener of Escape in the frame, when it has not.
+    close(key) {
+      const dialog = dialogs.at(-1);
+      if (dialog) key?.keycode ? leave(dialog) : dialog.element.close();
+    },
+
+    createButton: (button) => dialogs.length && addButton(dialogs.at(-1), { ...button, custom: true }),
+    setButtonDisabled: (identifier, disabled) => withButton(identifier, (button) => { button.disabled = disabled; }),
+    isButtonDisabled: (identifier) => withButton(identifier, (button) => button.disabled) ?? false,
+    toggleButton: (identifier) => withButton(identifier, (button) => { button.disabled = !button.disabled; }),
+    setButtonHidden: (identifier, hidden) => withButton(identifier, (button) => { button.hidden = hidden; }),
+    isButtonHidden: (identifier) => withButton(identifier, (button) => button.hidden) ?? true,
+  };
+
+  function addButton(dialog, action) {
+    const button = make('button', {
+      type: 'button',
+      textContent: action.text,
+      disabled: Boolean(action.disabled),
+      hidden: Boolean(action.hidden),
+      className: action.type ?? 'secondary',
+      // a page that does not speak with the bridge cannot close its own dialog
+      onclick: () => (dialog.frame?.options.bridgeEstablished ? action.onClick() : leave(dialog)),
+    });
+    button.dataset.identifier = action.identifier;
+    dialog.buttons.append(button);
+  }
+
+  function withButton(identifier, change) {
+    const buttons = dialogs.at(-1)?.buttons.children ?? [];
+    for (const button of buttons) if (button.dataset.identifier === identifier) return change(button);
+    return undefined;
+  }
+
+  /** Closed by the user, not by the add-on, which hears of it. */
+  function leave(dialog) {
+    window.connectHost.broadcastEvent('dialog.close', { addon_key: dialog.extension.addon_key }, {});
+    dialog.element.close();
+  }
+
+  function gone(dialog) {
+    dialogs.splice(dialogs.indexOf(dialog), 1);
+    if (dialog.frame) opened.delete(dialog.frame.id);
+    dialog.element.remove();
+  }
+
+  // ---- Flags, and the older messages, which are shown as flags ------------------------------------------------------
+
+  function flag({ id, title, body, type, actions = [], close, onClose }) {
+    const shelf = document.getElementById('flags') ?? document.body.appendChild(make('div', { id: 'flags' }));
+    shelf.setAttribute('role', 'status');
+    const element = make('article', { className: `flag ${type}` }, make('h2', { textContent: title ?? '' }));
+    if (body) element.append(make('p', { textContent: body }));
+    const shut = () => {
+      if (!element.isConnected) return;
+      element.remove();
+      onClose?.(id);
+    };
+    for (const { actionText, executeAction } of actions) {
+      element.append(make('button', { type: 'button', className: 'link', textContent: actionText, onclick: executeAction }));
+    }
+    const button = make('button', { type: 'button', className: 'close', textContent: '×', onclick: shut });
+    button.setAttribute('aria-label', `Close: ${title ?? 'flag'}`);
+    element.append(button);
+    shelf.append(element);
+    if (close === 'auto') setTimeout(shut, 8000);
+    return { close: shut };
+  }
+
+  const messages = { shown: new Map(), listeners: new Map() };
+  const messageProvider = {
+    clear: (id) => messages.shown.get(id)?.close(),
+    onClose: (id, listener) => messages.listeners.set(id, listener),
+  };
+  for (const type of ['generic', 'error', 'warning', 'success', 'info', 'hint']) {
+    messageProvider[type] = (title, body, { id, fadeout } = {}) => {
+      const onClose = () => messages.listeners.get(id)?.();
+      messages.shown.set(id, flag({ id, title, body, type, close: fadeout ? 'auto' : 'manual', onClose }));
+    };
+  }
+
+  const missing = (what) =>
+    flag({ title: what, body: 'The sandbox has no such page; the product would open it.', type: 'info', close: 'auto' });
+
+  // ---- The product's modules. What stands last in a call is the answer's way back to the frame. --------------------
+
+  const reply = (parameters) => parameters[parameters.length - 1];
+  const frameOf = (callback) => opened.get(callback._context.extension_id)?.frame;
+  const promised = (method) => Object.assign(method, { returnsPromise: true });
+
+  const context = {
+    getToken: promised((callback) => {
+      const { moduleType, key } = frameOf(callback);
+      const query = `module=${encodeURIComponent(`${moduleType}/${key}`)}&${settings.query}`;
+      return fetchJson(`${sitePath}/context-token?${query}`).then(({ token }) => token);
+    }),
+    getContext: promised((callback) => Promise.resolve(callback._context.extension.options.productContext ?? {})),
+  };
+
+  const people = {
+    getCurrentUser: (callback) => callback({ atlassianAccountId: user.anonymous ? null : user.accountId }),
+    getUser: (callback) => callback({ id: user.accountId, key: user.accountId, fullName: user.displayName }),
+    getTimeZone: (callback) => callback(user.timeZone),
+    getLocale: (callback) => callback(user.locale),
+  };
+
+  /** `AP.request(url, options)` or `AP.request(options)`: asks the site's REST API as the user who looks at the page. */
+  const request = promised(async (...parameters) => {
+    const [first, second] = parameters.slice(0, -1);
+    const options = typeof first === 'object' ? first : { ...second, url: first };
+    const method = (options.type ?? options.method ?? 'GET').toUpperCase();
+    const headers = new Headers(options.headers);
+    let url = productPath.replace(/\/$/, '') + (options.url.startsWith('/') ? '' : '/') + options.url;
+    let body;
+    if (options.data != null && ['GET', 'HEAD'].includes(method)) {
+      url += (url.includes('?') ? '&' : '?') + encoded(options.data);
+    } else if (options.data != null && options.contentType === 'multipart/form-data') {
+      body = new FormData(); // with its own Content-Type: only the browser knows the boundary
+      for (const [name, value] of Object.entries(options.data)) body.append(name, value);
+    } else if (options.data != null) {
+      body = encoded(options.data);
+      headers.set('Content-Type', options.contentType ?? 'application/x-www-form-urlencoded; charset=UTF-8');
+    }
+    headers.set('X-Sandbox', '1');
+    headers.set('X-Sandbox-User', user.anonymous ? '' : user.accountId);
+    const xhr = { status: 0, statusText: 'error', responseText: '', headers: {} };
+    let response;
+    let answer;
+    try {
+      response = await fetch(url, { method, headers, body, credentials: 'omit', cache: options.cache === false ? 'no-store' : 'default' });
+      answer = options.binaryAttachment && response.ok ? await response.arrayBuffer() : await response.text();
+    } catch (error) {
+      throw { err: error.message, xhr };
+    }
+    Object.assign(xhr, { status: response.status, statusText: response.statusText, headers: Object.fromEntries(response.headers) });
+    if (typeof answer === 'string') xhr.responseText = answer;
+    if (!response.ok && response.status !== 304) throw { err: answer, xhr };
+    return { body: answer, xhr };
+  });
+
+  const encoded = (data) => (typeof data === 'object' ? new URLSearchParams(Object.entries(data)).toString() : data);
+
+  const navigator = {
+    getLocation(callback) {
+      const { addonKey, key } = frameOf(callback);
+      const productContext = callback._context.extension.options.productContext ?? {};
+      callback({ target: 'addonmodule', context: { addonKey, moduleKey: key, context: productContext } });
+    },
+    go(target, details) {
+      if (String(target).toLowerCase() === 'addonmodule' && details?.moduleKey) {
+        fetchJson(`${sitePath}/frames/${encodeURIComponent(details.moduleKey)}?${settings.query}`).then(
+          (frame) => location.assign(pageOf(frame, details)),
+          (error) => flag({ title: 'AP.navigator.go', body: error.message, type: 'error', close: 'manual' }),
+        );
+      } else {
+        missing(`The add-on goes to: ${[target, ...Object.values(details ?? {})].filter((part) => typeof part === 'string').join(' ')}`);
+      }
+    },
+    reload: () => location.reload(),
+  };
+
+  function pageOf(frame, details) {
+    const query = new URLSearchParams(settings.query);
+    for (const [name, value] of Object.entries(details.customData ?? {})) query.set(`ac.${name}`, value);
+    return `${sitePath}/modules/${encodeURIComponent(frame.moduleType)}/${encodeURIComponent(frame.key)}?${query}`;
+  }
+
+  // Products keep these in their own storage, apart for each add-on.
+  const cookieName = (callback, name) => `${callback._context.extension.addon_key}$$${name}`;
+  const cookie = {
+    save: (name, value, expires, callback) => localStorage.setItem(cookieName(callback, name), value),
+    read: (name, callback) => callback(localStorage.getItem(cookieName(callback, name)) ?? undefined),
+    erase: (name, callback) => localStorage.removeItem(cookieName(callback, name)),
+  };
+
+  // An add-on's own states stand behind `#!` in the page's address.
+  const state = () => decodeURIComponent(location.hash.replace(/^#!?/, ''));
+  const history = {
+    back: () => window.history.back(),
+    forward: () => window.history.forward(),
+    go: (delta) => window.history.go(delta),
+    getState(...parameters) {
+      const [type] = parameters;
+      reply(parameters)(type === 'all' ? { key: user.accountId, hash: state(), title: document.title, href: location.href } : state());
+    },
+    pushState: (newState) => window.history.pushState(null, '', `#!${encodeURIComponent(newState)}`),
+    replaceState: (newState) => window.history.replaceState(null, '', `#!${encodeURIComponent(newState)}`),
+  };
+  window.addEventListener('popstate', () => {
+    for (const { frame } of opened.values()) {
+      const detail = { key: frame.addonKey, hash: state(), title: document.title, href: location.href, newURL: location.href };
+      window.connectHost.broadcastEvent('history.popstate', { addon_key: frame.addonKey, key: frame.key }, detail);
+    }
+  });
+
+  const jira = {
+    refreshIssuePage: () => location.reload(),
+    setDashboardItemTitle: (title) => { document.querySelector('#frame-title, h1').textContent = title; },
+    isDashboardItemEditable: (callback) => callback(!user.anonymous),
+    isNativeApp: (callback) => callback(false),
+    openCreateIssueDialog: () => missing('The add-on opens the dialog that creates an issue'),
+    openIssueDialog: (key) => missing(`The add-on opens the issue ${key}`),
+  };
+
+  // A macro that is edited here is kept until the browser's tab is closed.
+  const macroName = (callback) => `macro ${site.key} ${frameOf(callback).key}`;
+  const macro = (callback) => JSON.parse(sessionStorage.getItem(macroName(callback)) ?? '{}');
+  const confluence = {
+    saveMacro(data, ...rest) {
+      const callback = reply(rest);
+      const [body = macro(callback).body] = rest.slice(0, -1);
+      sessionStorage.setItem(macroName(callback), JSON.stringify({ data, body }));
+    },
+    getMacroData: (callback) => callback(macro(callback).data ?? {}),
+    getMacroBody: (callback) => callback(macro(callback).body ?? ''),
+    closeMacroEditor: () => missing('The add-on closes the macro editor'),
+  };
+
+  // ---- Start ---------------------------------------------------------------------------------------------------------
+
+  function make(name, properties, ...children) {
+    const { role, ...rest } = properties;
+    const element = Object.assign(document.createElement(name), rest);
+    if (role) element.setAttribute('role', role);
+    element.append(...children);
+    return element;
+  }
+
+  async function fetchJson(path) {
+    const response = await fetch(path, { headers: { 'X-Sandbox': '1', Accept: 'application/json' } });
+    const body = await response.json().catch(() => ({}));
+    if (!response.ok) throw new Error(body.message ?? `The sandbox answered ${response.status}.`);
+    return body;
+  }
+
+  function start() {
+    const { connectHost } = window;
+    const container = document.getElementById('frame');
+    if (!connectHost || !settings.frame || !container) return; // sandbox.js shows the frame without a bridge
+
+    const providers = {
+      dialog: dialogProvider,
+      flag: { create: flag },
+      messages: messageProvider,
+      inlineDialog: { hide() {} },
+    };
+    connectHost.setFrameworkAdaptor({ getProviderByModuleName: (name) => providers[name] });
+    connectHost.registerProvider('addon', frames);
+    connectHost.defineModule('context', context);
+    connectHost.defineModule('user', people);
+    connectHost.defineModule('navigator', navigator);
+    connectHost.defineModule('cookie', cookie);
+    connectHost.defineModule('history', history);
+    connectHost.defineModule(site.product, site.product === 'confluence' ? confluence : jira);
+    // without a module's name: AP.request, AP.getLocation ...
+    connectHost.defineModule({
+      request,
+      getLocation: (callback) => callback(location.href),
+      sizeToParent: (hideFooter, callback) => frames.sizeToParent(hideFooter, callback._context),
+      hideFooter() {},
+    });
+    // The bridge tells frames the theme that it reads here; the themes' names are Atlassian's.
+    document.documentElement.dataset.theme = 'dark:dark light:light spacing:spacing';
+
+    const extension = open(settings.frame, container, { isDialog: Boolean(settings.frame.dialog) });
+    connectHost.onIframeEstablished(({ extension: { id } }) => {
+      const established = opened.get(id);
+      if (established) established.element.dataset.bridge = 'established';
+    });
+    container.dataset.extension = extension.id;
+  }
+
+  document.addEventListener('DOMContentLoaded', start);
+})();

@@ -1,1 +1,137 @@
-/* the sandbox */
+// The sandbox's own pages: the live journal, the reload when the add-on is back, and small comforts. All of it works
+// without this file too, but for what is live.
+(() => {
+  'use strict';
+
+  const settings = JSON.parse(document.getElementById('sandbox').textContent);
+  const root = document.documentElement;
+
+  // ---- Who looks, at what, in which theme -----------------------------------------------------------------------------
+
+  const controls = document.getElementById('controls');
+  if (controls) {
+    root.classList.add('scripted'); // hides the button that the form needs without a script
+    controls.addEventListener('change', (event) => {
+      if (event.target.name === 'theme') paint(event.target.value);
+      else controls.requestSubmit();
+    });
+  }
+
+  // The theme changes without a reload, as it does in the products: the bridge tells the frame.
+  function paint(theme) {
+    root.dataset.colorMode = theme;
+    const query = new URLSearchParams(settings.query);
+    query.set('theme', theme);
+    settings.query = query.toString();
+    const here = new URL(location.href);
+    here.searchParams.set('theme', theme);
+    history.replaceState(history.state, '', here);
+    for (const link of document.querySelectorAll('a[href*="theme="]')) {
+      const url = new URL(link.href);
+      url.searchParams.set('theme', theme);
+      link.href = url;
+    }
+    for (const form of document.querySelectorAll('form[action*="theme="]')) {
+      const url = new URL(form.action);
+      url.searchParams.set('theme', theme);
+      form.action = url;
+    }
+    for (const field of document.querySelectorAll('input[type=hidden][name=theme]')) field.value = theme;
+  }
+
+  // ---- A page without the bridge ------------------------------------------------------------------------------------
+
+  document.addEventListener('DOMContentLoaded', () => {
+    const container = document.getElementById('frame');
+    if (!container || !settings.frame || window.connectHost) return;
+    const frame = document.createElement('iframe');
+    frame.src = settings.frame.url;
+    frame.title = settings.frame.name;
+    frame.className = settings.frame.fullPage ? 'ac-frame full-page' : 'ac-frame';
+    frame.referrerPolicy = 'no-referrer';
+    container.append(frame);
+    const notice = document.getElementById('bridge-missing');
+    if (notice) notice.hidden = false;
+  });
+
+  // ---- The journal, live --------------------------------------------------------------------------------------------
+
+  const entries = document.getElementById('journal-entries');
+  const KEPT = 200;
+
+  function show({ id, html }) {
+    if (!entries) return;
+    const template = document.createElement('template');
+    template.innerHTML = html; // rendered and escaped by the sandbox, as the entries that came with the page
+    const entry = template.content.firstElementChild;
+    const former = document.getElementById(`entry-${id}`);
+    if (former) {
+      // what the reader has opened stays open
+      if (former.querySelector('details')?.open) entry.querySelector('details')?.setAttribute('open', '');
+      former.replaceWith(entry);
+    } else {
+      entry.classList.add('new');
+      entries.prepend(entry);
+      while (entries.children.length > KEPT) entries.lastElementChild.remove();
+    }
+    document.getElementById('journal-empty')?.setAttribute('hidden', '');
+  }
+
+  // ---- The add-on stops and comes back --------------------------------------------------------------------------------
+
+  const PLACE = 'sandbox-place';
+  let down = false;
+
+  function reload() {
+    sessionStorage.setItem(PLACE, JSON.stringify({ path: location.pathname, y: window.scrollY, focus: document.activeElement?.id }));
+    location.reload();
+  }
+
+  function restore() {
+    const place = JSON.parse(sessionStorage.getItem(PLACE) ?? 'null');
+    sessionStorage.removeItem(PLACE);
+    if (place?.path !== location.pathname) return;
+    if (place.focus) document.getElementById(place.focus)?.focus({ preventScroll: true });
+    window.scrollTo(0, place.y);
+  }
+
+  function addon(state) {
+    const notice = document.getElementById('addon-state');
+    down = state === 'down';
+    if (notice) {
+      notice.hidden = !down;
+      notice.textContent = down ? 'The add-on does not answer. This page reloads when it is back.' : '';
+    }
+  }
+
+  const events = new EventSource('/events');
+  window.addEventListener('pagehide', () => events.close());
+  events.addEventListener('hello', (event) => {
+    if (JSON.parse(event.data).instance !== settings.instance) reload();
+    else addon('up'); // only the connection was away
+  });
+  events.addEventListener('entry', (event) => show(JSON.parse(event.data)));
+  events.addEventListener('lagged', reload);
+  events.addEventListener('addon', (event) => {
+    const { state } = JSON.parse(event.data);
+    if (state === 'up' && down) reload();
+    else addon(state);
+  });
+  events.addEventListener('error', () => addon('down')); // the sandbox lives in the add-on's own process
+
+  // ---- Webhooks -----------------------------------------------------------------------------------------------------
+
+  // A body that is no JSON is said to be so before it is sent.
+  for (const field of document.querySelectorAll('textarea[name=body]')) {
+    field.addEventListener('input', () => {
+      try {
+        JSON.parse(field.value);
+        field.setCustomValidity('');
+      } catch (error) {
+        field.setCustomValidity(`This is no JSON: ${error.message}`);
+      }
+    });
+  }
+
+  document.addEventListener('DOMContentLoaded', restore);
+})();
