@@ -8,6 +8,13 @@ default:
 run *arguments:
     cargo run -- {{ arguments }}
 
+# Rebuilds and restarts the add-on whenever code, a template, a static file or a setting changes (needs entr)
+dev:
+    #!/usr/bin/env bash
+    # entr ends with 2 when a file was added, and starts anew with the list as it is then
+    while find src templates static migrations ./*.json Cargo.toml -type f \
+        | entr -dnrs 'cargo build && exec target/debug/atlassian-connect-actix'; [ $? -eq 2 ]; do :; done
+
 # Runs the tests that need nothing but cargo; `just test pages` runs those whose name holds "pages"
 test *filter:
     cargo test {{ filter }}

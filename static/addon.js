@@ -35,7 +35,11 @@
   var user = document.getElementById('user');
   if (user) {
     call('/api/me').then(
-      function (answer) { user.textContent = answer.status === 200 ? answer.body.displayName : 'the host answered ' + answer.status; },
+      function (answer) {
+        var known = answer.status === 200;
+        user.textContent = known ? answer.body.displayName : 'the host answered ' + answer.status;
+        if (known) document.getElementById('greeting').textContent = answer.body.displayName;
+      },
       function (error) { user.textContent = error.message; }
     );
   }

@@ -9,7 +9,7 @@ use askama::Template;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
-use tokio::sync::broadcast;
+use tokio::sync::watch;
 
 use crate::fake_host::lock;
 use crate::local_host::Exchange;
@@ -92,37 +92,45 @@ pub(super) struct Shown {
 
 /// The entries, and whoever waits for the next one.
 pub(super) struct Journal {
-    entries: Mutex<(u64, VecDeque<Shown>)>,
-    news: broadcast::Sender<Shown>,
+    /// Newest first.
+    entries: Mutex<VecDeque<Shown>>,
+    /// The id of the newest one.
+    newest: watch::Sender<u64>,
 }
 
 impl Journal {
     pub(super) fn new() -> Self {
-        Self { entries: Mutex::default(), news: broadcast::channel(64).0 }
+        Self { entries: Mutex::default(), newest: watch::channel(0).0 }
     }
 
     pub(super) fn write(&self, entry: &Entry) {
         let mut entries = lock(&self.entries);
-        entries.0 += 1;
-        let id = entries.0;
+        let id = entries.front().map_or(0, |newest| newest.id) + 1;
         let html = EntryView { id, time: time_of_day(), entry }.render().unwrap_or_default();
-        let shown = Shown { id, html };
-        if entries.1.len() == CAPACITY {
-            entries.1.pop_back();
+        if entries.len() == CAPACITY {
+            entries.pop_back();
         }
-        entries.1.push_front(shown.clone());
+        entries.push_front(Shown { id, html });
         drop(entries);
-        // nobody may be looking
-        let _ = self.news.send(shown);
+        self.newest.send_replace(id);
     }
 
     /// Newest first.
     pub(super) fn entries(&self) -> Vec<Shown> {
-        lock(&self.entries).1.iter().cloned().collect()
+        lock(&self.entries).iter().cloned().collect()
     }
 
-    pub(super) fn follow(&self) -> broadcast::Receiver<Shown> {
-        self.news.subscribe()
+    /// Those that came after the one of that id, oldest first.
+    pub(super) fn after(&self, id: u64) -> Vec<Shown> {
+        let entries = lock(&self.entries);
+        let mut newer: Vec<Shown> = entries.iter().take_while(|entry| entry.id > id).cloned().collect();
+        newer.reverse();
+        newer
+    }
+
+    /// Changes with each entry.
+    pub(super) fn follow(&self) -> watch::Receiver<u64> {
+        self.newest.subscribe()
     }
 
     /// Writes down a request to the add-on. Static files and what probes ask would only hide the rest.
@@ -232,7 +240,7 @@ mod tests {
     #[test]
     fn entries_are_numbered_bounded_and_escaped() {
         let journal = Journal::new();
-        let mut following = journal.follow();
+        let following = journal.follow();
         for _ in 0..=CAPACITY {
             journal.write(&entry(Some("the signature does not match")));
         }
@@ -240,7 +248,9 @@ mod tests {
         assert_eq!((entries.len(), entries[0].id), (CAPACITY, CAPACITY as u64 + 1));
         assert!(entries[0].html.contains("the signature does not match"), "{}", entries[0].html);
         assert!(!entries[0].html.contains("<script>"), "{}", entries[0].html);
-        assert!(following.try_recv().is_err(), "who is too slow is told so, and may ask again");
+        assert!(following.has_changed().unwrap());
+        let newer: Vec<u64> = journal.after(CAPACITY as u64 - 1).iter().map(|entry| entry.id).collect();
+        assert_eq!(newer, [CAPACITY as u64, CAPACITY as u64 + 1], "oldest first");
     }
 
     #[test]

@@ -190,8 +190,13 @@ fn escaped(value: &impl Serialize) -> String {
     json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
 
-async fn index(sandbox: web::Data<Sandbox>) -> HttpResponse {
-    HttpResponse::Found().insert_header((header::LOCATION, format!("/{}", sandbox.home().key))).finish()
+/// Whoever opens the sandbox sees the add-on's first page, where it has one.
+async fn index(sandbox: web::Data<Sandbox>, request: HttpRequest) -> HttpResponse {
+    let home = sandbox.home();
+    let query = Selection::read(request.query_string()).query();
+    let first = sandbox.page_modules().into_iter().find(|module| module.is_for(home.product));
+    let url = first.map_or_else(|| format!("/{}?{query}", home.key), |module| module_url(home, &module, &query));
+    HttpResponse::Found().insert_header((header::LOCATION, url)).finish()
 }
 
 async fn site_page(sandbox: web::Data<Sandbox>, request: HttpRequest, key: web::Path<String>) -> HttpResponse {

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::api::scopes;
 use super::journal::{DecodedToken, Direction, Entry};
+use super::site::User;
 use super::{Sandbox, new_secret};
 use crate::fake_host::{GrantForm, Issued};
 use crate::jwt::now;
@@ -34,7 +35,7 @@ async fn token(sandbox: web::Data<Sandbox>, form: web::Form<GrantForm>) -> HttpR
         if !scopes::of(descriptor.value()).contains(&"ACT_AS_USER") {
             return Err("the descriptor's scopes lack ACT_AS_USER".to_owned());
         }
-        match super::site::User::of_account(&account_id) {
+        match User::of_account(&account_id) {
             Some(_) => Ok((client_key, account_id)),
             None => Err("the site has no such user".to_owned()),
         }
@@ -43,7 +44,7 @@ async fn token(sandbox: web::Data<Sandbox>, form: web::Form<GrantForm>) -> HttpR
     written.token = DecodedToken::read(form.assertion());
     let response = match granted {
         Ok((client_key, account_id)) => {
-            written.by = Some(format!("a token for {account_id}"));
+            written.by = User::of_account(&account_id).map(|user| format!("for {}", user.display_name));
             let token = format!("sandbox-user-token-{}", new_secret());
             sandbox.ledger.issue(token.clone(), Issued { client_key, account_id, expires_at: now() + TOKEN_LIFETIME });
             HttpResponse::Ok()

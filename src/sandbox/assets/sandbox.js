@@ -104,14 +104,15 @@
     }
   }
 
-  const events = new EventSource('/events');
+  // what happened between the page's making and now is told as well
+  const newest = entries?.firstElementChild?.id.split('-')[1] ?? 0;
+  const events = new EventSource(`/events?after=${newest}`);
   window.addEventListener('pagehide', () => events.close());
   events.addEventListener('hello', (event) => {
     if (JSON.parse(event.data).instance !== settings.instance) reload();
     else addon('up'); // only the connection was away
   });
   events.addEventListener('entry', (event) => show(JSON.parse(event.data)));
-  events.addEventListener('lagged', reload);
   events.addEventListener('addon', (event) => {
     const { state } = JSON.parse(event.data);
     if (state === 'up' && down) reload();

@@ -4,38 +4,63 @@
 use std::time::Duration;
 
 use actix_web::web::{self, Bytes};
-use actix_web::{Error, HttpResponse};
-use futures_util::stream;
+use actix_web::{Error, HttpRequest, HttpResponse};
+use futures_util::stream::{self, StreamExt as _};
+use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::broadcast::error::RecvError;
 
 use crate::sandbox::Sandbox;
+use crate::sandbox::journal::Shown;
 
 /// How often a quiet stream says that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// A browser tries again after so many milliseconds: whoever saves a template waits for the add-on to be back.
+const RETRY: &str = "retry: 300\n";
 
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
     cfg.route("/events", web::get().to(events));
 }
 
-async fn events(sandbox: web::Data<Sandbox>) -> HttpResponse {
-    let hello = event("hello", &json!({ "instance": sandbox.instance }));
+#[derive(Deserialize)]
+struct Since {
+    /// The newest entry that the page has.
+    #[serde(default)]
+    after: u64,
+}
+
+/// A browser that connects again says in `Last-Event-ID` which entry it has seen.
+async fn events(sandbox: web::Data<Sandbox>, request: HttpRequest, since: web::Query<Since>) -> HttpResponse {
+    let seen = request.headers().get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok());
+    let hello = event("hello", &json!({ "instance": sandbox.instance }), RETRY);
     let news = sandbox.journal.follow();
-    let later = stream::unfold((sandbox, news), |(sandbox, mut news)| async move {
-        let text = match tokio::time::timeout(HEARTBEAT, news.recv()).await {
-            Ok(Ok(entry)) => event("entry", &json!({ "id": entry.id, "html": entry.html })),
-            // what was missed is on the page, once it is loaded again
-            Ok(Err(RecvError::Lagged(_))) => event("lagged", &Value::Null),
-            Ok(Err(RecvError::Closed)) => return None,
-            Err(_) => Bytes::from_static(b": quiet\n\n"),
-        };
-        Some((Ok::<_, Error>(text), (sandbox, news)))
+    let start = (sandbox, news, seen.unwrap_or(since.after));
+    let later = stream::unfold(start, |(sandbox, mut news, mut seen)| async move {
+        loop {
+            // before the look, so that an entry that is written after it wakes this up
+            news.mark_unchanged();
+            let newer = sandbox.journal.after(seen);
+            if let Some(newest) = newer.last() {
+                seen = newest.id;
+                let text: Vec<u8> = newer.iter().flat_map(entry).collect();
+                return Some((Ok::<_, Error>(text.into()), (sandbox, news, seen)));
+            }
+            match tokio::time::timeout(HEARTBEAT, news.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return None,
+                Err(_) => return Some((Ok(Bytes::from_static(b": quiet\n\n")), (sandbox, news, seen))),
+            }
+        }
     });
-    let all = stream::StreamExt::chain(stream::iter([Ok(hello)]), Box::pin(later));
+    let all = stream::iter([Ok(Bytes::from(hello))]).chain(Box::pin(later));
     HttpResponse::Ok().content_type("text/event-stream; charset=utf-8").streaming(all)
 }
 
-fn event(name: &str, data: &Value) -> Bytes {
+fn entry(entry: &Shown) -> Vec<u8> {
+    event("entry", &json!({ "id": entry.id, "html": entry.html }), &format!("id: {}\n", entry.id))
+}
+
+fn event(name: &str, data: &Value, fields: &str) -> Vec<u8> {
     // JSON has no line breaks: one line of data
-    format!("event: {name}\ndata: {data}\n\n").into()
+    format!("event: {name}\n{fields}data: {data}\n\n").into()
 }
