@@ -10,6 +10,10 @@ pub(super) const CDN: &str = "https://cdn.jsdelivr.net";
 pub(super) const CDN_SCRIPT: &str = "https://cdn.jsdelivr.net/npm/atlassian-connect-js@5.3.190/dist/connect-host.js";
 /// What the pinned file of that version in the npm registry hashes to.
 pub(super) const CDN_INTEGRITY: &str = "sha384-scOIfz2cLHVoee/Ej/ZkUChbrdfoegtQJgDNy9PYMUNEaVYPhfnE0B3U0UeUBYog";
+/// The page's half of what products add to the bridge.
+const FRAME: &str = include_str!("assets/frame.js");
+/// How the package's script spells where its stylesheets are. Source: `dist/iframe.js` of 5.3.190.
+const CDN_OF_PAGES: &str = "\"https://\" + CDN_DOMAIN";
 
 /// The bridge that the sandbox speaks.
 #[derive(Debug, Clone)]
@@ -39,15 +43,23 @@ impl Bridge {
     /// A file of the package, under the name that the sandbox serves it by.
     pub(super) fn file(&self, name: &str) -> Option<PathBuf> {
         let Self::Npm(dist) = self else { return None };
+        let is_theme = |file: &str| file.ends_with(".css") && !file.contains(['/', '\\']);
         let file = match name {
-            "connect-host.js" => "connect-host.js",
-            "connect-host.css" => "connect-host.css",
+            "connect-host.js" | "surfaces.css" | "legacy-text-colors.css" => name,
             // the page's half
             "all.js" => "iframe.js",
+            _ if name.strip_prefix("themes/").is_some_and(is_theme) => name,
             _ => return None,
         };
         Some(dist.join(file)).filter(|file| file.is_file())
     }
+}
+
+/// `all.js` as pages get it: the package's, which then loads its stylesheets from the sandbox at `origin` instead of
+/// from Atlassian's CDN, and after it what products add of their own.
+pub(super) fn page_script(package: &str, origin: &str) -> String {
+    let own = format!("\"{origin}/atlassian-connect\"");
+    format!("{}\n{FRAME}", package.replace(CDN_OF_PAGES, &own))
 }
 
 #[cfg(test)]
@@ -68,5 +80,19 @@ mod tests {
         assert_eq!(bridge.file("connect-host.js"), Some(dist.join("connect-host.js")));
         assert_eq!(bridge.file("all.js"), None, "not there");
         assert_eq!(bridge.file("../package.json"), None);
+        std::fs::create_dir(dist.join("themes")).unwrap();
+        std::fs::write(dist.join("themes/dark.css"), "").unwrap();
+        assert!(bridge.file("themes/dark.css").is_some());
+        assert_eq!(bridge.file("themes/../connect-host.js"), None);
+        std::fs::write(dist.join("secret.css"), "").unwrap();
+        assert_eq!(bridge.file("themes/../secret.css"), None);
+    }
+
+    #[test]
+    fn the_pages_script_loads_nothing_from_elsewhere() {
+        let package = "var CDN_DOMAIN = \"x\";\nvar CDN_URL = \"https://\" + CDN_DOMAIN;\n";
+        let script = page_script(package, "http://localhost:3001");
+        assert!(script.contains("var CDN_URL = \"http://localhost:3001/atlassian-connect\";"), "{script}");
+        assert!(script.ends_with(FRAME));
     }
 }

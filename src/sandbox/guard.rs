@@ -34,7 +34,7 @@ pub(super) async fn around(
     }
     let mut response = next.call(request).await?.map_into_boxed_body();
     let policy = format!(
-        "default-src 'none'; script-src 'self' {CDN}; style-src 'self' 'unsafe-inline'; img-src 'self' data: http: https:; \
+        "default-src 'none'; script-src 'self' {CDN}; style-src 'self'; img-src 'self' data: http: https:; \
          font-src 'self'; connect-src 'self'; frame-src http: https:; form-action 'self'; base-uri 'none'; \
          frame-ancestors 'self'"
     );
@@ -42,7 +42,8 @@ pub(super) async fn around(
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, policy.as_str()),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        // with no-referrer, browsers send `Origin: null` for the sandbox's own forms
+        (header::REFERRER_POLICY, "same-origin"),
         (header::CACHE_CONTROL, "no-store"),
     ] {
         if let Ok(value) = value.parse() {

@@ -171,7 +171,7 @@ fn announce(state: &State, sandbox: &Sandbox) -> Result<(), SandboxError> {
         origins: ["localhost", "127.0.0.1"].iter().map(|name| format!("http://{name}:{}", sandbox.port)).collect(),
         install_keys_url: format!("{}/install-keys", sandbox.origin()),
         authorization_server_url: sandbox.token_server(),
-        script_url: own_script.map(|_| format!("{}/assets/all.js", sandbox.origin())),
+        script_url: own_script.map(|_| format!("{}/atlassian-connect/all.js", sandbox.origin())),
         observer: Box::new(move |exchange| journal.observe(exchange)),
     };
     state.announce_local_host(local).map_err(|_| SandboxError::Twice)

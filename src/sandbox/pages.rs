@@ -51,7 +51,6 @@ struct Layout {
     status: Status,
     journal: Vec<Shown>,
     cdn: Option<(&'static str, &'static str)>,
-    has_own_style: bool,
     /// For the scripts, escaped so that it can stand in a script element.
     json: String,
 }
@@ -158,7 +157,6 @@ impl Sandbox {
             status: site.status(),
             journal: self.journal.entries(),
             cdn: matches!(self.bridge, Bridge::Cdn).then_some((CDN_SCRIPT, CDN_INTEGRITY)),
-            has_own_style: self.bridge.file("connect-host.css").is_some(),
             json: escaped(&facts),
             query,
             selection,

@@ -1,0 +1,489 @@
+// The sandbox as a newcomer sees it, in a real browser: the given starter is started in a folder of its own, its
+// sandbox is opened in Chromium, and the starter's pages are used through the real bridge, npm's atlassian-connect-js.
+// Each test fails on any console error, any failed request and any request that leaves this machine, unless it says
+// that it expects one.
+//
+//     npm ci && node run.mjs path/to/atlassian-connect-actix [--only WORDS] [--pictures]
+//
+// The browser is CHROMIUM, or Debian's /usr/bin/chromium. Screenshots and the starter's log land in target/browser;
+// --pictures makes the two of the README anew, in docs/.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { chromium } from 'playwright-core';
+import { Starter, eventually } from './starter.mjs';
+
+const repository = path.resolve(import.meta.dirname, '../..');
+const output = path.join(repository, 'target/browser');
+const parameters = process.argv.slice(2);
+const only = parameters.includes('--only') ? parameters.splice(parameters.indexOf('--only'), 2)[1] : '';
+const pictures = parameters.includes('--pictures');
+const [binary] = parameters.filter((parameter) => !parameter.startsWith('--'));
+if (!binary) {
+  console.error('node run.mjs path/to/atlassian-connect-actix [--only WORDS] [--pictures]');
+  process.exit(2);
+}
+
+const HELLO = '/jira/modules/generalPages/hello-world-page';
+const PANEL = '/jira/modules/webPanels/issue-panel';
+const SIZE = { width: 1280, height: 800 };
+
+fs.rmSync(output, { recursive: true, force: true });
+fs.mkdirSync(output, { recursive: true });
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-dev-shm-usage'],
+});
+let starter = await Starter.start(binary, { log: path.join(output, 'starter.log') });
+let passed = 0;
+let failed = 0;
+
+/** Without what tokens and parameters stand in the query. */
+const bare = (url) => url.split('?')[0];
+
+/** A page that remembers everything that went wrong on it. */
+async function open(options = {}) {
+  const context = await browser.newContext({ viewport: SIZE, ...options });
+  context.setDefaultTimeout(15_000);
+  const page = await context.newPage();
+  const problems = [];
+  page.on('console', (message) => {
+    if (message.type() === 'error') problems.push(`console: ${message.text()} (${bare(message.location().url)})`);
+  });
+  page.on('pageerror', (error) => problems.push(`error: ${error.message}`));
+  page.on('requestfailed', (request) => {
+    // aborted: the test has left the page
+    const reason = request.failure().errorText;
+    if (reason !== 'net::ERR_ABORTED') problems.push(`failed: ${bare(request.url())} ${reason}`);
+  });
+  page.on('request', (request) => {
+    const { hostname, protocol } = new URL(request.url());
+    const isHere = ['localhost', '127.0.0.1'].includes(hostname) || ['data:', 'blob:', 'about:'].includes(protocol);
+    if (!isHere) problems.push(`left this machine: ${bare(request.url())}`);
+  });
+  return { context, page, problems };
+}
+
+/** One test. `expected`: what may go wrong on its page, as patterns. */
+async function test(name, body, { expected = [], options } = {}) {
+  if (only && !name.includes(only)) return;
+  const { context, page, problems } = await open(options);
+  try {
+    await body(page);
+    assert.deepEqual(problems.filter((problem) => !expected.some((pattern) => pattern.test(problem))), []);
+    console.log(`ok      ${name}`);
+    passed += 1;
+  } catch (error) {
+    failed += 1;
+    console.log(`FAILED  ${name}\n${error.stack}\n${problems.join('\n')}`);
+  } finally {
+    await page.screenshot({ path: path.join(output, `${name.replaceAll(/[^a-zA-Z0-9]+/g, '-')}.png`) }).catch(() => {});
+    await context.close();
+  }
+}
+
+/** The add-on's page in the frame, once it has spoken with the bridge. */
+async function framed(page, address, within = '#frame') {
+  if (address) await page.goto(starter.url + address);
+  const element = await page.waitForSelector(`${within} iframe[data-bridge=established]`);
+  return element.contentFrame();
+}
+
+const greeting = (page, name) => page.frameLocator('#frame iframe').locator('#user', { hasText: name }).waitFor();
+
+/** Journal entries that hold all of the words. */
+const entry = (page, ...words) =>
+  words.reduce((found, word) => found.filter({ hasText: word }), page.locator('#journal-entries > li')).first();
+
+async function accessible(target, where) {
+  await target.evaluate(fs.readFileSync(path.join(import.meta.dirname, 'node_modules/axe-core/axe.min.js'), 'utf8'));
+  const { violations, passes } = await target.evaluate(() => window.axe.run(document, { iframes: false, preload: false }));
+  assert.ok(passes.length > 5, `${where}: axe has looked at ${passes.length} rules`);
+  const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(' ')).join(', ')}`);
+  assert.deepEqual(found, [], where);
+}
+
+// ---- Start ------------------------------------------------------------------------------------------------------------
+
+await test('the sandbox has installed the add-on, and lists its pages', async (page) => {
+  await page.goto(starter.url);
+  assert.equal(new URL(page.url()).pathname, '/jira', 'the root leads to a site');
+  await page.locator('.badge', { hasText: /^installed$/ }).waitFor();
+  await entry(page, 'POST', '/installed', '204').waitFor();
+  for (const name of ['Hello World', 'Hello World settings', 'Issue panel', 'Hello dialog']) {
+    await page.getByRole('link', { name }).first().waitFor();
+  }
+});
+
+await test('the hello page greets the user by name, inside the frame', async (page) => {
+  await page.goto(starter.url);
+  await page.getByRole('link', { name: /^Hello World \// }).click();
+  await framed(page);
+  await greeting(page, 'Ada Admin');
+  await entry(page, 'GET', '/hello-world', '200').waitFor();
+  await entry(page, 'GET', '/rest/api/3/myself', '200').waitFor();
+  await page.selectOption('select[name=user]', { label: 'Mia Member' });
+  await page.waitForURL(/user=mia/);
+  await framed(page);
+  await greeting(page, 'Mia Member');
+});
+
+await test('the journal shows a request as it happens, with its token decoded', async (page) => {
+  await page.goto(`${starter.url}/jira`);
+  const before = await page.locator('#journal-entries > li').count();
+  const answer = await fetch(`${starter.addonUrl}/api/session`);
+  assert.equal(answer.status, 401);
+  const refused = entry(page, '/api/session', '401');
+  await refused.waitFor();
+  assert.ok((await page.locator('#journal-entries > li').count()) > before);
+  assert.match(await refused.locator('.reason').innerText(), /token/i);
+  const signed = entry(page, '/installed', '204');
+  await signed.locator('summary').click();
+  assert.match(await signed.innerText(), /"alg": "RS256"[^]*"iss": "/);
+  assert.doesNotMatch(await page.content(), /eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+/, 'no token is on the page');
+});
+
+// ---- The bridge -------------------------------------------------------------------------------------------------------
+
+await test('a full page fills the window, and follows it', async (page) => {
+  await framed(page, HELLO);
+  const frame = page.locator('#frame iframe.sized-to-parent');
+  await frame.waitFor();
+  const bottom = async () => (await frame.boundingBox()).y + (await frame.boundingBox()).height;
+  const isNear = (value, wanted) => value > wanted - 40 && value <= wanted;
+  assert.ok(isNear(await bottom(), SIZE.height), `${await bottom()}`);
+  await page.setViewportSize({ width: 1280, height: 1000 });
+  await eventually('the frame has grown', async () => isNear(await bottom(), 1000));
+});
+
+await test('AP.resize gives a panel its size', async (page) => {
+  const addon = await framed(page, PANEL);
+  await addon.evaluate(() => window.AP.resize('420px', '345'));
+  await eventually('the new size', () =>
+    addon.evaluate(() => window.innerWidth === 420 && window.innerHeight === 345));
+});
+
+await test('a context token opens the add-on, and says where the page is', async (page) => {
+  const addon = await framed(page, PANEL);
+  const token = await addon.evaluate(() => window.AP.context.getToken());
+  const session = await addon.evaluate(async (jwt) => {
+    const response = await fetch('/api/session', { headers: { Authorization: `JWT ${jwt}` } });
+    return { status: response.status, body: await response.json() };
+  }, token);
+  assert.equal(session.status, 200);
+  assert.equal(session.body.clientKey, 'sandbox-jira');
+  assert.match(session.body.userAccountId, /ada/);
+  const context = await addon.evaluate(() => window.AP.context.getContext());
+  assert.match(context.issue.key, /^[A-Z]+-\d+$/);
+  assert.equal(session.body.context.jira.issue.key, context.issue.key, 'as the token has it');
+});
+
+await test('AP.request reaches the REST API as the user, by promise and by callback', async (page) => {
+  const addon = await framed(page, PANEL);
+  const [promised, called, missing, refused] = await addon.evaluate(async () => {
+    const { AP } = window;
+    const outcome = (url) => AP.request(url).then(({ xhr }) => xhr.status, ({ xhr, err }) => [xhr.status, typeof err]);
+    return [
+      await AP.request('/rest/api/3/myself'),
+      await new Promise((resolve) => AP.request({
+        url: '/rest/api/3/myself',
+        success: (body, status, xhr) => resolve([JSON.parse(body).displayName, status, xhr.getResponseHeader('Content-Type')]),
+      })),
+      await outcome('/rest/api/3/issue/NONE-1'),
+      await new Promise((resolve) => AP.request('/rest/api/3/issue/NONE-1', {
+        error: (xhr, status, thrown) => resolve([xhr.status, status, typeof thrown]),
+      })),
+    ];
+  });
+  assert.equal(promised.xhr.status, 200);
+  assert.equal(JSON.parse(promised.body).displayName, 'Ada Admin');
+  assert.deepEqual(called.slice(0, 2), ['Ada Admin', 'success']);
+  assert.match(called[2], /^application\/json/);
+  assert.deepEqual(missing, [404, 'string']);
+  assert.deepEqual(refused, [404, 'error', 'string']);
+  await entry(page, '/rest/api/3/issue/NONE-1', '404').waitFor();
+  const created = await addon.evaluate(async () => {
+    const [project] = JSON.parse((await window.AP.request('/rest/api/3/project/search')).body).values;
+    const fields = { summary: 'By the bridge', project: { key: project.key }, issuetype: { name: 'Task' } };
+    const answer = await window.AP.request({
+      url: '/rest/api/3/issue', type: 'POST', contentType: 'application/json', data: JSON.stringify({ fields }),
+    });
+    const { key } = JSON.parse(answer.body);
+    const issue = JSON.parse((await window.AP.request(`/rest/api/3/issue/${key}`, { data: { fields: 'summary' } })).body);
+    return [answer.xhr.status, issue.fields.summary];
+  });
+  assert.deepEqual(created, [201, 'By the bridge']);
+}, { expected: [/404 \(Not Found\).*NONE-1/] });
+
+await test('the bridge knows the user, keeps what it is given, and knows the way', async (page) => {
+  const addon = await framed(page, PANEL);
+  const answer = (call) => addon.evaluate(`new Promise((resolve) => { const { AP } = window; ${call} })`);
+  assert.match((await answer('AP.user.getCurrentUser(resolve)')).atlassianAccountId, /ada/);
+  assert.equal(await answer('AP.user.getTimeZone(resolve)'), 'Europe/London');
+  assert.equal(await answer('AP.user.getLocale(resolve)'), 'en_GB');
+  assert.equal(await answer("AP.cookie.save('a', 'b', 1); AP.cookie.read('a', resolve)"), 'b');
+  assert.equal(await answer("AP.cookie.erase('a'); AP.cookie.read('a', resolve)"), undefined);
+  assert.deepEqual(await answer("AP.events.on('mine', resolve); AP.events.emit('mine', { a: 1 })"), { a: 1 });
+  assert.equal((await answer('AP.navigator.getLocation(resolve)')).context.moduleKey, 'issue-panel');
+  assert.equal(await answer('AP.getLocation(resolve)'), page.url());
+  const state = "AP.history.popState((event) => resolve(event.hash)); AP.history.pushState('one'); AP.history.pushState('two');";
+  assert.equal(await answer(`${state} AP.history.getState('hash', () => AP.history.back())`), 'one');
+  const loaded = page.waitForEvent('load');
+  await addon.evaluate(() => window.AP.navigator.reload());
+  await loaded;
+  const again = await framed(page);
+  await again.evaluate(() => window.AP.navigator.go('addonModule', { moduleKey: 'hello-world-page' }));
+  await page.waitForURL(/generalPages\/hello-world-page/);
+}, { options: { bypassCSP: true } }); // the calls are texts, for brevity
+
+await test('a dialog shows a module, hands over data and closes with an answer', async (page) => {
+  const addon = await framed(page, PANEL);
+  const closed = addon.evaluate(() => new Promise((resolve) => {
+    window.AP.events.once('dialog.close', resolve);
+    const buttons = [{ text: 'More', identifier: 'more' }];
+    window.AP.dialog.create({ key: 'hello-dialog', chrome: true, header: 'A <b>dialog</b>', size: 'medium', customData: { a: 1 }, buttons });
+  }));
+  const dialog = await framed(page, null, 'dialog');
+  await page.getByRole('heading', { name: 'A <b>dialog</b>', exact: true }).waitFor();
+  assert.deepEqual(await dialog.evaluate(() => new Promise((resolve) => window.AP.dialog.getCustomData(resolve))), { a: 1 });
+  const pressed = dialog.evaluate(() => new Promise((resolve) => {
+    window.AP.events.on('dialog.button.click', resolve);
+    window.AP.dialog.createButton({ text: 'Ready', identifier: 'ready' }); // shown: the listener is there
+  }));
+  await page.getByRole('button', { name: 'Ready' }).waitFor();
+  await page.getByRole('button', { name: 'More' }).click();
+  assert.equal((await pressed).button.identifier, 'more');
+  await dialog.evaluate(() => window.AP.dialog.getButton('submit').disable());
+  await page.locator('dialog button[data-identifier=submit]:disabled').waitFor();
+  await dialog.evaluate(() => window.AP.dialog.close({ done: true }));
+  assert.deepEqual(await closed, { done: true });
+  await page.locator('dialog').waitFor({ state: 'detached' });
+
+  await addon.evaluate(() => window.AP.dialog.create({ key: 'hello-dialog' }));
+  await framed(page, null, 'dialog');
+  await page.frameLocator('dialog iframe').locator('h1').click();
+  await page.keyboard.press('Escape');
+  await page.locator('dialog').waitFor({ state: 'detached' });
+
+  await addon.evaluate(() => window.AP.dialog.create({ key: 'none-such', chrome: true }));
+  assert.match(await page.locator('dialog [role=alert]').innerText(), /none-such/);
+}, { expected: [/404 \(Not Found\).*none-such/] });
+
+await test('a flag is shown as text, acts and closes', async (page) => {
+  const addon = await framed(page, PANEL);
+  const acted = addon.evaluate(() => new Promise((resolve) => {
+    window.AP.events.on('flag.action', resolve);
+    const flag = window.AP.flag.create({ title: 'Saved', body: '<b>All</b> of it', type: 'success', actions: { undo: 'Undo' } });
+    window.AP.events.on('flag.action', () => flag.close());
+  }));
+  await page.locator('.flag.success', { hasText: '<b>All</b> of it' }).waitFor();
+  await page.getByRole('button', { name: 'Undo' }).click();
+  assert.equal((await acted).actionIdentifier, 'undo');
+  await page.locator('.flag').waitFor({ state: 'detached' });
+});
+
+// ---- Sites, users, licences, themes ---------------------------------------------------------------------------------
+
+await test('a webhook fired from the page reaches the add-on', async (page) => {
+  await page.goto(`${starter.url}/jira`);
+  await page.locator('summary', { hasText: 'jira:issue_created' }).click();
+  const body = page.getByLabel('Body');
+  const text = await body.inputValue();
+  assert.equal(JSON.parse(text).webhookEvent, 'jira:issue_created');
+  await body.fill(text.slice(1));
+  assert.equal(await body.evaluate((field) => field.checkValidity()), false, 'what is no JSON is said to be so');
+  await body.fill(text);
+  await page.getByRole('button', { name: 'Send' }).click();
+  await page.locator('.news.good').waitFor();
+  await entry(page, 'POST', '/webhook/issue-created', '204').waitFor();
+});
+
+await test('uninstalled, the page is locked; installed again, it opens', async (page) => {
+  await page.goto(`${starter.url}/jira`);
+  await page.getByRole('button', { name: 'Uninstall' }).click();
+  await page.locator('.badge', { hasText: 'not installed' }).waitFor();
+  await page.goto(starter.url + HELLO);
+  await page.frameLocator('#frame iframe').getByRole('heading', { name: 'Not authenticated' }).waitFor();
+  const refused = entry(page, 'GET', '/hello-world', '401');
+  await refused.waitFor();
+  assert.notEqual((await refused.locator('.reason').innerText()).trim(), '', 'the reason is shown');
+  await page.goto(`${starter.url}/jira`);
+  await page.getByRole('button', { name: 'Install', exact: true }).click();
+  await page.locator('.badge', { hasText: /^installed$/ }).waitFor();
+  await framed(page, HELLO);
+  await greeting(page, 'Ada Admin');
+  await page.goto(`${starter.url}/jira`);
+  await page.getByRole('button', { name: 'Install again' }).click();
+  await entry(page, '/installed', '204').waitFor();
+  await framed(page, HELLO);
+  await greeting(page, 'Ada Admin');
+}, { expected: [/401 \(Unauthorized\).*hello-world/] });
+
+await test('the dark theme reaches the frame, at once and when it changes', async (page) => {
+  const isDark = (addon) => addon.evaluate(() => {
+    const [red, green, blue] = getComputedStyle(document.body).backgroundColor.match(/\d+/g).map(Number);
+    return document.documentElement.dataset.colorMode === 'dark' && red + green + blue < 200;
+  });
+  const addon = await framed(page, `${HELLO}?theme=dark`);
+  await eventually('the frame is dark', () => isDark(addon));
+  await greeting(page, 'Ada Admin');
+  await page.selectOption('select[name=theme]', 'light');
+  await eventually('the frame is light', async () => !(await isDark(addon)));
+  assert.match(page.url(), /theme=light/);
+  await page.selectOption('select[name=theme]', 'dark');
+  await eventually('the frame is dark again', () => isDark(addon));
+  assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), 'rgb(29, 33, 37)');
+});
+
+await test('a site whose displayUrl is not its baseUrl frames the page', async (page) => {
+  await page.goto(`${starter.otherUrl}/globex`);
+  await page.getByRole('button', { name: 'Install', exact: true }).click();
+  await page.locator('.badge', { hasText: /^installed$/ }).waitFor();
+  await page.getByRole('link', { name: /^Hello World \// }).click();
+  assert.equal(new URL(page.url()).hostname, '127.0.0.1');
+  const addon = await framed(page);
+  await greeting(page, 'Ada Admin');
+  const myself = await addon.evaluate(() => window.AP.request('/rest/api/3/myself'));
+  assert.equal(JSON.parse(myself.body).displayName, 'Ada Admin');
+  const shown = await addon.evaluate(() => document.querySelector('dd').textContent);
+  assert.equal(shown, `${starter.url}/globex`, 'the add-on goes by the base URL');
+});
+
+await test('a page of Jira opens in Confluence too, where the descriptor says so', async (page) => {
+  await page.goto(`${starter.url}/confluence`);
+  await page.getByRole('button', { name: 'Install', exact: true }).click();
+  await page.locator('.badge', { hasText: /^installed$/ }).waitFor();
+  await page.getByRole('link', { name: /^Hello World \// }).click();
+  const addon = await framed(page);
+  assert.equal(await addon.evaluate(() => document.querySelector('dd').textContent), `${starter.url}/confluence/wiki`);
+});
+
+await test('nobody is logged in', async (page) => {
+  const addon = await framed(page, `${HELLO}?user=anonymous`);
+  await page.frameLocator('#frame iframe').getByText('nobody is logged in', { exact: true }).waitFor();
+  const user = await addon.evaluate(() => new Promise((resolve) => window.AP.user.getCurrentUser(resolve)));
+  assert.equal(user.atlassianAccountId, undefined);
+  await page.frameLocator('#frame iframe').locator('#user', { hasText: 'nobody is logged in' }).waitFor();
+}, { expected: [/\b(401|403|400)\b.*(api\/me|myself)/] });
+
+await test('a member who is no administrator is kept out of the settings', async (page) => {
+  await page.goto(`${starter.url}/jira/modules/adminPages/admin-page?user=mia`);
+  await page.frameLocator('#frame iframe').getByRole('heading', { name: 'Not permitted' }).waitFor();
+  await framed(page, '/jira/modules/adminPages/admin-page?user=ada');
+  await page.frameLocator('#frame iframe').getByRole('heading', { name: 'Settings' }).waitFor();
+}, { expected: [/403 \(Forbidden\).*admin/] });
+
+await test('the page hears of the licence', async (page) => {
+  const license = async (value) => {
+    const addon = await framed(page, `${HELLO}?license=${value}`);
+    return addon.evaluate(() => JSON.parse(document.getElementById('connect-context').textContent).license);
+  };
+  assert.equal(await license('active'), 'active');
+  assert.equal(await license('none'), 'none');
+});
+
+// ---- For everyone -----------------------------------------------------------------------------------------------------
+
+await test('a module is reached and opened by keyboard alone', async (page) => {
+  await page.goto(`${starter.url}/jira`);
+  const focused = () => page.evaluate(() => {
+    const { activeElement: element } = document;
+    const { outlineStyle, outlineWidth } = getComputedStyle(element);
+    return { text: element.textContent.trim(), isVisible: outlineStyle !== 'none' && outlineWidth !== '0px' };
+  });
+  await page.keyboard.press('Tab');
+  assert.match((await focused()).text, /^Skip/);
+  await page.keyboard.press('Enter');
+  for (let step = 0; !(await focused()).text.startsWith('Hello World'); step += 1) {
+    assert.ok(step < 20, 'it is not far from the start of the page');
+    await page.keyboard.press('Tab');
+  }
+  assert.ok((await focused()).isVisible, 'the focus is seen');
+  await page.keyboard.press('Enter');
+  await page.waitForURL(/hello-world-page/);
+  await framed(page);
+});
+
+await test('axe finds nothing on the pages and in the frame, in either theme and at any width', async (page) => {
+  for (const theme of ['light', 'dark']) {
+    for (const width of [360, 1280]) {
+      const where = `${theme}, ${width}`;
+      await page.setViewportSize({ width, height: 800 });
+      await page.goto(`${starter.url}/jira?theme=${theme}`);
+      await page.locator('summary', { hasText: 'jira:issue_created' }).click();
+      await page.locator('#journal-entries summary').first().click();
+      await accessible(page, `site, ${where}`);
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), `${where} scrolls sideways`);
+      const addon = await framed(page, `${HELLO}?theme=${theme}`);
+      await greeting(page, 'Ada Admin');
+      await eventually('the theme', () => addon.evaluate((wanted) => document.documentElement.dataset.colorMode === wanted, theme));
+      await accessible(page, `module, ${where}`);
+      await accessible(addon, `frame, ${where}`);
+    }
+  }
+}, { options: { bypassCSP: true } }); // axe comes from outside
+
+await test('without the bridge the page is shown all the same', async () => {
+  const log = path.join(output, 'starter-without-bridge.log');
+  const plain = await Starter.start(binary, { log, bridge: false });
+  try {
+    const away = await open();
+    await away.page.route(/jsdelivr|atl-paas/, (route) => route.abort());
+    await away.page.goto(plain.url + HELLO);
+    await greeting(away.page, 'Ada Admin');
+    await away.page.locator('#bridge-missing').waitFor();
+    const other = away.problems.filter((problem) => !/jsdelivr|atl-paas/.test(problem));
+    assert.deepEqual(other, []);
+    await away.context.close();
+
+    // as if the CDN answered: the pinned checksum is the package's
+    const served = (file) => fs.readFileSync(path.join(import.meta.dirname, 'node_modules/atlassian-connect-js/dist', file));
+    const online = await open();
+    const answer = (body, contentType) => ({ body, contentType, headers: { 'Access-Control-Allow-Origin': '*' } });
+    await online.page.route(/jsdelivr.*connect-host\.js/, (route) => route.fulfill(answer(served('connect-host.js'), 'text/javascript')));
+    await online.page.route(/atl-paas\.net\/all\.js/, (route) => route.fulfill(answer(served('iframe.js'), 'text/javascript')));
+    await online.page.route(/atl-paas\.net\/.*\.css/, (route) => route.fulfill(answer('', 'text/css')));
+    await online.page.goto(plain.url + HELLO);
+    await online.page.waitForSelector('#frame iframe[data-bridge=established]');
+    await greeting(online.page, 'Ada Admin');
+    assert.deepEqual(online.problems.filter((problem) => !/^left this machine: .*(jsdelivr|atl-paas)/.test(problem)), []);
+    await online.context.close();
+  } finally {
+    await plain.remove();
+  }
+});
+
+await test('the page comes back by itself when the add-on does', async (page) => {
+  await framed(page, PANEL);
+  await greeting(page, 'Ada Admin');
+  await page.evaluate(() => { window.isOld = true; });
+  await page.locator('select[name=user]').evaluate((select) => { select.id = 'user-select'; select.focus(); });
+  await starter.stop();
+  await page.locator('#addon-state', { hasText: 'does not answer' }).waitFor();
+  await starter.run();
+  await eventually('a new page', () => page.evaluate(() => !window.isOld));
+  await framed(page);
+  await greeting(page, 'Ada Admin');
+}, { expected: [/\/events/, /ERR_CONNECTION_REFUSED/] });
+
+if (pictures) {
+  fs.mkdirSync(path.join(repository, 'docs'), { recursive: true });
+  for (const [name, theme, address] of [['sandbox', 'light', HELLO], ['sandbox-dark', 'dark', '/jira']]) {
+    const { page, context } = await open({ viewport: { width: 1280, height: 720 } });
+    await page.goto(`${starter.url}${address}?theme=${theme}`);
+    if (address === HELLO) {
+      const addon = await framed(page);
+      await greeting(page, 'Ada Admin');
+      await eventually('the theme', () => addon.evaluate(() => document.documentElement.dataset.colorMode));
+    } else {
+      await entry(page, '/rest/api/3/myself', '200').locator('summary').click();
+    }
+    await page.screenshot({ path: path.join(repository, `docs/${name}.png`) });
+    await context.close();
+  }
+}
+
+await browser.close();
+await starter.remove();
+console.log(`\n${passed} passed, ${failed} failed`);
+process.exitCode = failed ? 1 : 0;

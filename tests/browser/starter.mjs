@@ -1,0 +1,104 @@
+// Starts the starter with its sandbox in a folder of its own, as a newcomer has it, and stops it again.
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+
+const repository = path.resolve(import.meta.dirname, '../..');
+
+/** Modules that the starter's descriptor does not have: one in a panel, one for a dialog. */
+const MODULES = {
+  webPanels: [
+    {
+      key: 'issue-panel',
+      location: 'atl.jira.view.issue.right.context',
+      name: { value: 'Issue panel' },
+      url: '/hello-world?issue={issue.key}',
+    },
+  ],
+  dialogs: [{ key: 'hello-dialog', name: { value: 'Hello dialog' }, url: '/hello-world' }],
+};
+
+async function freePort() {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Waits until `condition` gives something. What fails on the way there is forgotten, but for the last failure. */
+export async function eventually(what, condition, seconds = 20) {
+  const end = Date.now() + seconds * 1000;
+  let failure;
+  while (Date.now() < end) {
+    try {
+      const value = await condition();
+      if (value) return value;
+    } catch (error) {
+      failure = error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`${what}: not within ${seconds} s${failure ? ` (${failure.message})` : ''}`);
+}
+
+export class Starter {
+  /** `log`: a file; `bridge`: whether the folder has the npm package of the bridge. */
+  static async start(binary, { log, bridge = true }) {
+    const starter = new Starter();
+    starter.binary = path.resolve(binary);
+    starter.log = log;
+    starter.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'browser-'));
+    starter.port = await freePort();
+    starter.sandboxPort = await freePort();
+    const descriptor = JSON.parse(fs.readFileSync(path.join(repository, 'atlassian-connect.json'), 'utf8'));
+    Object.assign(descriptor.modules, MODULES);
+    fs.writeFileSync(path.join(starter.folder, 'atlassian-connect.json'), JSON.stringify(descriptor, null, 2));
+    fs.copyFileSync(path.join(repository, 'config.json'), path.join(starter.folder, 'config.json'));
+    fs.cpSync(path.join(repository, 'static'), path.join(starter.folder, 'static'), { recursive: true });
+    if (bridge) fs.symlinkSync(path.join(import.meta.dirname, 'node_modules'), path.join(starter.folder, 'node_modules'));
+    await starter.run();
+    return starter;
+  }
+
+  get url() {
+    return `http://localhost:${this.sandboxPort}`;
+  }
+
+  /** The sandbox as a site with a domain of its own shows itself. */
+  get otherUrl() {
+    return `http://127.0.0.1:${this.sandboxPort}`;
+  }
+
+  get addonUrl() {
+    return `http://localhost:${this.port}`;
+  }
+
+  async run() {
+    const output = fs.openSync(this.log, 'a');
+    // nothing of this machine's settings: only what a newcomer has
+    const { PATH, HOME } = process.env;
+    const env = { PATH, HOME, PORT: String(this.port), AC_SANDBOX_PORT: String(this.sandboxPort), RUST_LOG: 'info' };
+    this.process = spawn(this.binary, [], { cwd: this.folder, env, stdio: ['ignore', output, output] });
+    fs.closeSync(output);
+    process.once('exit', () => this.process.kill('SIGKILL')); // whatever ends the tests
+    this.ended = new Promise((resolve) => this.process.once('exit', resolve));
+    await eventually('the sandbox has installed the add-on', async () => {
+      if (this.process.exitCode !== null) throw new Error(`the starter ended with ${this.process.exitCode}: see ${this.log}`);
+      const page = await (await fetch(`${this.url}/jira`)).text();
+      return page.includes('>installed<');
+    });
+  }
+
+  async stop() {
+    this.process.kill('SIGTERM');
+    await this.ended;
+  }
+
+  async remove() {
+    await this.stop();
+    fs.rmSync(this.folder, { recursive: true, force: true });
+  }
+}
