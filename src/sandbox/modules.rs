@@ -105,7 +105,7 @@ fn add(found: &mut Vec<PageModule>, kind: &str, index: usize, module: &Map<Strin
             key: unique,
             name,
             url: url.to_owned(),
-            product,
+            product: product.or_else(|| product_of_parameters(url)),
             place,
             full_page: FULL_PAGE.contains(&kind),
             dialog,
@@ -173,6 +173,18 @@ fn product(kind: &str) -> Option<Product> {
         Some(Product::Jira)
     } else if kind.starts_with("confluence") || OF_CONFLUENCE.contains(&kind) {
         Some(Product::Confluence)
+    } else {
+        None
+    }
+}
+
+/// The product whose context parameters a URL has.
+fn product_of_parameters(url: &str) -> Option<Product> {
+    let has = |names: &[&str]| names.iter().any(|name| url.contains(&format!("{{{name}.")));
+    if has(&["space", "content", "page", "macro"]) {
+        Some(Product::Confluence)
+    } else if has(&["issue", "project", "board", "sprint", "dashboard", "dashboardItem"]) {
+        Some(Product::Jira)
     } else {
         None
     }
@@ -295,6 +307,8 @@ mod tests {
         assert_eq!(home(&of("generalPages"), Product::Confluence), Product::Confluence);
         assert_eq!(home(&of("dynamicContentMacros"), Product::Jira), Product::Confluence);
         assert_eq!(home(&of("jiraIssueGlances"), Product::Jira), Product::Jira);
+        let space = pages(&json!({ "modules": { "generalPages": [{ "key": "k", "url": "/k?s=${space.key}" }] } }));
+        assert_eq!(home(&space, Product::Jira), Product::Confluence, "its parameters say so");
     }
 
     #[test]
