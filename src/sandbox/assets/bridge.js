@@ -141,7 +141,7 @@
       if (options.chrome) {
         const close = make('button', { type: 'button', className: 'close', textContent: '×', onclick: () => leave(dialog) });
         close.setAttribute('aria-label', 'Close');
-        element.append(make('header', {}, make('h2', { textContent: options.header }), close), content);
+        element.append(make('header', {}, make(options.header ? 'h2' : 'span', { textContent: options.header }), close), content);
         element.append(make('footer', {}, make('p', { textContent: options.hint }), buttons));
         for (const action of options.actions) {
           addButton(dialog, action);
