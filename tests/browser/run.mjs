@@ -10,105 +10,32 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import { chromium } from 'playwright-core';
+import { parseArgs } from 'node:util';
+import {
+  SIZE, accessible, badge, choose, entry, finish, framed, greeting, inFrame, open, output, repository, test,
+} from './harness.mjs';
 import { Starter, eventually } from './starter.mjs';
 
-const repository = path.resolve(import.meta.dirname, '../..');
-const output = path.join(repository, 'target/browser');
-const parameters = process.argv.slice(2);
-const only = parameters.includes('--only') ? parameters.splice(parameters.indexOf('--only'), 2)[1] : '';
-const pictures = parameters.includes('--pictures');
-const [binary] = parameters.filter((parameter) => !parameter.startsWith('--'));
-if (!binary) {
-  console.error('node run.mjs path/to/atlassian-connect-actix [--only WORDS] [--pictures]');
-  process.exit(2);
-}
-
-const HELLO = '/jira/modules/generalPages/hello-world-page';
-const PANEL = '/jira/modules/webPanels/issue-panel';
-const SIZE = { width: 1280, height: 800 };
-
-fs.rmSync(output, { recursive: true, force: true });
-fs.mkdirSync(output, { recursive: true });
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-dev-shm-usage'],
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { only: { type: 'string', default: '' }, pictures: { type: 'boolean', default: false } },
 });
-let starter = await Starter.start(binary, { log: path.join(output, 'starter.log') });
-let passed = 0;
-let failed = 0;
+const [binary] = positionals;
+if (!binary) throw new Error('which binary? node run.mjs path/to/atlassian-connect-actix');
+choose(values.only);
 
-/** Without what tokens and parameters stand in the query. */
-const bare = (url) => url.split('?')[0];
+const starter = await Starter.start(binary, { log: path.join(output, 'starter.log') });
+const SITE = `${starter.url}/jira`;
+const HELLO = '/jira/modules/generalPages/hello-world-page';
+const HELLO_PAGE = starter.url + HELLO;
+const ADMIN_PAGE = `${starter.url}/jira/modules/adminPages/admin-page`;
+const PANEL = `${starter.url}/jira/modules/webPanels/issue-panel`;
 
-/** A page that remembers everything that went wrong on it. */
-async function open(options = {}) {
-  const context = await browser.newContext({ viewport: SIZE, ...options });
-  context.setDefaultTimeout(15_000);
-  const page = await context.newPage();
-  const problems = [];
-  page.on('console', (message) => {
-    if (message.type() === 'error') problems.push(`console: ${message.text()} (${bare(message.location().url)})`);
-  });
-  page.on('pageerror', (error) => problems.push(`error: ${error.message}`));
-  page.on('requestfailed', (request) => {
-    // aborted: the test has left the page
-    const reason = request.failure().errorText;
-    if (reason !== 'net::ERR_ABORTED') problems.push(`failed: ${bare(request.url())} ${reason}`);
-  });
-  page.on('request', (request) => {
-    const { hostname, protocol } = new URL(request.url());
-    const isHere = ['localhost', '127.0.0.1'].includes(hostname) || ['data:', 'blob:', 'about:'].includes(protocol);
-    if (!isHere) problems.push(`left this machine: ${bare(request.url())}`);
-  });
-  return { context, page, problems };
-}
-
-/** One test. `expected`: what may go wrong on its page, as patterns. */
-async function test(name, body, { expected = [], options } = {}) {
-  if (only && !name.includes(only)) return;
-  const { context, page, problems } = await open(options);
-  try {
-    await body(page);
-    assert.deepEqual(problems.filter((problem) => !expected.some((pattern) => pattern.test(problem))), []);
-    console.log(`ok      ${name}`);
-    passed += 1;
-  } catch (error) {
-    failed += 1;
-    console.log(`FAILED  ${name}\n${error.stack}\n${problems.join('\n')}`);
-  } finally {
-    await page.screenshot({ path: path.join(output, `${name.replaceAll(/[^a-zA-Z0-9]+/g, '-')}.png`) }).catch(() => {});
-    await context.close();
-  }
-}
-
-/** The add-on's page in the frame, once it has spoken with the bridge. */
-async function framed(page, address, within = '#frame') {
-  if (address) await page.goto(starter.url + address);
-  const element = await page.waitForSelector(`${within} iframe[data-bridge=established]`);
-  return element.contentFrame();
-}
-
-const greeting = (page, name) => page.frameLocator('#frame iframe').locator('#user', { hasText: name }).waitFor();
-
-/** Journal entries that hold all of the words. */
-const entry = (page, ...words) =>
-  words.reduce((found, word) => found.filter({ hasText: word }), page.locator('#journal-entries > li')).first();
-
-async function accessible(target, where) {
-  await target.evaluate(fs.readFileSync(path.join(import.meta.dirname, 'node_modules/axe-core/axe.min.js'), 'utf8'));
-  const { violations, passes } = await target.evaluate(() => window.axe.run(document, { iframes: false, preload: false }));
-  assert.ok(passes.length > 5, `${where}: axe has looked at ${passes.length} rules`);
-  const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(' ')).join(', ')}`);
-  assert.deepEqual(found, [], where);
-}
-
-// ---- Start ------------------------------------------------------------------------------------------------------------
+// ---- Start ----------------------------------------------------------------------------------------------------------
 
 await test('the sandbox has installed the add-on, and lists its pages', async (page) => {
-  await page.goto(starter.url);
-  assert.equal(new URL(page.url()).pathname, '/jira', 'the root leads to a site');
-  await page.locator('.badge', { hasText: /^installed$/ }).waitFor();
+  await page.goto(SITE);
+  await badge(page, 'installed');
   await entry(page, 'POST', '/installed', '204').waitFor();
   for (const name of ['Hello World', 'Hello World settings', 'Issue panel', 'Hello dialog']) {
     await page.getByRole('link', { name }).first().waitFor();
@@ -116,9 +43,8 @@ await test('the sandbox has installed the add-on, and lists its pages', async (p
 });
 
 await test('the hello page greets the user by name, inside the frame', async (page) => {
-  await page.goto(starter.url);
-  await page.getByRole('link', { name: /^Hello World \// }).click();
-  await framed(page);
+  await framed(page, starter.url);
+  assert.equal(new URL(page.url()).pathname, HELLO, 'the printed URL leads to the first page');
   await greeting(page, 'Ada Admin');
   await entry(page, 'GET', '/hello-world', '200').waitFor();
   await entry(page, 'GET', '/rest/api/3/myself', '200').waitFor();
@@ -129,7 +55,7 @@ await test('the hello page greets the user by name, inside the frame', async (pa
 });
 
 await test('the journal shows a request as it happens, with its token decoded', async (page) => {
-  await page.goto(`${starter.url}/jira`);
+  await page.goto(SITE);
   const before = await page.locator('#journal-entries > li').count();
   const answer = await fetch(`${starter.addonUrl}/api/session`);
   assert.equal(answer.status, 401);
@@ -143,10 +69,10 @@ await test('the journal shows a request as it happens, with its token decoded', 
   assert.doesNotMatch(await page.content(), /eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+/, 'no token is on the page');
 });
 
-// ---- The bridge -------------------------------------------------------------------------------------------------------
+// ---- The bridge -----------------------------------------------------------------------------------------------------
 
 await test('a full page fills the window, and follows it', async (page) => {
-  await framed(page, HELLO);
+  await framed(page, HELLO_PAGE);
   const frame = page.locator('#frame iframe.sized-to-parent');
   await frame.waitFor();
   const bottom = async () => (await frame.boundingBox()).y + (await frame.boundingBox()).height;
@@ -187,7 +113,7 @@ await test('AP.request reaches the REST API as the user, by promise and by callb
       await AP.request('/rest/api/3/myself'),
       await new Promise((resolve) => AP.request({
         url: '/rest/api/3/myself',
-        success: (body, status, xhr) => resolve([JSON.parse(body).displayName, status, xhr.getResponseHeader('Content-Type')]),
+        success: (body, status, xhr) => resolve([JSON.parse(body), status, xhr.getResponseHeader('Content-Type')]),
       })),
       await outcome('/rest/api/3/issue/NONE-1'),
       await new Promise((resolve) => AP.request('/rest/api/3/issue/NONE-1', {
@@ -197,7 +123,7 @@ await test('AP.request reaches the REST API as the user, by promise and by callb
   });
   assert.equal(promised.xhr.status, 200);
   assert.equal(JSON.parse(promised.body).displayName, 'Ada Admin');
-  assert.deepEqual(called.slice(0, 2), ['Ada Admin', 'success']);
+  assert.deepEqual([called[0].displayName, called[1]], ['Ada Admin', 'success']);
   assert.match(called[2], /^application\/json/);
   assert.deepEqual(missing, [404, 'string']);
   assert.deepEqual(refused, [404, 'error', 'string']);
@@ -208,9 +134,9 @@ await test('AP.request reaches the REST API as the user, by promise and by callb
     const answer = await window.AP.request({
       url: '/rest/api/3/issue', type: 'POST', contentType: 'application/json', data: JSON.stringify({ fields }),
     });
-    const { key } = JSON.parse(answer.body);
-    const issue = JSON.parse((await window.AP.request(`/rest/api/3/issue/${key}`, { data: { fields: 'summary' } })).body);
-    return [answer.xhr.status, issue.fields.summary];
+    const url = `/rest/api/3/issue/${JSON.parse(answer.body).key}`;
+    const issue = await window.AP.request(url, { data: { fields: 'summary' } });
+    return [answer.xhr.status, JSON.parse(issue.body).fields.summary];
   });
   assert.deepEqual(created, [201, 'By the bridge']);
 }, { expected: [/404 \(Not Found\).*NONE-1/] });
@@ -226,8 +152,9 @@ await test('the bridge knows the user, keeps what it is given, and knows the way
   assert.deepEqual(await answer("AP.events.on('mine', resolve); AP.events.emit('mine', { a: 1 })"), { a: 1 });
   assert.equal((await answer('AP.navigator.getLocation(resolve)')).context.moduleKey, 'issue-panel');
   assert.equal(await answer('AP.getLocation(resolve)'), page.url());
-  const state = "AP.history.popState((event) => resolve(event.hash)); AP.history.pushState('one'); AP.history.pushState('two');";
-  assert.equal(await answer(`${state} AP.history.getState('hash', () => AP.history.back())`), 'one');
+  const pushed = "AP.history.pushState('one'); AP.history.pushState('two');";
+  const back = "AP.history.getState('hash', () => AP.history.back());";
+  assert.equal(await answer(`AP.history.popState((event) => resolve(event.hash)); ${pushed} ${back}`), 'one');
   const loaded = page.waitForEvent('load');
   await addon.evaluate(() => window.AP.navigator.reload());
   await loaded;
@@ -241,11 +168,13 @@ await test('a dialog shows a module, hands over data and closes with an answer',
   const closed = addon.evaluate(() => new Promise((resolve) => {
     window.AP.events.once('dialog.close', resolve);
     const buttons = [{ text: 'More', identifier: 'more' }];
-    window.AP.dialog.create({ key: 'hello-dialog', chrome: true, header: 'A <b>dialog</b>', size: 'medium', customData: { a: 1 }, buttons });
+    const customData = { a: 1 };
+    window.AP.dialog.create({ key: 'hello-dialog', chrome: true, header: 'A <b>dialog</b>', customData, buttons });
   }));
   const dialog = await framed(page, null, 'dialog');
   await page.getByRole('heading', { name: 'A <b>dialog</b>', exact: true }).waitFor();
-  assert.deepEqual(await dialog.evaluate(() => new Promise((resolve) => window.AP.dialog.getCustomData(resolve))), { a: 1 });
+  const given = await dialog.evaluate(() => new Promise((resolve) => window.AP.dialog.getCustomData(resolve)));
+  assert.deepEqual(given, { a: 1 });
   const pressed = dialog.evaluate(() => new Promise((resolve) => {
     window.AP.events.on('dialog.button.click', resolve);
     window.AP.dialog.createButton({ text: 'Ready', identifier: 'ready' }); // shown: the listener is there
@@ -273,7 +202,8 @@ await test('a flag is shown as text, acts and closes', async (page) => {
   const addon = await framed(page, PANEL);
   const acted = addon.evaluate(() => new Promise((resolve) => {
     window.AP.events.on('flag.action', resolve);
-    const flag = window.AP.flag.create({ title: 'Saved', body: '<b>All</b> of it', type: 'success', actions: { undo: 'Undo' } });
+    const actions = { undo: 'Undo' };
+    const flag = window.AP.flag.create({ title: 'Saved', body: '<b>All</b> of it', type: 'success', actions });
     window.AP.events.on('flag.action', () => flag.close());
   }));
   await page.locator('.flag.success', { hasText: '<b>All</b> of it' }).waitFor();
@@ -285,7 +215,7 @@ await test('a flag is shown as text, acts and closes', async (page) => {
 // ---- Sites, users, licences, themes ---------------------------------------------------------------------------------
 
 await test('a webhook fired from the page reaches the add-on', async (page) => {
-  await page.goto(`${starter.url}/jira`);
+  await page.goto(SITE);
   await page.locator('summary', { hasText: 'jira:issue_created' }).click();
   const body = page.getByLabel('Body');
   const text = await body.inputValue();
@@ -299,23 +229,23 @@ await test('a webhook fired from the page reaches the add-on', async (page) => {
 });
 
 await test('uninstalled, the page is locked; installed again, it opens', async (page) => {
-  await page.goto(`${starter.url}/jira`);
+  await page.goto(SITE);
   await page.getByRole('button', { name: 'Uninstall' }).click();
-  await page.locator('.badge', { hasText: 'not installed' }).waitFor();
-  await page.goto(starter.url + HELLO);
-  await page.frameLocator('#frame iframe').getByRole('heading', { name: 'Not authenticated' }).waitFor();
+  await badge(page, 'not installed');
+  await page.goto(HELLO_PAGE);
+  await inFrame(page).getByRole('heading', { name: 'Not authenticated' }).waitFor();
   const refused = entry(page, 'GET', '/hello-world', '401');
   await refused.waitFor();
   assert.notEqual((await refused.locator('.reason').innerText()).trim(), '', 'the reason is shown');
-  await page.goto(`${starter.url}/jira`);
+  await page.goto(SITE);
   await page.getByRole('button', { name: 'Install', exact: true }).click();
-  await page.locator('.badge', { hasText: /^installed$/ }).waitFor();
-  await framed(page, HELLO);
+  await badge(page, 'installed');
+  await framed(page, HELLO_PAGE);
   await greeting(page, 'Ada Admin');
-  await page.goto(`${starter.url}/jira`);
+  await page.goto(SITE);
   await page.getByRole('button', { name: 'Install again' }).click();
   await entry(page, '/installed', '204').waitFor();
-  await framed(page, HELLO);
+  await framed(page, HELLO_PAGE);
   await greeting(page, 'Ada Admin');
 }, { expected: [/401 \(Unauthorized\).*hello-world/] });
 
@@ -324,7 +254,7 @@ await test('the dark theme reaches the frame, at once and when it changes', asyn
     const [red, green, blue] = getComputedStyle(document.body).backgroundColor.match(/\d+/g).map(Number);
     return document.documentElement.dataset.colorMode === 'dark' && red + green + blue < 200;
   });
-  const addon = await framed(page, `${HELLO}?theme=dark`);
+  const addon = await framed(page, `${HELLO_PAGE}?theme=dark`);
   await eventually('the frame is dark', () => isDark(addon));
   await greeting(page, 'Ada Admin');
   await page.selectOption('select[name=theme]', 'light');
@@ -338,7 +268,7 @@ await test('the dark theme reaches the frame, at once and when it changes', asyn
 await test('a site whose displayUrl is not its baseUrl frames the page', async (page) => {
   await page.goto(`${starter.otherUrl}/globex`);
   await page.getByRole('button', { name: 'Install', exact: true }).click();
-  await page.locator('.badge', { hasText: /^installed$/ }).waitFor();
+  await badge(page, 'installed');
   await page.getByRole('link', { name: /^Hello World \// }).click();
   assert.equal(new URL(page.url()).hostname, '127.0.0.1');
   const addon = await framed(page);
@@ -352,40 +282,40 @@ await test('a site whose displayUrl is not its baseUrl frames the page', async (
 await test('a page of Jira opens in Confluence too, where the descriptor says so', async (page) => {
   await page.goto(`${starter.url}/confluence`);
   await page.getByRole('button', { name: 'Install', exact: true }).click();
-  await page.locator('.badge', { hasText: /^installed$/ }).waitFor();
+  await badge(page, 'installed');
   await page.getByRole('link', { name: /^Hello World \// }).click();
   const addon = await framed(page);
   assert.equal(await addon.evaluate(() => document.querySelector('dd').textContent), `${starter.url}/confluence/wiki`);
 });
 
 await test('nobody is logged in', async (page) => {
-  const addon = await framed(page, `${HELLO}?user=anonymous`);
-  await page.frameLocator('#frame iframe').getByText('nobody is logged in', { exact: true }).waitFor();
+  const addon = await framed(page, `${HELLO_PAGE}?user=anonymous`);
+  await inFrame(page).getByText('nobody is logged in', { exact: true }).waitFor();
   const user = await addon.evaluate(() => new Promise((resolve) => window.AP.user.getCurrentUser(resolve)));
   assert.equal(user.atlassianAccountId, undefined);
-  await page.frameLocator('#frame iframe').locator('#user', { hasText: 'nobody is logged in' }).waitFor();
+  await inFrame(page).locator('#user', { hasText: 'nobody is logged in' }).waitFor();
 }, { expected: [/\b(401|403|400)\b.*(api\/me|myself)/] });
 
 await test('a member who is no administrator is kept out of the settings', async (page) => {
-  await page.goto(`${starter.url}/jira/modules/adminPages/admin-page?user=mia`);
-  await page.frameLocator('#frame iframe').getByRole('heading', { name: 'Not permitted' }).waitFor();
-  await framed(page, '/jira/modules/adminPages/admin-page?user=ada');
-  await page.frameLocator('#frame iframe').getByRole('heading', { name: 'Settings' }).waitFor();
+  await page.goto(`${ADMIN_PAGE}?user=mia`);
+  await inFrame(page).getByRole('heading', { name: 'Not permitted' }).waitFor();
+  await framed(page, `${ADMIN_PAGE}?user=ada`);
+  await inFrame(page).getByRole('heading', { name: 'Settings' }).waitFor();
 }, { expected: [/403 \(Forbidden\).*admin/] });
 
 await test('the page hears of the licence', async (page) => {
   const license = async (value) => {
-    const addon = await framed(page, `${HELLO}?license=${value}`);
+    const addon = await framed(page, `${HELLO_PAGE}?license=${value}`);
     return addon.evaluate(() => JSON.parse(document.getElementById('connect-context').textContent).license);
   };
   assert.equal(await license('active'), 'active');
   assert.equal(await license('none'), 'none');
 });
 
-// ---- For everyone -----------------------------------------------------------------------------------------------------
+// ---- For everyone ---------------------------------------------------------------------------------------------------
 
 await test('a module is reached and opened by keyboard alone', async (page) => {
-  await page.goto(`${starter.url}/jira`);
+  await page.goto(SITE);
   const focused = () => page.evaluate(() => {
     const { activeElement: element } = document;
     const { outlineStyle, outlineWidth } = getComputedStyle(element);
@@ -409,14 +339,16 @@ await test('axe finds nothing on the pages and in the frame, in either theme and
     for (const width of [360, 1280]) {
       const where = `${theme}, ${width}`;
       await page.setViewportSize({ width, height: 800 });
-      await page.goto(`${starter.url}/jira?theme=${theme}`);
+      await page.goto(`${SITE}?theme=${theme}`);
       await page.locator('summary', { hasText: 'jira:issue_created' }).click();
       await page.locator('#journal-entries summary').first().click();
       await accessible(page, `site, ${where}`);
-      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), `${where} scrolls sideways`);
-      const addon = await framed(page, `${HELLO}?theme=${theme}`);
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      assert.ok(overflow <= 0, `${where} scrolls sideways`);
+      const addon = await framed(page, `${HELLO_PAGE}?theme=${theme}`);
       await greeting(page, 'Ada Admin');
-      await eventually('the theme', () => addon.evaluate((wanted) => document.documentElement.dataset.colorMode === wanted, theme));
+      const shown = () => addon.evaluate(() => document.documentElement.dataset.colorMode);
+      await eventually('the theme', async () => (await shown()) === theme);
       await accessible(page, `module, ${where}`);
       await accessible(addon, `frame, ${where}`);
     }
@@ -437,16 +369,19 @@ await test('without the bridge the page is shown all the same', async () => {
     await away.context.close();
 
     // as if the CDN answered: the pinned checksum is the package's
-    const served = (file) => fs.readFileSync(path.join(import.meta.dirname, 'node_modules/atlassian-connect-js/dist', file));
+    const dist = path.join(import.meta.dirname, 'node_modules/atlassian-connect-js/dist');
     const online = await open();
-    const answer = (body, contentType) => ({ body, contentType, headers: { 'Access-Control-Allow-Origin': '*' } });
-    await online.page.route(/jsdelivr.*connect-host\.js/, (route) => route.fulfill(answer(served('connect-host.js'), 'text/javascript')));
-    await online.page.route(/atl-paas\.net\/all\.js/, (route) => route.fulfill(answer(served('iframe.js'), 'text/javascript')));
-    await online.page.route(/atl-paas\.net\/.*\.css/, (route) => route.fulfill(answer('', 'text/css')));
+    const headers = { 'Access-Control-Allow-Origin': '*' };
+    const script = (file) => (route) =>
+      route.fulfill({ body: fs.readFileSync(path.join(dist, file)), contentType: 'text/javascript', headers });
+    await online.page.route(/jsdelivr.*connect-host\.js/, script('connect-host.js'));
+    await online.page.route(/atl-paas\.net\/all\.js/, script('iframe.js'));
+    await online.page.route(/atl-paas\.net\/.*\.css/, (route) => route.fulfill({ body: '', contentType: 'text/css' }));
     await online.page.goto(plain.url + HELLO);
     await online.page.waitForSelector('#frame iframe[data-bridge=established]');
     await greeting(online.page, 'Ada Admin');
-    assert.deepEqual(online.problems.filter((problem) => !/^left this machine: .*(jsdelivr|atl-paas)/.test(problem)), []);
+    const others = online.problems.filter((problem) => !/^left this machine: .*(jsdelivr|atl-paas)/.test(problem));
+    assert.deepEqual(others, []);
     await online.context.close();
   } finally {
     await plain.remove();
@@ -466,24 +401,34 @@ await test('the page comes back by itself when the add-on does', async (page) =>
   await greeting(page, 'Ada Admin');
 }, { expected: [/\/events/, /ERR_CONNECTION_REFUSED/] });
 
-if (pictures) {
-  fs.mkdirSync(path.join(repository, 'docs'), { recursive: true });
-  for (const [name, theme, address] of [['sandbox', 'light', HELLO], ['sandbox-dark', 'dark', '/jira']]) {
-    const { page, context } = await open({ viewport: { width: 1280, height: 720 } });
-    await page.goto(`${starter.url}${address}?theme=${theme}`);
-    if (address === HELLO) {
-      const addon = await framed(page);
-      await greeting(page, 'Ada Admin');
-      await eventually('the theme', () => addon.evaluate(() => document.documentElement.dataset.colorMode));
-    } else {
-      await entry(page, '/rest/api/3/myself', '200').locator('summary').click();
-    }
-    await page.screenshot({ path: path.join(repository, `docs/${name}.png`) });
-    await context.close();
-  }
+/** The README's pictures. */
+async function paint(name, url, { prepare }) {
+  const { page, context } = await open({ viewport: { width: 1280, height: 720 } });
+  await page.goto(url);
+  await prepare(page);
+  await page.screenshot({ path: path.join(repository, 'docs', `${name}.png`) });
+  await context.close();
 }
 
-await browser.close();
-await starter.remove();
-console.log(`\n${passed} passed, ${failed} failed`);
-process.exitCode = failed ? 1 : 0;
+if (values.pictures) {
+  fs.mkdirSync(path.join(repository, 'docs'), { recursive: true });
+  // of a sandbox that has nothing behind it, at the ports of a newcomer
+  await starter.remove();
+  const log = path.join(output, 'starter-of-pictures.log');
+  const fresh = await Starter.start(binary, { log, extras: false, port: 3000 });
+  await paint('sandbox', fresh.url + HELLO, {
+    async prepare(page) {
+      await framed(page);
+      await greeting(page, 'Ada Admin');
+      await entry(page, '/api/me', '200').waitFor();
+    },
+  });
+  await paint('sandbox-journal', `${fresh.url}/jira?theme=dark`, {
+    prepare: (page) => entry(page, '/rest/api/3/myself', '200').locator('summary').click(),
+  });
+  await fresh.remove();
+} else {
+  await starter.remove();
+}
+
+await finish();

@@ -45,20 +45,24 @@ export async function eventually(what, condition, seconds = 20) {
 }
 
 export class Starter {
-  /** `log`: a file; `bridge`: whether the folder has the npm package of the bridge. */
-  static async start(binary, { log, bridge = true }) {
+  /**
+   * `log`: a file; `bridge`: whether the folder has the npm package of the bridge; `extras`: whether the descriptor has
+   * more modules than the starter's; `port`: the add-on's, and the sandbox's is the next one.
+   */
+  static async start(binary, { log, bridge = true, extras = true, port }) {
     const starter = new Starter();
     starter.binary = path.resolve(binary);
     starter.log = log;
     starter.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'browser-'));
-    starter.port = await freePort();
-    starter.sandboxPort = await freePort();
+    starter.port = port ?? (await freePort());
+    starter.sandboxPort = port ? port + 1 : await freePort();
     const descriptor = JSON.parse(fs.readFileSync(path.join(repository, 'atlassian-connect.json'), 'utf8'));
-    Object.assign(descriptor.modules, MODULES);
+    if (extras) Object.assign(descriptor.modules, MODULES);
     fs.writeFileSync(path.join(starter.folder, 'atlassian-connect.json'), JSON.stringify(descriptor, null, 2));
     fs.copyFileSync(path.join(repository, 'config.json'), path.join(starter.folder, 'config.json'));
     fs.cpSync(path.join(repository, 'static'), path.join(starter.folder, 'static'), { recursive: true });
-    if (bridge) fs.symlinkSync(path.join(import.meta.dirname, 'node_modules'), path.join(starter.folder, 'node_modules'));
+    const modules = path.join(import.meta.dirname, 'node_modules');
+    if (bridge) fs.symlinkSync(modules, path.join(starter.folder, 'node_modules'));
     await starter.run();
     return starter;
   }
@@ -86,7 +90,8 @@ export class Starter {
     process.once('exit', () => this.process.kill('SIGKILL')); // whatever ends the tests
     this.ended = new Promise((resolve) => this.process.once('exit', resolve));
     await eventually('the sandbox has installed the add-on', async () => {
-      if (this.process.exitCode !== null) throw new Error(`the starter ended with ${this.process.exitCode}: see ${this.log}`);
+      const { exitCode } = this.process;
+      if (exitCode !== null) throw new Error(`the starter ended with ${exitCode}: see ${this.log}`);
       const page = await (await fetch(`${this.url}/jira`)).text();
       return page.includes('>installed<');
     });

@@ -12,9 +12,9 @@
   const productPath = new URL(site.baseUrl).pathname;
   const sitePath = `/${site.key}`;
 
-  // ---- What connect-host.js wants to find in the page ------------------------------------------------------------
+  // ---- What connect-host.js wants to find in the page -------------------------------------------------------------
 
-  // Of jQuery it uses, where the product renders for itself, the size and the scroll position of a frame and the window.
+  // Of jQuery it uses, where the product renders for itself, the sizes and positions of a frame and of the window.
   const jquery = (what) => {
     const element = typeof what === 'string' ? find(what) : what instanceof Element ? what : null;
     return {
@@ -56,7 +56,7 @@
     },
   });
 
-  // ---- Frames ----------------------------------------------------------------------------------------------------
+  // ---- Frames -----------------------------------------------------------------------------------------------------
 
   // What products allow their frames.
   const PERMISSIONS =
@@ -123,7 +123,7 @@
     for (const { element, sized } of opened.values()) if (sized) fill(element);
   });
 
-  // ---- Dialogs: the browser's own <dialog> keeps the focus and knows Escape -----------------------------------------
+  // ---- Dialogs: the browser's own <dialog> keeps the focus and knows Escape ---------------------------------------
 
   const dialogs = [];
 
@@ -139,13 +139,10 @@
       const buttons = make('div', { className: 'buttons' });
       const dialog = { element, content, buttons, extension, frame: null };
       if (options.chrome) {
-        const close = make('button', { type: 'button', className: 'close', textContent: '×', onclick: () => leave(dialog) });
-        close.setAttribute('aria-label', 'Close');
-        element.append(make('header', {}, make('h2', { textContent: options.header }), close), content);
+        const heading = make(options.header ? 'h2' : 'span', { textContent: options.header });
+        element.append(make('header', {}, heading, closeButton('Close', () => leave(dialog))), content);
         element.append(make('footer', {}, make('p', { textContent: options.hint }), buttons));
-        for (const action of options.actions) {
-          addButton(dialog, action);
-        }
+        for (const action of options.actions) addButton(dialog, action);
       } else {
         element.append(content);
       }
@@ -223,7 +220,7 @@
     dialog.element.remove();
   }
 
-  // ---- Flags, and the older messages, which are shown as flags ------------------------------------------------------
+  // ---- Flags, and the older messages, which are shown as flags ----------------------------------------------------
 
   function flag({ id, title, body, type, actions = [], close, onClose }) {
     const shelf = document.getElementById('flags') ?? document.body.appendChild(make('div', { id: 'flags' }));
@@ -236,11 +233,10 @@
       onClose?.(id);
     };
     for (const { actionText, executeAction } of actions) {
-      element.append(make('button', { type: 'button', className: 'link', textContent: actionText, onclick: executeAction }));
+      const properties = { type: 'button', className: 'link', textContent: actionText, onclick: executeAction };
+      element.append(make('button', properties));
     }
-    const button = make('button', { type: 'button', className: 'close', textContent: '×', onclick: shut });
-    button.setAttribute('aria-label', `Close: ${title ?? 'flag'}`);
-    element.append(button);
+    element.append(closeButton(`Close: ${title ?? 'flag'}`, shut));
     shelf.append(element);
     if (close === 'auto') setTimeout(shut, 8000);
     return { close: shut };
@@ -259,9 +255,9 @@
   }
 
   const missing = (what) =>
-    flag({ title: what, body: 'The sandbox has no such page; the product would open it.', type: 'info', close: 'auto' });
+    flag({ title: what, body: 'The product has a page for this. The sandbox has not.', type: 'info', close: 'auto' });
 
-  // ---- The product's modules. What stands last in a call is the answer's way back to the frame. --------------------
+  // ---- The product's modules. What stands last in a call is the answer's way back to the frame. -------------------
 
   const reply = (parameters) => parameters[parameters.length - 1];
   const frameOf = (callback) => opened.get(callback._context.extension_id)?.frame;
@@ -283,7 +279,7 @@
     getLocale: (callback) => callback(user.locale),
   };
 
-  /** `AP.request(url, options)` or `AP.request(options)`: asks the site's REST API as the user who looks at the page. */
+  /** `AP.request(url, options)` or `AP.request(options)`: asks the site's REST API as the user of the page. */
   const request = promised(async (...parameters) => {
     const [first, second] = parameters.slice(0, -1);
     const options = typeof first === 'object' ? first : { ...second, url: first };
@@ -306,12 +302,14 @@
     let response;
     let answer;
     try {
-      response = await fetch(url, { method, headers, body, credentials: 'omit', cache: options.cache === false ? 'no-store' : 'default' });
+      const cache = options.cache === false ? 'no-store' : 'default';
+      response = await fetch(url, { method, headers, body, cache, credentials: 'omit' });
       answer = options.binaryAttachment && response.ok ? await response.arrayBuffer() : await response.text();
     } catch (error) {
       throw { err: error.message, xhr };
     }
-    Object.assign(xhr, { status: response.status, statusText: response.statusText, headers: Object.fromEntries(response.headers) });
+    const { status, statusText } = response;
+    Object.assign(xhr, { status, statusText, headers: Object.fromEntries(response.headers) });
     if (typeof answer === 'string') xhr.responseText = answer;
     if (!response.ok && response.status !== 304) throw { err: answer, xhr };
     return { body: answer, xhr };
@@ -332,7 +330,8 @@
           (error) => flag({ title: 'AP.navigator.go', body: error.message, type: 'error', close: 'manual' }),
         );
       } else {
-        missing(`The add-on goes to: ${[target, ...Object.values(details ?? {})].filter((part) => typeof part === 'string').join(' ')}`);
+        const texts = [target, ...Object.values(details ?? {})].filter((part) => typeof part === 'string');
+        missing(`The add-on goes to: ${texts.join(' ')}`);
       }
     },
     reload: () => location.reload(),
@@ -359,15 +358,18 @@
     forward: () => window.history.forward(),
     go: (delta) => window.history.go(delta),
     getState(...parameters) {
-      const [type] = parameters;
-      reply(parameters)(type === 'all' ? { key: user.accountId, hash: state(), title: document.title, href: location.href } : state());
+      const callback = reply(parameters);
+      if (parameters[0] !== 'all') return callback(state());
+      const { addonKey } = frameOf(callback);
+      callback({ key: addonKey, hash: state(), title: document.title, href: location.href });
     },
     pushState: (newState) => window.history.pushState(null, '', `#!${encodeURIComponent(newState)}`),
     replaceState: (newState) => window.history.replaceState(null, '', `#!${encodeURIComponent(newState)}`),
   };
   window.addEventListener('popstate', () => {
     for (const { frame } of opened.values()) {
-      const detail = { key: frame.addonKey, hash: state(), title: document.title, href: location.href, newURL: location.href };
+      const { href } = location;
+      const detail = { key: frame.addonKey, hash: state(), title: document.title, href, newURL: href };
       window.connectHost.broadcastEvent('history.popstate', { addon_key: frame.addonKey, key: frame.key }, detail);
     }
   });
@@ -395,7 +397,7 @@
     closeMacroEditor: () => missing('The add-on closes the macro editor'),
   };
 
-  // ---- Start ---------------------------------------------------------------------------------------------------------
+  // ---- Start ------------------------------------------------------------------------------------------------------
 
   function make(name, properties, ...children) {
     const { role, ...rest } = properties;
@@ -403,6 +405,12 @@
     if (role) element.setAttribute('role', role);
     element.append(...children);
     return element;
+  }
+
+  function closeButton(label, onclick) {
+    const button = make('button', { type: 'button', className: 'close', textContent: '×', onclick });
+    button.setAttribute('aria-label', label);
+    return button;
   }
 
   async function fetchJson(path) {

@@ -6,7 +6,7 @@
   const settings = JSON.parse(document.getElementById('sandbox').textContent);
   const root = document.documentElement;
 
-  // ---- Who looks, at what, in which theme -----------------------------------------------------------------------------
+  // ---- Who looks, at what, in which theme -------------------------------------------------------------------------
 
   const controls = document.getElementById('controls');
   if (controls) {
@@ -39,7 +39,7 @@
     for (const field of document.querySelectorAll('input[type=hidden][name=theme]')) field.value = theme;
   }
 
-  // ---- A page without the bridge ------------------------------------------------------------------------------------
+  // ---- A page without the bridge ----------------------------------------------------------------------------------
 
   document.addEventListener('DOMContentLoaded', () => {
     const container = document.getElementById('frame');
@@ -54,7 +54,7 @@
     if (notice) notice.hidden = false;
   });
 
-  // ---- The journal, live --------------------------------------------------------------------------------------------
+  // ---- The journal, live ------------------------------------------------------------------------------------------
 
   const entries = document.getElementById('journal-entries');
   const KEPT = 200;
@@ -77,13 +77,14 @@
     document.getElementById('journal-empty')?.setAttribute('hidden', '');
   }
 
-  // ---- The add-on stops and comes back --------------------------------------------------------------------------------
+  // ---- The add-on stops and comes back ----------------------------------------------------------------------------
 
   const PLACE = 'sandbox-place';
   let down = false;
 
   function reload() {
-    sessionStorage.setItem(PLACE, JSON.stringify({ path: location.pathname, y: window.scrollY, focus: document.activeElement?.id }));
+    const place = { path: location.pathname, y: window.scrollY, focus: document.activeElement?.id };
+    sessionStorage.setItem(PLACE, JSON.stringify(place));
     location.reload();
   }
 
@@ -120,7 +121,7 @@
   });
   events.addEventListener('error', () => addon('down')); // the sandbox lives in the add-on's own process
 
-  // ---- Webhooks -----------------------------------------------------------------------------------------------------
+  // ---- Webhooks ---------------------------------------------------------------------------------------------------
 
   // A body that is no JSON is said to be so before it is sent.
   for (const field of document.querySelectorAll('textarea[name=body]')) {
