@@ -1,7 +1,8 @@
 //! The command line of the add-on: a file a command.
 //!
-//! Exit codes: 0 done, 1 it failed or `doctor` found problems, 2 the arguments are wrong. Results go to standard output,
-//! reasons and questions to standard error. No command prints a secret; `token` prints a token, which is its purpose.
+//! Exit codes: 0 done, 1 it failed or `doctor` found problems, 2 the arguments are wrong. Results go to standard
+//! output, reasons and questions to standard error. No command prints a secret; `token` prints a token, which is its
+//! purpose.
 
 mod doctor;
 mod known;
@@ -16,9 +17,10 @@ use std::sync::Arc;
 
 use actix_web::web::ServiceConfig;
 use clap::{Parser, Subcommand};
+use secrecy::ExposeSecret as _;
 
 use crate::addon::{Addon, AddonBuilder, StartError};
-use crate::config::{ConfigError, Environment, Vars};
+use crate::config::{ConfigError, Environment, StoreConfig, Vars};
 use crate::log;
 use crate::store::{self, Store, StoreError};
 
@@ -30,7 +32,7 @@ Examples (where it is deployed, the binary stands in place of `cargo run --`):
   cargo run -- doctor                                         what is wrong here, and what helps
 
 Environment:
-  APP_ENV, else NODE_ENV    the environment: development (the default), test, production, or a section of config.json
+  APP_ENV, else NODE_ENV    the environment: development (the default), test, production, or one of config.json
   DB_URL, DATABASE_URL      the store
   AC_LOCAL_BASE_URL, PORT   the URL that sites reach the add-on by, and the port that it listens on
   RUST_LOG                  what is logged; commands other than serve and migrate log nothing without it
@@ -128,14 +130,16 @@ fn for_the_store(vars: Vars) -> Vars {
 }
 
 /// The store of the add-on as it is, and how to call it. Nothing is made or migrated.
-async fn existing_store(
-    builder: &AddonBuilder,
-    config: &crate::config::StoreConfig,
-) -> Result<(Arc<dyn Store>, String), StoreError> {
+async fn existing_store(builder: &AddonBuilder, config: &StoreConfig) -> Result<(Arc<dyn Store>, String), StoreError> {
     match builder.own_store() {
         Some(store) => Ok((store, "the add-on's own store".to_owned())),
-        None => Ok((store::open_existing(config).await?, config.redacted_url())),
+        None => Ok((store::open_existing(config).await?, shown(config))),
     }
+}
+
+/// The store's URL without its password.
+fn shown(config: &StoreConfig) -> String {
+    store::redact(config.url.expose_secret())
 }
 
 #[cfg(test)]

@@ -167,7 +167,8 @@ mod tests {
     #[test]
     fn no_secret_is_left_at_any_depth() {
         let installation = json!({
-            "clientKey": "c", "sharedSecret": "hush", "url": "https://u:hush@h", "publicKey": "shown", "empty": null, "oauthSecret": null,
+            "clientKey": "c", "sharedSecret": "hush", "url": "https://u:hush@h", "publicKey": "shown", "empty": null,
+            "oauthSecret": null,
             "nested": {"ACCESS_TOKEN": ["hush", {"x": "hush"}], "list": [{"password": "hush", "n": 1}]},
         });
         insta::assert_snapshot!(Value::from(redacted(Some(&installation))), @r#"{"clientKey":"c","sharedSecret":"***","url":"https://u:***@h","publicKey":"shown","empty":null,"oauthSecret":null,"nested":{"ACCESS_TOKEN":"***","list":[{"password":"***","n":1}]}}"#);

@@ -30,13 +30,11 @@ pub(super) fn refused(error: &ConfigError) -> Vec<Finding> {
 
 /// What is odd about a configuration that can be used.
 pub(super) fn loaded(config: &Config, vars: &Vars) -> Vec<Finding> {
-    // of the base URL's scheme more is said below
-    let mut findings: Vec<_> = config
-        .warnings()
-        .iter()
-        .filter(|warning| !warning.starts_with("localBaseUrl is http"))
-        .map(|w| warned(w))
-        .collect();
+    // of these two more is said below
+    let said_below = ["localBaseUrl is http", "AC_OPTS=no-auth"];
+    let warnings =
+        config.warnings().iter().filter(|warning| !said_below.iter().any(|start| warning.starts_with(start)));
+    let mut findings: Vec<_> = warnings.map(|warning| warned(warning)).collect();
     if findings.is_empty() {
         findings.push(Finding::ok(CHECK, "it can be used, and every key is known"));
     }
@@ -131,6 +129,10 @@ mod tests {
         assert_eq!(of("development", "no-reg"), Some(Ok));
         assert_eq!(of("development", "no-reg,no-auth"), Some(Warning));
         assert_eq!(of("production", "no-reg"), Some(Warning));
+        let production =
+            [("APP_ENV", "production"), ("AC_LOCAL_BASE_URL", "https://a.example"), ("AC_OPTS", "no-auth")];
+        let once = [(CHECK, Ok), ("AC_OPTS", Warning), ("base URL", Ok)];
+        assert_eq!(levels(&production), once, "what is said twice is read once");
     }
 
     #[test]

@@ -83,7 +83,7 @@ pub(super) async fn run(arguments: &Arguments, builder: &AddonBuilder, vars: Var
     } else {
         print(&format!("{}\n\n{}", report(&findings), summary(problems, warnings)));
     }
-    // The look-up of a name cannot be given up, and the runtime would wait for it at its end: nothing else is under way.
+    // The look-up of a name cannot be given up, and the runtime would wait for it. Nothing else is under way.
     std::process::exit(i32::from(problems > 0))
 }
 

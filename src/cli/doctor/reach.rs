@@ -63,8 +63,8 @@ impl Place<'_> {
             (Answer::NoName, _) => self.unless_development(
                 format!("the name of {base} has no address"),
                 if *development {
-                    "a tunnel that has ended loses its name: open it again, and set AC_LOCAL_BASE_URL to the URL that it \
-                     prints; or this machine is offline"
+                    "a tunnel that has ended loses its name: open it again, and set AC_LOCAL_BASE_URL to the URL that \
+                     it prints; or this machine is offline"
                 } else {
                     "correct AC_LOCAL_BASE_URL, or make the name known to the DNS"
                 },

@@ -5,8 +5,8 @@ use url::Url;
 use super::known::{self, Known, State};
 use super::{Finding, STORE, files};
 use crate::addon::AddonBuilder;
-use crate::cli::existing_store;
 use crate::cli::output::some_of;
+use crate::cli::{existing_store, shown};
 use crate::config::Config;
 use crate::store::{self, Installation, StoreError, Survey, TablesFound};
 
@@ -15,14 +15,22 @@ const CHECK: &str = "store";
 /// What is to be said of the store, and the base URLs of the sites that have the add-on.
 pub(super) async fn check(builder: &AddonBuilder, config: &Config) -> (Vec<Finding>, Vec<String>) {
     let Ok(found) = tokio::time::timeout(STORE, looked_at(builder, config)).await else {
-        let message = format!("{} does not answer within {} s", config.store.redacted_url(), STORE.as_secs());
-        return (vec![Finding::problem(CHECK, message, remedy(config))], Vec::new());
+        let message = format!("{} does not answer within {} s", shown(&config.store), STORE.as_secs());
+        return (vec![Finding::problem(CHECK, message, away(config))], Vec::new());
     };
     found
 }
 
-fn remedy(config: &Config) -> String {
-    format!("start the database, or name another: it was chosen by {}", config.store.source)
+fn away(config: &Config) -> String {
+    format!("start the database, or name another one: this was chosen by {}", config.store.source)
+}
+
+/// Where the store's own words do not hold the remedy.
+fn remedy(error: &StoreError, config: &Config) -> String {
+    match error {
+        StoreError::Unavailable(_) => away(config),
+        _ => format!("correct it, or name another store: this was chosen by {}", config.store.source),
+    }
 }
 
 async fn looked_at(builder: &AddonBuilder, config: &Config) -> (Vec<Finding>, Vec<String>) {
@@ -33,7 +41,7 @@ async fn looked_at(builder: &AddonBuilder, config: &Config) -> (Vec<Finding>, Ve
         let survey = match store::survey(&config.store).await {
             Ok(survey) => survey,
             Err(error) => {
-                return (vec![Finding::problem(CHECK, error.to_string(), remedy(config))], Vec::new());
+                return (vec![Finding::problem(CHECK, error.to_string(), remedy(&error, config))], Vec::new());
             }
         };
         let usable = matches!(survey.tables, TablesFound::All(_));
@@ -49,7 +57,7 @@ async fn looked_at(builder: &AddonBuilder, config: &Config) -> (Vec<Finding>, Ve
             (findings, installed.filter_map(Known::base_url).collect())
         }
         Err(error) => {
-            findings.push(Finding::problem("tenants", error.to_string(), remedy(config)));
+            findings.push(Finding::problem("tenants", error.to_string(), remedy(&error, config)));
             (findings, Vec::new())
         }
     }
@@ -61,7 +69,7 @@ async fn tenants(builder: &AddonBuilder, config: &Config) -> Result<Vec<Known>, 
 }
 
 fn surveyed(survey: &Survey, config: &Config) -> Vec<Finding> {
-    let (shown, source) = (config.store.redacted_url(), &config.store.source);
+    let (shown, source) = (shown(&config.store), &config.store.source);
     let made = "start the add-on, or run the command migrate: either makes the tables";
     let mut findings = vec![match &survey.tables {
         TablesFound::InMemory => {
@@ -69,7 +77,10 @@ fn surveyed(survey: &Survey, config: &Config) -> Vec<Finding> {
         }
         TablesFound::NoFile => Finding::warning(CHECK, format!("{shown} ({source}) does not exist yet"), made),
         TablesFound::None => Finding::warning(CHECK, format!("{shown} ({source}) has no tables yet"), made),
-        TablesFound::Wrong(reason) => Finding::problem(CHECK, format!("{shown}: {reason}"), remedy(config)),
+        TablesFound::Wrong(reason) => {
+            let remedy = format!("as said, or name another store: this was chosen by {source}");
+            Finding::problem(CHECK, format!("{shown}: {reason}"), remedy)
+        }
         TablesFound::All(table) => Finding::ok(CHECK, format!("{shown} ({source}), table {table}")),
     }];
     findings.extend(survey.file.as_deref().and_then(|file| files::for_others(CHECK, file)));

@@ -30,7 +30,7 @@ fn the_help_is_there_and_says_what_there_is() {
       cargo run -- doctor                                         what is wrong here, and what helps
 
     Environment:
-      APP_ENV, else NODE_ENV    the environment: development (the default), test, production, or a section of config.json
+      APP_ENV, else NODE_ENV    the environment: development (the default), test, production, or one of config.json
       DB_URL, DATABASE_URL      the store
       AC_LOCAL_BASE_URL, PORT   the URL that sites reach the add-on by, and the port that it listens on
       RUST_LOG                  what is logged; commands other than serve and migrate log nothing without it
