@@ -1,27 +1,43 @@
 //! `doctor`, in one state after the other.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 
 use atlassian_connect_actix::testing::KeyServer;
 use serde_json::{Value, json};
+use tokio::net::TcpSocket;
 
 use super::{HUSH, install, of_ace, sql};
 use crate::support::blocking;
 use crate::support::command::{Said, Workplace};
 use crate::support::process::Process;
 
-/// An address at which nothing listens.
-fn nowhere() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}", listener.local_addr().unwrap())
+/// An address that nobody listens at, and that the system gives to nobody else meanwhile; who asks for it gets it.
+struct Nowhere(TcpSocket);
+
+impl Nowhere {
+    fn new() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        Self(socket)
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.0.local_addr().unwrap()
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.address())
+    }
 }
 
-/// With a port of its own, and no other server than those of this machine.
-fn isolated(place: Workplace) -> Workplace {
-    let base_url = nowhere();
-    let port = base_url.rsplit_once(':').unwrap().1.to_owned();
-    place.var("PORT", port).var("AC_LOCAL_BASE_URL", base_url).var("CONNECT_KEYS_CDN_URL", nowhere())
+/// With a port of its own, where nothing listens, and no other server than that.
+fn isolated(place: Workplace, nowhere: &Nowhere) -> Workplace {
+    place
+        .var("PORT", nowhere.address().port().to_string())
+        .var("AC_LOCAL_BASE_URL", nowhere.url())
+        .var("CONNECT_KEYS_CDN_URL", nowhere.url())
 }
 
 async fn examined(place: Workplace) -> (Workplace, Said) {
@@ -51,7 +67,8 @@ fn assert_one(said: &Said, check: &str, level: &str, words: &str) {
 
 #[actix_web::test]
 async fn where_nothing_is_the_descriptor_is_missed_and_nothing_is_made() {
-    let (place, said) = examined(isolated(Workplace::empty())).await;
+    let nowhere = Nowhere::new();
+    let (place, said) = examined(isolated(Workplace::empty(), &nowhere)).await;
     assert_eq!(said.code, 1);
     assert_one(&said, "environment", "ok", "development, by default");
     assert_one(&said, "descriptor", "problem", "atlassian-connect.json cannot be read");
@@ -112,7 +129,8 @@ async fn a_running_add_on_is_well() {
 
 #[actix_web::test]
 async fn a_broken_descriptor_is_told_with_its_place() {
-    let place = isolated(Workplace::new().with_file());
+    let nowhere = Nowhere::new();
+    let place = isolated(Workplace::new().with_file(), &nowhere);
     place.write("atlassian-connect.json", "{\n  \"key\": \"a\"\n  \"name\": 1}");
     let (place, said) = examined(place).await;
     assert_eq!(said.code, 1);
@@ -127,15 +145,14 @@ async fn a_broken_descriptor_is_told_with_its_place() {
 
 #[actix_web::test]
 async fn a_store_that_is_away_is_a_problem_and_its_password_none_of_ours() {
-    let address = nowhere();
-    let address = address.strip_prefix("http://").unwrap();
-    let url = format!("postgres://addon:{HUSH}@{address}/addon");
-    let (_place, said) = examined(isolated(Workplace::new()).var("DATABASE_URL", url)).await;
+    let nowhere = Nowhere::new();
+    let url = format!("postgres://addon:{HUSH}@{}/addon", nowhere.address());
+    let (_place, said) = examined(isolated(Workplace::new(), &nowhere).var("DATABASE_URL", url)).await;
     assert_eq!(said.code, 1);
     assert_one(&said, "store", "problem", "the store is not available");
     assert!(of(&said, "tenants").is_empty() && !format!("{said:?}").contains(HUSH), "{said:?}");
 
-    let place = isolated(Workplace::new().with_file());
+    let place = isolated(Workplace::new().with_file(), &nowhere);
     place.write("addon.db", "this is no database, and is long enough to be looked at as one");
     let (_place, said) = examined(place).await;
     assert_one(&said, "store", "problem", "addon.db");
@@ -166,7 +183,8 @@ async fn servers_that_never_answer_are_not_waited_for() {
 
 #[actix_web::test]
 async fn tenants_are_judged() {
-    let place = isolated(Workplace::new().with_file());
+    let nowhere = Nowhere::new();
+    let place = isolated(Workplace::new().with_file(), &nowhere);
     install(&place, "acme", "https://acme.atlassian.net").await;
     install(&place, "elsewhere", "https://jira.elsewhere.example").await;
     install(&place, "gone", "https://gone.atlassian.net").await;
@@ -207,7 +225,8 @@ async fn a_database_of_aces_is_left_as_it_is() {
     let mut mode = place.path("addon.db").metadata().unwrap().permissions();
     mode.set_mode(0o644);
     std::fs::set_permissions(place.path("addon.db"), mode).unwrap();
-    let place = isolated(place).var("AC_AUTO_MIGRATE", "false");
+    let nowhere = Nowhere::new();
+    let place = isolated(place, &nowhere).var("AC_AUTO_MIGRATE", "false");
     let (place, said) = examined(place).await;
     assert_eq!(said.code, 0, "{said:?}");
     assert_one(&said, "tenants", "ok", &format!("{} installed, 0 uninstalled", tenants.len()));
@@ -221,7 +240,8 @@ async fn a_database_of_aces_is_left_as_it_is() {
 
 #[actix_web::test]
 async fn credentials_options_and_keys_are_looked_at() {
-    let place = isolated(Workplace::new()).var("AC_OPTS", "no-auth").var("AC_STORE_ENCRYPTION_KEYS", HUSH);
+    let nowhere = Nowhere::new();
+    let place = isolated(Workplace::new(), &nowhere).var("AC_OPTS", "no-auth").var("AC_STORE_ENCRYPTION_KEYS", HUSH);
     let site = format!(r#"{{"hosts": {{"acme.atlassian.net": {{"username": "u", "password": "{HUSH}"}}}}}}"#);
     place.write("credentials.json", &site);
     std::fs::set_permissions(place.path("credentials.json"), std::fs::Permissions::from_mode(0o644)).unwrap();
