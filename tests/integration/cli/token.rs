@@ -121,10 +121,11 @@ async fn of_several_sites_one_is_named() {
 
 #[actix_web::test]
 async fn production_has_no_such_tokens() {
-    let place = Workplace::new().with_file().var("RUST_LOG", "trace");
+    let place = Workplace::new().with_file().var("RUST_LOG", "trace").var("AC_OPTS", "no-regs");
     install(&place, "acme", "https://acme.atlassian.net").await;
     let development = place.run(&["token", "/hello-world"]);
     assert!(development.code == 0 && development.stdout.lines().count() == 1, "the log is elsewhere: {development:?}");
+    assert!(development.stderr.contains("did you mean `no-reg`?"), "there: {development:?}");
     assert!(!format!("{development:?}").contains(HUSH), "{development:?}");
     for (name, value) in [("APP_ENV", "production"), ("NODE_ENV", "staging"), ("DYNO", "web.1")] {
         let place = Workplace::new().var("DATABASE_URL", "sqlite:addon.db").var(name, value);
