@@ -36,6 +36,10 @@ doc:
 migrate:
     cargo run -- migrate
 
+# Checks what the add-on needs here, and says what helps
+doctor:
+    cargo run -- doctor
+
 # Checks that the vectors of tests/fixtures are what Atlassian's own library computes (needs node and npm)
 vectors:
     cd tests/vectors && npm ci && node make.mjs --check

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -158,14 +158,24 @@ impl AddonBuilder {
         self.config.clone().map_or_else(|| Config::load_with(vars), Ok)
     }
 
+    /// The descriptor that [`AddonBuilder::build`] will serve.
+    pub(crate) fn load_descriptor(&self, config: &Config) -> Result<Descriptor, DescriptorError> {
+        let file = self.descriptor_file.as_deref().unwrap_or(Path::new(descriptor::FILE_NAME));
+        Descriptor::load(file, config, self.transformer.as_ref())
+    }
+
+    /// The store of the add-on's own, where it has one.
+    pub(crate) fn own_store(&self) -> Option<Arc<dyn Store>> {
+        self.store.clone()
+    }
+
     /// Reads configuration and descriptor, opens the store.
     ///
     /// # Errors
     /// [`StartError`].
     pub async fn build(self) -> Result<Addon, StartError> {
         let config = self.load_config()?;
-        let file = self.descriptor_file.unwrap_or_else(|| descriptor::FILE_NAME.into());
-        let descriptor = Descriptor::load(&file, &config, self.transformer.as_ref())?;
+        let descriptor = self.load_descriptor(&config)?;
         if descriptor.base_url().trim_end_matches('/') != config.local_base_url.as_str() {
             tracing::warn!(
                 descriptor = descriptor.base_url(),

@@ -100,7 +100,10 @@ impl InstallKeys {
         self.flights.join(id.clone(), fetch).await
     }
 
-    fn servers(&self, host: &str) -> Vec<String> {
+    /// The key servers for hosts of the domain of `host`, as URLs without a slash at the end; the first one is asked
+    /// first.
+    #[must_use]
+    pub fn servers(&self, host: &str) -> Vec<String> {
         match &self.override_url {
             Some(url) => vec![url.as_str().trim_end_matches('/').to_owned()],
             None => servers_of(host).iter().map(|&server| server.to_owned()).collect(),

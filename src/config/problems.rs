@@ -26,6 +26,12 @@ impl ConfigError {
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
+
+    /// What is odd besides, as [`super::Config::warnings`].
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
 }
 
 impl fmt::Display for ConfigError {

@@ -23,7 +23,7 @@ use credentials::Site;
 use upm::Outcome;
 
 /// What is read in the working directory.
-const CREDENTIALS_FILE: &str = "credentials.json";
+pub(crate) const CREDENTIALS_FILE: &str = "credentials.json";
 /// How long all sites together may take at the stop.
 const DEREGISTRATION: Duration = Duration::from_secs(10);
 /// Tenants that are looked at in one go.

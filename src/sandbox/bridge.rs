@@ -43,7 +43,8 @@ impl Bridge {
     /// A file of the package, under the name that the sandbox serves it by.
     pub(super) fn file(&self, name: &str) -> Option<PathBuf> {
         let Self::Npm(dist) = self else { return None };
-        let is_theme = |file: &str| file.ends_with(".css") && !file.contains(['/', '\\']);
+        let is_theme =
+            |file: &str| Path::new(file).extension().is_some_and(|kind| kind == "css") && !file.contains(['/', '\\']);
         let file = match name {
             "connect-host.js" | "surfaces.css" | "legacy-text-colors.css" => name,
             // the page's half

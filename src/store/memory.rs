@@ -9,7 +9,7 @@ use futures_util::future::ready;
 use serde_json::Value;
 
 use super::{
-    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, Store, StoreError, StoreFuture, TenantPage,
+    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, KeyPage, Store, StoreError, StoreFuture, TenantPage,
     as_installation, check_keys,
 };
 
@@ -117,6 +117,32 @@ impl Data {
         let next = installed.next().and_then(|_| tenants.last().map(|(client_key, _)| client_key.clone()));
         TenantPage { tenants, next }
     }
+
+    fn stored_keys(&self, from: Option<&str>, limit: usize) -> KeyPage {
+        let from = Bound::Included(from.unwrap_or_default());
+        let mut known = self.tenants.range::<str, _>((from, Bound::Unbounded));
+        let sorted = |values: &HashMap<String, Value>| {
+            let mut keys: Vec<_> = values.keys().cloned().collect();
+            keys.sort();
+            keys
+        };
+        let tenants = known.by_ref().take(limit.max(1)).map(|(name, values)| (name.clone(), sorted(values))).collect();
+        KeyPage { tenants, next: known.next().map(|(name, _)| name.clone()) }
+    }
+
+    fn remove(&mut self, client_key: &str) -> bool {
+        let Self { tenants, forge, associations } = self;
+        let known = tenants.remove(client_key).is_some();
+        let before = associations.len();
+        associations.retain(|installation_id, tenant| {
+            let goes = tenant == client_key;
+            if goes {
+                forge.remove(installation_id);
+            }
+            !goes
+        });
+        known || associations.len() < before
+    }
 }
 
 impl Store for MemoryStore {
@@ -152,6 +178,14 @@ impl Store for MemoryStore {
 
     fn tenants<'a>(&'a self, after: Option<&'a str>, limit: usize) -> StoreFuture<'a, TenantPage> {
         answer(Ok(self.data().tenants(after, limit)))
+    }
+
+    fn stored_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage> {
+        answer(Ok(self.data().stored_keys(from, limit)))
+    }
+
+    fn remove<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool> {
+        answer(Ok(self.data().remove(client_key)))
     }
 
     fn client_key_of_installation<'a>(&'a self, installation_id: &'a str) -> StoreFuture<'a, Option<String>> {

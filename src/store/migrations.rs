@@ -12,13 +12,14 @@
 use std::fmt;
 
 use diesel::backend::Backend;
+use diesel::migration::{MigrationName, MigrationSource};
 use diesel::result::{Error, QueryResult};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
 
 use super::StoreError;
 use super::database::{Access, Database};
 use super::open::{connect, redact};
-use super::statement::Statement;
+use super::statement::{Statement, Step};
 use super::tables::{Found, SettingsTable};
 use crate::config::StoreConfig;
 
@@ -124,7 +125,7 @@ fn steps(found: &Found, table: &SettingsTable, all: bool) -> Steps {
 }
 
 /// Why the tables that there are will not do.
-fn incomplete(found: &Found, table: &SettingsTable) -> StoreError {
+pub(super) fn incomplete(found: &Found, table: &SettingsTable) -> StoreError {
     let names = table.names();
     StoreError::Configuration(match (found.settings.len(), found.missing.first()) {
         (0, _) if !table.is_default() => format!(
@@ -146,6 +147,15 @@ fn missing(names: &str) -> String {
         "the database has some of the add-on's tables, but not {names}: if it is the right one, run the command \
          `migrate`"
     )
+}
+
+/// The steps of `source`, oldest first.
+pub(super) fn embedded<DB: Backend>(source: &EmbeddedMigrations) -> QueryResult<Vec<Step>> {
+    let migrations = MigrationSource::<DB>::migrations(source).map_err(Error::QueryBuilderError)?;
+    let step = |name: &dyn MigrationName| Step { version: name.version().to_string(), name: name.to_string() };
+    let mut steps: Vec<_> = migrations.iter().map(|migration| step(migration.name())).collect();
+    steps.sort_by(|one, other| one.version.cmp(&other.version));
+    Ok(steps)
 }
 
 /// Runs those pending steps of `source` that are wanted, within the transaction that is open on `connection`.

@@ -7,6 +7,7 @@
 mod acceptance;
 mod cached;
 mod database;
+mod existing;
 mod memory;
 mod migrations;
 mod open;
@@ -22,6 +23,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 pub use cached::{Candidates, Tenants};
+pub use existing::{Survey, TablesFound, open_existing, survey};
 pub use memory::MemoryStore;
 pub use migrations::{MigrationReport, migrate};
 pub use open::{open, redact};
@@ -71,6 +73,16 @@ pub struct TenantPage {
     pub next: Option<String>,
 }
 
+/// A page of what is kept under which key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyPage {
+    /// (clientKey, its keys in order), ordered by clientKey. A key stands there as often as there are rows of it: once,
+    /// but where ACE's index, which is not unique, let more be.
+    pub tenants: Vec<(String, Vec<String>)>,
+    /// Where the next page begins; `None`: this was the last one.
+    pub next: Option<String>,
+}
+
 /// Persistence of tenants. Implement it for a backend of your own; every method must be atomic.
 ///
 /// A name (clientKey, installationId, key) has at most 255 characters and no NUL, as in ACE's tables: writing under
@@ -106,6 +118,14 @@ pub trait Store: Send + Sync + 'static {
     /// The installed tenants whose clientKey sorts after `after` byte by byte, at most `limit` (and at least one) of
     /// them.
     fn tenants<'a>(&'a self, after: Option<&'a str>, limit: usize) -> StoreFuture<'a, TenantPage>;
+
+    /// The keys under which tenants have values, installed or not: of those whose clientKey is `from` or sorts after it
+    /// byte by byte, at most `limit` tenants (and at least one).
+    fn stored_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage>;
+
+    /// Removes all that is kept of a tenant, for good: every value under its clientKey, its Forge associations, and the
+    /// values of the Forge installations that are associated with it. The answer says whether there was anything.
+    fn remove<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool>;
 
     /// The tenant that a Forge installation belongs to.
     fn client_key_of_installation<'a>(&'a self, installation_id: &'a str) -> StoreFuture<'a, Option<String>>;

@@ -53,7 +53,7 @@ pub(super) fn connect(config: &StoreConfig) -> Result<Box<dyn Database>, StoreEr
 }
 
 /// What stands before the first colon. Never more: in a URL without a scheme the rest may be a password.
-fn scheme(url: &str) -> String {
+pub(super) fn scheme(url: &str) -> String {
     url.split(':').next().unwrap_or_default().to_ascii_lowercase()
 }
 

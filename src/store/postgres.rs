@@ -27,7 +27,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::StoreError;
 use super::database::{Pooled, SqlConnection, Work};
-use super::migrations::run_pending;
+use super::migrations::{embedded, run_pending};
 use super::open::redact;
 use super::statement::{Bind, Bound, Dialect, Row, Statement};
 use super::tls::{SslMode, Tls, UrlParameters};
@@ -44,6 +44,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     table_exists: "SELECT '1', '1' WHERE to_regclass(quote_ident(?)) IS NOT NULL",
     // A node that comes second waits for the first; the session's own time limit is for requests.
     before_migrations: &["SET LOCAL statement_timeout = '120s'", "SELECT pg_advisory_xact_lock(1097094737, 0)"],
+    steps: || embedded::<diesel::pg::Pg>(&MIGRATIONS),
 };
 
 /// For each session: our locks need that a statement after the lock sees what others committed before it.

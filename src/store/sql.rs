@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::database::{Access, Database, SqlConnection};
 use super::statement::{Bind, Dialect, Statement};
 use super::{
-    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, Store, StoreError, StoreFuture, TenantPage,
+    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, KeyPage, Store, StoreError, StoreFuture, TenantPage,
     as_installation, check_keys, fits,
 };
 
@@ -63,6 +63,9 @@ struct Statements {
     rewrite: Statement,
     rename: Statement,
     tenants: Statement,
+    stored_keys: Statement,
+    /// In this order: the associations say whose the Forge values are.
+    remove: [Statement; 3],
     client_key: Statement,
     reassociate: Statement,
     associate: Statement,
@@ -92,6 +95,21 @@ impl Statements {
                         AND newer."key" = t."key" AND newer."id" > t."id" AND newer."val" IS NOT NULL)
                     ORDER BY "clientKey"@bytewise LIMIT ?"#
             )),
+            stored_keys: statement(&format!(
+                r#"SELECT "clientKey", "key" FROM "{table}" WHERE "key" IS NOT NULL AND "val" IS NOT NULL
+                    AND "clientKey" IN (SELECT "clientKey" FROM "{table}"
+                        WHERE "clientKey"@bytewise >= ? AND "key" IS NOT NULL AND "val" IS NOT NULL
+                        GROUP BY "clientKey" ORDER BY "clientKey"@bytewise LIMIT ?)
+                    ORDER BY "clientKey"@bytewise, "key"@bytewise"#
+            )),
+            remove: [
+                statement(
+                    r#"DELETE FROM "ForgeSettings" WHERE "installationId" IN
+                        (SELECT "installationId" FROM "InstallationClientKeys" WHERE "clientKey" = ?)"#,
+                ),
+                statement(r#"DELETE FROM "InstallationClientKeys" WHERE "clientKey" = ?"#),
+                statement(&format!(r#"DELETE FROM "{table}" WHERE "clientKey" = ?"#)),
+            ],
             client_key: statement(
                 r#"SELECT "installationId", "clientKey" FROM "InstallationClientKeys" WHERE "installationId" = ?
                     ORDER BY "id" DESC"#,
@@ -277,6 +295,29 @@ impl SqlStore {
         })
         .await
     }
+
+    async fn key_page(&self, from: Option<&str>, limit: usize) -> Result<KeyPage, StoreError> {
+        let (from, limit) = (from.unwrap_or_default().to_owned(), limit.max(1));
+        if !fits(&from) {
+            return Ok(KeyPage::default());
+        }
+        self.blocking(move |inner| {
+            // One more than asked for is where the next page begins.
+            let fetch = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+            let (statement, binds) = (&inner.statements.stored_keys, [Bind::Text(&from), Bind::Integer(fetch)]);
+            let rows = inner.database.query(Access::Read, |connection| connection.rows(statement, &binds))?;
+            let mut tenants: Vec<(String, Vec<String>)> = Vec::new();
+            for (client_key, key) in rows.into_iter().filter_map(|(client_key, key)| client_key.zip(key)) {
+                match tenants.last_mut() {
+                    Some((last, keys)) if *last == client_key => keys.push(key),
+                    _ => tenants.push((client_key, vec![key])),
+                }
+            }
+            let next = (tenants.len() > limit).then(|| tenants.pop()).flatten().map(|(client_key, _)| client_key);
+            Ok(KeyPage { tenants, next })
+        })
+        .await
+    }
 }
 
 impl std::fmt::Debug for SqlStore {
@@ -349,6 +390,27 @@ impl Store for SqlStore {
 
     fn tenants<'a>(&'a self, after: Option<&'a str>, limit: usize) -> StoreFuture<'a, TenantPage> {
         Box::pin(self.page(after, limit))
+    }
+
+    fn stored_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage> {
+        Box::pin(self.key_page(from, limit))
+    }
+
+    fn remove<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            if !fits(client_key) {
+                return Ok(false);
+            }
+            self.write([client_key], |connection, statements, [client_key]| {
+                lock(connection, statements.lock_tenant.as_ref(), client_key)?;
+                let mut gone = 0;
+                for statement in &statements.remove {
+                    gone += connection.execute(statement, &[Bind::Text(client_key)])?;
+                }
+                Ok(gone > 0)
+            })
+            .await
+        })
     }
 
     fn client_key_of_installation<'a>(&'a self, installation_id: &'a str) -> StoreFuture<'a, Option<String>> {

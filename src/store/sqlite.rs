@@ -13,7 +13,7 @@ use r2d2::ManageConnection;
 
 use super::StoreError;
 use super::database::{Pooled, SqlConnection, Work, describe};
-use super::migrations::run_pending;
+use super::migrations::{embedded, run_pending};
 use super::statement::{Bind, Bound, Dialect, Row, Statement};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -25,6 +25,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     lock: None,
     table_exists: "SELECT name, NULL FROM sqlite_master WHERE type IN ('table', 'view') AND name = ?",
     before_migrations: &[],
+    steps: || embedded::<diesel::sqlite::Sqlite>(&MIGRATIONS),
 };
 
 /// Of each connection. A commit is on the disk before it is answered: a tenant's secret is sent to us once.
@@ -49,8 +50,15 @@ pub(super) fn database(url: &str, size: u32) -> Result<Pooled<Manager>, StoreErr
     Ok(Pooled::new(manager, &DIALECT, size, None))
 }
 
+/// The same for a file that is there, which is left as it is.
+pub(super) fn existing(path: &Path, size: u32) -> Result<Pooled<Manager>, StoreError> {
+    let manager = Manager { path: path.to_owned() };
+    manager.connect()?;
+    Ok(Pooled::new(manager, &DIALECT, size, None))
+}
+
 /// The file that `url` names: `sqlite:x`, `sqlite://x`, `sqlite:///x`; `:memory:` for `sqlite::memory:`.
-fn path(url: &str) -> Result<PathBuf, StoreError> {
+pub(super) fn path(url: &str) -> Result<PathBuf, StoreError> {
     let rest = url.split_once(':').map_or(url, |(_, rest)| rest);
     let rest = rest.strip_prefix("//").unwrap_or(rest);
     let path = rest.split('?').next().unwrap_or_default();
@@ -82,7 +90,7 @@ fn create(path: &Path) -> io::Result<bool> {
     }
 }
 
-fn shown(path: &Path) -> std::path::Display<'_> {
+pub(super) fn shown(path: &Path) -> std::path::Display<'_> {
     path.strip_prefix(".").unwrap_or(path).display()
 }
 

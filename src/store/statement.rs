@@ -7,7 +7,7 @@ use diesel::result::Error;
 use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, HasSqlType, Nullable, Text};
 
-/// What differs between the databases, in SQL.
+/// What differs between the databases.
 #[derive(Debug)]
 pub(super) struct Dialect {
     /// The quote of identifiers.
@@ -23,6 +23,17 @@ pub(super) struct Dialect {
     pub table_exists: &'static str,
     /// Run at the start of the migrations' transaction.
     pub before_migrations: &'static [&'static str],
+    /// The embedded migrations, oldest first.
+    pub steps: fn() -> QueryResult<Vec<Step>>,
+}
+
+/// An embedded migration, by its names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Step {
+    /// What the database remembers of it: `20261122000001`.
+    pub version: String,
+    /// `2026-11-22-000001_create_addon_settings`.
+    pub name: String,
 }
 
 /// A statement of one dialect, cut at its placeholders: diesel puts those in as the backend writes them.

@@ -50,7 +50,7 @@ impl KeyServer {
             App::new().default_service(web::to(move |request: actix_web::HttpRequest| {
                 counter.fetch_add(1, Ordering::SeqCst);
                 let answer = answers.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                let known = request.path() == format!("/keys/{}", Self::KID);
+                let known = request.path() == format!("/keys/{}", KEY.kid());
                 async move {
                     match answer {
                         KeyAnswer::Key if known => HttpResponse::Ok().body(Self::public_pem()),
@@ -95,7 +95,7 @@ impl KeyServer {
     /// Signs `claims` with RS256, as the host does.
     #[must_use]
     pub fn sign(claims: &Value) -> String {
-        Self::sign_as(Self::KID, claims)
+        must(KEY.sign(claims), "a token could not be signed")
     }
 
     /// The same under another key id.

@@ -6,6 +6,8 @@
 
 mod answers;
 mod auth;
+#[cfg(unix)]
+mod cli;
 #[cfg(target_os = "linux")]
 mod host_attachment;
 mod host_calls;

@@ -6,7 +6,7 @@ use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 
 use super::Opened;
-use crate::store::{CLIENT_INFO, CLIENT_INFO_UNINSTALLED, StoreError};
+use crate::store::{CLIENT_INFO, CLIENT_INFO_UNINSTALLED, KeyPage, StoreError};
 
 fn installation(client_key: &str, secret: &str) -> Value {
     json!({ "key": "com.example", "clientKey": client_key, "sharedSecret": secret, "baseUrl": "https://a.example.com" })
@@ -200,6 +200,74 @@ pub async fn tenants_come_in_pages(store: Opened) {
     }
     assert_eq!(store.tenants(Some("\u{10ffff}"), 10).await.unwrap().next, None);
     assert_eq!(store.tenants(None, 0).await.unwrap().tenants.len(), 1, "a page of none would never end");
+}
+
+/// The names of tenants that `stored_keys` gives in pages of `limit`, each with its keys.
+async fn all_keys(store: &Opened, limit: usize) -> Vec<(String, Vec<String>)> {
+    let (mut all, mut from) = (Vec::new(), None);
+    loop {
+        let page = store.stored_keys(from.as_deref(), limit).await.unwrap();
+        assert!((1..=limit).contains(&page.tenants.len()), "{page:?}");
+        all.extend(page.tenants);
+        match page.next {
+            Some(next) => from = Some(next),
+            None => return all,
+        }
+    }
+}
+
+pub async fn keys_are_listed_installed_or_not(store: Opened) {
+    assert_eq!(store.stored_keys(None, 10).await.unwrap(), KeyPage::default());
+    for name in ["b", "Z", "ä", "日本"] {
+        store.save_installation(name, &installation(name, "secret"), None).await.unwrap();
+    }
+    store.set("b", "ключ", &json!(null)).await.unwrap();
+    store.set("b", "A key", &json!(1)).await.unwrap();
+    store.uninstall("ä").await.unwrap();
+    store.set("only a value", "key", &json!(1)).await.unwrap();
+
+    let expected: Vec<(String, Vec<String>)> = [
+        ("Z", vec![CLIENT_INFO]),
+        ("b", vec!["A key", CLIENT_INFO, "ключ"]),
+        ("only a value", vec!["key"]),
+        ("ä", vec![CLIENT_INFO_UNINSTALLED]),
+        ("日本", vec![CLIENT_INFO]),
+    ]
+    .map(|(name, keys)| (name.to_owned(), keys.into_iter().map(str::to_owned).collect()))
+    .into();
+    for limit in [1, 2, 4, 5, 100] {
+        assert_eq!(all_keys(&store, limit).await, expected, "{limit}");
+    }
+    let page = store.stored_keys(Some("b"), 1).await.unwrap();
+    assert_eq!((page.tenants, page.next.as_deref()), (expected[1..2].to_vec(), Some("only a value")));
+    let page = store.stored_keys(Some("c"), 0).await.unwrap();
+    assert_eq!((page.tenants, page.next.as_deref()), (expected[2..3].to_vec(), Some("ä")));
+    assert_eq!(store.stored_keys(Some("\u{10ffff}"), 10).await.unwrap(), KeyPage::default());
+}
+
+pub async fn a_removed_tenant_leaves_nothing(store: Opened) {
+    assert!(!store.remove("tenant").await.unwrap());
+    for name in ["tenant", "other"] {
+        store.save_installation(name, &installation(name, "secret"), Some(&format!("of {name}"))).await.unwrap();
+        store.set(name, "key", &json!(1)).await.unwrap();
+        store.forge_set(&format!("of {name}"), "key", &json!(1)).await.unwrap();
+    }
+    assert!(store.remove("tenant").await.unwrap());
+    assert!(!store.remove("tenant").await.unwrap(), "there is nothing to remove twice");
+    assert!(store.installations("tenant").await.unwrap().is_empty());
+    assert_eq!(store.get("tenant", "key").await.unwrap(), None);
+    assert_eq!(store.client_key_of_installation("of tenant").await.unwrap(), None);
+    assert_eq!(store.forge_get("of tenant", "key").await.unwrap(), None);
+
+    assert_eq!(store.installations("other").await.unwrap(), [installation("other", "secret")]);
+    assert_eq!(store.get("other", "key").await.unwrap(), Some(json!(1)));
+    assert_eq!(store.client_key_of_installation("of other").await.unwrap().as_deref(), Some("other"));
+    assert_eq!(store.forge_get("of other", "key").await.unwrap(), Some(json!(1)));
+
+    // what an uninstall has left goes as well
+    assert!(store.uninstall("other").await.unwrap());
+    assert!(store.remove("other").await.unwrap());
+    assert_eq!(store.stored_keys(None, 10).await.unwrap(), KeyPage::default());
 }
 
 pub async fn hostile_names_are_names(store: Opened) {

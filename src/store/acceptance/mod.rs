@@ -151,6 +151,7 @@ macro_rules! acceptance_suite {
             missing_is_no_null, one_installation_per_tenant, concurrent_installs_of_one_tenant_end_in_one_row,
             concurrent_writes_of_many_tenants, uninstalled_tenants_are_kept_and_revived,
             associations_follow_the_last_install, forge_values_are_their_own, tenants_come_in_pages,
+            keys_are_listed_installed_or_not, a_removed_tenant_leaves_nothing,
             hostile_names_are_names, text_that_holds_an_installation, it_answers_a_ping,
         ]);
     };

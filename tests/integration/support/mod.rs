@@ -1,5 +1,6 @@
 //! What several themes need.
 
+pub mod command;
 pub mod log;
 pub mod process;
 pub mod rng;

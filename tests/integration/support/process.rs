@@ -18,15 +18,20 @@ pub struct Process {
 impl Process {
     /// Starts it with production's rules on a free port, its log in `log`. `vars` lie over the usual ones.
     pub fn start(keys_url: &str, log: &Path, vars: &[(&str, &str)]) -> Self {
+        Self::start_below("", keys_url, log, vars)
+    }
+
+    /// The same with a path in the base URL.
+    pub fn start_below(path: &str, keys_url: &str, log: &Path, vars: &[(&str, &str)]) -> Self {
         // somebody else may take the port before the process does
-        (0..5).find_map(|_| Self::try_start(keys_url, log, vars)).unwrap_or_else(|| {
+        (0..5).find_map(|_| Self::try_start(path, keys_url, log, vars)).unwrap_or_else(|| {
             panic!("the add-on does not start: {}", std::fs::read_to_string(log).unwrap_or_default())
         })
     }
 
-    fn try_start(keys_url: &str, log: &Path, vars: &[(&str, &str)]) -> Option<Self> {
+    fn try_start(path: &str, keys_url: &str, log: &Path, vars: &[(&str, &str)]) -> Option<Self> {
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-        let base_url = format!("http://127.0.0.1:{port}");
+        let base_url = format!("http://127.0.0.1:{port}{path}");
         let output = File::options().create(true).append(true).open(log).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_atlassian-connect-actix"))
             .env_clear()
@@ -48,7 +53,8 @@ impl Process {
             if process.child.try_wait().unwrap().is_some() {
                 return Some(false);
             }
-            let answer = Connection::to(&process.base_url).send(b"GET /healthz HTTP/1.1\r\nHost: addon\r\n\r\n");
+            let request = format!("GET {path}/healthz HTTP/1.1\r\nHost: addon\r\n\r\n");
+            let answer = Connection::to(&process.base_url).send(request.as_bytes());
             answer.filter(|answer| answer.status == 200).map(|_| true)
         });
         serves.then_some(process)

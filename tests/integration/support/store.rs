@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use atlassian_connect_actix::store::{MemoryStore, Store, StoreError, StoreFuture, TenantPage};
+use atlassian_connect_actix::store::{KeyPage, MemoryStore, Store, StoreError, StoreFuture, TenantPage};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -114,6 +114,14 @@ impl Store for FakeStore {
 
     fn tenants<'a>(&'a self, after: Option<&'a str>, limit: usize) -> StoreFuture<'a, TenantPage> {
         self.or(false, self.inner.tenants(after, limit))
+    }
+
+    fn stored_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage> {
+        self.or(false, self.inner.stored_keys(from, limit))
+    }
+
+    fn remove<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool> {
+        self.or(true, Box::pin(async move { self.inner.remove(client_key).await }))
     }
 
     fn client_key_of_installation<'a>(&'a self, installation_id: &'a str) -> StoreFuture<'a, Option<String>> {

@@ -1,0 +1,154 @@
+//! `doctor`: what is wrong with an add-on where it is to run, and what helps.
+//!
+//! It changes nothing: no file, no table, no row. Whatever has to be waited for is waited for at the same time, and not
+//! for long, so that it ends soon where nothing can be reached.
+
+mod configuration;
+mod files;
+mod network;
+mod reach;
+mod store;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::output::{columns, print, print_json};
+use super::{Failure, known};
+use crate::addon::AddonBuilder;
+use crate::config::{Config, Vars};
+
+/// How long the store may take.
+const STORE: Duration = Duration::from_secs(10);
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    Ok,
+    Warning,
+    Problem,
+}
+
+/// What a check has found. No text holds a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Finding {
+    level: Level,
+    /// `base URL`, `store` …
+    check: &'static str,
+    message: String,
+    /// What to do; nothing where all is well.
+    remedy: Option<String>,
+}
+
+impl Finding {
+    fn ok(check: &'static str, message: impl Into<String>) -> Self {
+        Self { level: Level::Ok, check, message: message.into(), remedy: None }
+    }
+
+    fn warning(check: &'static str, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { level: Level::Warning, check, message: message.into(), remedy: Some(remedy.into()) }
+    }
+
+    fn problem(check: &'static str, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { level: Level::Problem, check, message: message.into(), remedy: Some(remedy.into()) }
+    }
+}
+
+pub(super) async fn run(arguments: &Arguments, builder: &AddonBuilder, vars: Vars) -> Result<ExitCode, Failure> {
+    // Heroku gives PORT to web processes alone, and this may be asked in another
+    let vars = if vars.get("DYNO").is_some() { vars.with_default("PORT", "0") } else { vars };
+    let mut findings = vec![configuration::environment(&vars)];
+    match builder.load_config_with(&vars) {
+        Ok(config) => {
+            findings.extend(configuration::loaded(&config, &vars));
+            findings.extend(of_the_add_on(builder, &config).await);
+        }
+        Err(error) => findings.extend(configuration::refused(&error)),
+    }
+    findings.extend(files::credentials());
+
+    let count = |level| findings.iter().filter(|finding| finding.level == level).count();
+    let (problems, warnings) = (count(Level::Problem), count(Level::Warning));
+    if arguments.json {
+        print_json(&json!({ "findings": findings, "problems": problems, "warnings": warnings }));
+    } else {
+        print(&format!("{}\n\n{}", report(&findings), summary(problems, warnings)));
+    }
+    // The look-up of a name cannot be given up, and the runtime would wait for it. Nothing else is under way.
+    std::process::exit(i32::from(problems > 0))
+}
+
+async fn of_the_add_on(builder: &AddonBuilder, config: &Config) -> Vec<Finding> {
+    let (descriptor, mut findings) = files::descriptor(builder, config);
+    let key = descriptor.as_ref().map(crate::descriptor::Descriptor::key);
+    let (base, port, (stored, tenants), (servers, mut times)) = tokio::join!(
+        reach::base_url(config, key),
+        reach::port(config, key),
+        store::check(builder, config),
+        network::key_servers(config),
+    );
+    if times.is_empty() {
+        // any other server whose clock can be trusted
+        times = network::clocks_of(&tenants).await;
+    }
+    findings.extend([base, port]);
+    findings.extend(stored);
+    findings.extend(servers);
+    findings.push(network::clock(&times, config.leeway));
+    findings
+}
+
+fn report(findings: &[Finding]) -> String {
+    let mut rows = Vec::new();
+    for Finding { level, check, message, remedy } in findings {
+        let level = match level {
+            Level::Ok => "ok",
+            Level::Warning => "warning",
+            Level::Problem => "problem",
+        };
+        rows.push([level.to_owned(), (*check).to_owned(), message.clone()]);
+        rows.extend(remedy.iter().map(|remedy| [String::new(), String::new(), format!("-> {remedy}")]));
+    }
+    columns(&rows)
+}
+
+fn summary(problems: usize, warnings: usize) -> String {
+    let several = |count: usize, word: &str| match count {
+        0 => format!("no {word}s"),
+        1 => format!("1 {word}"),
+        _ => format!("{count} {word}s"),
+    };
+    format!("{}, {}", several(problems, "problem"), several(warnings, "warning"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_has_a_line_for_each_finding_and_each_remedy() {
+        let findings = [
+            Finding::ok("store", "sqlite:data/addon.db"),
+            Finding::warning("base URL", "nothing listens there", "start the add-on"),
+            Finding::problem("descriptor", "is no JSON", "mend it"),
+        ];
+        insta::assert_snapshot!(report(&findings), @r"
+        ok       store       sqlite:data/addon.db
+        warning  base URL    nothing listens there
+                             -> start the add-on
+        problem  descriptor  is no JSON
+                             -> mend it
+        ");
+        assert_eq!(summary(0, 1), "no problems, 1 warning");
+        assert_eq!(summary(2, 0), "2 problems, no warnings");
+    }
+}

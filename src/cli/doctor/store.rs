@@ -1,0 +1,185 @@
+//! The store and its tenants.
+
+use url::Url;
+
+use super::known::{self, Known, State};
+use super::{Finding, STORE, files};
+use crate::addon::AddonBuilder;
+use crate::cli::output::some_of;
+use crate::cli::{existing_store, shown};
+use crate::config::Config;
+use crate::store::{self, Installation, StoreError, Survey, TablesFound};
+
+const CHECK: &str = "store";
+
+/// What is to be said of the store, and the base URLs of the sites that have the add-on.
+pub(super) async fn check(builder: &AddonBuilder, config: &Config) -> (Vec<Finding>, Vec<String>) {
+    let Ok(found) = tokio::time::timeout(STORE, looked_at(builder, config)).await else {
+        let message = format!("{} does not answer within {} s", shown(&config.store), STORE.as_secs());
+        return (vec![Finding::problem(CHECK, message, away(config))], Vec::new());
+    };
+    found
+}
+
+fn away(config: &Config) -> String {
+    format!("start the database, or name another one: this was chosen by {}", config.store.source)
+}
+
+/// Where the store's own words do not hold the remedy.
+fn remedy(error: &StoreError, config: &Config) -> String {
+    match error {
+        StoreError::Unavailable(_) => away(config),
+        _ => format!("correct it, or name another store: this was chosen by {}", config.store.source),
+    }
+}
+
+async fn looked_at(builder: &AddonBuilder, config: &Config) -> (Vec<Finding>, Vec<String>) {
+    let mut findings = Vec::new();
+    if builder.own_store().is_some() {
+        findings.push(Finding::ok(CHECK, "one of the add-on's own"));
+    } else {
+        let survey = match store::survey(&config.store).await {
+            Ok(survey) => survey,
+            Err(error) => {
+                return (vec![Finding::problem(CHECK, error.to_string(), remedy(&error, config))], Vec::new());
+            }
+        };
+        let usable = matches!(survey.tables, TablesFound::All(_));
+        findings.extend(surveyed(&survey, config));
+        if !usable {
+            return (findings, Vec::new());
+        }
+    }
+    match tenants(builder, config).await {
+        Ok(tenants) => {
+            findings.extend(judged(&tenants, config));
+            let installed = tenants.iter().filter(|tenant| tenant.state() == State::Installed);
+            (findings, installed.filter_map(Known::base_url).collect())
+        }
+        Err(error) => {
+            findings.push(Finding::problem("tenants", error.to_string(), remedy(&error, config)));
+            (findings, Vec::new())
+        }
+    }
+}
+
+async fn tenants(builder: &AddonBuilder, config: &Config) -> Result<Vec<Known>, StoreError> {
+    let (store, _) = existing_store(builder, &config.store).await?;
+    known::all(store.as_ref()).await
+}
+
+fn surveyed(survey: &Survey, config: &Config) -> Vec<Finding> {
+    let (shown, source) = (shown(&config.store), &config.store.source);
+    let made = "start the add-on, or run the command migrate: either makes the tables";
+    let mut findings = vec![match &survey.tables {
+        TablesFound::InMemory => {
+            Finding::ok(CHECK, format!("in memory, chosen by {source}: a restart forgets every installation"))
+        }
+        TablesFound::NoFile => Finding::warning(CHECK, format!("{shown} ({source}) does not exist yet"), made),
+        TablesFound::None => Finding::warning(CHECK, format!("{shown} ({source}) has no tables yet"), made),
+        TablesFound::Wrong(reason) => {
+            let remedy = format!("as said, or name another store: this was chosen by {source}");
+            Finding::problem(CHECK, format!("{shown}: {reason}"), remedy)
+        }
+        TablesFound::All(table) => Finding::ok(CHECK, format!("{shown} ({source}), table {table}")),
+    }];
+    findings.extend(survey.file.as_deref().and_then(|file| files::for_others(CHECK, file)));
+    if matches!(survey.tables, TablesFound::All(_)) {
+        findings.push(schema(survey, config.store.auto_migrate));
+    }
+    findings
+}
+
+fn schema(survey: &Survey, auto_migrate: bool) -> Finding {
+    let check = "schema";
+    let Survey { pending, unknown, .. } = survey;
+    if !unknown.is_empty() {
+        let message = format!("newer than this binary: it does not know the migrations {}", unknown.join(", "));
+        return Finding::warning(check, message, "deploy the newer release again; steps only add, so this one works");
+    }
+    match (pending.as_slice(), auto_migrate) {
+        ([], _) => Finding::ok(check, "every migration has run"),
+        (pending, true) => Finding::ok(check, format!("the next start runs {}", pending.join(", "))),
+        (pending, false) => Finding::warning(
+            check,
+            format!("migrations that have not run: {}", pending.join(", ")),
+            "run the command migrate; on ACE's database it adds what is missing and changes no row",
+        ),
+    }
+}
+
+fn judged(tenants: &[Known], config: &Config) -> Vec<Finding> {
+    let check = "tenants";
+    let of = |state| tenants.iter().filter(move |tenant: &&Known| tenant.state() == state);
+    let names = |those: &[&Known]| some_of(those.iter().map(|tenant| tenant.client_key.as_str()));
+    let (installed, uninstalled) = (of(State::Installed).count(), of(State::Uninstalled).count());
+    let mut findings = vec![Finding::ok(check, format!("{installed} installed, {uninstalled} uninstalled and kept"))];
+    let mut warn = |those: Vec<&Known>, what: &str, remedy: &str| {
+        if !those.is_empty() {
+            findings.push(Finding::warning(check, format!("{what}: {}", names(&those)), remedy));
+        }
+    };
+    warn(
+        tenants.iter().filter(|tenant| tenant.rows_in_use() > 1).collect(),
+        "several rows of one installation, all of whose secrets are tried",
+        "nothing has to be done: the next signed install of the site settles it",
+    );
+    warn(
+        of(State::Installed).filter(|tenant| !can_prove(tenant)).collect(),
+        "installations without a usable sharedSecret, whose every request is refused",
+        "have the add-on installed again there, or remove them by `tenants remove`",
+    );
+    warn(
+        of(State::Installed).filter(|tenant| !is_whitelisted(tenant, config)).collect(),
+        "sites that are not on the whitelist: they may use the add-on and cannot install it again",
+        "add their hosts to AC_HOST_WHITELIST, or remove them by `tenants remove`",
+    );
+    let superseded: Vec<_> = tenants.iter().filter(|tenant| tenant.rows_superseded() > 0).collect();
+    if !superseded.is_empty() {
+        let message = format!("rows that a later install took the place of are kept: {}", names(&superseded));
+        findings.push(Finding::ok(check, message));
+    }
+    findings
+}
+
+fn can_prove(tenant: &Known) -> bool {
+    let installation = tenant.installation.as_ref().and_then(Installation::read);
+    installation.is_some_and(|installation| installation.has_usable_secret())
+}
+
+/// A site without a base URL, as old installations are, cannot be judged.
+fn is_whitelisted(tenant: &Known, config: &Config) -> bool {
+    let Some(url) = tenant.base_url() else { return true };
+    Url::parse(&url).is_ok_and(|url| url.host_str().is_some_and(|host| config.whitelist.matches(host)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::doctor::Level::{Ok, Warning};
+
+    fn survey(pending: &[&str], unknown: &[&str]) -> Survey {
+        let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        Survey {
+            file: None,
+            tables: TablesFound::All("AddonSettings".to_owned()),
+            pending: owned(pending),
+            unknown: owned(unknown),
+        }
+    }
+
+    #[test]
+    fn schemas_older_and_newer() {
+        for (pending, unknown, auto, level, words) in [
+            (&[][..], &[][..], false, Ok, "every migration has run"),
+            (&["a", "b"], &[], true, Ok, "the next start runs a, b"),
+            (&["a"], &[], false, Warning, "have not run: a"),
+            (&[], &["2099"], true, Warning, "newer than this binary"),
+            (&["a"], &["2099"], false, Warning, "newer than this binary"),
+        ] {
+            let finding = schema(&survey(pending, unknown), auto);
+            assert_eq!(finding.level, level, "{finding:?}");
+            assert!(finding.message.contains(words), "{finding:?}");
+        }
+    }
+}

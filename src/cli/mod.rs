@@ -1,0 +1,155 @@
+//! The command line of the add-on: a file a command.
+//!
+//! Exit codes: 0 done, 1 it failed or `doctor` found problems, 2 the arguments are wrong. Results go to standard
+//! output, reasons and questions to standard error. No command prints a secret; `token` prints a token, which is its
+//! purpose.
+
+mod doctor;
+mod known;
+mod migrate;
+mod output;
+mod serve;
+mod tenants;
+mod token;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use actix_web::web::ServiceConfig;
+use clap::{Parser, Subcommand};
+use secrecy::ExposeSecret as _;
+
+use crate::addon::{Addon, AddonBuilder, StartError};
+use crate::config::{ConfigError, Environment, StoreConfig, Vars};
+use crate::log;
+use crate::store::{self, Store, StoreError};
+
+const AFTER_HELP: &str = "\
+Examples (where it is deployed, the binary stands in place of `cargo run --`):
+  cargo run                                                   serve in development, on SQLite
+  cargo run -- tenants list --json                            every tenant of the store, for a script
+  curl -i \"$(cargo run -q -- token '/hello-world?lang=en')\"   open a page as the site that has the add-on
+  cargo run -- doctor                                         what is wrong here, and what helps
+
+Environment:
+  APP_ENV, else NODE_ENV    the environment: development (the default), test, production, or one of config.json
+  DB_URL, DATABASE_URL      the store
+  AC_LOCAL_BASE_URL, PORT   the URL that sites reach the add-on by, and the port that it listens on
+  RUST_LOG                  what is logged; commands other than serve and migrate log nothing without it
+  The README lists all variables, and the keys of config.json that they set.
+
+Exit codes:
+  0  done
+  1  it failed, or doctor found problems
+  2  the arguments are wrong, or are not enough";
+
+#[derive(Parser)]
+#[command(version, about = "An add-on for Jira and Confluence", after_help = AFTER_HELP)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the add-on (the default)
+    Serve,
+    /// Bring the store's tables to this version, as Heroku's release phase does
+    Migrate,
+    /// List the tenants of the store, show one, or remove one
+    #[command(subcommand)]
+    Tenants(tenants::Command),
+    /// Print a URL of the add-on, signed as a tenant's host signs it (development only)
+    Token(token::Arguments),
+    /// Check configuration, base URL, store, descriptor, network and clock, and say what helps
+    Doctor(doctor::Arguments),
+}
+
+/// Why a command is not done. `Display` is for whoever started it, and holds no secret.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// In the command's own words.
+    #[error("{0}")]
+    Told(String),
+    /// The arguments do not say enough, or not what can be done.
+    #[error("{0}")]
+    Usage(String),
+}
+
+impl Failure {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            // the code of clap's own refusals
+            Self::Usage(_) => ExitCode::from(2),
+            _ => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// Runs the command of the process's arguments: `serve` builds the add-on, hands it to `prepare`, and runs it with
+/// `routes`.
+///
+/// Exit codes: 0 done, 1 it failed (the reason is on standard error) or `doctor` found problems, 2 the arguments are
+/// wrong.
+pub async fn main<P, F>(builder: AddonBuilder, prepare: P, routes: F) -> ExitCode
+where
+    P: FnOnce(&Addon),
+    F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
+{
+    let command = Arguments::parse().command.unwrap_or(Command::Serve);
+    let vars = Vars::from_process();
+    if matches!(command, Command::Serve | Command::Migrate) {
+        log::start(Environment::from_vars(&vars).is_production(), vars.get("RUST_LOG"));
+    } else if let Some(filter) = vars.get("RUST_LOG") {
+        log::start_beside(filter);
+    }
+    let outcome = match command {
+        Command::Serve => serve::run(builder, prepare, routes).await,
+        Command::Migrate => migrate::run(&builder, vars).await,
+        Command::Tenants(command) => tenants::run(command, &builder, vars).await,
+        Command::Token(arguments) => token::run(&arguments, &builder, &vars).await,
+        Command::Doctor(arguments) => doctor::run(&arguments, &builder, vars).await,
+    };
+    outcome.unwrap_or_else(|failure| {
+        // not the log: this is for whoever started it
+        output::complain(&failure.to_string());
+        failure.exit_code()
+    })
+}
+
+/// `vars` for a command that needs the store alone. The rest may be missing where it runs: Heroku gives PORT to web
+/// processes, and a release phase may come before the base URL.
+fn for_the_store(vars: Vars) -> Vars {
+    vars.with_default("PORT", "0").with_default("AC_LOCAL_BASE_URL", "https://no-base-url.invalid")
+}
+
+/// The store of the add-on as it is, and how to call it. Nothing is made or migrated.
+async fn existing_store(builder: &AddonBuilder, config: &StoreConfig) -> Result<(Arc<dyn Store>, String), StoreError> {
+    match builder.own_store() {
+        Some(store) => Ok((store, "the add-on's own store".to_owned())),
+        None => Ok((store::open_existing(config).await?, shown(config))),
+    }
+}
+
+/// The store's URL without its password.
+fn shown(config: &StoreConfig) -> String {
+    store::redact(config.url.expose_secret())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_fit_together() {
+        Arguments::command().debug_assert();
+    }
+}
