@@ -44,6 +44,11 @@ doctor:
 vectors:
     cd tests/vectors && npm ci && node make.mjs --check
 
+# Opens the sandbox in Chromium and drives it (needs node, npm and Debian's chromium); `just browser --only theme`
+browser *arguments:
+    cargo build
+    cd tests/browser && npm ci && node run.mjs ../../target/debug/atlassian-connect-actix {{ arguments }}
+
 # Runs the store's tests on real PostgreSQL servers, started for them (needs Debian's postgresql, and openssl)
 postgres-tests:
     #!/usr/bin/env bash

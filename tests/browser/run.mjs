@@ -406,7 +406,7 @@ async function paint(name, url, { prepare }) {
   const { page, context } = await open({ viewport: { width: 1280, height: 720 } });
   await page.goto(url);
   await prepare(page);
-  await page.screenshot({ path: path.join(repository, 'docs', `${name}.png`) });
+  await page.screenshot({ path: path.join(repository, 'docs', `${name}.png`), animations: 'disabled' });
   await context.close();
 }
 
@@ -424,7 +424,11 @@ if (values.pictures) {
     },
   });
   await paint('sandbox-journal', `${fresh.url}/jira?theme=dark`, {
-    prepare: (page) => entry(page, '/rest/api/3/myself', '200').locator('summary').click(),
+    async prepare(page) {
+      const signed = entry(page, 'GET', '/hello-world', '200');
+      await signed.locator('summary').click();
+      await signed.evaluate((element) => { document.getElementById('journal').scrollTop = element.offsetTop - 16; });
+    },
   });
   await fresh.remove();
 } else {
