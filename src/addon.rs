@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::events::{Event, Events, ListenerError, Occurrence};
 use crate::host::HostClient;
 use crate::middleware::RequestSpan;
-use crate::registration::Registrar;
+use crate::registration::{DescriptorSource, Registrar};
 use crate::state::{ErrorHandler, ErrorPage, ErrorRenderer, ErrorRendering, State};
 use crate::store::{self, Store, StoreError, Tenants};
 use crate::{health, lifecycle, pattern, webhook};
@@ -160,8 +160,12 @@ impl AddonBuilder {
 
     /// The descriptor that [`AddonBuilder::build`] will serve.
     pub(crate) fn load_descriptor(&self, config: &Config) -> Result<Descriptor, DescriptorError> {
-        let file = self.descriptor_file.as_deref().unwrap_or(Path::new(descriptor::FILE_NAME));
-        Descriptor::load(file, config, self.transformer.as_ref())
+        self.descriptor_source().load(config)
+    }
+
+    fn descriptor_source(&self) -> DescriptorSource {
+        let file = self.descriptor_file.clone().unwrap_or_else(|| descriptor::FILE_NAME.into());
+        DescriptorSource { file, transformer: self.transformer.clone() }
     }
 
     /// The store of the add-on's own, where it has one.
@@ -175,7 +179,8 @@ impl AddonBuilder {
     /// [`StartError`].
     pub async fn build(self) -> Result<Addon, StartError> {
         let config = self.load_config()?;
-        let descriptor = self.load_descriptor(&config)?;
+        let source = self.descriptor_source();
+        let descriptor = source.load(&config)?;
         if descriptor.base_url().trim_end_matches('/') != config.local_base_url.as_str() {
             tracing::warn!(
                 descriptor = descriptor.base_url(),
@@ -200,7 +205,7 @@ impl AddonBuilder {
             tracing::warn!("AC_OPTS=no-auth: pages and token routes are open to every process on this machine");
         }
         let state = State::new(config, descriptor, tenants, Events::default(), errors);
-        Ok(Addon { state: web::Data::new(state) })
+        Ok(Addon { state: web::Data::new(state), source: Arc::new(source) })
     }
 }
 
@@ -248,6 +253,7 @@ fn error_rendering(
 #[derive(Debug, Clone)]
 pub struct Addon {
     state: web::Data<State>,
+    source: Arc<DescriptorSource>,
 }
 
 impl Addon {
@@ -407,7 +413,7 @@ impl Addon {
         tracing::info!("its descriptor at {base}/{}", descriptor::FILE_NAME);
         tracing::info!("its health at {base}/healthz");
         self.open_sandbox().await;
-        actix_web::rt::spawn(stop_at_a_signal(server.handle(), Registrar::new(self.state.clone())));
+        actix_web::rt::spawn(stop_at_a_signal(server.handle(), Registrar::new(self.state.clone()), self.source));
         server.await.map_err(StartError::Server)
     }
 }
@@ -463,9 +469,10 @@ fn json_error(error: &actix_web::error::JsonPayloadError) -> Error {
 }
 
 /// Registers while it waits; at the signal the sites let the add-on go first, since they tell it so by a request.
-async fn stop_at_a_signal(handle: ServerHandle, registrar: Registrar) {
+async fn stop_at_a_signal(handle: ServerHandle, registrar: Registrar, source: Arc<DescriptorSource>) {
     let registration = async {
         registrar.register().await;
+        registrar.follow(&source).await;
         std::future::pending::<&str>().await
     };
     let signal = tokio::select! {

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use tokio::sync::watch;
 
 use crate::config::{Config, Product};
 use crate::descriptor::Descriptor;
@@ -80,6 +81,7 @@ pub struct State {
     host_script_url: String,
     local_host: OnceLock<LocalHost>,
     descriptor: RwLock<Arc<Descriptor>>,
+    descriptor_changes: watch::Sender<()>,
 }
 
 impl State {
@@ -98,6 +100,7 @@ impl State {
             install_keys: InstallKeys::new(config.install_keys_url.clone()),
             outbound: Outbound::new(Guard::new(config.environment.is_production().then(|| config.whitelist.clone()))),
             local_host: OnceLock::new(),
+            descriptor_changes: watch::channel(()).0,
             descriptor: RwLock::new(Arc::new(descriptor)),
             config,
             tenants,
@@ -110,6 +113,19 @@ impl State {
     #[must_use]
     pub fn descriptor(&self) -> Arc<Descriptor> {
         Arc::clone(&self.descriptor.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Serves another descriptor from now on. What is mounted stays: lifecycle callbacks and webhooks are where they
+    /// were at the start.
+    pub fn replace_descriptor(&self, descriptor: Descriptor) {
+        *self.descriptor.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(descriptor);
+        self.descriptor_changes.send_replace(());
+    }
+
+    /// Changes with each [`State::replace_descriptor`].
+    #[must_use]
+    pub fn descriptor_changes(&self) -> watch::Receiver<()> {
+        self.descriptor_changes.subscribe()
     }
 
     /// The host that runs in this process, if one does.

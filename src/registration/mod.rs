@@ -4,7 +4,10 @@
 //! it out; production never does it.
 
 pub mod credentials;
+mod source;
 pub mod upm;
+#[cfg(feature = "watch")]
+mod watch;
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -20,6 +23,7 @@ use crate::events::{Occurrence, names};
 use crate::state::State;
 use crate::store::StoreError;
 use credentials::Site;
+pub use source::DescriptorSource;
 use upm::Outcome;
 
 /// What is read in the working directory.
@@ -60,17 +64,14 @@ impl Registrar {
         if config.environment.is_production() {
             return;
         }
-        let sites = match credentials::load(Path::new(CREDENTIALS_FILE), &config.hosts) {
-            Ok(sites) => sites,
-            Err(error) => return tracing::error!("{error}"),
-        };
+        let sites = self.sites();
         if sites.is_empty() {
             return;
         }
         if config.options.no_reg {
             return tracing::warn!("AC_OPTS=no-reg: the add-on is not registered with the sites of {CREDENTIALS_FILE}");
         }
-        let taken: Vec<bool> = join_all(sites.into_iter().map(|site| self.register_with(site))).await;
+        let taken: Vec<bool> = join_all(sites.into_iter().map(|site| self.register_with(site, false))).await;
         if taken.contains(&true) {
             self.tell(names::ADDON_REGISTERED).await;
         } else {
@@ -78,11 +79,25 @@ impl Registrar {
         }
     }
 
-    async fn register_with(&self, site: Site) -> bool {
+    /// The sites as `credentials.json` has them now; none, and a line in the log, where it cannot be read.
+    fn sites(&self) -> Vec<Site> {
+        let sites = credentials::load(Path::new(CREDENTIALS_FILE), &self.state.config.hosts);
+        sites.inspect_err(|error| tracing::error!("{error}")).unwrap_or_default()
+    }
+
+    /// Registers with every site again, since the descriptor is another one.
+    #[cfg(feature = "watch")]
+    async fn register_again(&self) {
+        if !self.state.config.options.no_reg {
+            join_all(self.sites().into_iter().map(|site| self.register_with(site, true))).await;
+        }
+    }
+
+    async fn register_with(&self, site: Site, by_all_means: bool) -> bool {
         let descriptor = self.state.descriptor();
         let url = format!("{}/{}", self.state.config.local_base_url.as_str(), descriptor::FILE_NAME);
         let again = match self.registers_again(&site).await {
-            Ok(again) => again,
+            Ok(again) => again || by_all_means,
             Err(error) => {
                 tracing::error!(site = site.shown(), %error, "not registered: the store cannot be asked");
                 return false;
@@ -97,7 +112,7 @@ impl Registrar {
                         "the add-on is disabled there: enable it in the management of apps"
                     );
                 }
-                self.registered.lock().unwrap_or_else(PoisonError::into_inner).push(site);
+                self.remember(site);
                 true
             }
             Ok(Outcome::AlreadyInstalled) => {
@@ -106,7 +121,7 @@ impl Registrar {
                     "the site has the add-on already, and it was not registered again; AC_OPTS=force-reg does"
                 );
                 if self.state.config.options.force_dereg {
-                    self.registered.lock().unwrap_or_else(PoisonError::into_inner).push(site);
+                    self.remember(site);
                 }
                 true
             }
@@ -114,6 +129,14 @@ impl Registrar {
                 tracing::error!(site = site.shown(), %error, "not registered");
                 false
             }
+        }
+    }
+
+    /// At the stop the add-on goes from there; a site that took it twice has it once.
+    fn remember(&self, site: Site) {
+        let mut registered = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
+        if !registered.iter().any(|other| other.shown() == site.shown()) {
+            registered.push(site);
         }
     }
 
@@ -158,6 +181,20 @@ impl Registrar {
         }
         self.tell(names::ADDON_DEREGISTERED).await;
     }
+
+    /// Serves each new version of the descriptor's file, and tells the sites of it; returns only when it cannot watch.
+    #[cfg(feature = "watch")]
+    pub async fn follow(&self, source: &DescriptorSource) {
+        let config = &self.state.config;
+        if config.environment.is_development() && config.watch {
+            watch::follow(self, source).await;
+        }
+    }
+
+    /// Without the feature `watch` the descriptor is that of the start.
+    #[cfg(not(feature = "watch"))]
+    #[allow(clippy::unused_async)]
+    pub async fn follow(&self, _source: &DescriptorSource) {}
 
     async fn tell(&self, event: &str) {
         let occurrence = Occurrence::new(event, None, json!(null));

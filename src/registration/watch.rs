@@ -1,0 +1,114 @@
+//! The descriptor's file while the add-on is developed: each new version is served, and registered with the sites.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use tokio::sync::mpsc;
+
+use super::{DescriptorSource, Registrar};
+use crate::descriptor::{Descriptor, Lifecycle};
+
+/// Editors write a file in several steps, some of them by way of another file: what counts is how it is afterwards.
+const QUIET: Duration = Duration::from_millis(150);
+
+/// Serves each new version of the file. A broken one is told of, and the last good one stays.
+pub(super) async fn follow(registrar: &Registrar, source: &DescriptorSource) {
+    let (sender, mut changes) = mpsc::unbounded_channel();
+    let _watcher = match watch(&source.file, sender) {
+        Ok(watcher) => watcher,
+        Err(error) => return tracing::warn!(%error, "the descriptor cannot be watched: a change of it needs a restart"),
+    };
+    let state = &registrar.state;
+    let mounted = state.descriptor();
+    let mut seen = std::fs::read(&source.file).ok();
+    // what changed between the start and the first look counts, too
+    if seen.is_some() {
+        reload(registrar, source, &mounted).await;
+    }
+    while changes.recv().await.is_some() {
+        while let Ok(Some(())) = tokio::time::timeout(QUIET, changes.recv()).await {}
+        let now = tokio::fs::read(&source.file).await.ok();
+        if now.is_none() {
+            tracing::warn!(file = %source.file.display(), "the descriptor is gone: the last one stays");
+        } else if now != seen {
+            reload(registrar, source, &mounted).await;
+        }
+        seen = now;
+    }
+}
+
+/// Tells of everything that happens to the file. Its folder is watched: a file that is replaced takes its watch along.
+fn watch(file: &Path, sender: mpsc::UnboundedSender<()>) -> notify::Result<RecommendedWatcher> {
+    let file: PathBuf = std::path::absolute(file)?;
+    let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let concerns = match &event {
+            // looking at it is no change of it
+            Ok(event) => !event.kind.is_access() && event.paths.iter().any(|path| path.file_name() == file.file_name()),
+            // something was missed
+            Err(_) => true,
+        };
+        if concerns {
+            // nobody listens any more at the stop
+            let _ = sender.send(());
+        }
+    })?;
+    watcher.watch(&folder, RecursiveMode::NonRecursive)?;
+    Ok(watcher)
+}
+
+async fn reload(registrar: &Registrar, source: &DescriptorSource, mounted: &Arc<Descriptor>) {
+    let state = &registrar.state;
+    let descriptor = match source.load(&state.config) {
+        Ok(descriptor) => descriptor,
+        Err(error) => return tracing::error!("{error}; the last good descriptor is served"),
+    };
+    if descriptor.json() == state.descriptor().json() {
+        return;
+    }
+    if let Some(reason) = needs_restart(mounted, &descriptor) {
+        tracing::warn!("the descriptor has changed, and {reason}: restart the add-on");
+    }
+    state.replace_descriptor(descriptor);
+    tracing::info!("the descriptor has changed, and is served");
+    registrar.register_again().await;
+}
+
+/// What of a new descriptor only a start can do.
+fn needs_restart(mounted: &Descriptor, new: &Descriptor) -> Option<&'static str> {
+    if mounted.key() != new.key() {
+        return Some("its key is another one, under which nobody has installed it yet");
+    }
+    if Lifecycle::ALL.iter().any(|callback| mounted.lifecycle(*callback) != new.lifecycle(*callback)) {
+        return Some("its lifecycle callbacks have other paths than those that are mounted");
+    }
+    (mounted.webhooks() != new.webhooks()).then_some("its webhooks are others than those that are mounted")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Vars};
+
+    #[test]
+    fn what_is_mounted_needs_a_restart() {
+        let config = Config::from_parts(None, &Vars::from_iter([])).unwrap();
+        let descriptor = |rest: &str| {
+            let text = format!(r#"{{"baseUrl": "http://localhost:3000", {rest}}}"#);
+            Descriptor::parse("d", &text, &config, None).unwrap()
+        };
+        let mounted = descriptor(
+            r#""key": "a", "lifecycle": {"installed": "/i"}, "modules": {"webhooks": [{"event": "e", "url": "/w"}]}"#,
+        );
+        let needs =
+            |rest: &str| needs_restart(&mounted, &descriptor(rest)).map(|reason| reason.split(' ').nth(1).unwrap());
+        let hooks =
+            r#""modules": {"webhooks": [{"event": "e", "url": "/w"}], "generalPages": [{"key": "k", "url": "/p"}]}"#;
+        assert_eq!(needs(&format!(r#""key": "a", "lifecycle": {{"installed": "/i"}}, {hooks}"#)), None, "a new page");
+        assert_eq!(needs(&format!(r#""key": "b", "lifecycle": {{"installed": "/i"}}, {hooks}"#)), Some("key"));
+        assert_eq!(needs(&format!(r#""key": "a", "lifecycle": {{"installed": "/j"}}, {hooks}"#)), Some("lifecycle"));
+        assert_eq!(needs(r#""key": "a", "lifecycle": {"installed": "/i"}"#), Some("webhooks"));
+    }
+}
