@@ -358,7 +358,8 @@ async fn a_webhook_is_sent_with_the_body_that_was_written() {
     });
     let form = [("event", "jira:issue_created"), ("url", "/hook?i={issue.key}"), ("body", body)];
     sandbox.post("/jira/webhooks?issue.key=JRA-2", &form).await;
-    assert_eq!(*seen.lock().unwrap(), [body], "{:?}", sandbox.journal().await);
+    let journal = sandbox.journal().await;
+    assert_eq!(*seen.lock().unwrap(), [body], "{journal:?}");
     assert!(sandbox.journal().await[0].starts_with("to the add-on POST /hook?i=JRA-2 204"));
     assert!(sandbox.get("/jira").await.body.contains("jira:issue_created was taken."));
     let broken = [("event", "jira:issue_created"), ("url", "/hook"), ("body", "{")];
