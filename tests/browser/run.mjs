@@ -427,7 +427,7 @@ if (values.pictures) {
     async prepare(page) {
       const signed = entry(page, 'GET', '/hello-world', '200');
       await signed.locator('summary').click();
-      await signed.evaluate((element) => { document.getElementById('journal').scrollTop = element.offsetTop - 16; });
+      await signed.evaluate((element) => { document.getElementById('journal').scrollTop = element.offsetTop; });
     },
   });
   await fresh.remove();
