@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn what_is_mounted_needs_a_restart() {
-        let config = Config::from_parts(None, &Vars::from_iter([])).unwrap();
+        let config = Config::from_parts(None, &Vars::from([("NODE_ENV", "development")])).unwrap();
         let descriptor = |rest: &str| {
             let text = format!(r#"{{"baseUrl": "http://localhost:3000", {rest}}}"#);
             Descriptor::parse("d", &text, &config, None).unwrap()

@@ -155,7 +155,18 @@ pub async fn start(state: web::Data<State>) -> Result<RunningSandbox, SandboxErr
             tracing::info!("the sandbox has installed the add-on at {}", home.home().name);
         }
     });
+    actix_web::rt::spawn(follow(sandbox));
     Ok(RunningSandbox { url: format!("http://localhost:{port}"), handle })
+}
+
+/// Installs each new descriptor where the add-on is installed, as a site that is registered with again does.
+async fn follow(sandbox: web::Data<Sandbox>) {
+    let mut changes = sandbox.state.descriptor_changes();
+    while changes.changed().await.is_ok() {
+        for site in sandbox.sites().filter(|site| site.status().installed) {
+            sandbox.install(site, false).await;
+        }
+    }
 }
 
 /// The wanted port, else one of the next, else any.

@@ -28,6 +28,8 @@ mod logs;
 mod malformed;
 mod no_auth;
 mod pages;
+#[cfg(unix)]
+mod registration;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod support;

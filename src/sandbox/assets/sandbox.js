@@ -80,7 +80,6 @@
   // ---- The add-on stops and comes back ----------------------------------------------------------------------------
 
   const PLACE = 'sandbox-place';
-  let down = false;
 
   function reload() {
     const place = { path: location.pathname, y: window.scrollY, focus: document.activeElement?.id };
@@ -98,7 +97,7 @@
 
   function addon(state) {
     const notice = document.getElementById('addon-state');
-    down = state === 'down';
+    const down = state === 'down';
     if (notice) {
       notice.hidden = !down;
       notice.textContent = down ? 'The add-on does not answer. This page reloads when it is back.' : '';
@@ -113,12 +112,9 @@
     if (JSON.parse(event.data).instance !== settings.instance) reload();
     else addon('up'); // only the connection was away
   });
+  // there may be other pages now
+  events.addEventListener('descriptor', reload);
   events.addEventListener('entry', (event) => show(JSON.parse(event.data)));
-  events.addEventListener('addon', (event) => {
-    const { state } = JSON.parse(event.data);
-    if (state === 'up' && down) reload();
-    else addon(state);
-  });
   events.addEventListener('error', () => addon('down')); // the sandbox lives in the add-on's own process
 
   // ---- Webhooks ---------------------------------------------------------------------------------------------------

@@ -33,9 +33,9 @@ struct Since {
 async fn events(sandbox: web::Data<Sandbox>, request: HttpRequest, since: web::Query<Since>) -> HttpResponse {
     let seen = request.headers().get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok());
     let hello = event("hello", &json!({ "instance": sandbox.instance }), RETRY);
-    let news = sandbox.journal.follow();
-    let start = (sandbox, news, seen.unwrap_or(since.after));
-    let later = stream::unfold(start, |(sandbox, mut news, mut seen)| async move {
+    let (news, descriptor) = (sandbox.journal.follow(), sandbox.state.descriptor_changes());
+    let start = (sandbox, news, descriptor, seen.unwrap_or(since.after));
+    let later = stream::unfold(start, |(sandbox, mut news, mut descriptor, mut seen)| async move {
         loop {
             // before the look, so that an entry that is written after it wakes this up
             news.mark_unchanged();
@@ -43,13 +43,20 @@ async fn events(sandbox: web::Data<Sandbox>, request: HttpRequest, since: web::Q
             if let Some(newest) = newer.last() {
                 seen = newest.id;
                 let text: Vec<u8> = newer.iter().flat_map(entry).collect();
-                return Some((Ok::<_, Error>(text.into()), (sandbox, news, seen)));
+                return Some((Ok::<_, Error>(text.into()), (sandbox, news, descriptor, seen)));
             }
-            match tokio::time::timeout(HEARTBEAT, news.changed()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return None,
-                Err(_) => return Some((Ok(Bytes::from_static(b": quiet\n\n")), (sandbox, news, seen))),
-            }
+            let text = tokio::select! {
+                changed = news.changed() => match changed {
+                    Ok(()) => continue,
+                    Err(_) => return None,
+                },
+                changed = descriptor.changed() => match changed {
+                    Ok(()) => event("descriptor", &Value::Null, "").into(),
+                    Err(_) => return None,
+                },
+                () = tokio::time::sleep(HEARTBEAT) => Bytes::from_static(b": quiet\n\n"),
+            };
+            return Some((Ok(text), (sandbox, news, descriptor, seen)));
         }
     });
     let all = stream::iter([Ok(Bytes::from(hello))]).chain(Box::pin(later));

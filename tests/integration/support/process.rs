@@ -23,17 +23,23 @@ impl Process {
 
     /// The same with a path in the base URL.
     pub fn start_below(path: &str, keys_url: &str, log: &Path, vars: &[(&str, &str)]) -> Self {
+        Self::start_in(Path::new(env!("CARGO_MANIFEST_DIR")), path, keys_url, log, vars)
+    }
+
+    /// The same in a folder of its own, where its descriptor and its settings are.
+    pub fn start_in(folder: &Path, path: &str, keys_url: &str, log: &Path, vars: &[(&str, &str)]) -> Self {
         // somebody else may take the port before the process does
-        (0..5).find_map(|_| Self::try_start(path, keys_url, log, vars)).unwrap_or_else(|| {
+        (0..5).find_map(|_| Self::try_start(folder, path, keys_url, log, vars)).unwrap_or_else(|| {
             panic!("the add-on does not start: {}", std::fs::read_to_string(log).unwrap_or_default())
         })
     }
 
-    fn try_start(path: &str, keys_url: &str, log: &Path, vars: &[(&str, &str)]) -> Option<Self> {
+    fn try_start(folder: &Path, path: &str, keys_url: &str, log: &Path, vars: &[(&str, &str)]) -> Option<Self> {
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let base_url = format!("http://127.0.0.1:{port}{path}");
         let output = File::options().create(true).append(true).open(log).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_atlassian-connect-actix"))
+            .current_dir(folder)
             .env_clear()
             .env("NODE_ENV", "production")
             .env("PORT", port.to_string())
@@ -58,6 +64,14 @@ impl Process {
             answer.filter(|answer| answer.status == 200).map(|_| true)
         });
         serves.then_some(process)
+    }
+
+    /// SIGTERM, and the wait for its end.
+    #[cfg(unix)]
+    pub fn stop(&mut self) {
+        let kill = format!("kill -TERM {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        poll("the add-on ends", Duration::from_secs(30), || self.child.try_wait().unwrap());
     }
 
     /// SIGKILL.
