@@ -34,9 +34,9 @@ fn site(change: impl FnOnce(&mut Site)) -> (Shared, String) {
     let mut site = Site { development_mode: true, ..Site::default() };
     change(&mut site);
     let shared = Arc::new(Mutex::new(site));
-    let served = Arc::clone(&shared);
+    let of_server = Arc::clone(&shared);
     let server = HttpServer::new(move || {
-        let shared = Arc::clone(&served);
+        let shared = Arc::clone(&of_server);
         App::new().default_service(web::to(move |request: HttpRequest, body: Bytes| {
             std::future::ready(answer(&shared, &request, &body))
         }))
