@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::events::{Event, Events, ListenerError, Occurrence};
 use crate::host::HostClient;
 use crate::middleware::RequestSpan;
-use crate::registration::{DescriptorSource, Registrar};
+use crate::registration::{DescriptorSource, Registrar, Tunnel};
 use crate::state::{ErrorHandler, ErrorPage, ErrorRenderer, ErrorRendering, State};
 use crate::store::{self, Store, StoreError, Tenants};
 use crate::{health, lifecycle, pattern, webhook};
@@ -178,7 +178,11 @@ impl AddonBuilder {
     /// # Errors
     /// [`StartError`].
     pub async fn build(self) -> Result<Addon, StartError> {
-        let config = self.load_config()?;
+        let mut config = self.load_config()?;
+        let tunnel = Tunnel::open(&config).await;
+        if let Some(tunnel) = &tunnel {
+            config.local_base_url.clone_from(tunnel.base_url());
+        }
         let source = self.descriptor_source();
         let descriptor = source.load(&config)?;
         if descriptor.base_url().trim_end_matches('/') != config.local_base_url.as_str() {
@@ -205,7 +209,7 @@ impl AddonBuilder {
             tracing::warn!("AC_OPTS=no-auth: pages and token routes are open to every process on this machine");
         }
         let state = State::new(config, descriptor, tenants, Events::default(), errors);
-        Ok(Addon { state: web::Data::new(state), source: Arc::new(source) })
+        Ok(Addon { state: web::Data::new(state), source: Arc::new(source), tunnel: tunnel.map(Arc::new) })
     }
 }
 
@@ -254,6 +258,8 @@ fn error_rendering(
 pub struct Addon {
     state: web::Data<State>,
     source: Arc<DescriptorSource>,
+    /// It lives as long as the add-on.
+    tunnel: Option<Arc<Tunnel>>,
 }
 
 impl Addon {
@@ -413,7 +419,7 @@ impl Addon {
         tracing::info!("its descriptor at {base}/{}", descriptor::FILE_NAME);
         tracing::info!("its health at {base}/healthz");
         self.open_sandbox().await;
-        actix_web::rt::spawn(stop_at_a_signal(server.handle(), Registrar::new(self.state.clone()), self.source));
+        actix_web::rt::spawn(stop_at_a_signal(server.handle(), Registrar::new(self.state.clone()), self));
         server.await.map_err(StartError::Server)
     }
 }
@@ -469,10 +475,13 @@ fn json_error(error: &actix_web::error::JsonPayloadError) -> Error {
 }
 
 /// Registers while it waits; at the signal the sites let the add-on go first, since they tell it so by a request.
-async fn stop_at_a_signal(handle: ServerHandle, registrar: Registrar, source: Arc<DescriptorSource>) {
+async fn stop_at_a_signal(handle: ServerHandle, registrar: Registrar, addon: Addon) {
     let registration = async {
+        if addon.tunnel.is_some() {
+            registrar.tell_of_tunnel().await;
+        }
         registrar.register().await;
-        registrar.follow(&source).await;
+        registrar.follow(&addon.source).await;
         std::future::pending::<&str>().await
     };
     let signal = tokio::select! {

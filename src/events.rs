@@ -99,6 +99,8 @@ lifecycle_events! {
 
 /// Names of the events that the framework emits besides webhooks.
 pub mod names {
+    /// A tunnel leads to the add-on, and its URL is the base URL.
+    pub const LOCALTUNNEL_STARTED: &str = "localtunnel_started";
     /// A site of `credentials.json` has taken the add-on.
     pub const ADDON_REGISTERED: &str = "addon_registered";
     /// The sites of `credentials.json` have been asked to let the add-on go.

@@ -18,6 +18,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::Url;
 
+/// What stands for a token in `credentials.json.sample`.
+const SAMPLE_TOKEN: &str = "your-ngrok-authtoken";
+
 /// What is wrong with `credentials.json`. Texts hold no password.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -44,6 +47,27 @@ pub enum CredentialsError {
 struct File {
     #[serde(default)]
     hosts: BTreeMap<String, Entry>,
+    #[serde(default)]
+    ngrok: Option<Ngrok>,
+}
+
+/// How a tunnel of ngrok's is opened.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Ngrok {
+    /// Whose tunnel it is.
+    pub authtoken: SecretString,
+    /// A domain that is theirs; ngrok chooses one where there is none.
+    #[serde(default, alias = "hostname")]
+    pub domain: Option<String>,
+}
+
+/// What `credentials.json` and the configuration's `hosts` say.
+#[derive(Debug, Clone, Default)]
+pub struct Credentials {
+    /// The sites to register with.
+    pub sites: Vec<Site>,
+    /// The tunnel to register by.
+    pub ngrok: Option<Ngrok>,
 }
 
 #[derive(Deserialize)]
@@ -107,6 +131,12 @@ impl Site {
         self.base.as_str().trim_end_matches('/')
     }
 
+    /// Whether it is on this machine, and reaches the add-on without a tunnel.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        crate::config::is_loopback(&self.base)
+    }
+
     /// Whether a tenant's base URL is this site's.
     #[must_use]
     pub fn is_at(&self, base_url: &str) -> bool {
@@ -125,22 +155,22 @@ impl Site {
     }
 }
 
-/// The sites of `file`, which may be missing, and of the configuration's `hosts`.
+/// What `file` says, which may be missing, and the configuration's `hosts`.
 ///
 /// # Errors
 /// [`CredentialsError`].
-pub fn load(file: &Path, hosts: &[SecretString]) -> Result<Vec<Site>, CredentialsError> {
+pub fn load(file: &Path, hosts: &[SecretString]) -> Result<Credentials, CredentialsError> {
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::from("{}"),
         Err(error) => return Err(CredentialsError::Unreadable(error.to_string())),
     };
-    let mut sites = parse(&text)?;
-    sites.extend(hosts.iter().filter_map(Site::from_url));
-    Ok(sites)
+    let mut credentials = parse(&text)?;
+    credentials.sites.extend(hosts.iter().filter_map(Site::from_url));
+    Ok(credentials)
 }
 
-fn parse(text: &str) -> Result<Vec<Site>, CredentialsError> {
+fn parse(text: &str) -> Result<Credentials, CredentialsError> {
     // ACE reads JSON5; strict JSON's errors say where, and in words of ours: the reader's own could hold a value
     let file: File = serde_json::from_str(text).or_else(|error| {
         json5::from_str(text).map_err(|_| CredentialsError::Malformed {
@@ -153,7 +183,10 @@ fn parse(text: &str) -> Result<Vec<Site>, CredentialsError> {
             },
         })
     })?;
-    file.hosts.into_iter().map(|(host, entry)| Site::new(&host, entry)).collect()
+    let sites: Result<Vec<Site>, _> = file.hosts.into_iter().map(|(host, entry)| Site::new(&host, entry)).collect();
+    // the sample's own words are no token
+    let ngrok = file.ngrok.filter(|ngrok| !matches!(ngrok.authtoken.expose_secret(), "" | SAMPLE_TOKEN));
+    Ok(Credentials { sites: sites?, ngrok })
 }
 
 #[cfg(test)]
@@ -170,7 +203,7 @@ mod tests {
                 "https://c.atlassian.net/wiki/": {"product": "confluence"}
             }, "ngrok": {"authtoken": "t"}}"#,
         );
-        let urls: Vec<String> = sites.unwrap().iter().map(|site| site.url("/rest/x")).collect();
+        let urls: Vec<String> = sites.unwrap().sites.iter().map(|site| site.url("/rest/x")).collect();
         assert_eq!(
             urls,
             [
@@ -201,6 +234,17 @@ mod tests {
         insta::assert_snapshot!(error("{\"hosts\": {\n  hush"), @"credentials.json, line 2, column 3: this is no JSON");
         insta::assert_snapshot!(error(r#"{"hosts": {"a": "hush"}}"#), @"credentials.json, line 1, column 22: this has another shape than credentials.json.sample");
         insta::assert_snapshot!(error(r#"{"hosts": {"ftp://a": {}}}"#), @r#"credentials.json: "ftp://a" is no host; write your-site.atlassian.net"#);
-        assert!(load(Path::new("nowhere/credentials.json"), &[]).unwrap().is_empty(), "a missing file is no error");
+        let none = load(Path::new("nowhere/credentials.json"), &[]).unwrap();
+        assert!(none.sites.is_empty() && none.ngrok.is_none(), "a missing file is no error");
+    }
+
+    #[test]
+    fn a_tunnel_has_a_token_and_maybe_a_domain() {
+        let ngrok = |text: &str| parse(&format!(r#"{{"ngrok": {text}}}"#)).unwrap().ngrok;
+        let settings = ngrok(r#"{"authtoken": "hush", "domain": "a.ngrok.app", "region": "eu"}"#).unwrap();
+        assert_eq!((settings.authtoken.expose_secret(), settings.domain.as_deref()), ("hush", Some("a.ngrok.app")));
+        assert!(!format!("{settings:?}").contains("hush"));
+        assert!(ngrok(r#"{"authtoken": "your-ngrok-authtoken"}"#).is_none(), "the sample");
+        assert!(parse(r#"{"ngrok": {"authtoken": 7}}"#).is_err());
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod credentials;
 mod source;
+mod tunnel;
 pub mod upm;
 #[cfg(feature = "watch")]
 mod watch;
@@ -24,6 +25,7 @@ use crate::state::State;
 use crate::store::StoreError;
 use credentials::Site;
 pub use source::DescriptorSource;
+pub use tunnel::Tunnel;
 use upm::Outcome;
 
 /// What is read in the working directory.
@@ -48,7 +50,7 @@ impl std::fmt::Debug for Registrar {
 /// Whether there are sites to register with, or a file that should name some: then nobody asked for a sandbox.
 #[must_use]
 pub fn names_sites(config: &Config) -> bool {
-    !matches!(credentials::load(Path::new(CREDENTIALS_FILE), &config.hosts), Ok(sites) if sites.is_empty())
+    !matches!(credentials::load(Path::new(CREDENTIALS_FILE), &config.hosts), Ok(all) if all.sites.is_empty())
 }
 
 impl Registrar {
@@ -56,6 +58,11 @@ impl Registrar {
     #[must_use]
     pub fn new(state: web::Data<State>) -> Self {
         Self { state, registered: Mutex::new(Vec::new()) }
+    }
+
+    /// Says that the add-on is reached by a tunnel from now on.
+    pub async fn tell_of_tunnel(&self) {
+        self.tell(names::LOCALTUNNEL_STARTED).await;
     }
 
     /// Registers with every site at once. What goes wrong with one is logged and does not keep the others.
@@ -82,7 +89,7 @@ impl Registrar {
     /// The sites as `credentials.json` has them now; none, and a line in the log, where it cannot be read.
     fn sites(&self) -> Vec<Site> {
         let sites = credentials::load(Path::new(CREDENTIALS_FILE), &self.state.config.hosts);
-        sites.inspect_err(|error| tracing::error!("{error}")).unwrap_or_default()
+        sites.inspect_err(|error| tracing::error!("{error}")).unwrap_or_default().sites
     }
 
     /// Registers with every site again, since the descriptor is another one.

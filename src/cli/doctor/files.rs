@@ -48,8 +48,8 @@ pub(super) fn credentials() -> Vec<Finding> {
         return Vec::new();
     }
     let mut findings = vec![match credentials::load(file, &[]) {
-        Ok(sites) => {
-            let sites: Vec<_> = sites.iter().map(credentials::Site::shown).collect();
+        Ok(credentials) => {
+            let sites: Vec<_> = credentials.sites.iter().map(credentials::Site::shown).collect();
             Finding::ok(
                 check,
                 format!(
