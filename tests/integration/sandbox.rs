@@ -1,5 +1,7 @@
 //! The sandbox: a real add-on in development under it, asked over HTTP as a browser asks.
 
+use std::time::Duration;
+
 use actix_web::http::Method;
 use actix_web::web::{self, Json, ServiceConfig};
 use actix_web::{HttpResponse, get, post};
@@ -95,8 +97,12 @@ impl Sandbox {
         let running = host.addon().sandbox().await.unwrap();
         let client = Client::builder().disable_redirects().finish();
         let sandbox = Self { host, running, client, _descriptor: descriptor };
-        // it does so by itself; this waits until it is done
-        sandbox.post("/jira/lifecycle/installed", &[]).await;
+        // it installs the add-on by itself
+        let begun = std::time::Instant::now();
+        while !sandbox.get("/jira").await.body.contains("Installed and enabled.") {
+            assert!(begun.elapsed() < Duration::from_secs(30), "{}", sandbox.get("/jira").await.body);
+            actix_web::rt::time::sleep(Duration::from_millis(10)).await;
+        }
         sandbox
     }
 
