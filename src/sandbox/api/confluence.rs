@@ -12,7 +12,7 @@ pub(super) fn page(id: &str, title: &str) -> Value {
         "id": id, "type": "page", "status": "current", "title": title,
         "space": space(),
         "version": { "number": 1, "by": described(USERS[0], "") },
-        "body": { "storage": { "value": format!("<p>{title}</p>"), "representation": "storage" } },
+        "body": { "storage": { "value": title, "representation": "storage" } },
     })
 }
 

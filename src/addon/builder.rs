@@ -1,0 +1,195 @@
+//! What an add-on is made of, read and put together.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use actix_web::web;
+
+use super::{Addon, StartError};
+use crate::config::{Config, ConfigError, Vars};
+use crate::descriptor::{self, Descriptor, DescriptorError, Lifecycle, Transformer};
+use crate::error::Error;
+use crate::events::Events;
+use crate::registration::{DescriptorSource, Tunnel};
+use crate::state::{ErrorHandler, ErrorPage, ErrorRenderer, ErrorRendering, State};
+use crate::store::{self, Store, StoreError, Tenants};
+
+/// ACE's default of `errorTemplateName`.
+const DEFAULT_RENDERER: &str = "unauthorized";
+
+/// Collects what an add-on is made of.
+///
+/// ```no_run
+/// # async fn start() -> Result<(), atlassian_connect_actix::StartError> {
+/// use atlassian_connect_actix::Addon;
+///
+/// let addon = Addon::builder()
+///     .descriptor_transformer(|mut descriptor, config| {
+///         descriptor["name"] = format!("Hello ({})", config.environment.name()).into();
+///         descriptor
+///     })
+///     .build()
+///     .await?;
+/// addon.run(|_routes| {}).await
+/// # }
+/// ```
+#[derive(Default)]
+pub struct AddonBuilder {
+    config: Option<Config>,
+    descriptor_file: Option<PathBuf>,
+    transformer: Option<Transformer>,
+    renderers: BTreeMap<String, ErrorRenderer>,
+    handler: Option<ErrorHandler>,
+    store: Option<Arc<dyn Store>>,
+}
+
+impl std::fmt::Debug for AddonBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AddonBuilder").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl AddonBuilder {
+    /// A configuration made in code, in place of `config.json` and the environment.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = Some(config);
+        self
+    }
+
+    /// Another descriptor than `atlassian-connect.json` in the working directory.
+    #[must_use]
+    pub fn descriptor_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.descriptor_file = Some(file.into());
+        self
+    }
+
+    /// Changes the filled descriptor before it is served, ACE's `descriptorTransformer`.
+    #[must_use]
+    pub fn descriptor_transformer<F>(mut self, transform: F) -> Self
+    where
+        F: Fn(serde_json::Value, &Config) -> serde_json::Value + Send + Sync + 'static,
+    {
+        self.transformer = Some(Arc::new(transform));
+        self
+    }
+
+    /// Registers an HTML renderer for errors under the name by which `errorTemplateName` chooses it.
+    #[must_use]
+    pub fn error_renderer<F>(mut self, name: impl Into<String>, render: F) -> Self
+    where
+        F: Fn(&ErrorPage) -> Result<String, askama::Error> + Send + Sync + 'static,
+    {
+        self.renderers.insert(name.into(), Arc::new(render));
+        self
+    }
+
+    /// Answers errors by code of the add-on's own, whatever `Accept` says: ACE's `expressErrorHandling`.
+    #[must_use]
+    pub fn error_handler<F>(mut self, handler: F) -> Self
+    where
+        F: Fn(&actix_web::HttpRequest, &Error) -> actix_web::HttpResponse + Send + Sync + 'static,
+    {
+        self.handler = Some(Arc::new(handler));
+        self
+    }
+
+    /// A store of the add-on's own in place of the configured one.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// The configuration that [`AddonBuilder::build`] will use.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with everything that is wrong in it.
+    pub fn load_config(&self) -> Result<Config, ConfigError> {
+        self.load_config_with(&Vars::from_process())
+    }
+
+    pub(crate) fn load_config_with(&self, vars: &Vars) -> Result<Config, ConfigError> {
+        self.config.clone().map_or_else(|| Config::load_with(vars), Ok)
+    }
+
+    /// The descriptor that [`AddonBuilder::build`] will serve.
+    pub(crate) fn load_descriptor(&self, config: &Config) -> Result<Descriptor, DescriptorError> {
+        self.descriptor_source().load(config)
+    }
+
+    fn descriptor_source(&self) -> DescriptorSource {
+        let file = self.descriptor_file.clone().unwrap_or_else(|| descriptor::FILE_NAME.into());
+        DescriptorSource { file, transformer: self.transformer.clone() }
+    }
+
+    /// The store of the add-on's own, where it has one.
+    pub(crate) fn own_store(&self) -> Option<Arc<dyn Store>> {
+        self.store.clone()
+    }
+
+    /// Reads configuration and descriptor, opens the store.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn build(self) -> Result<Addon, StartError> {
+        let mut config = self.load_config()?;
+        let tunnel = Tunnel::open(&config).await;
+        if let Some(tunnel) = &tunnel {
+            config.local_base_url.clone_from(tunnel.base_url());
+        }
+        let source = self.descriptor_source();
+        let descriptor = source.load(&config)?;
+        if descriptor.base_url().trim_end_matches('/') != config.local_base_url.as_str() {
+            tracing::warn!(
+                descriptor = descriptor.base_url(),
+                configuration = config.local_base_url.as_str(),
+                "the descriptor's baseUrl is not the configured localBaseUrl: write {{{{localBaseUrl}}}} there"
+            );
+        }
+        if descriptor.lifecycle(Lifecycle::Installed).is_none() {
+            tracing::warn!("the descriptor names no lifecycle.installed: no site can install the add-on");
+        }
+        if !config.store_encryption_keys.is_empty() {
+            let reason = "AC_STORE_ENCRYPTION_KEYS is set, and this version does not encrypt: unset it";
+            return Err(StoreError::Configuration(reason.into()).into());
+        }
+        let errors = error_rendering(&config, self.renderers, self.handler)?;
+        let store = match self.store {
+            Some(store) => store,
+            None => store::open(&config.store).await?,
+        };
+        let tenants = Tenants::new(store, &config.cache, config.frame_ancestors.clone());
+        if config.options.no_auth {
+            tracing::warn!("AC_OPTS=no-auth: pages and token routes are open to every process on this machine");
+        }
+        let state = State::new(config, descriptor, tenants, Events::default(), errors);
+        Ok(Addon { state: web::Data::new(state), source: Arc::new(source), tunnel: tunnel.map(Arc::new) })
+    }
+}
+
+fn error_rendering(
+    config: &Config,
+    mut renderers: BTreeMap<String, ErrorRenderer>,
+    handler: Option<ErrorHandler>,
+) -> Result<ErrorRendering, StartError> {
+    if config.express_error_handling && handler.is_none() {
+        return Err(StartError::Errors(
+            "expressErrorHandling is true, and the add-on registers no error handler: \
+             call AddonBuilder::error_handler, or set it to false"
+                .into(),
+        ));
+    }
+    renderers.entry(DEFAULT_RENDERER.to_owned()).or_insert_with(|| Arc::new(crate::error_page::render));
+    let name = config.error_template_name.as_deref().unwrap_or(DEFAULT_RENDERER);
+    let renderer = renderers.get(name).cloned().ok_or_else(|| {
+        let known: Vec<&str> = renderers.keys().map(String::as_str).collect();
+        StartError::Errors(format!(
+            "errorTemplateName is {name:?}, and the add-on registers {}: choose one of them, or register it with \
+             AddonBuilder::error_renderer",
+            known.join(", ")
+        ))
+    })?;
+    Ok(ErrorRendering { renderers, renderer: config.error_template.then_some(renderer), handler })
+}

@@ -1,0 +1,239 @@
+//! The add-on: built from its parts, mounted with one scope, run.
+
+mod builder;
+mod run;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{App, HttpServer};
+use tracing_actix_web::TracingLogger;
+
+pub use builder::AddonBuilder;
+
+use crate::config::{Config, ConfigError};
+use crate::descriptor::DescriptorError;
+use crate::error::Error;
+use crate::events::{Event, ListenerError, Occurrence};
+use crate::host::HostClient;
+use crate::middleware::RequestSpan;
+use crate::registration::{DescriptorSource, Tunnel};
+use crate::state::State;
+use crate::store::StoreError;
+use crate::{health, lifecycle, pattern, webhook};
+
+/// How long requests that are under way may take at a stop. Heroku kills after 30 seconds.
+const SHUTDOWN_SECONDS: u64 = 25;
+/// Longer than the idle time of the usual proxies, so that it is never us who closes a connection they are about to use.
+const KEEP_ALIVE: Duration = Duration::from_secs(95);
+/// Threads a worker has for the store: the pool has few connections, more threads would only wait.
+const BLOCKING_THREADS: usize = 8;
+
+/// Why an add-on does not start. `Display` is for the person at the terminal.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The descriptor.
+    #[error(transparent)]
+    Descriptor(#[from] DescriptorError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// `errorTemplateName` or `expressErrorHandling` name what the code does not have.
+    #[error("{0}")]
+    Errors(String),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {reason}. {}", listen_remedy(.reason))]
+    Listen {
+        /// `127.0.0.1:3000`.
+        address: SocketAddr,
+        /// The system's words.
+        reason: std::io::Error,
+    },
+    /// The server ended by itself.
+    #[error("the server failed: {0}")]
+    Server(std::io::Error),
+}
+
+fn listen_remedy(reason: &std::io::Error) -> &'static str {
+    match reason.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            "Stop what listens there, or choose another port (PORT, or port in config.json)."
+        }
+        std::io::ErrorKind::AddrNotAvailable => {
+            "This machine has no such address: choose another (AC_BIND, or bind in config.json)."
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            "The port is not yours to use: choose one from 1024 on (PORT, or port in config.json)."
+        }
+        _ => "Choose another address (AC_BIND) or port (PORT).",
+    }
+}
+
+/// An add-on, ready to be mounted or run. Clones are the same add-on.
+#[derive(Debug, Clone)]
+pub struct Addon {
+    state: web::Data<State>,
+    source: Arc<DescriptorSource>,
+    /// It lives as long as the add-on.
+    tunnel: Option<Arc<Tunnel>>,
+}
+
+impl Addon {
+    /// Starts from the configuration and the descriptor of the working directory.
+    #[must_use]
+    pub fn builder() -> AddonBuilder {
+        AddonBuilder::default()
+    }
+
+    /// What the workers share.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.state.config
+    }
+
+    /// Listens to an event by its name, ACE's `addon.on`: a webhook's, or one of [`crate::events`].
+    pub fn on<F, R>(&self, event: impl Into<String>, listener: F)
+    where
+        F: Fn(Occurrence) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), ListenerError>> + 'static,
+    {
+        self.state.events.on(event, listener);
+    }
+
+    /// Listens to an event by its type.
+    pub fn listen<E, F, R>(&self, listener: F)
+    where
+        E: Event,
+        F: Fn(E) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), ListenerError>> + 'static,
+    {
+        self.state.events.listen(listener);
+    }
+
+    /// A client for a tenant's host outside of a request, as the add-on.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] when no such tenant is installed, [`Error::Unavailable`] when the store is away.
+    pub async fn http_client(&self, client_key: &str) -> Result<HostClient, Error> {
+        let tenants = &self.state.tenants;
+        let known = tenants.cached(client_key).map(Ok);
+        let candidates = match known {
+            Some(candidates) => candidates,
+            None => tenants.refreshed(client_key).await,
+        }?;
+        let tenant = candidates.first().cloned();
+        let tenant = tenant.ok_or_else(|| Error::unauthorized(format!("no tenant {client_key} is installed")))?;
+        Ok(HostClient::new(self.state.clone(), tenant))
+    }
+
+    /// Mounts the add-on: one scope at the path of the base URL, with the descriptor, the lifecycle callbacks, the
+    /// webhooks, the health routes, then `routes`, and the framework's middleware around them all. For whoever owns
+    /// their own `HttpServer`, and for tests:
+    ///
+    /// ```no_run
+    /// # use actix_web::{App, HttpServer};
+    /// # fn serve(addon: atlassian_connect_actix::Addon) {
+    /// HttpServer::new(move || App::new().configure(addon.configure(|_routes| {})));
+    /// # }
+    /// ```
+    pub fn configure<F>(&self, routes: F) -> impl FnOnce(&mut ServiceConfig) + use<F>
+    where
+        F: FnOnce(&mut ServiceConfig) + 'static,
+    {
+        let state = self.state.clone();
+        move |cfg| {
+            let (config, limit) = (&state.config, state.config.limits.body);
+            let inner = state.clone();
+            let scope = web::scope(&pattern::literal(config.local_base_url.path()))
+                .app_data(state.clone())
+                .app_data(web::PayloadConfig::new(limit))
+                .app_data(web::JsonConfig::default().limit(limit).error_handler(|error, _| json_error(&error).into()))
+                .app_data(
+                    web::FormConfig::default()
+                        .limit(limit)
+                        .error_handler(|error, _| Error::bad_request(format!("The form does not fit: {error}")).into()),
+                )
+                .app_data(
+                    web::QueryConfig::default().error_handler(|error, _| Error::bad_request(error.to_string()).into()),
+                )
+                .app_data(web::PathConfig::default().error_handler(|_, _| Error::NotFound.into()))
+                .configure(|cfg| {
+                    let descriptor = state.descriptor();
+                    health::routes(cfg);
+                    lifecycle::routes(cfg, &descriptor, config.setup_install_route);
+                    webhook::routes(cfg, &descriptor);
+                    cfg.service(descriptor_route).configure(routes);
+                })
+                .default_service(web::to(|| async { Err::<actix_web::HttpResponse, _>(Error::NotFound) }))
+                .wrap(from_fn(move |request, next| crate::middleware::around(inner.clone(), request, next)))
+                .wrap(TracingLogger::<RequestSpan>::new());
+            cfg.service(scope);
+        }
+    }
+
+    /// Listens on `listener` and serves until it is stopped; it handles no signals.
+    ///
+    /// # Errors
+    /// [`StartError::Server`].
+    pub fn serve<F>(&self, listener: TcpListener, routes: F) -> Result<Server, StartError>
+    where
+        F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
+    {
+        self.serve_with(listener, None, routes)
+    }
+
+    /// The same with so many workers; `None`: one a processor.
+    pub(crate) fn serve_with<F>(
+        &self,
+        listener: TcpListener,
+        workers: Option<usize>,
+        routes: F,
+    ) -> Result<Server, StartError>
+    where
+        F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
+    {
+        let addon = self.clone();
+        let mut server = HttpServer::new(move || App::new().configure(addon.configure(routes.clone())))
+            .worker_max_blocking_threads(BLOCKING_THREADS)
+            .keep_alive(KEEP_ALIVE)
+            .client_request_timeout(Duration::from_secs(10))
+            .shutdown_timeout(SHUTDOWN_SECONDS)
+            .disable_signals();
+        if let Some(workers) = workers {
+            server = server.workers(workers);
+        }
+        Ok(server.listen(listener).map_err(StartError::Server)?.run())
+    }
+}
+
+/// The descriptor as it is now.
+#[actix_web::route("/atlassian-connect.json", method = "GET", method = "HEAD")]
+async fn descriptor_route(addon: crate::state::Shared) -> impl actix_web::Responder {
+    actix_web::HttpResponse::Ok()
+        .content_type("application/json; charset=utf-8")
+        .body(addon.descriptor().json().clone())
+}
+
+fn json_error(error: &actix_web::error::JsonPayloadError) -> Error {
+    use actix_web::error::JsonPayloadError as E;
+    match error {
+        E::OverflowKnownLength { limit, .. } | E::Overflow { limit } => Error::TooLarge { limit: *limit },
+        E::ContentType => Error::bad_request("The body must be JSON, and say so in Content-Type."),
+        E::Deserialize(error) => Error::bad_request(format!("The JSON does not fit: {error}")),
+        _ => Error::Body { detail: error.to_string() },
+    }
+}
