@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use actix_web::web;
+use futures_util::StreamExt as _;
 
 use super::{Addon, StartError};
 use crate::config::{Config, ConfigError, Vars};
@@ -13,7 +14,7 @@ use crate::error::Error;
 use crate::events::Events;
 use crate::registration::{DescriptorSource, Tunnel};
 use crate::state::{ErrorHandler, ErrorPage, ErrorRenderer, ErrorRendering, State};
-use crate::store::{self, Store, StoreError, Tenants};
+use crate::store::{self, Changes, Store, StoreError, Tenants};
 
 /// ACE's default of `errorTemplateName`.
 const DEFAULT_RENDERER: &str = "unauthorized";
@@ -164,8 +165,20 @@ impl AddonBuilder {
         if config.options.no_auth {
             tracing::warn!("AC_OPTS=no-auth: pages and token routes are open to every process on this machine");
         }
-        let state = State::new(config, descriptor, tenants, Events::default(), errors);
-        Ok(Addon { state: web::Data::new(state), source: Arc::new(source), tunnel: tunnel.map(Arc::new) })
+        let changes = tenants.store().changes();
+        let state = web::Data::new(State::new(config, descriptor, tenants, Events::default(), errors));
+        if let Some(changes) = changes {
+            actix_web::rt::spawn(hear(Arc::downgrade(&state.clone().into_inner()), changes));
+        }
+        Ok(Addon { state, source: Arc::new(source), tunnel: tunnel.map(Arc::new) })
+    }
+}
+
+/// Hears of what other nodes write, for as long as the add-on lives.
+async fn hear(state: Weak<State>, mut changes: Changes) {
+    while let Some(change) = changes.next().await {
+        let Some(state) = state.upgrade() else { return };
+        state.tenants.hear(&change);
     }
 }
 

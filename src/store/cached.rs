@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use moka::sync::Cache;
 use serde_json::Value;
 
-use super::{Installation, Store, StoreError, Tenant};
+use super::{Change, Installation, Store, StoreError, Tenant};
 use crate::config::CacheConfig;
 use crate::flight::Flights;
 
@@ -148,6 +148,18 @@ impl Tenants {
         let _filling = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
         self.writes.fetch_add(1, Ordering::SeqCst);
         self.cache.invalidate(client_key);
+    }
+
+    /// What another node has written counts from now on.
+    pub fn hear(&self, change: &Change) {
+        match change {
+            Change::Tenant(client_key) => self.forget(client_key),
+            Change::Any => {
+                let _filling = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
+                self.writes.fetch_add(1, Ordering::SeqCst);
+                self.cache.invalidate_all();
+            }
+        }
     }
 
     /// The only tenant there is, for `no-auth` in development.

@@ -9,6 +9,7 @@ use r2d2::{ManageConnection, NopErrorHandler, Pool};
 use scheduled_thread_pool::ScheduledThreadPool;
 
 use super::StoreError;
+use super::listen::Changes;
 use super::statement::{Bind, Dialect, Row, Statement};
 
 /// How long a request waits for a free or new connection.
@@ -46,6 +47,9 @@ pub(super) enum Access {
 pub(super) trait Database: Send + Sync {
     fn dialect(&self) -> &'static Dialect;
 
+    /// What other nodes write, where the database tells; each call listens anew.
+    fn changes(&self) -> Option<Changes>;
+
     /// Runs `work` on a connection, and again on another when that one was dead and nothing can have been committed.
     fn run(&self, access: Access, work: Work<'_>) -> Result<(), StoreError>;
 }
@@ -70,6 +74,7 @@ impl dyn Database + '_ {
 pub(super) struct Pooled<M: ManageConnection> {
     pool: Pool<M>,
     dialect: &'static Dialect,
+    changes: Option<Box<dyn Fn() -> Changes + Send + Sync>>,
 }
 
 impl<M> Pooled<M>
@@ -94,7 +99,12 @@ where
             .error_handler(Box::new(NopErrorHandler))
             .thread_pool(threads)
             .build_unchecked(manager);
-        Self { pool, dialect }
+        Self { pool, dialect, changes: None }
+    }
+
+    /// With a way to hear of what other nodes write.
+    pub fn with_changes(self, changes: impl Fn() -> Changes + Send + Sync + 'static) -> Self {
+        Self { changes: Some(Box::new(changes)), ..self }
     }
 }
 
@@ -105,6 +115,10 @@ where
 {
     fn dialect(&self) -> &'static Dialect {
         self.dialect
+    }
+
+    fn changes(&self) -> Option<Changes> {
+        self.changes.as_ref().map(|changes| changes())
     }
 
     fn run(&self, access: Access, work: Work<'_>) -> Result<(), StoreError> {

@@ -8,6 +8,7 @@ mod acceptance;
 mod cached;
 mod database;
 mod existing;
+mod listen;
 mod memory;
 mod migrations;
 mod open;
@@ -24,6 +25,7 @@ use serde_json::Value;
 
 pub use cached::{Candidates, Tenants};
 pub use existing::{Survey, TablesFound, open_existing, survey};
+pub use listen::{Change, Changes};
 pub use memory::MemoryStore;
 pub use migrations::{MigrationReport, migrate};
 pub use open::{open, redact};
@@ -141,6 +143,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// Removes a value of a Forge installation; the answer says whether there was one.
     fn forge_delete<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, bool>;
+
+    /// What other nodes write, where the store can tell; each call listens anew. A store that cannot (the default) leaves
+    /// its caches to their time.
+    fn changes(&self) -> Option<Changes> {
+        None
+    }
 
     /// Answers when the store does.
     fn ping(&self) -> StoreFuture<'_, ()>;

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use diesel::QueryResult;
 use diesel::RunQueryDsl;
-use diesel::connection::Connection;
 use diesel::r2d2::R2D2Connection;
 use diesel::result::{DatabaseErrorKind, Error};
 use diesel_async::async_connection_wrapper::{AsyncConnectionWrapper, BlockOn};
@@ -23,6 +22,8 @@ use secrecy::ExposeSecret;
 use tokio::runtime::{Handle, Runtime};
 use tokio_postgres::config::Host;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{Client, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::StoreError;
@@ -40,6 +41,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     json: "CAST(? AS json)",
     bytewise: r#" COLLATE "C""#,
     lock: Some("SELECT pg_advisory_xact_lock({kind}, hashtext(?))"),
+    notify: Some("SELECT pg_notify('atlassian_connect_tenants', ?)"),
     // The table that the name means by itself, whatever the search path is.
     table_exists: "SELECT '1', '1' WHERE to_regclass(quote_ident(?)) IS NOT NULL",
     // A node that comes second waits for the first; the session's own time limit is for requests.
@@ -62,7 +64,7 @@ static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("store-postgres").enable_all().build()
 });
 
-fn runtime() -> Result<&'static Runtime, StoreError> {
+pub(super) fn runtime() -> Result<&'static Runtime, StoreError> {
     RUNTIME
         .as_ref()
         .map_err(|error| StoreError::Unavailable(format!("no thread for PostgreSQL's connections: {error}")))
@@ -90,7 +92,9 @@ pub(super) fn database(config: &StoreConfig) -> Result<Pooled<Manager>, StoreErr
     let manager = Manager::new(config)?;
     // The pool would go on trying until its time is up, even where the password is wrong.
     manager.connect()?;
-    Ok(Pooled::new(manager, &DIALECT, config.pool_size, Some(IDLE)))
+    let listener = manager.clone();
+    let pooled = Pooled::new(manager, &DIALECT, config.pool_size, Some(IDLE));
+    Ok(pooled.with_changes(move || super::listen::changes(listener.clone())))
 }
 
 /// For tests that look at the database beside the store.
@@ -99,7 +103,11 @@ pub(super) fn database_manager(config: &StoreConfig) -> Result<Manager, StoreErr
     Manager::new(config)
 }
 
+/// What drives a client over the connection, in the clear or not.
+type TlsConnection = Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;
+
 /// Opens connections to one database.
+#[derive(Clone)]
 pub(super) struct Manager {
     config: tokio_postgres::Config,
     tls: MakeRustlsConnect,
@@ -141,9 +149,16 @@ impl Manager {
         Ok(Self { config, tls: tls.connector()?, shown })
     }
 
+    /// A connection without diesel, and what drives it; within [`CONNECT`].
+    pub(super) async fn open(&self) -> Result<(Client, TlsConnection), StoreError> {
+        let opened = tokio::time::timeout(CONNECT, self.config.connect(self.tls.clone())).await;
+        let late = || StoreError::Unavailable(format!("{}: no answer in time", self.shown));
+        opened.map_err(|_| late())?.map_err(|error| self.refused(&error))
+    }
+
     async fn establish(&self) -> Result<PgConnection, StoreError> {
         let setting_up = |error: &dyn StdError| StoreError::Unavailable(format!("{}: {}", self.shown, chain(error)));
-        let (client, connection) = self.config.connect(self.tls.clone()).await.map_err(|error| self.refused(&error))?;
+        let (client, connection) = self.open().await?;
         let connection = AsyncPgConnection::try_from_client_and_connection(client, connection).await;
         let mut connection = connection.map_err(|error| setting_up(&error))?;
         connection.batch_execute(SESSION).await.map_err(|error| setting_up(&error))?;
@@ -247,7 +262,7 @@ impl SqlConnection for PgConnection {
     }
 
     fn transaction(&mut self, work: Work<'_>) -> QueryResult<()> {
-        Connection::transaction(self, |connection| work(connection))
+        diesel::Connection::transaction(self, |connection| work(connection))
     }
 
     fn is_dead(&mut self, error: &Error) -> bool {

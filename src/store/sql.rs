@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::database::{Access, Database, SqlConnection};
 use super::statement::{Bind, Dialect, Statement};
 use super::{
-    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, KeyPage, Store, StoreError, StoreFuture, TenantPage,
-    as_installation, check_keys, fits,
+    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, Changes, KeyPage, Store, StoreError, StoreFuture,
+    TenantPage, as_installation, check_keys, fits,
 };
 
 /// Tenants in an SQL database.
@@ -72,6 +72,7 @@ struct Statements {
     dissociate: Statement,
     lock_tenant: Option<Statement>,
     lock_installation: Option<Statement>,
+    notify: Option<Statement>,
     ping: Statement,
 }
 
@@ -122,6 +123,7 @@ impl Statements {
             // Two kinds, always taken in this order, so that no two transactions wait for each other.
             lock_tenant: lock("1097094738"),
             lock_installation: lock("1097094739"),
+            notify: dialect.notify.map(statement),
             ping: statement("SELECT '1', '1'"),
         }
     }
@@ -188,8 +190,14 @@ impl Statements {
     }
 }
 
+/// Runs a statement about `name`, on a database that has it.
 fn lock(connection: &mut dyn SqlConnection, lock: Option<&Statement>, name: &str) -> QueryResult<()> {
     lock.map_or(Ok(()), |lock| connection.execute(lock, &[Bind::Text(name)]).map(drop))
+}
+
+/// Tells the other nodes that a tenant is another one now; they hear of it once the transaction has been committed.
+fn tell(connection: &mut dyn SqlConnection, statements: &Statements, client_key: &str) -> QueryResult<()> {
+    lock(connection, statements.notify.as_ref(), client_key)
 }
 
 /// The stored text as JSON; the error names the row, never its value.
@@ -366,6 +374,7 @@ impl Store for SqlStore {
             self.write([client_key], move |connection, statements, [client_key]| {
                 lock(connection, statements.lock_tenant.as_ref(), client_key)?;
                 statements.save_installation(connection, client_key, &installation)?;
+                tell(connection, statements, client_key)?;
                 match &installation_id {
                     Some(installation_id) => statements.associate(connection, installation_id, client_key),
                     None => Ok(()),
@@ -382,6 +391,7 @@ impl Store for SqlStore {
             }
             self.write([client_key], |connection, statements, [client_key]| {
                 lock(connection, statements.lock_tenant.as_ref(), client_key)?;
+                tell(connection, statements, client_key)?;
                 statements.uninstall(connection, client_key)
             })
             .await
@@ -403,6 +413,7 @@ impl Store for SqlStore {
             }
             self.write([client_key], |connection, statements, [client_key]| {
                 lock(connection, statements.lock_tenant.as_ref(), client_key)?;
+                tell(connection, statements, client_key)?;
                 let mut gone = 0;
                 for statement in &statements.remove {
                     gone += connection.execute(statement, &[Bind::Text(client_key)])?;
@@ -448,6 +459,10 @@ impl Store for SqlStore {
 
     fn forge_delete<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, bool> {
         Box::pin(self.remove(forge, installation_id, key))
+    }
+
+    fn changes(&self) -> Option<Changes> {
+        self.inner.database.changes()
     }
 
     fn ping(&self) -> StoreFuture<'_, ()> {

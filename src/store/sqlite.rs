@@ -23,6 +23,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     json: "?",
     bytewise: "",
     lock: None,
+    notify: None,
     table_exists: "SELECT name, NULL FROM sqlite_master WHERE type IN ('table', 'view') AND name = ?",
     before_migrations: &[],
     steps: || embedded::<diesel::sqlite::Sqlite>(&MIGRATIONS),

@@ -19,6 +19,8 @@ pub(super) struct Dialect {
     /// Holds the locks of one kind (an integer, `{kind}`) and one bound text until the transaction ends; `None`: a
     /// transaction excludes every other writer by itself.
     pub lock: Option<&'static str>,
+    /// Tells other nodes of one bound text, at the transaction's end; `None`: nobody can listen.
+    pub notify: Option<&'static str>,
     /// Answers a row when the table of the bound (unquoted) name can be read.
     pub table_exists: &'static str,
     /// Run at the start of the migrations' transaction.

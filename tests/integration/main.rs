@@ -27,6 +27,7 @@ mod kill;
 mod logs;
 mod malformed;
 mod no_auth;
+mod nodes;
 mod pages;
 #[cfg(unix)]
 mod registration;
