@@ -1,4 +1,4 @@
-//! The tenants as requests see them: a bounded cache over the store that several nodes keep honest without talking.
+//! The tenants as requests see them: a bounded cache over the store that several nodes keep honest, whether they talk or not.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
