@@ -1,5 +1,7 @@
 //! The add-on: built from its parts, mounted with one scope, run.
 
+mod validation;
+
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -13,7 +15,7 @@ use actix_web::{App, HttpServer};
 use tracing_actix_web::TracingLogger;
 
 use crate::config::{Config, ConfigError, Vars};
-use crate::descriptor::{self, Descriptor, DescriptorError, Lifecycle, Transformer};
+use crate::descriptor::{self, Descriptor, DescriptorError, DescriptorFile, Finding};
 use crate::error::Error;
 use crate::events::{Event, Events, ListenerError, Occurrence};
 use crate::host::HostClient;
@@ -81,8 +83,7 @@ pub enum StartError {
 #[derive(Default)]
 pub struct AddonBuilder {
     config: Option<Config>,
-    descriptor_file: Option<PathBuf>,
-    transformer: Option<Transformer>,
+    descriptor: DescriptorFile,
     renderers: BTreeMap<String, ErrorRenderer>,
     handler: Option<ErrorHandler>,
     store: Option<Arc<dyn Store>>,
@@ -105,7 +106,7 @@ impl AddonBuilder {
     /// Another descriptor than `atlassian-connect.json` in the working directory.
     #[must_use]
     pub fn descriptor_file(mut self, file: impl Into<PathBuf>) -> Self {
-        self.descriptor_file = Some(file.into());
+        self.descriptor.path = file.into();
         self
     }
 
@@ -115,7 +116,7 @@ impl AddonBuilder {
     where
         F: Fn(serde_json::Value, &Config) -> serde_json::Value + Send + Sync + 'static,
     {
-        self.transformer = Some(Arc::new(transform));
+        self.descriptor.transformer = Some(Arc::new(transform));
         self
     }
 
@@ -158,24 +159,22 @@ impl AddonBuilder {
         self.config.clone().map_or_else(|| Config::load_with(vars), Ok)
     }
 
+    /// The descriptor that [`AddonBuilder::build`] will serve with this configuration.
+    ///
+    /// # Errors
+    /// [`DescriptorError`].
+    pub fn load_descriptor(&self, config: &Config) -> Result<Descriptor, DescriptorError> {
+        self.descriptor.load(config)
+    }
+
     /// Reads configuration and descriptor, opens the store.
     ///
     /// # Errors
     /// [`StartError`].
     pub async fn build(self) -> Result<Addon, StartError> {
         let config = self.load_config()?;
-        let file = self.descriptor_file.unwrap_or_else(|| descriptor::FILE_NAME.into());
-        let descriptor = Descriptor::load(&file, &config, self.transformer.as_ref())?;
-        if descriptor.base_url().trim_end_matches('/') != config.local_base_url.as_str() {
-            tracing::warn!(
-                descriptor = descriptor.base_url(),
-                configuration = config.local_base_url.as_str(),
-                "the descriptor's baseUrl is not the configured localBaseUrl: write {{{{localBaseUrl}}}} there"
-            );
-        }
-        if descriptor.lifecycle(Lifecycle::Installed).is_none() {
-            tracing::warn!("the descriptor names no lifecycle.installed: no site can install the add-on");
-        }
+        let descriptor = self.descriptor.load(&config)?;
+        descriptor.check(&config).iter().for_each(Finding::log);
         if !config.store_encryption_keys.is_empty() {
             let reason = "AC_STORE_ENCRYPTION_KEYS is set, and this version does not encrypt: unset it";
             return Err(StoreError::Configuration(reason.into()).into());
@@ -385,6 +384,7 @@ impl Addon {
         let config = self.config();
         let address = SocketAddr::new(config.bind, config.port);
         let listener = TcpListener::bind(address).map_err(|reason| StartError::Listen { address, reason })?;
+        let later = routes.clone();
         let server = self.serve(listener, routes)?;
         let base = config.local_base_url.as_str();
         tracing::info!(
@@ -396,6 +396,11 @@ impl Addon {
         tracing::info!("the add-on is at {base}");
         tracing::info!("its descriptor at {base}/{}", descriptor::FILE_NAME);
         tracing::info!("its health at {base}/healthz");
+        if config.environment.is_development() || config.validate_descriptor {
+            // the routes are asked, and perhaps Atlassian is: serving waits for neither
+            let (addon, routes) = (self.clone(), later);
+            actix_web::rt::spawn(async move { addon.log_findings(routes).await });
+        }
         actix_web::rt::spawn(stop_at_a_signal(server.handle(), Registrar::new(self.state.clone())));
         server.await.map_err(StartError::Server)
     }

@@ -26,3 +26,10 @@ pub fn start(json: bool, filter: Option<&str>) {
         tracing::warn!("RUST_LOG is not understood ({reason}): {DEFAULT} is taken");
     }
 }
+
+/// Starts the log of a command whose standard output is its result: what `filter` asks for, on standard error.
+pub fn start_beside(filter: &str) {
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new(DEFAULT));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr);
+    let _ = builder.with_ansi(std::io::stderr().is_terminal()).try_init();
+}

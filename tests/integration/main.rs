@@ -6,6 +6,7 @@
 
 mod answers;
 mod auth;
+mod descriptor;
 #[cfg(target_os = "linux")]
 mod host_attachment;
 mod host_calls;
