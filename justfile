@@ -40,6 +40,10 @@ migrate:
 doctor:
     cargo run -- doctor
 
+# Says what is wrong with the descriptor, and what Atlassian's schema says of it
+descriptor *arguments:
+    cargo run --features schema -- descriptor --validate {{ arguments }}
+
 # Checks that the vectors of tests/fixtures are what Atlassian's own library computes (needs node and npm)
 vectors:
     cd tests/vectors && npm ci && node make.mjs --check

@@ -7,11 +7,12 @@ pub mod log;
 
 pub mod config;
 
-pub mod descriptor;
 pub mod flight;
 pub mod jwt;
 pub mod pattern;
 pub mod transport;
+
+pub mod descriptor;
 
 pub mod store;
 

@@ -9,10 +9,10 @@ use futures_util::StreamExt as _;
 
 use super::{Addon, StartError};
 use crate::config::{Config, ConfigError, Vars};
-use crate::descriptor::{self, Descriptor, DescriptorError, Lifecycle, Transformer};
+use crate::descriptor::{Descriptor, DescriptorError, DescriptorFile, Finding};
 use crate::error::Error;
 use crate::events::Events;
-use crate::registration::{DescriptorSource, Tunnel};
+use crate::registration::Tunnel;
 use crate::state::{ErrorHandler, ErrorPage, ErrorRenderer, ErrorRendering, State};
 use crate::store::{self, Changes, Store, StoreError, Tenants};
 
@@ -38,8 +38,7 @@ const DEFAULT_RENDERER: &str = "unauthorized";
 #[derive(Default)]
 pub struct AddonBuilder {
     config: Option<Config>,
-    descriptor_file: Option<PathBuf>,
-    transformer: Option<Transformer>,
+    descriptor: DescriptorFile,
     renderers: BTreeMap<String, ErrorRenderer>,
     handler: Option<ErrorHandler>,
     store: Option<Arc<dyn Store>>,
@@ -62,7 +61,7 @@ impl AddonBuilder {
     /// Another descriptor than `atlassian-connect.json` in the working directory.
     #[must_use]
     pub fn descriptor_file(mut self, file: impl Into<PathBuf>) -> Self {
-        self.descriptor_file = Some(file.into());
+        self.descriptor.path = file.into();
         self
     }
 
@@ -72,7 +71,7 @@ impl AddonBuilder {
     where
         F: Fn(serde_json::Value, &Config) -> serde_json::Value + Send + Sync + 'static,
     {
-        self.transformer = Some(Arc::new(transform));
+        self.descriptor.transformer = Some(Arc::new(transform));
         self
     }
 
@@ -115,14 +114,12 @@ impl AddonBuilder {
         self.config.clone().map_or_else(|| Config::load_with(vars), Ok)
     }
 
-    /// The descriptor that [`AddonBuilder::build`] will serve.
-    pub(crate) fn load_descriptor(&self, config: &Config) -> Result<Descriptor, DescriptorError> {
-        self.descriptor_source().load(config)
-    }
-
-    fn descriptor_source(&self) -> DescriptorSource {
-        let file = self.descriptor_file.clone().unwrap_or_else(|| descriptor::FILE_NAME.into());
-        DescriptorSource { file, transformer: self.transformer.clone() }
+    /// The descriptor that [`AddonBuilder::build`] will serve with this configuration.
+    ///
+    /// # Errors
+    /// [`DescriptorError`].
+    pub fn load_descriptor(&self, config: &Config) -> Result<Descriptor, DescriptorError> {
+        self.descriptor.load(config)
     }
 
     /// The store of the add-on's own, where it has one.
@@ -140,18 +137,8 @@ impl AddonBuilder {
         if let Some(tunnel) = &tunnel {
             config.local_base_url.clone_from(tunnel.base_url());
         }
-        let source = self.descriptor_source();
-        let descriptor = source.load(&config)?;
-        if descriptor.base_url().trim_end_matches('/') != config.local_base_url.as_str() {
-            tracing::warn!(
-                descriptor = descriptor.base_url(),
-                configuration = config.local_base_url.as_str(),
-                "the descriptor's baseUrl is not the configured localBaseUrl: write {{{{localBaseUrl}}}} there"
-            );
-        }
-        if descriptor.lifecycle(Lifecycle::Installed).is_none() {
-            tracing::warn!("the descriptor names no lifecycle.installed: no site can install the add-on");
-        }
+        let descriptor = self.descriptor.load(&config)?;
+        descriptor.check(&config).iter().for_each(Finding::log);
         if !config.store_encryption_keys.is_empty() {
             let reason = "AC_STORE_ENCRYPTION_KEYS is set, and this version does not encrypt: unset it";
             return Err(StoreError::Configuration(reason.into()).into());
@@ -170,7 +157,7 @@ impl AddonBuilder {
         if let Some(changes) = changes {
             actix_web::rt::spawn(hear(Arc::downgrade(&state.clone().into_inner()), changes));
         }
-        Ok(Addon { state, source: Arc::new(source), tunnel: tunnel.map(Arc::new) })
+        Ok(Addon { state, source: Arc::new(self.descriptor), tunnel: tunnel.map(Arc::new) })
     }
 }
 

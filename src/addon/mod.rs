@@ -2,6 +2,7 @@
 
 mod builder;
 mod run;
+mod validation;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -16,12 +17,12 @@ use tracing_actix_web::TracingLogger;
 pub use builder::AddonBuilder;
 
 use crate::config::{Config, ConfigError};
-use crate::descriptor::DescriptorError;
+use crate::descriptor::{DescriptorError, DescriptorFile};
 use crate::error::Error;
 use crate::events::{Event, ListenerError, Occurrence};
 use crate::host::HostClient;
 use crate::middleware::RequestSpan;
-use crate::registration::{DescriptorSource, Tunnel};
+use crate::registration::Tunnel;
 use crate::state::State;
 use crate::store::StoreError;
 use crate::{health, lifecycle, pattern, webhook};
@@ -81,7 +82,7 @@ fn listen_remedy(reason: &std::io::Error) -> &'static str {
 #[derive(Debug, Clone)]
 pub struct Addon {
     state: web::Data<State>,
-    source: Arc<DescriptorSource>,
+    source: Arc<DescriptorFile>,
     /// It lives as long as the add-on.
     tunnel: Option<Arc<Tunnel>>,
 }

@@ -22,6 +22,7 @@ impl Addon {
         let config = self.config();
         let address = SocketAddr::new(config.bind, config.port);
         let listener = TcpListener::bind(address).map_err(|reason| StartError::Listen { address, reason })?;
+        let later = routes.clone();
         let server = self.serve(listener, routes)?;
         let base = config.local_base_url.as_str();
         tracing::info!(
@@ -34,6 +35,11 @@ impl Addon {
         tracing::info!("its descriptor at {base}/{}", descriptor::FILE_NAME);
         tracing::info!("its health at {base}/healthz");
         self.open_sandbox().await;
+        if config.environment.is_development() || config.validate_descriptor {
+            // the routes are asked, and perhaps Atlassian is: serving waits for neither
+            let addon = self.clone();
+            actix_web::rt::spawn(async move { addon.log_findings(later).await });
+        }
         actix_web::rt::spawn(stop_at_a_signal(server.handle(), Registrar::new(self.state.clone()), self));
         server.await.map_err(StartError::Server)
     }

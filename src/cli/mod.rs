@@ -1,9 +1,10 @@
 //! The command line of the add-on: a file a command.
 //!
-//! Exit codes: 0 done, 1 it failed or `doctor` found problems, 2 the arguments are wrong. Results go to standard
+//! Exit codes: 0 done, 1 it failed, `doctor` found problems or the descriptor has errors, 2 the arguments are wrong. Results go to standard
 //! output, reasons and questions to standard error. No command prints a secret; `token` prints a token, which is its
 //! purpose.
 
+mod descriptor;
 mod doctor;
 mod known;
 mod migrate;
@@ -40,7 +41,7 @@ Environment:
 
 Exit codes:
   0  done
-  1  it failed, or doctor found problems
+  1  it failed, doctor found problems, or the descriptor has errors
   2  the arguments are wrong, or are not enough";
 
 #[derive(Parser)]
@@ -56,6 +57,8 @@ enum Command {
     Serve,
     /// Bring the store's tables to this version, as Heroku's release phase does
     Migrate,
+    /// Print the descriptor as it is served, or check it
+    Descriptor(descriptor::Arguments),
     /// List the tenants of the store, show one, or remove one
     #[command(subcommand)]
     Tenants(tenants::Command),
@@ -95,8 +98,8 @@ impl Failure {
 /// Runs the command of the process's arguments: `serve` builds the add-on, hands it to `prepare`, and runs it with
 /// `routes`.
 ///
-/// Exit codes: 0 done, 1 it failed (the reason is on standard error) or `doctor` found problems, 2 the arguments are
-/// wrong.
+/// Exit codes: 0 done, 1 it failed (the reason is on standard error), `doctor` found problems or the
+/// descriptor has errors, 2 the arguments are wrong.
 pub async fn main<P, F>(builder: AddonBuilder, prepare: P, routes: F) -> ExitCode
 where
     P: FnOnce(&Addon),
@@ -112,6 +115,7 @@ where
     let outcome = match command {
         Command::Serve => serve::run(builder, prepare, routes).await,
         Command::Migrate => migrate::run(&builder, vars).await,
+        Command::Descriptor(arguments) => descriptor::run(arguments, builder, routes).await,
         Command::Tenants(command) => tenants::run(command, &builder, vars).await,
         Command::Token(arguments) => token::run(&arguments, &builder, &vars).await,
         Command::Doctor(arguments) => doctor::run(&arguments, &builder, vars).await,

@@ -128,7 +128,7 @@ pub(super) fn misnamed_section(name: &str) -> Option<String> {
 }
 
 /// The candidate that `word` was meant to be, if one is near: a third of its letters may be wrong, case is free.
-pub(super) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let lower = word.to_lowercase();
     candidates
         .iter()

@@ -79,6 +79,7 @@ use url::Url;
 pub use base_url::{BaseUrl, BaseUrlError};
 pub(crate) use base_url::{has_usable_host, is_loopback};
 pub use environment::Environment;
+pub(crate) use keys::nearest;
 pub use problems::{ConfigError, Problem};
 pub use settings::{CacheConfig, DevOptions, Limits, Product, UnknownProduct};
 pub use store::StoreConfig;
@@ -153,7 +154,8 @@ pub struct Config {
     pub error_template_object: Map<String, Value>,
     /// `expressErrorHandling`: the add-on's own code renders every error; false.
     pub express_error_handling: bool,
-    /// `validateDescriptor`: check the descriptor against Atlassian's schema at start; false.
+    /// `validateDescriptor`: check the descriptor against Atlassian's schema at start, which needs the Cargo feature
+    /// `schema`; false.
     pub validate_descriptor: bool,
     /// `watch`: register again when the descriptor changes (development); true.
     pub watch: bool,

@@ -50,7 +50,7 @@ pub(super) async fn token(
 ) -> Result<UserToken, TokenError> {
     let client_id = tenant.installation().oauth_client_id.as_deref().filter(|id| !id.is_empty());
     let client_id = client_id.ok_or_else(|| {
-        TokenError::Refused("its installation has no oauthClientId, which the scope ACT_AS_USER brings".into())
+        TokenError::Refused(format!("its installation has no oauthClientId; {}", scope_remedy(state)))
     })?;
     if account_id.is_empty() {
         return Err(TokenError::Refused("there is no user".into()));
@@ -154,7 +154,7 @@ async fn request(
     let (status, body) = answer.unwrap_or_else(|_| Err(away("no answer in time".into())))?;
     tracing::debug!(target: "http", direction = "out", method = "POST", url = %server, status = status.as_u16(), "user token");
     if status != StatusCode::OK {
-        return Err(refusal(status, &body));
+        return Err(refusal(status, &body, scope_remedy(state)));
     }
     let answer: Value = serde_json::from_slice(&body).map_err(|_| away("the answer is no JSON".into()))?;
     let grant = Grant::deserialize(&answer).map_err(|_| away("the answer has no access_token".into()))?;
@@ -162,14 +162,24 @@ async fn request(
     Ok((UserToken { access_token: Arc::new(SecretString::from(grant.access_token)), expires_at }, answer))
 }
 
+/// What helps where a tenant does not let the add-on act as a user. What the tenant has installed may be an older
+/// descriptor than the one that is served.
+fn scope_remedy(state: &State) -> &'static str {
+    if state.descriptor().has_scope("ACT_AS_USER") {
+        "the descriptor has the scope ACT_AS_USER: a site that installed one without it has to install the add-on again"
+    } else {
+        "the descriptor lacks the scope ACT_AS_USER: add it to scopes, and let the sites install the add-on again"
+    }
+}
+
 /// What the server says of a user it does not know, or of an add-on that may not act as one.
-fn refusal(status: StatusCode, body: &[u8]) -> TokenError {
+fn refusal(status: StatusCode, body: &[u8], remedy: &str) -> TokenError {
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
     let text =
         |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default().chars().take(200).collect::<String>();
     if status.is_client_error() {
         TokenError::Refused(format!(
-            "the authorization server answers {status} {} {}; is ACT_AS_USER among the descriptor's scopes, and the user active?",
+            "the authorization server answers {status} {} {}; is the user active? {remedy}",
             text("error"),
             text("error_description")
         ))

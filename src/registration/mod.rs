@@ -4,7 +4,6 @@
 //! it out; production never does it.
 
 pub mod credentials;
-mod source;
 mod tunnel;
 pub mod upm;
 #[cfg(feature = "watch")]
@@ -19,12 +18,11 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::config::Config;
-use crate::descriptor;
+use crate::descriptor::{self, DescriptorFile};
 use crate::events::{Occurrence, names};
 use crate::state::State;
 use crate::store::StoreError;
 use credentials::Site;
-pub use source::DescriptorSource;
 pub use tunnel::Tunnel;
 use upm::Outcome;
 
@@ -191,7 +189,7 @@ impl Registrar {
 
     /// Serves each new version of the descriptor's file, and tells the sites of it; returns only when it cannot watch.
     #[cfg(feature = "watch")]
-    pub async fn follow(&self, source: &DescriptorSource) {
+    pub async fn follow(&self, source: &DescriptorFile) {
         let config = &self.state.config;
         if config.environment.is_development() && config.watch {
             watch::follow(self, source).await;
@@ -201,7 +199,7 @@ impl Registrar {
     /// Without the feature `watch` the descriptor is that of the start.
     #[cfg(not(feature = "watch"))]
     #[allow(clippy::unused_async)]
-    pub async fn follow(&self, _source: &DescriptorSource) {}
+    pub async fn follow(&self, _source: &DescriptorFile) {}
 
     async fn tell(&self, event: &str) {
         let occurrence = Occurrence::new(event, None, json!(null));

@@ -7,31 +7,31 @@ use std::time::Duration;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 
-use super::{DescriptorSource, Registrar};
-use crate::descriptor::{Descriptor, Lifecycle};
+use super::Registrar;
+use crate::descriptor::{Descriptor, DescriptorFile, Finding, Lifecycle};
 
 /// Editors write a file in several steps, some of them by way of another file: what counts is how it is afterwards.
 const QUIET: Duration = Duration::from_millis(150);
 
 /// Serves each new version of the file. A broken one is told of, and the last good one stays.
-pub(super) async fn follow(registrar: &Registrar, source: &DescriptorSource) {
+pub(super) async fn follow(registrar: &Registrar, source: &DescriptorFile) {
     let (sender, mut changes) = mpsc::unbounded_channel();
-    let _watcher = match watch(&source.file, sender) {
+    let _watcher = match watch(&source.path, sender) {
         Ok(watcher) => watcher,
         Err(error) => return tracing::warn!(%error, "the descriptor cannot be watched: a change of it needs a restart"),
     };
     let state = &registrar.state;
     let mounted = state.descriptor();
-    let mut seen = std::fs::read(&source.file).ok();
+    let mut seen = std::fs::read(&source.path).ok();
     // what changed between the start and the first look counts, too
     if seen.is_some() {
         reload(registrar, source, &mounted).await;
     }
     while changes.recv().await.is_some() {
         while let Ok(Some(())) = tokio::time::timeout(QUIET, changes.recv()).await {}
-        let now = tokio::fs::read(&source.file).await.ok();
+        let now = tokio::fs::read(&source.path).await.ok();
         if now.is_none() {
-            tracing::warn!(file = %source.file.display(), "the descriptor is gone: the last one stays");
+            tracing::warn!(file = %source.path.display(), "the descriptor is gone: the last one stays");
         } else if now != seen {
             reload(registrar, source, &mounted).await;
         }
@@ -59,7 +59,7 @@ fn watch(file: &Path, sender: mpsc::UnboundedSender<()>) -> notify::Result<Recom
     Ok(watcher)
 }
 
-async fn reload(registrar: &Registrar, source: &DescriptorSource, mounted: &Arc<Descriptor>) {
+async fn reload(registrar: &Registrar, source: &DescriptorFile, mounted: &Arc<Descriptor>) {
     let state = &registrar.state;
     let descriptor = match source.load(&state.config) {
         Ok(descriptor) => descriptor,
@@ -68,6 +68,7 @@ async fn reload(registrar: &Registrar, source: &DescriptorSource, mounted: &Arc<
     if descriptor.json() == state.descriptor().json() {
         return;
     }
+    descriptor.check(&state.config).iter().for_each(Finding::log);
     if let Some(reason) = needs_restart(mounted, &descriptor) {
         tracing::warn!("the descriptor has changed, and {reason}: restart the add-on");
     }

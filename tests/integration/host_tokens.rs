@@ -193,9 +193,9 @@ async fn no_token_no_request() {
     for (answer, expected) in [
         (
             TokenAnswer::Other(400, refused.clone()),
-            "cannot act as the user: the authorization server answers 400 Bad Request invalid_grant unknown user; is ACT_AS_USER among the descriptor's scopes, and the user active?",
+            "cannot act as the user: the authorization server answers 400 Bad Request invalid_grant unknown user; is the user active? the descriptor has the scope ACT_AS_USER: a site",
         ),
-        (TokenAnswer::Other(401, String::new()), "is ACT_AS_USER among the descriptor's scopes"),
+        (TokenAnswer::Other(401, String::new()), "that installed one without it has to install the add-on again"),
         (TokenAnswer::Other(503, "away".into()), "the authorization server cannot be asked: it answers 503"),
         (TokenAnswer::Other(200, "<html>".into()), "cannot be asked: the answer is no JSON"),
         (TokenAnswer::Other(200, "{}".into()), "cannot be asked: the answer has no access_token"),
@@ -213,15 +213,24 @@ async fn no_token_no_request() {
 
 #[actix_web::test]
 async fn an_installation_without_an_oauth_client_says_what_is_missing() {
-    let host = TestHost::start(|_| {}).await;
-    let tenant = host.tenant();
-    let mut payload = tenant.payload(host.addon().state().descriptor().key(), "installed");
-    payload.as_object_mut().unwrap().remove("oauthClientId");
-    let token = KeyServer::sign(&claims_for(&tenant, host.base_url(), "/installed"));
-    assert_eq!(host.call(Method::POST, "/installed", &token, Some(&payload)).await.status, 204);
-    let error = client(&host, &tenant).await.as_user("mia").get("/x").send().await.unwrap_err();
-    assert!(error.to_string().contains("no oauthClientId, which the scope ACT_AS_USER brings"), "{error}");
-    assert_eq!((host.tokens().requests(), host.calls().len()), (0, 0));
+    for (scopes, expected) in [
+        (json!(["READ", "act_as_user"]), "no oauthClientId; the descriptor has the scope ACT_AS_USER: a site"),
+        (json!(["READ"]), "no oauthClientId; the descriptor lacks the scope ACT_AS_USER: add it to scopes"),
+    ] {
+        let with_scopes = move |mut descriptor: Value, _: &_| {
+            descriptor["scopes"] = scopes.clone();
+            descriptor
+        };
+        let host = TestHost::builder().addon(|addon| addon.descriptor_transformer(with_scopes)).start(|_| {}).await;
+        let tenant = host.tenant();
+        let mut payload = tenant.payload(host.addon().state().descriptor().key(), "installed");
+        payload.as_object_mut().unwrap().remove("oauthClientId");
+        let token = KeyServer::sign(&claims_for(&tenant, host.base_url(), "/installed"));
+        assert_eq!(host.call(Method::POST, "/installed", &token, Some(&payload)).await.status, 204);
+        let error = client(&host, &tenant).await.as_user("mia").get("/x").send().await.unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+        assert_eq!((host.tokens().requests(), host.calls().len()), (0, 0));
+    }
 }
 
 #[actix_web::test]

@@ -8,6 +8,7 @@ mod answers;
 mod auth;
 #[cfg(unix)]
 mod cli;
+mod descriptor;
 #[cfg(target_os = "linux")]
 mod host_attachment;
 mod host_calls;

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Finding;
 use crate::addon::AddonBuilder;
 use crate::config::Config;
-use crate::descriptor::{Descriptor, Lifecycle};
+use crate::descriptor::{Descriptor, Severity};
 use crate::registration::{CREDENTIALS_FILE, credentials};
 
 /// The descriptor, where it can be served.
@@ -22,19 +22,17 @@ pub(super) fn descriptor(builder: &AddonBuilder, config: &Config) -> (Option<Des
     }
 }
 
-/// What is to be said of a descriptor that can be served: here is the place for every check of what it holds.
+/// What is to be said of a descriptor that can be served; hints are for its author alone.
 fn validation(descriptor: &Descriptor, config: &Config) -> Vec<Finding> {
-    let check = "descriptor";
-    let mut findings = Vec::new();
-    if descriptor.base_url().trim_end_matches('/') != config.local_base_url.as_str() {
-        let message =
-            format!("its baseUrl is {}, and the configured one is {}", descriptor.base_url(), config.local_base_url);
-        findings.push(Finding::warning(check, message, "write {{localBaseUrl}} as its baseUrl"));
-    }
-    if descriptor.lifecycle(Lifecycle::Installed).is_none() {
-        let message = "it names no lifecycle.installed: no site can install the add-on";
-        findings.push(Finding::warning(check, message, "add \"lifecycle\": { \"installed\": \"/installed\" }"));
-    }
+    let (check, found) = ("descriptor", descriptor.check(config));
+    let told = found.iter().filter(|found| found.severity != Severity::Hint).map(|found| {
+        let remedy = "correct it; descriptor --validate says all that is odd";
+        match found.severity {
+            Severity::Error => Finding::problem(check, found.to_string(), remedy),
+            _ => Finding::warning(check, found.to_string(), remedy),
+        }
+    });
+    let mut findings: Vec<Finding> = told.collect();
     if findings.is_empty() {
         findings.push(Finding::ok(check, format!("{}, {:?}", descriptor.key(), descriptor.name())));
     }

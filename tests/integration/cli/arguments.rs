@@ -12,12 +12,13 @@ fn the_help_is_there_and_says_what_there_is() {
     Usage: atlassian-connect-actix [COMMAND]
 
     Commands:
-      serve    Serve the add-on (the default)
-      migrate  Bring the store's tables to this version, as Heroku's release phase does
-      tenants  List the tenants of the store, show one, or remove one
-      token    Print a URL of the add-on, signed as a tenant's host signs it (development only)
-      doctor   Check configuration, base URL, store, descriptor, network and clock, and say what helps
-      help     Print this message or the help of the given subcommand(s)
+      serve       Serve the add-on (the default)
+      migrate     Bring the store's tables to this version, as Heroku's release phase does
+      descriptor  Print the descriptor as it is served, or check it
+      tenants     List the tenants of the store, show one, or remove one
+      token       Print a URL of the add-on, signed as a tenant's host signs it (development only)
+      doctor      Check configuration, base URL, store, descriptor, network and clock, and say what helps
+      help        Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help     Print help
@@ -38,7 +39,7 @@ fn the_help_is_there_and_says_what_there_is() {
 
     Exit codes:
       0  done
-      1  it failed, or doctor found problems
+      1  it failed, doctor found problems, or the descriptor has errors
       2  the arguments are wrong, or are not enough
     "#);
 }
@@ -49,6 +50,7 @@ fn each_command_has_its_help() {
     for command in [
         &["serve"][..],
         &["migrate"],
+        &["descriptor"],
         &["tenants"],
         &["tenants", "list"],
         &["tenants", "show"],

@@ -136,10 +136,18 @@ async fn a_broken_descriptor_is_told_with_its_place() {
     assert_eq!(said.code, 1);
     assert_one(&said, "descriptor", "problem", "line 3, column 3");
 
-    place.write("atlassian-connect.json", r#"{ "key": "a", "baseUrl": "https://other.example" }"#);
+    place.write(
+        "atlassian-connect.json",
+        r#"{ "key": "a", "baseUrl": "https://other.example", "authentication": { "type": "jwt" } }"#,
+    );
     let (_place, said) = examined(place).await;
     assert_eq!(said.code, 0, "{said:?}");
-    assert_one(&said, "descriptor", "warning", "its baseUrl is https://other.example");
+    assert_one(
+        &said,
+        "descriptor",
+        "warning",
+        "$.baseUrl is \"https://other.example\", and the configured localBaseUrl is",
+    );
     assert_one(&said, "descriptor", "warning", "names no lifecycle.installed");
 }
 

@@ -1,18 +1,66 @@
 //! `atlassian-connect.json`: read, placeholders filled, transformed by the add-on's code, checked.
+//!
+//! A descriptor that cannot be served at all is a [`DescriptorError`]. What is wrong or odd besides is a [`Finding`]:
+//! [`Descriptor::check`] finds what the text alone shows, [`schema`] what Atlassian's JSON schema says.
 
-use std::path::Path;
+mod check;
+mod finding;
+mod names;
+pub mod schema;
+mod source;
+mod urls;
+
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use actix_web::web::Bytes;
 use serde_json::Value;
 
+pub use check::calls_of_as_user;
+pub use finding::{Finding, Severity};
+pub use source::Position;
+pub use urls::Called;
+
 use crate::config::{Config, Product};
+use source::Source;
 
 /// The name of the file in the working directory, and of the route.
 pub const FILE_NAME: &str = "atlassian-connect.json";
 
 /// Code of the add-on's that changes the filled descriptor before it is served, ACE's `descriptorTransformer`.
 pub type Transformer = Arc<dyn Fn(Value, &Config) -> Value + Send + Sync>;
+
+/// Where a descriptor comes from, so that it can be read again.
+#[derive(Clone)]
+pub struct DescriptorFile {
+    /// The file.
+    pub path: PathBuf,
+    /// What changes it.
+    pub transformer: Option<Transformer>,
+}
+
+impl Default for DescriptorFile {
+    /// [`FILE_NAME`] in the working directory, as it is.
+    fn default() -> Self {
+        Self { path: FILE_NAME.into(), transformer: None }
+    }
+}
+
+impl std::fmt::Debug for DescriptorFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DescriptorFile").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl DescriptorFile {
+    /// Reads the descriptor as it is now.
+    ///
+    /// # Errors
+    /// [`DescriptorError`].
+    pub fn load(&self, config: &Config) -> Result<Descriptor, DescriptorError> {
+        Descriptor::load(&self.path, config, self.transformer.as_ref())
+    }
+}
 
 /// What is wrong with a descriptor. Texts say where.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -39,15 +87,22 @@ pub enum DescriptorError {
         reason: String,
     },
     /// A required member is missing or of the wrong type.
-    #[error("{file}: {path} {reason}")]
+    #[error("{file}{}: {path} {reason}", at(.position.as_ref()))]
+    #[non_exhaustive]
     Invalid {
         /// The path of the file.
         file: String,
+        /// Where the member stands; `None` where it is missing, or code has made it.
+        position: Option<Position>,
         /// `$.key`, `$.modules.webhooks[0].url` …
         path: String,
         /// What is expected there.
         reason: String,
     },
+}
+
+fn at(position: Option<&Position>) -> String {
+    position.map_or_else(String::new, |Position { line, column }| format!(", line {line}, column {column}"))
 }
 
 /// A webhook of the descriptor.
@@ -98,6 +153,7 @@ pub struct Descriptor {
     name: String,
     base_url: String,
     webhooks: Vec<Webhook>,
+    source: Source,
 }
 
 impl Descriptor {
@@ -122,7 +178,7 @@ impl Descriptor {
         config: &Config,
         transformer: Option<&Transformer>,
     ) -> Result<Self, DescriptorError> {
-        let mut value = read(file, text)?;
+        let (mut value, mut source) = Source::read(file, text)?;
         fill(
             &mut value,
             &[
@@ -136,10 +192,13 @@ impl Descriptor {
             members.shift_remove("apiMigrations");
         }
         if let Some(transform) = transformer {
+            let before = value.clone();
             value = transform(value, config);
+            source.changed(&before, &value);
         }
         let invalid = |path: &str, reason: &str| DescriptorError::Invalid {
             file: file.to_owned(),
+            position: source.position(path),
             path: path.to_owned(),
             reason: reason.to_owned(),
         };
@@ -173,8 +232,9 @@ impl Descriptor {
         let (key, base_url) = (key.to_owned(), base_url.to_owned());
         let name = member("name").unwrap_or(&key).to_owned();
         let json = serde_json::to_vec(&value).map_err(|error| invalid("$", &error.to_string()))?;
-        let webhooks = webhooks(&value, &base_url);
-        Ok(Self { value, json: json.into(), key, name, base_url, webhooks })
+        let mut descriptor = Self { value, json: json.into(), key, name, base_url, webhooks: Vec::new(), source };
+        descriptor.webhooks = descriptor.webhooks_of_modules();
+        Ok(descriptor)
     }
 
     /// The whole descriptor.
@@ -218,51 +278,22 @@ impl Descriptor {
     pub fn webhooks(&self) -> &[Webhook] {
         &self.webhooks
     }
-}
 
-/// The webhooks, one or a list. Those without an event, or without a URL below the base URL, are left out with a warning.
-fn webhooks(value: &Value, base_url: &str) -> Vec<Webhook> {
-    let entries = match value.pointer("/modules/webhooks") {
-        Some(Value::Array(entries)) => entries.as_slice(),
-        Some(entry) => std::slice::from_ref(entry),
-        None => &[],
-    };
-    let read = |entry: &Value| {
-        let text = |name: &str| entry.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let url = text("url").map(|url| url.strip_prefix(base_url.trim_end_matches('/')).unwrap_or(url));
-        let webhook = text("event").zip(url.filter(|url| !url.contains("://")));
-        if webhook.is_none() {
-            tracing::warn!(%entry, "a webhook of the descriptor has no event, or no url of the add-on's: it is not served");
-        }
-        webhook.map(|(event, url)| Webhook { event: event.to_owned(), url: url.to_owned() })
-    };
-    entries.iter().filter_map(read).collect()
-}
-
-/// Strict JSON first: only its errors are told. What ACE reads besides (comments, trailing commas) is read with a
-/// warning, so that an add-on which moves from there starts.
-fn read(file: &str, text: &str) -> Result<Value, DescriptorError> {
-    serde_json::from_str(text).or_else(|error| {
-        let malformed = DescriptorError::Malformed {
-            file: file.to_owned(),
-            line: error.line(),
-            // a line that ends too early has no column
-            column: error.column().max(1),
-            reason: without_position(&error),
+    /// One or a list. Those without an event, or without a URL below the base URL, are left out; [`Self::check`] says
+    /// so.
+    fn webhooks_of_modules(&self) -> Vec<Webhook> {
+        let entries = match self.value.pointer("/modules/webhooks") {
+            Some(Value::Array(entries)) => entries.as_slice(),
+            Some(entry) => std::slice::from_ref(entry),
+            None => &[],
         };
-        match json5::from_str(text) {
-            Ok(value) => {
-                tracing::warn!("{malformed}; read as JSON5, as atlassian-connect-express does, and served as JSON");
-                Ok(value)
-            }
-            Err(_) => Err(malformed),
-        }
-    })
-}
-
-fn without_position(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.split(" at line ").next().unwrap_or(&text).to_owned()
+        let read = |entry: &Value| {
+            let text = |name: &str| entry.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+            let url = self.below(text("url")?)?;
+            Some(Webhook { event: text("event")?.to_owned(), url: url.to_owned() })
+        };
+        entries.iter().filter_map(read).collect()
+    }
 }
 
 /// Replaces every occurrence in every string value; names of members are left alone.
@@ -286,12 +317,12 @@ mod tests {
     use super::*;
     use crate::config::Vars;
 
-    fn config(vars: &[(&str, &str)]) -> Config {
+    pub(super) fn config(vars: &[(&str, &str)]) -> Config {
         let vars = vars.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect::<Vars>();
         Config::from_parts(None, &vars).unwrap()
     }
 
-    fn parse(text: &str) -> Result<Descriptor, DescriptorError> {
+    pub(super) fn parse(text: &str) -> Result<Descriptor, DescriptorError> {
         Descriptor::parse("atlassian-connect.json", text, &config(&[("AC_APP_KEY", "com.example.app")]), None)
     }
 
@@ -308,11 +339,11 @@ mod tests {
     fn errors_say_where() {
         let error = |text| parse(text).unwrap_err().to_string();
         insta::assert_snapshot!(error("{\n  \"key\": \"a\"\n  \"name\": 1}"), @"atlassian-connect.json, line 3, column 3: expected `,` or `}`");
-        insta::assert_snapshot!(error("[]"), @r#"atlassian-connect.json: $ must be an object: { "key": …, "baseUrl": … }"#);
+        insta::assert_snapshot!(error("[]"), @r#"atlassian-connect.json, line 1, column 1: $ must be an object: { "key": …, "baseUrl": … }"#);
         insta::assert_snapshot!(error("{}"), @"atlassian-connect.json: $.key must be a non-empty string");
-        insta::assert_snapshot!(error(r#"{"key": "a b", "baseUrl": "x"}"#), @"atlassian-connect.json: $.key may hold letters, digits, '-', '.' and '_' only");
+        insta::assert_snapshot!(error(r#"{"key": "a b", "baseUrl": "x"}"#), @"atlassian-connect.json, line 1, column 2: $.key may hold letters, digits, '-', '.' and '_' only");
         insta::assert_snapshot!(error(r#"{"key": "a"}"#), @"atlassian-connect.json: $.baseUrl must be a non-empty string");
-        insta::assert_snapshot!(error(r#"{"key": "a", "baseUrl": "x", "lifecycle": {"installed": "installed"}}"#), @"atlassian-connect.json: $.lifecycle.installed must be a path that starts with /");
+        insta::assert_snapshot!(error(r#"{"key": "a", "baseUrl": "x", "lifecycle": {"installed": "installed"}}"#), @"atlassian-connect.json, line 1, column 44: $.lifecycle.installed must be a path that starts with /");
         let missing = Descriptor::load(Path::new("nowhere/atlassian-connect.json"), &config(&[]), None).unwrap_err();
         assert!(missing.to_string().starts_with("nowhere/atlassian-connect.json cannot be read: "), "{missing}");
     }
@@ -321,7 +352,7 @@ mod tests {
     fn a_key_that_nobody_knows_is_an_error() {
         let text = r#"{"key": "{{appKey}}", "baseUrl": "x"}"#;
         let error = Descriptor::parse("d.json", text, &config(&[]), None).unwrap_err().to_string();
-        insta::assert_snapshot!(error, @"d.json: $.key is {{appKey}}, and neither appKey in config.json nor AC_APP_KEY says what that is");
+        insta::assert_snapshot!(error, @"d.json, line 1, column 2: $.key is {{appKey}}, and neither appKey in config.json nor AC_APP_KEY says what that is");
     }
 
     #[test]

@@ -1,0 +1,103 @@
+//! What only the running add-on can say of its descriptor, and what Atlassian's schema says of it.
+
+use std::path::Path;
+
+use actix_web::dev::{Service, ServiceResponse};
+use actix_web::http::{Method, StatusCode, Uri};
+use actix_web::test::TestRequest;
+use actix_web::web::ServiceConfig;
+use actix_web::{App, test};
+use tracing::instrument::WithSubscriber as _;
+use tracing::subscriber::NoSubscriber;
+
+use super::Addon;
+use crate::descriptor::{self, Called, Finding, Severity, schema};
+
+/// Where a fork has its code.
+const CODE: &str = "src/app";
+
+impl Addon {
+    /// The URLs of the descriptor that no route answers, as errors. The routes are asked in this process, without a
+    /// token, a body or a connection: what refuses is there, what answers 404 or 405 is not. Handlers that ask for no
+    /// proof do run. Callbacks and webhooks are mounted by the framework and are not asked, but for `installed` where
+    /// `setupInstallRoute` is off. Nothing of it is logged.
+    pub async fn unanswered<F>(&self, routes: F) -> Vec<Finding>
+    where
+        F: FnOnce(&mut ServiceConfig) + 'static,
+    {
+        let descriptor = self.state().descriptor();
+        let is_mounted = |called: &Called| {
+            let is_install = called.path == "$.lifecycle.installed";
+            called.methods.len() == 1 && (self.config().setup_install_route || !is_install)
+        };
+        let asked: Vec<Called> = descriptor.urls().into_iter().filter(|called| !is_mounted(called)).collect();
+        if asked.is_empty() {
+            return Vec::new();
+        }
+        let base = self.config().local_base_url.path();
+        let search = async {
+            let app = test::init_service(App::new().configure(self.configure(routes))).await;
+            let mut missing = Vec::new();
+            for called in asked {
+                let url = format!("{base}{}", called.filled());
+                // what is no URL has no request either
+                let methods = if Uri::try_from(&url).is_ok() { called.methods } else { &[] };
+                let request = |method: &Method| TestRequest::with_uri(&url).method(method.clone()).to_request();
+                if !answers(&app, methods.iter().map(request)).await {
+                    let text = format!("is {:?}, and no route answers it", called.url);
+                    missing.push(descriptor.finding(Severity::Error, called.path, text));
+                }
+            }
+            missing
+        };
+        // these requests are nobody's: the log would show refusals that nobody has met
+        search.with_subscriber(NoSubscriber::default()).await
+    }
+
+    /// A hint where the code below `src/app` calls `as_user` and the descriptor does not ask for the scope. It reads
+    /// the files of the working directory, see [`descriptor::calls_of_as_user`]; where they are missing it says nothing.
+    #[must_use]
+    pub fn missing_scopes(&self) -> Option<Finding> {
+        let descriptor = self.state().descriptor();
+        if descriptor.has_scope("ACT_AS_USER") {
+            return None;
+        }
+        let (file, line) = descriptor::calls_of_as_user(Path::new(CODE)).into_iter().next()?;
+        let path = if descriptor.value().get("scopes").is_some() { "$.scopes" } else { "$" };
+        let text = format!("lacks the scope ACT_AS_USER, and {}, line {line} calls as_user", file.display());
+        Some(descriptor.finding(Severity::Hint, path, text))
+    }
+
+    /// Logs what [`crate::descriptor::Descriptor::check`] cannot see.
+    pub(super) async fn log_findings<F>(&self, routes: F)
+    where
+        F: FnOnce(&mut ServiceConfig) + 'static,
+    {
+        if self.config().environment.is_development() {
+            self.unanswered(routes).await.iter().chain(&self.missing_scopes()).for_each(Finding::log);
+        }
+        let official = schema::official(self.config().product);
+        if let Some(official) = official.filter(|_| self.config().validate_descriptor) {
+            match schema::check(&self.state().descriptor(), &official).await {
+                Ok(findings) => findings.iter().for_each(Finding::log),
+                Err(error) => tracing::warn!("validateDescriptor: {error}"),
+            }
+        }
+    }
+}
+
+async fn answers<S, R, B>(app: &S, requests: impl Iterator<Item = R>) -> bool
+where
+    S: Service<R, Response = ServiceResponse<B>, Error = actix_web::Error>,
+{
+    for request in requests {
+        let status = match app.call(request).await {
+            Ok(response) => response.status(),
+            Err(error) => error.as_response_error().status_code(),
+        };
+        if !matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) {
+            return true;
+        }
+    }
+    false
+}

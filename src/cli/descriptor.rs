@@ -1,0 +1,80 @@
+//! `descriptor`: what is served, and what is wrong with it.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use actix_web::web::ServiceConfig;
+
+use super::Failure;
+use crate::addon::{AddonBuilder, StartError};
+use crate::descriptor::{Finding, Severity, schema};
+use crate::store::MemoryStore;
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// Check it instead of printing it; exits with 1 where there are errors
+    #[arg(long)]
+    validate: bool,
+    /// A JSON schema to check it against [default: Atlassian's for the product]
+    #[arg(long, requires = "validate", value_name = "FILE or URL")]
+    schema: Option<String>,
+    /// Another file than the add-on's own; its URLs are not compared with the routes
+    #[arg(long)]
+    file: Option<PathBuf>,
+}
+
+pub(super) async fn run<F>(arguments: Arguments, mut builder: AddonBuilder, routes: F) -> Result<ExitCode, Failure>
+where
+    F: FnOnce(&mut ServiceConfig) + 'static,
+{
+    let is_own = arguments.file.is_none();
+    if let Some(file) = arguments.file {
+        builder = builder.descriptor_file(file);
+    }
+    let config = builder.load_config()?;
+    let descriptor = builder.load_descriptor(&config).map_err(StartError::from)?;
+    if !arguments.validate {
+        // a reader that has gone away has read enough
+        let _ = writeln!(std::io::stdout(), "{:#}", descriptor.value());
+        return Ok(ExitCode::SUCCESS);
+    }
+
+    let mut findings = descriptor.check(&config);
+    let product = config.product;
+    if is_own {
+        // asked for its routes alone: no store is opened
+        let addon = builder.config(config).store(Arc::new(MemoryStore::default())).build().await?;
+        findings.extend(addon.unanswered(routes).await);
+        findings.extend(addon.missing_scopes());
+    }
+    let is_asked = arguments.schema.is_some();
+    let mut failed = false;
+    if let Some(place) = arguments.schema.or_else(|| schema::official(product)) {
+        match schema::check(&descriptor, &place).await {
+            Ok(refusals) => findings.extend(refusals),
+            Err(error) => {
+                failed = is_asked;
+                let severity = if is_asked { Severity::Error } else { Severity::Warning };
+                let _ = writeln!(std::io::stderr(), "{severity}: not checked against a schema: {error}");
+            }
+        }
+    }
+    let mut out = std::io::stdout().lock();
+    for finding in &findings {
+        let _ = writeln!(out, "{}: {finding}", finding.severity);
+    }
+    let _ = writeln!(out, "{}", summary(&findings));
+    failed |= findings.iter().any(|finding| finding.severity == Severity::Error);
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// `2 errors, 1 warning, 0 hints`.
+fn summary(findings: &[Finding]) -> String {
+    let count = |severity: Severity| {
+        let count = findings.iter().filter(|finding| finding.severity == severity).count();
+        format!("{count} {severity}{}", if count == 1 { "" } else { "s" })
+    };
+    [Severity::Error, Severity::Warning, Severity::Hint].map(count).join(", ")
+}

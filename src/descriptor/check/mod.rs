@@ -1,0 +1,87 @@
+//! Our own checks of a descriptor: they ask nobody, and run at every start.
+
+mod code;
+mod modules;
+mod root;
+
+pub use code::calls_of_as_user;
+
+use super::source::member;
+use super::{Descriptor, Finding, Severity};
+use crate::config::{Config, nearest};
+
+impl Descriptor {
+    /// What is wrong or odd, in the order of the file; what code has made comes last.
+    ///
+    /// That no route answers a URL is not seen here: the routes are code. [`crate::Addon::unanswered`] asks them.
+    #[must_use]
+    pub fn check(&self, config: &Config) -> Vec<Finding> {
+        let mut checker = Checker { descriptor: self, config, findings: Vec::new() };
+        checker.text();
+        checker.root();
+        checker.modules();
+        let mut findings = checker.findings;
+        findings.sort_by_key(|finding| finding.position.map_or((1, None), |position| (0, Some(position))));
+        findings
+    }
+
+    /// Whether the descriptor asks for a scope, in any case: `ACT_AS_USER`.
+    #[must_use]
+    pub fn has_scope(&self, scope: &str) -> bool {
+        let scopes = self.value.get("scopes").and_then(serde_json::Value::as_array);
+        scopes.into_iter().flatten().filter_map(serde_json::Value::as_str).any(|one| one.eq_ignore_ascii_case(scope))
+    }
+}
+
+/// A run of the checks.
+struct Checker<'a> {
+    descriptor: &'a Descriptor,
+    config: &'a Config,
+    findings: Vec<Finding>,
+}
+
+impl Checker<'_> {
+    fn error(&mut self, path: impl Into<String>, text: impl Into<String>) {
+        self.findings.push(self.descriptor.finding(Severity::Error, path, text));
+    }
+
+    fn warn(&mut self, path: impl Into<String>, text: impl Into<String>) {
+        self.findings.push(self.descriptor.finding(Severity::Warning, path, text));
+    }
+
+    fn hint(&mut self, path: impl Into<String>, text: impl Into<String>) {
+        self.findings.push(self.descriptor.finding(Severity::Hint, path, text));
+    }
+
+    /// What the value does not show.
+    fn text(&mut self) {
+        let source = &self.descriptor.source;
+        for path in &source.twice {
+            self.warn(path, "stands twice in its object: the last one counts");
+        }
+        if let Some(super::DescriptorError::Malformed { line, column, reason, .. }) = &source.lenient {
+            let text = format!(
+                "is no strict JSON ({reason}): read as JSON5, as atlassian-connect-express does, and served as JSON"
+            );
+            let mut finding = self.descriptor.finding(Severity::Warning, "$", text);
+            finding.position = Some(super::Position { line: *line, column: *column });
+            self.findings.push(finding);
+        }
+    }
+
+    /// A warning for each member of the object at `path` that is not among `known`.
+    fn unknown(&mut self, path: &str, object: &serde_json::Value, known: &[&str]) {
+        for name in object.as_object().into_iter().flat_map(serde_json::Map::keys) {
+            if !known.contains(&name.as_str()) {
+                let meant = match nearest(name, known) {
+                    Some(near) => format!("did you mean {near}?"),
+                    None => format!("{path} has {}", known.join(", ")),
+                };
+                self.warn(member(path, name), format!("is not known; {meant}"));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

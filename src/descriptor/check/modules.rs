@@ -1,0 +1,110 @@
+//! The modules: their kinds, and what each of them must have.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::Checker;
+use crate::config::{Product, nearest};
+use crate::descriptor::names::{self, Kind};
+use crate::descriptor::source::{item, member};
+
+impl Checker<'_> {
+    pub(super) fn modules(&mut self) {
+        let modules = match self.descriptor.value().get("modules") {
+            None => return,
+            Some(Value::Object(modules)) => modules,
+            Some(_) => return self.error("$.modules", "must be an object"),
+        };
+        let mut keys = BTreeMap::new();
+        for (name, value) in modules {
+            let path = member("$.modules", name);
+            let kind = names::kind(name);
+            if self.config.product != Product::Bitbucket {
+                self.kind(&path, name, kind);
+            }
+            // one module may stand without its list
+            let many = value.as_array().map(Vec::as_slice);
+            for (index, module) in many.unwrap_or(std::slice::from_ref(value)).iter().enumerate() {
+                let path = if many.is_some() { item(&path, index) } else { path.clone() };
+                match module.as_object() {
+                    Some(module) => self.module(&path, kind, module, &mut keys),
+                    None if kind.is_some() => self.error(path, "must be an object"),
+                    None => {}
+                }
+            }
+        }
+    }
+
+    fn kind(&mut self, path: &str, name: &str, kind: Option<&Kind>) {
+        let product = self.config.product;
+        match kind {
+            Some(kind) if kind.product.includes(product) => {}
+            Some(_) => {
+                let text = format!("is no kind of module of {}, which is the configured product", product.as_str());
+                self.warn(path, text);
+            }
+            None => {
+                let known: Vec<&str> =
+                    names::KINDS.iter().filter(|kind| kind.product.includes(product)).map(|kind| kind.name).collect();
+                let meant = nearest(name, &known)
+                    .map_or("it may be a newer one".to_owned(), |near| format!("did you mean {near}?"));
+                self.hint(path, format!("is no kind of module that is known here; {meant}"));
+            }
+        }
+    }
+
+    fn module(
+        &mut self,
+        path: &str,
+        kind: Option<&Kind>,
+        module: &Map<String, Value>,
+        keys: &mut BTreeMap<String, String>,
+    ) {
+        for needed in kind.map_or(&[][..], |kind| kind.needs.members()) {
+            match module.get(*needed) {
+                None | Some(Value::Null) => self.error(path, format!("has no {needed}")),
+                Some(name) if *needed == "name" => {
+                    if name.get("value").and_then(Value::as_str).is_none_or(str::is_empty) {
+                        self.error(member(path, "name"), "must be an object with a text: { \"value\": … }");
+                    }
+                }
+                Some(text) if text.as_str().is_none_or(str::is_empty) => {
+                    self.error(member(path, needed), "must be a text that is not empty");
+                }
+                Some(_) => {}
+            }
+        }
+        if let Some(key) = module.get("key").and_then(Value::as_str).filter(|key| !key.is_empty()) {
+            self.key(&member(path, "key"), key, keys);
+        }
+        if kind.is_some_and(|kind| kind.name == "webItems") && !module.contains_key("url") {
+            self.warn(path, "has no url: it leads nowhere");
+        }
+        if let (Some(_), Some(url)) = (kind, module.get("url").and_then(Value::as_str)) {
+            self.url(&member(path, "url"), url, kind);
+        }
+    }
+
+    fn key(&mut self, path: &str, key: &str, keys: &mut BTreeMap<String, String>) {
+        if !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
+            self.error(path, format!("is {key:?}: letters, digits and '-' may stand there"));
+        } else if key.contains('_') {
+            self.warn(path, format!("is {key:?}: Atlassian's schema knows letters, digits and '-' alone"));
+        }
+        if let Some(first) = keys.insert(key.to_owned(), path.to_owned()) {
+            self.error(path, format!("is {key:?}, as {first} is: a key may stand once in the whole descriptor"));
+        }
+    }
+
+    fn url(&mut self, path: &str, url: &str, kind: Option<&Kind>) {
+        let own = self.descriptor.below(url);
+        if kind.is_some_and(|kind| kind.name == "webhooks") {
+            if own.is_none() {
+                self.warn(path, "is no URL of the add-on's: the webhook is not served");
+            }
+        } else if let Some(url) = own.filter(|url| !url.starts_with('/') && !url.is_empty()) {
+            self.warn(path, format!("is {url:?}: a URL of the add-on's begins with /"));
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The URLs of the add-on's that a descriptor names, and so what a host will ask for.
+
+use actix_web::http::Method;
+use serde_json::Value;
+
+use super::source::{item, member};
+use super::{Descriptor, Lifecycle};
+
+/// A URL below the base URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Called {
+    /// Where the descriptor names it: `$.modules.webPanels[0].url`.
+    pub path: String,
+    /// As it stands there, without the base URL: `/panel?issue={issue.key}`.
+    pub url: String,
+    /// POST alone for callbacks and webhooks; pages are asked for with GET, some with POST.
+    pub methods: &'static [Method],
+}
+
+const CALLBACK: &[Method] = &[Method::POST];
+const PAGE: &[Method] = &[Method::GET, Method::POST];
+
+impl Called {
+    /// The path as a host asks for it: without the query, each `{issue.key}` and `${issue.key}` filled with `1`.
+    #[must_use]
+    pub fn filled(&self) -> String {
+        let path = self.url.split(['?', '#']).next().unwrap_or(&self.url);
+        let mut filled = String::from(if path.starts_with('/') { "" } else { "/" });
+        let mut depth = 0_usize;
+        for character in path.replace("${", "{").chars() {
+            match character {
+                '{' => depth += 1,
+                '}' if depth > 0 => {
+                    depth -= 1;
+                    if depth == 0 {
+                        filled.push('1');
+                    }
+                }
+                other if depth == 0 => filled.push(other),
+                _ => {}
+            }
+        }
+        filled
+    }
+}
+
+impl Descriptor {
+    /// Every URL below the base URL: of the lifecycle, of webhooks, and each member called `url` of other modules,
+    /// however deep.
+    #[must_use]
+    pub fn urls(&self) -> Vec<Called> {
+        let lifecycle = Lifecycle::ALL.into_iter().filter_map(|callback| {
+            let url = self.lifecycle(callback)?.to_owned();
+            Some(Called { path: member("$.lifecycle", callback.name()), url, methods: CALLBACK })
+        });
+        let mut urls: Vec<Called> = lifecycle.collect();
+        for (kind, modules) in self.value.get("modules").and_then(Value::as_object).into_iter().flatten() {
+            let methods = if kind == "webhooks" { CALLBACK } else { PAGE };
+            self.collect(&member("$.modules", kind), modules, methods, &mut urls);
+        }
+        urls
+    }
+
+    fn collect(&self, path: &str, value: &Value, methods: &'static [Method], found: &mut Vec<Called>) {
+        match value {
+            Value::Array(items) => {
+                for (index, value) in items.iter().enumerate() {
+                    self.collect(&item(path, index), value, methods, found);
+                }
+            }
+            // a webhook without an event is not served
+            Value::Object(members)
+                if methods == CALLBACK && members.get("event").and_then(Value::as_str).is_none_or(str::is_empty) => {}
+            Value::Object(members) => {
+                for (name, value) in members {
+                    let path = member(path, name);
+                    match value.as_str() {
+                        Some(url) if name == "url" => {
+                            // a webhook without the slash is served as if it had one
+                            let own = self.below(url).filter(|url| methods == CALLBACK || url.starts_with('/'));
+                            found.extend(own.map(|url| Called { path, url: url.to_owned(), methods }));
+                        }
+                        Some(_) => {}
+                        None => self.collect(&path, value, methods, found),
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A URL without the base URL; `None` when it is another's.
+    pub(super) fn below<'a>(&self, url: &'a str) -> Option<&'a str> {
+        let rest = url.strip_prefix(self.base_url.trim_end_matches('/'));
+        let url = rest.filter(|rest| rest.starts_with(['/', '?'])).unwrap_or(url);
+        let path = url.split(['?', '#']).next().unwrap_or(url);
+        (!path.contains("://") && !path.starts_with("//")).then_some(url)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::descriptor::tests::parse;
+
+    #[test]
+    fn every_url_of_the_add_ons_own_with_its_place() {
+        let descriptor = parse(
+            r#"{"key": "a", "baseUrl": "https://x.example/y/", "lifecycle": {"installed": "/in"}, "modules": {
+                "webhooks": [{"event": "e", "url": "/hook?issue=${issue.key}"}],
+                "generalPages": [{"url": "https://x.example/y/page"}, {"url": "https://other.example/"}, {"url": "//x"}],
+                "jiraIssueGlances": [{"target": {"type": "web_panel", "url": "/of/{issue.key}/{a.{b}}/x"}}]}}"#,
+        );
+        let urls: Vec<String> = descriptor
+            .unwrap()
+            .urls()
+            .iter()
+            .map(|called| format!("{} {} at {}", called.methods[0], called.filled(), called.path))
+            .collect();
+        insta::assert_snapshot!(urls.join("\n"), @"
+        POST /in at $.lifecycle.installed
+        POST /hook at $.modules.webhooks[0].url
+        GET /page at $.modules.generalPages[0].url
+        GET /of/1/1/x at $.modules.jiraIssueGlances[0].target.url
+        ");
+    }
+}
