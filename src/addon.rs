@@ -20,7 +20,7 @@ use crate::host::HostClient;
 use crate::middleware::RequestSpan;
 use crate::registration::Registrar;
 use crate::state::{ErrorHandler, ErrorPage, ErrorRenderer, ErrorRendering, State};
-use crate::store::{self, Store, StoreError, Tenants};
+use crate::store::{self, SealedStore, Store, StoreError, Tenants};
 use crate::{health, lifecycle, pattern, webhook};
 
 /// How long requests that are under way may take at a stop. Heroku kills after 30 seconds.
@@ -139,7 +139,7 @@ impl AddonBuilder {
         self
     }
 
-    /// A store of the add-on's own in place of the configured one.
+    /// A store of the add-on's own in place of the configured one. `storeEncryptionKeys` seal its values as well.
     #[must_use]
     pub fn store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
@@ -186,13 +186,9 @@ impl AddonBuilder {
         if descriptor.lifecycle(Lifecycle::Installed).is_none() {
             tracing::warn!("the descriptor names no lifecycle.installed: no site can install the add-on");
         }
-        if !config.store_encryption_keys.is_empty() {
-            let reason = "AC_STORE_ENCRYPTION_KEYS is set, and this version does not encrypt: unset it";
-            return Err(StoreError::Configuration(reason.into()).into());
-        }
         let errors = error_rendering(&config, self.renderers, self.handler)?;
         let store = match self.store {
-            Some(store) => store,
+            Some(store) => SealedStore::tried(store, &config.store.encryption_keys).await?,
             None => store::open(&config.store).await?,
         };
         let tenants = Tenants::new(store, &config.cache, config.frame_ancestors.clone());

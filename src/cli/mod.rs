@@ -8,6 +8,8 @@ mod doctor;
 mod known;
 mod migrate;
 mod output;
+mod purge;
+mod sealing;
 mod serve;
 mod tenants;
 mod token;
@@ -22,7 +24,7 @@ use secrecy::ExposeSecret as _;
 use crate::addon::{Addon, AddonBuilder, StartError};
 use crate::config::{ConfigError, Environment, StoreConfig, Vars};
 use crate::log;
-use crate::store::{self, Store, StoreError};
+use crate::store::{self, SealedStore, StoreError};
 
 const AFTER_HELP: &str = "\
 Examples (where it is deployed, the binary stands in place of `cargo run --`):
@@ -56,7 +58,7 @@ enum Command {
     Serve,
     /// Bring the store's tables to this version, as Heroku's release phase does
     Migrate,
-    /// List the tenants of the store, show one, or remove one
+    /// List the tenants of the store, show or remove one, purge those that are gone, encrypt the store
     #[command(subcommand)]
     Tenants(tenants::Command),
     /// Print a URL of the add-on, signed as a tenant's host signs it (development only)
@@ -130,9 +132,14 @@ fn for_the_store(vars: Vars) -> Vars {
 }
 
 /// The store of the add-on as it is, and how to call it. Nothing is made or migrated.
-async fn existing_store(builder: &AddonBuilder, config: &StoreConfig) -> Result<(Arc<dyn Store>, String), StoreError> {
+async fn existing_store(
+    builder: &AddonBuilder,
+    config: &StoreConfig,
+) -> Result<(Arc<SealedStore>, String), StoreError> {
     match builder.own_store() {
-        Some(store) => Ok((store, "the add-on's own store".to_owned())),
+        Some(store) => {
+            Ok((Arc::new(SealedStore::new(store, &config.encryption_keys)), "the add-on's own store".to_owned()))
+        }
         None => Ok((store::open_existing(config).await?, shown(config))),
     }
 }

@@ -30,6 +30,7 @@ mod no_auth;
 mod pages;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod sealed;
 mod support;
 mod tenants;
 mod webhooks;
