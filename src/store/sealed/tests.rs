@@ -250,6 +250,33 @@ async fn a_store_is_converted_there_and_back() {
 }
 
 #[actix_web::test]
+async fn a_conversion_goes_on_where_another_was_stopped() {
+    let sandbox = Sandbox::sqlite_file();
+    let clear = sandbox.open().await;
+    for n in 0..300 {
+        clear.forge_set(&format!("id {n}"), "key", &json!(n)).await.unwrap();
+    }
+    let sandbox = sandbox.sealed();
+    let node = open_existing(&sandbox.config).await.unwrap();
+    // dropped in the middle, as by the end of a process: soon after one of the first was sealed
+    let begun = async { while clear.forge_get("id 100", "key").await.is_ok() {} };
+    let stopped = futures_util::future::select(Box::pin(begun), Box::pin(node.convert(Form::Sealed))).await;
+    drop(stopped);
+    let before = node.census(u64::MAX).await.unwrap().sealed;
+    assert!((1..300).contains(&before), "{before}");
+    // and two at once do no more than one
+    let (one, other) = tokio::join!(node.convert(Form::Sealed), node.convert(Form::Sealed));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    // the write that was under way may have been done after the census looked there
+    let done = one.converted + other.converted + before;
+    assert!((299..=300).contains(&done), "{done}");
+    assert_eq!((one.left.sealed, one.left.values(), one.is_settled, other.is_settled), (300, 300, true, true));
+    for n in 0..300 {
+        assert_eq!(node.forge_get(&format!("id {n}"), "key").await.unwrap(), Some(json!(n)));
+    }
+}
+
+#[actix_web::test]
 async fn what_does_not_open_is_counted_and_left() {
     let memory = Memory::new();
     filled(&memory).await;
