@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::events::Events;
 use crate::registration::Tunnel;
 use crate::state::{ErrorHandler, ErrorPage, ErrorRenderer, ErrorRendering, State};
-use crate::store::{self, Changes, Store, StoreError, Tenants};
+use crate::store::{self, Changes, SealedStore, Store, Tenants};
 
 /// ACE's default of `errorTemplateName`.
 const DEFAULT_RENDERER: &str = "unauthorized";
@@ -95,7 +95,7 @@ impl AddonBuilder {
         self
     }
 
-    /// A store of the add-on's own in place of the configured one.
+    /// A store of the add-on's own in place of the configured one. `storeEncryptionKeys` seal its values as well.
     #[must_use]
     pub fn store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
@@ -139,13 +139,9 @@ impl AddonBuilder {
         }
         let descriptor = self.descriptor.load(&config)?;
         descriptor.check(&config).iter().for_each(Finding::log);
-        if !config.store_encryption_keys.is_empty() {
-            let reason = "AC_STORE_ENCRYPTION_KEYS is set, and this version does not encrypt: unset it";
-            return Err(StoreError::Configuration(reason.into()).into());
-        }
         let errors = error_rendering(&config, self.renderers, self.handler)?;
         let store = match self.store {
-            Some(store) => store,
+            Some(store) => SealedStore::tried(store, &config.store.encryption_keys).await?,
             None => store::open(&config.store).await?,
         };
         let tenants = Tenants::new(store, &config.cache, config.frame_ancestors.clone());

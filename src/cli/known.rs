@@ -6,7 +6,9 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use super::output::plain;
-use crate::store::{CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, Store, StoreError, redact};
+use crate::store::{
+    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Store, StoreError, redact,
+};
 
 /// Tenants that are read in one go.
 const PAGE: usize = 200;
@@ -43,6 +45,24 @@ impl State {
 }
 
 impl Known {
+    /// With its installation.
+    pub async fn opened(mut self, store: &dyn Store) -> Result<Self, StoreError> {
+        self.installation = match store.installations(&self.client_key).await?.into_iter().next() {
+            None => store.get(&self.client_key, CLIENT_INFO_UNINSTALLED).await?,
+            installation => installation,
+        };
+        Ok(self)
+    }
+
+    /// The same; without one where it is there and cannot be read.
+    pub async fn opened_if_possible(self, store: &dyn Store) -> Result<Self, StoreError> {
+        let unread = Self { client_key: self.client_key.clone(), keys: self.keys.clone(), installation: None };
+        match self.opened(store).await {
+            Err(StoreError::Sealed(_) | StoreError::Refused(_)) => Ok(unread),
+            outcome => outcome,
+        }
+    }
+
     fn rows(&self, key: &str) -> usize {
         self.keys.iter().filter(|known| *known == key).count()
     }
@@ -67,7 +87,8 @@ impl Known {
 
     /// The keys of the tenant's values beside its installation, in order.
     pub fn further_keys(&self) -> Vec<&str> {
-        let of_installation = [CLIENT_INFO, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_SUPERSEDED];
+        let of_installation =
+            [CLIENT_INFO, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, CLIENT_INFO_SUPERSEDED];
         let mut keys: Vec<_> =
             self.keys.iter().map(String::as_str).filter(|key| !of_installation.contains(key)).collect();
         keys.dedup();
@@ -156,17 +177,11 @@ async fn installed(store: &dyn Store) -> Result<BTreeMap<String, Value>, StoreEr
     }
 }
 
-/// One tenant; `None`: the store knows nothing of it.
+/// One tenant, whose installation is not read yet; `None`: the store knows nothing of it.
 pub(super) async fn one(store: &dyn Store, client_key: &str) -> Result<Option<Known>, StoreError> {
     let page = store.stored_keys(Some(client_key), 1).await?;
-    let Some((client_key, keys)) = page.tenants.into_iter().find(|(known, _)| known == client_key) else {
-        return Ok(None);
-    };
-    let installation = match store.installations(&client_key).await?.into_iter().next() {
-        None => store.get(&client_key, CLIENT_INFO_UNINSTALLED).await?,
-        installation => installation,
-    };
-    Ok(Some(Known { client_key, keys, installation }))
+    let found = page.tenants.into_iter().find(|(known, _)| known == client_key);
+    Ok(found.map(|(client_key, keys)| Known { client_key, keys, installation: None }))
 }
 
 #[cfg(test)]

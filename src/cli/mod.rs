@@ -9,6 +9,8 @@ mod doctor;
 mod known;
 mod migrate;
 mod output;
+mod purge;
+mod sealing;
 mod serve;
 mod tenants;
 mod token;
@@ -23,7 +25,7 @@ use secrecy::ExposeSecret as _;
 use crate::addon::{Addon, AddonBuilder, StartError};
 use crate::config::{ConfigError, Environment, StoreConfig, Vars};
 use crate::log;
-use crate::store::{self, Store, StoreError};
+use crate::store::{self, SealedStore, StoreError};
 
 const AFTER_HELP: &str = "\
 Examples (where it is deployed, the binary stands in place of `cargo run --`):
@@ -59,7 +61,7 @@ enum Command {
     Migrate,
     /// Print the descriptor as it is served, or check it
     Descriptor(descriptor::Arguments),
-    /// List the tenants of the store, show one, or remove one
+    /// List the tenants of the store, show or remove one, purge those that are gone, encrypt the store
     #[command(subcommand)]
     Tenants(tenants::Command),
     /// Print a URL of the add-on, signed as a tenant's host signs it (development only)
@@ -134,9 +136,14 @@ fn for_the_store(vars: Vars) -> Vars {
 }
 
 /// The store of the add-on as it is, and how to call it. Nothing is made or migrated.
-async fn existing_store(builder: &AddonBuilder, config: &StoreConfig) -> Result<(Arc<dyn Store>, String), StoreError> {
+async fn existing_store(
+    builder: &AddonBuilder,
+    config: &StoreConfig,
+) -> Result<(Arc<SealedStore>, String), StoreError> {
     match builder.own_store() {
-        Some(store) => Ok((store, "the add-on's own store".to_owned())),
+        Some(store) => {
+            Ok((Arc::new(SealedStore::new(store, &config.encryption_keys)), "the add-on's own store".to_owned()))
+        }
         None => Ok((store::open_existing(config).await?, shown(config))),
     }
 }

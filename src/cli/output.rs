@@ -1,8 +1,10 @@
 //! Text for the terminal.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use serde_json::Value;
+
+use super::Failure;
 
 /// Writes a result to standard output. A reader that has gone away has read enough.
 pub(super) fn print(text: &str) {
@@ -17,6 +19,19 @@ pub(super) fn print_json(value: &Value) {
 /// Writes a reason to standard error.
 pub(super) fn complain(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Says what is about to happen, and asks at the terminal.
+pub(super) fn confirmed(what: &str, question: &str) -> Result<bool, Failure> {
+    let stdin = std::io::stdin();
+    complain(what);
+    if !stdin.is_terminal() {
+        return Err(Failure::Usage("nobody can be asked here: add --yes to remove it".to_owned()));
+    }
+    let _ = write!(std::io::stderr(), "{question} [y/N] ");
+    let mut answer = String::new();
+    let _ = stdin.lock().read_line(&mut answer);
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
 /// `text` on one line of a terminal: what would steer the terminal or reorder its text is shown by its number. Hosts

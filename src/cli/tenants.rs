@@ -1,6 +1,5 @@
 //! `tenants`: who has the add-on, as the store knows it.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -8,11 +7,11 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::known::{self, Known, State};
-use super::output::{columns, complain, plain, print, print_json, some_of};
-use super::{Failure, existing_store, for_the_store};
+use super::output::{columns, confirmed, plain, print, print_json, some_of};
+use super::{Failure, existing_store, for_the_store, purge, sealing};
 use crate::addon::AddonBuilder;
 use crate::config::Vars;
-use crate::store::{Store, redact};
+use crate::store::{Form, Store, redact};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -40,6 +39,18 @@ pub(super) enum Command {
         #[arg(short, long)]
         yes: bool,
     },
+    /// Remove the tenants that uninstalled the add-on long ago, with everything stored for them, for good
+    Purge(purge::Arguments),
+    /// Seal every value of the store with the first of the encryption keys
+    ///
+    /// The add-on may serve meanwhile, if each of its nodes has been started with these keys. It may be stopped at any
+    /// time, and run again.
+    Encrypt,
+    /// Write every value of the store in clear, as ACE does
+    ///
+    /// Stop the add-on for that: a node that has keys goes on sealing, and one that has none cannot read what is
+    /// sealed.
+    Decrypt,
 }
 
 pub(super) async fn run(command: Command, builder: &AddonBuilder, vars: Vars) -> Result<ExitCode, Failure> {
@@ -56,12 +67,13 @@ pub(super) async fn run(command: Command, builder: &AddonBuilder, vars: Vars) ->
             }
         }
         Command::Show { client_key, json } => {
-            let tenant = find(store, &place, &client_key).await?;
+            let tenant = find(store, &place, &client_key).await?.opened(store).await?;
             if json { print_json(&shown_as_json(&tenant)) } else { print(&shown(&tenant)) }
         }
         Command::Remove { client_key, yes } => {
-            let tenant = find(store, &place, &client_key).await?;
-            if !yes && !confirmed(&what_goes(&tenant, &place))? {
+            // with a key lost for good, this is the way to a new install
+            let tenant = find(store, &place, &client_key).await?.opened_if_possible(store).await?;
+            if !yes && !confirmed(&what_goes(&tenant, &place), "Remove it?")? {
                 return Err(Failure::Told("nothing was removed".to_owned()));
             }
             if !store.remove(&tenant.client_key).await? {
@@ -69,6 +81,9 @@ pub(super) async fn run(command: Command, builder: &AddonBuilder, vars: Vars) ->
             }
             print(&format!("removed {} from {place}", known::named(&tenant)));
         }
+        Command::Purge(arguments) => return purge::run(&arguments, store, &place).await,
+        Command::Encrypt => return sealing::run(store, &place, Form::Sealed).await,
+        Command::Decrypt => return sealing::run(store, &place, Form::Clear).await,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -145,19 +160,6 @@ fn what_goes(tenant: &Known, place: &str) -> String {
         "This removes {name} from {place}: its installation ({tenant}){and_values}. Nothing brings the secret back: \
          until the site installs the add-on again, its requests are refused."
     )
-}
-
-/// Asks at the terminal.
-fn confirmed(what: &str) -> Result<bool, Failure> {
-    let stdin = std::io::stdin();
-    complain(what);
-    if !stdin.is_terminal() {
-        return Err(Failure::Usage("nobody can be asked here: add --yes to remove it".to_owned()));
-    }
-    let _ = write!(std::io::stderr(), "Remove it? [y/N] ");
-    let mut answer = String::new();
-    let _ = stdin.lock().read_line(&mut answer);
-    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
 #[cfg(test)]

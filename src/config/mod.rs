@@ -48,13 +48,14 @@
 //! | `authorizationServerUrl` | `AC_AUTHORIZATION_SERVER_URL` | by the host's domain |
 //! | `forgeJwksUrl` | `AC_FORGE_JWKS_URL` | Forge's production keys |
 //! | `sandbox.port` | `AC_SANDBOX_PORT` | `port` + 1 |
-//! | `storeEncryptionKeys` | `AC_STORE_ENCRYPTION_KEYS` | none |
+//! | `storeEncryptionKeys` | `AC_STORE_ENCRYPTION_KEYS` | none: values stand in the store as they are |
 //! | `app` | | the add-on's own keys |
 //! | | `AC_OPTS` | none of `no-reg`, `force-reg`, `force-dereg`, `no-auth` |
 //!
 //! Where the table says a list, one text with commas is as good.
 
 mod base_url;
+mod encryption;
 mod environment;
 mod keys;
 mod layers;
@@ -78,6 +79,7 @@ use url::Url;
 
 pub use base_url::{BaseUrl, BaseUrlError};
 pub(crate) use base_url::{has_usable_host, is_loopback};
+pub use encryption::{BadEncryptionKey, EncryptionKey};
 pub use environment::Environment;
 pub(crate) use keys::nearest;
 pub use problems::{ConfigError, Problem};
@@ -121,7 +123,7 @@ pub struct Config {
     pub local_base_url: BaseUrl,
     /// `product`, `AC_PRODUCT`; Jira.
     pub product: Product,
-    /// `store`, `DB_URL`, `DATABASE_URL`, `AC_AUTO_MIGRATE`.
+    /// `store`, `DB_URL`, `DATABASE_URL`, `AC_AUTO_MIGRATE`, `storeEncryptionKeys`, `AC_STORE_ENCRYPTION_KEYS`.
     pub store: StoreConfig,
     /// `whitelist`, `AC_HOST_WHITELIST`: which hosts may install; any in development, the product's own otherwise.
     pub whitelist: Whitelist,
@@ -173,8 +175,6 @@ pub struct Config {
     pub forge_jwks_url: Option<Url>,
     /// `sandbox.port`, `AC_SANDBOX_PORT`: where the sandbox listens; one above [`Config::port`].
     pub sandbox_port: Option<u16>,
-    /// `storeEncryptionKeys`, `AC_STORE_ENCRYPTION_KEYS`: what seals secrets in the store; none.
-    pub store_encryption_keys: Vec<SecretString>,
     /// `AC_OPTS`.
     pub options: DevOptions,
     app: AppSection,

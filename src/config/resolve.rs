@@ -60,7 +60,6 @@ pub(super) fn config(text: Option<&str>, vars: &Vars) -> Result<Config, ConfigEr
         authorization_server_url: reader.parsed("authorizationServerUrl", urls::service),
         forge_jwks_url: reader.parsed("forgeJwksUrl", urls::service),
         sandbox_port: self::port(reader, "sandbox.port"),
-        store_encryption_keys: secrets(reader.list("storeEncryptionKeys", |key| Ok(key.to_owned()))),
         options,
         app: app(reader),
         local_base_url: match local_base_url {

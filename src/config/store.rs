@@ -4,9 +4,9 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::Environment;
 use super::problems::{Fault, redact};
 use super::read::Reader;
+use super::{BadEncryptionKey, EncryptionKey, Environment};
 
 /// The settings of the store, already resolved from `store`, `DB_URL` and `DATABASE_URL`.
 #[derive(Clone)]
@@ -27,6 +27,9 @@ pub struct StoreConfig {
     pub auto_migrate: bool,
     /// Production's rules: TLS by default for a PostgreSQL server elsewhere.
     pub production: bool,
+    /// `storeEncryptionKeys`, `AC_STORE_ENCRYPTION_KEYS`: the first seals what is written, all open what is read; none:
+    /// what is written stands there as it is.
+    pub encryption_keys: Vec<EncryptionKey>,
 }
 
 /// Two processes and a release phase fit into the twenty connections of Heroku's smallest database.
@@ -71,8 +74,14 @@ impl StoreConfig {
             ssl: reader.json("store.dialectOptions.ssl"),
             auto_migrate: reader.flag("store.autoMigrate").unwrap_or_else(|| environment.is_development()),
             production: environment.is_production(),
+            encryption_keys: reader.list("storeEncryptionKeys", encryption_key).unwrap_or_default(),
         }
     }
+}
+
+fn encryption_key(text: &str) -> Result<EncryptionKey, Fault> {
+    let remedy = "Make one with `openssl rand -base64 32`; several are separated by commas";
+    text.parse().map_err(|error: BadEncryptionKey| Fault::new(error.to_string(), remedy))
 }
 
 /// `ssl` may hold a client's key, so only its presence shows.
@@ -86,6 +95,7 @@ impl fmt::Debug for StoreConfig {
             .field("ssl", &self.ssl.as_ref().map(|_| "…"))
             .field("auto_migrate", &self.auto_migrate)
             .field("production", &self.production)
+            .field("encryption_keys", &self.encryption_keys.len())
             .finish()
     }
 }

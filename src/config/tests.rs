@@ -87,7 +87,7 @@ fn without_a_file_development_has_its_defaults() {
     assert_eq!([config.express_error_handling, config.validate_descriptor], [false; 2]);
     assert_eq!(config.options, DevOptions::default());
     assert!(config.frame_ancestors.is_empty() && config.allowed_base_urls.is_empty() && config.hosts.is_empty());
-    assert!(config.error_template_object.is_empty() && config.store_encryption_keys.is_empty());
+    assert!(config.error_template_object.is_empty() && config.store.encryption_keys.is_empty());
     assert_eq!([&config.app_key, &config.app_id, &config.host_script_url, &config.user_agent], [&None; 4]);
     assert_eq!([&config.install_keys_url, &config.authorization_server_url, &config.forge_jwks_url], [&None; 3]);
     assert_eq!((config.sandbox_port, &config.error_template_name), (None, &None));
@@ -131,6 +131,10 @@ fn the_template_of_ace_in_production() {
 
 type Look = fn(&Config) -> String;
 
+/// One in base64, one in hex.
+const TWO_KEYS: &str = "T25lT25lT25lT25lT25lT25lT25lT25lT25lT25lT24=, \
+                        0101010101010101010101010101010101010101010101010101010101010101";
+
 #[test]
 fn each_variable_beats_the_file() {
     let file = r#"{ "development": { "port": 1, "bind": "10.0.0.1", "localBaseUrl": "http://file.example",
@@ -138,7 +142,7 @@ fn each_variable_beats_the_file() {
         "allowedBaseUrls": "http://file.example", "product": "bitbucket", "appKey": "file", "appId": "file",
         "hostScriptUrl": "https://file.example/all.js", "maxTokenAge": 1, "installKeysUrl": "https://file.example",
         "authorizationServerUrl": "https://file.example", "forgeJwksUrl": "https://file.example",
-        "sandbox": { "port": 1 }, "storeEncryptionKeys": ["file"] } }"#;
+        "sandbox": { "port": 1 }, "storeEncryptionKeys": ["ZmlsZWZpbGVmaWxlZmlsZWZpbGVmaWxlZmlsZWZpbGU="] } }"#;
     let table: [(&str, &str, &str, Look); 18] = [
         ("PORT", "8080", "8080", |c| c.port.to_string()),
         ("AC_BIND", "::1", "::1", |c| c.bind.to_string()),
@@ -167,8 +171,8 @@ fn each_variable_beats_the_file() {
             c.forge_jwks_url.clone().unwrap().to_string()
         }),
         ("AC_SANDBOX_PORT", "3005", "3005", |c| c.sandbox_port.unwrap().to_string()),
-        ("AC_STORE_ENCRYPTION_KEYS", "one, two", "one two", |c| {
-            c.store_encryption_keys.iter().map(ExposeSecret::expose_secret).collect::<Vec<_>>().join(" ")
+        ("AC_STORE_ENCRYPTION_KEYS", TWO_KEYS, "4f 01", |c| {
+            c.store.encryption_keys.iter().map(|key| format!("{:02x}", key.expose()[0])).collect::<Vec<_>>().join(" ")
         }),
     ];
     assert_eq!(table.map(|(name, ..)| name).as_slice(), in_order_of_keys().as_slice(), "a variable has no test");
@@ -318,15 +322,17 @@ fn the_keys_of_the_add_on() {
     ");
 }
 
+/// The password that nothing shows, as long as a key is.
+const HUNTER2: &str = "hunter2hunter2hunter2hunter2hunter2hunter2g";
+
 #[test]
 fn no_secret_is_printed() {
     let file = r#"{ "hosts": ["https://u:hunter2@a.example"], "app": { "password": "hunter2" },
         "store": { "dialectOptions": { "ssl": { "key": "hunter2" } } } }"#;
-    let vars =
-        [("DB_URL", "postgres://u:hunter2@db/x?sslmode=require"), ("AC_STORE_ENCRYPTION_KEYS", "hunter2,hunter2")];
+    let vars = [("DB_URL", "postgres://u:hunter2@db/x?sslmode=require"), ("AC_STORE_ENCRYPTION_KEYS", HUNTER2)];
     let config = config(file, &vars);
     let debug = format!("{config:?}");
-    assert!(!debug.contains("hunter2"), "{debug}");
+    assert!(!debug.contains("hunter2") && !debug.contains("104, 117, 110"), "{debug}");
     assert!(debug.contains("postgres://***@db/x?sslmode=require"), "{debug}");
     assert_eq!(config.store.redacted_url(), "postgres://***@db/x?sslmode=require");
     assert_eq!(config.store.ssl.unwrap()["key"], "hunter2");

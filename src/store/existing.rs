@@ -12,7 +12,7 @@ use super::migrations::incomplete;
 use super::open::{connect, redact, scheme};
 use super::statement::{Bind, Statement, Step};
 use super::tables::{Found, SettingsTable};
-use super::{SqlStore, Store, StoreError, sqlite};
+use super::{SealedStore, SqlStore, StoreError, sqlite};
 use crate::config::StoreConfig;
 
 /// diesel's own table: which steps a database has.
@@ -62,13 +62,14 @@ pub async fn survey(config: &StoreConfig) -> Result<Survey, StoreError> {
 /// # Errors
 /// [`StoreError::Configuration`] says that there is no such store yet, and what makes it; the others as for
 /// [`super::open`].
-pub async fn open_existing(config: &StoreConfig) -> Result<Arc<dyn Store>, StoreError> {
+pub async fn open_existing(config: &StoreConfig) -> Result<Arc<SealedStore>, StoreError> {
     blocking(config, |config| {
         let shown = redact(config.url.expose_secret());
         let none = |reason: String| Err(StoreError::Configuration(format!("no tenants: {reason}")));
         match look(config)? {
             (Survey { tables: TablesFound::All(table), .. }, Some(database)) => {
-                Ok(Arc::new(SqlStore::new(database, &table)) as Arc<dyn Store>)
+                let store = Arc::new(SqlStore::new(database, &table));
+                Ok(Arc::new(SealedStore::new(store, &config.encryption_keys)))
             }
             (Survey { tables: TablesFound::Wrong(reason), .. }, _) => Err(StoreError::Configuration(reason)),
             (Survey { tables: TablesFound::InMemory, .. }, _) => {
@@ -146,7 +147,7 @@ fn compare(steps: &[Step], mut seen: BTreeSet<String>) -> (Vec<String>, Vec<Stri
 mod tests {
     use super::*;
     use crate::store::acceptance::{Sandbox, config};
-    use crate::store::open;
+    use crate::store::{Store as _, open};
 
     async fn surveyed(sandbox: &Sandbox) -> Survey {
         survey(&sandbox.config).await.unwrap()

@@ -9,8 +9,8 @@ use futures_util::future::ready;
 use serde_json::Value;
 
 use super::{
-    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, KeyPage, Store, StoreError, StoreFuture, TenantPage,
-    as_installation, check_keys,
+    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, KeyPage, Place, Store,
+    StoreError, StoreFuture, TenantPage, as_installation, check_keys, now,
 };
 
 /// Tenants in memory.
@@ -69,6 +69,18 @@ fn set(values: &mut Values, owner: &str, key: &str, value: &Value) -> Result<(),
     Ok(())
 }
 
+fn keys(values: &Values, from: Option<&str>, limit: usize) -> KeyPage {
+    let from = Bound::Included(from.unwrap_or_default());
+    let mut known = values.range::<str, _>((from, Bound::Unbounded));
+    let sorted = |values: &HashMap<String, Value>| {
+        let mut keys: Vec<_> = values.keys().cloned().collect();
+        keys.sort();
+        keys
+    };
+    let tenants = known.by_ref().take(limit.max(1)).map(|(name, values)| (name.clone(), sorted(values))).collect();
+    KeyPage { tenants, next: known.next().map(|(name, _)| name.clone()) }
+}
+
 fn remove(values: &mut Values, owner: &str, key: &str) -> Option<Value> {
     let of_owner = values.get_mut(owner)?;
     let removed = of_owner.remove(key);
@@ -86,6 +98,7 @@ impl Data {
         installation_id: Option<&str>,
     ) -> Result<(), StoreError> {
         check_keys(&[client_key, installation_id.unwrap_or_default()])?;
+        remove(&mut self.tenants, client_key, CLIENT_INFO_UNINSTALLED_AT);
         let revived = remove(&mut self.tenants, client_key, CLIENT_INFO_UNINSTALLED);
         if let (Some(old), Some(_)) = (revived, get(&self.tenants, client_key, CLIENT_INFO)) {
             set(&mut self.tenants, client_key, CLIENT_INFO_SUPERSEDED, &old)?;
@@ -104,6 +117,7 @@ impl Data {
             set(&mut self.tenants, client_key, CLIENT_INFO_SUPERSEDED, &old)?;
         }
         set(&mut self.tenants, client_key, CLIENT_INFO_UNINSTALLED, &installation)?;
+        set(&mut self.tenants, client_key, CLIENT_INFO_UNINSTALLED_AT, &now().into())?;
         Ok(true)
     }
 
@@ -118,16 +132,26 @@ impl Data {
         TenantPage { tenants, next }
     }
 
-    fn stored_keys(&self, from: Option<&str>, limit: usize) -> KeyPage {
-        let from = Bound::Included(from.unwrap_or_default());
-        let mut known = self.tenants.range::<str, _>((from, Bound::Unbounded));
-        let sorted = |values: &HashMap<String, Value>| {
-            let mut keys: Vec<_> = values.keys().cloned().collect();
-            keys.sort();
-            keys
-        };
-        let tenants = known.by_ref().take(limit.max(1)).map(|(name, values)| (name.clone(), sorted(values))).collect();
-        KeyPage { tenants, next: known.next().map(|(name, _)| name.clone()) }
+    fn of(&mut self, place: Place<'_>) -> &mut Values {
+        match place {
+            Place::Tenant { .. } => &mut self.tenants,
+            Place::Forge { .. } => &mut self.forge,
+        }
+    }
+
+    fn exchange(&mut self, place: Place<'_>, expected: &Value, value: &Value) -> Result<bool, StoreError> {
+        check_keys(&[place.owner(), place.key()])?;
+        let held = self.of(place).get_mut(place.owner()).and_then(|values| values.get_mut(place.key()));
+        let Some(held) = held.filter(|held| *held == expected) else { return Ok(false) };
+        held.clone_from(value);
+        Ok(true)
+    }
+
+    fn purge(&mut self, client_key: &str, before: u64) -> bool {
+        let has = |key| get(&self.tenants, client_key, key);
+        let since = has(CLIENT_INFO_UNINSTALLED_AT).and_then(|since| since.as_u64());
+        let is_uninstalled = has(CLIENT_INFO).is_none() && has(CLIENT_INFO_UNINSTALLED).is_some();
+        is_uninstalled && since.is_some_and(|since| since <= before) && self.remove(client_key)
     }
 
     fn remove(&mut self, client_key: &str) -> bool {
@@ -181,7 +205,23 @@ impl Store for MemoryStore {
     }
 
     fn stored_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage> {
-        answer(Ok(self.data().stored_keys(from, limit)))
+        answer(Ok(keys(&self.data().tenants, from, limit)))
+    }
+
+    fn forge_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage> {
+        answer(Ok(keys(&self.data().forge, from, limit)))
+    }
+
+    fn values<'a>(&'a self, place: Place<'a>) -> StoreFuture<'a, Vec<Value>> {
+        answer(Ok(get(self.data().of(place), place.owner(), place.key()).into_iter().collect()))
+    }
+
+    fn exchange<'a>(&'a self, place: Place<'a>, expected: &'a Value, value: &'a Value) -> StoreFuture<'a, bool> {
+        answer(self.data().exchange(place, expected, value))
+    }
+
+    fn purge<'a>(&'a self, client_key: &'a str, before: u64) -> StoreFuture<'a, bool> {
+        answer(Ok(self.data().purge(client_key, before)))
     }
 
     fn remove<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool> {

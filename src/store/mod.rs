@@ -12,7 +12,9 @@ mod listen;
 mod memory;
 mod migrations;
 mod open;
+mod place;
 mod postgres;
+mod sealed;
 mod sql;
 mod sqlite;
 mod statement;
@@ -29,6 +31,9 @@ pub use listen::{Change, Changes};
 pub use memory::MemoryStore;
 pub use migrations::{MigrationReport, migrate};
 pub use open::{open, redact};
+pub(crate) use place::KeyPages;
+pub use place::Place;
+pub use sealed::{Census, Conversion, Form, SealedStore};
 pub use sql::SqlStore;
 pub use tenant::{Installation, Tenant, is_key, origin_of};
 
@@ -38,6 +43,9 @@ pub const CLIENT_INFO: &str = "clientInfo";
 pub const CLIENT_INFO_UNINSTALLED: &str = "clientInfo:uninstalled";
 /// Where the older of two rows of one tenant is kept once a signed install has settled which one counts.
 pub const CLIENT_INFO_SUPERSEDED: &str = "clientInfo:superseded";
+/// Since when a tenant is uninstalled: whole seconds since 1970, as a number. Absent where the add-on that took the
+/// uninstall did not write it.
+pub const CLIENT_INFO_UNINSTALLED_AT: &str = "clientInfo:uninstalledAt";
 
 /// What can go wrong in a store. Texts never hold a password or a value.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -49,6 +57,10 @@ pub enum StoreError {
     /// The store answers, but not as it should: a missing table, a value that is no JSON, a refused statement.
     #[error("the store refused: {0}")]
     Refused(String),
+    /// A value is sealed, and no key that the add-on has opens it; says which key is missing. What is there must not
+    /// be taken for nothing, nor be overwritten.
+    #[error("{0}")]
+    Sealed(String),
     /// The configuration of the store cannot work; holds the remedy.
     #[error("{0}")]
     Configuration(String),
@@ -78,8 +90,8 @@ pub struct TenantPage {
 /// A page of what is kept under which key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeyPage {
-    /// (clientKey, its keys in order), ordered by clientKey. A key stands there as often as there are rows of it: once,
-    /// but where ACE's index, which is not unique, let more be.
+    /// (clientKey or installationId, its keys in order), ordered by the first. A key stands there as often as there are
+    /// rows of it: once, but where ACE's index, which is not unique, let more be.
     pub tenants: Vec<(String, Vec<String>)>,
     /// Where the next page begins; `None`: this was the last one.
     pub next: Option<String>,
@@ -103,9 +115,16 @@ pub trait Store: Send + Sync + 'static {
     /// The installations of a tenant, newest first: one, but where ACE's index, which is not unique, let two rows be.
     fn installations<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, Vec<Value>>;
 
+    /// Every value under `place`, newest first: one, but where ACE's indexes, which are not unique, let more be.
+    fn values<'a>(&'a self, place: Place<'a>) -> StoreFuture<'a, Vec<Value>>;
+
+    /// Puts `value` in the place of `expected`, in every row under `place` that holds that; the answer says whether one
+    /// did. Nothing else is touched, whatever is written meanwhile.
+    fn exchange<'a>(&'a self, place: Place<'a>, expected: &'a Value, value: &'a Value) -> StoreFuture<'a, bool>;
+
     /// Stores an installation and, where `installation_id` is given, associates the Forge installation with it; revives
     /// an uninstalled tenant. Concurrent calls for one tenant end in one row; where ACE left two, the older goes to
-    /// [`CLIENT_INFO_SUPERSEDED`].
+    /// [`CLIENT_INFO_SUPERSEDED`]. What stands under [`CLIENT_INFO_UNINSTALLED_AT`] goes.
     fn save_installation<'a>(
         &'a self,
         client_key: &'a str,
@@ -113,8 +132,9 @@ pub trait Store: Send + Sync + 'static {
         installation_id: Option<&'a str>,
     ) -> StoreFuture<'a, ()>;
 
-    /// Moves the installation to [`CLIENT_INFO_UNINSTALLED`] (any further row to [`CLIENT_INFO_SUPERSEDED`]) and drops
-    /// the tenant's Forge associations; the answer says whether there was an installation.
+    /// Moves the installation to [`CLIENT_INFO_UNINSTALLED`] (any further row to [`CLIENT_INFO_SUPERSEDED`]), writes
+    /// the time under [`CLIENT_INFO_UNINSTALLED_AT`] and drops the tenant's Forge associations; the answer says whether
+    /// there was an installation. Values are moved as they are, so that a sealed one need not be opened.
     fn uninstall<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool>;
 
     /// The installed tenants whose clientKey sorts after `after` byte by byte, at most `limit` (and at least one) of
@@ -128,6 +148,11 @@ pub trait Store: Send + Sync + 'static {
     /// Removes all that is kept of a tenant, for good: every value under its clientKey, its Forge associations, and the
     /// values of the Forge installations that are associated with it. The answer says whether there was anything.
     fn remove<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool>;
+
+    /// [`Store::remove`] for a tenant that is uninstalled, and has been since `before` (seconds since 1970) or longer;
+    /// any other, and one of which no time is known, stays as it is. The answer says whether it was removed. A tenant
+    /// that installs at the same time is either removed before that, or not at all.
+    fn purge<'a>(&'a self, client_key: &'a str, before: u64) -> StoreFuture<'a, bool>;
 
     /// The tenant that a Forge installation belongs to.
     fn client_key_of_installation<'a>(&'a self, installation_id: &'a str) -> StoreFuture<'a, Option<String>>;
@@ -144,6 +169,9 @@ pub trait Store: Send + Sync + 'static {
     /// Removes a value of a Forge installation; the answer says whether there was one.
     fn forge_delete<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, bool>;
 
+    /// The keys under which Forge installations have values, as [`Store::stored_keys`] has those of tenants.
+    fn forge_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage>;
+
     /// What other nodes write, where the store can tell; each call listens anew. A store that cannot (the default) leaves
     /// its caches to their time.
     fn changes(&self) -> Option<Changes> {
@@ -152,6 +180,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Answers when the store does.
     fn ping(&self) -> StoreFuture<'_, ()>;
+}
+
+/// Now, as [`CLIENT_INFO_UNINSTALLED_AT`] has it.
+pub(crate) fn now() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// The width of ACE's columns, in characters.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 
 use super::database::Database;
-use super::{MemoryStore, SqlStore, Store, StoreError, migrations, postgres, sqlite};
+use super::{MemoryStore, SealedStore, SqlStore, Store, StoreError, migrations, postgres, sqlite};
 use crate::config::StoreConfig;
 
 /// The stores of this build.
@@ -15,12 +15,14 @@ const KNOWN: &str = "sqlite:, postgres:, postgresql:, memory:";
 ///
 /// # Errors
 /// [`StoreError::Configuration`] with the remedy when the URL, the file, the certificate, the credentials or the
-/// table's name cannot work; [`StoreError::Unavailable`] when the server is not there: a later try may succeed.
+/// table's name cannot work; [`StoreError::Unavailable`] when the server is not there: a later try may succeed;
+/// [`StoreError::Sealed`] when its values are sealed, and not with these keys.
 pub async fn open(config: &StoreConfig) -> Result<Arc<dyn Store>, StoreError> {
     let (url, source) = (redact(config.url.expose_secret()), &config.source);
     tracing::info!(store = url, source, "opening the store");
+    let keys = &config.encryption_keys;
     if scheme(config.url.expose_secret()) == "memory" {
-        return Ok(Arc::new(MemoryStore::new()));
+        return Ok(Arc::new(SealedStore::new(Arc::new(MemoryStore::new()), keys)));
     }
     let config = config.clone();
     let task = tokio::task::spawn_blocking(move || {
@@ -29,13 +31,14 @@ pub async fn open(config: &StoreConfig) -> Result<Arc<dyn Store>, StoreError> {
         for name in &prepared.applied {
             tracing::info!(migration = name, "ran a migration of the store");
         }
-        Ok(Arc::new(SqlStore::new(database, &prepared.table)) as Arc<dyn Store>)
+        Ok(SqlStore::new(database, &prepared.table))
     });
     let opened = task.await.map_err(|error| StoreError::Unavailable(format!("opening it was given up: {error}")))?;
-    opened.map_err(|error| match error {
+    let opened = opened.map_err(|error| match error {
         StoreError::Unavailable(reason) => StoreError::Unavailable(format!("{reason} (it was chosen by {source})")),
         other => other,
-    })
+    })?;
+    Ok(SealedStore::tried(Arc::new(opened), keys).await?)
 }
 
 /// Connects to an SQL database. Blocks.

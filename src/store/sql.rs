@@ -3,6 +3,8 @@
 //! Its index is not unique, so "update, then insert when nothing was updated" needs what keeps others out in between:
 //! the transaction itself on SQLite (`BEGIN IMMEDIATE`), a lock on the tenant's name on PostgreSQL.
 
+mod rows;
+
 use std::sync::Arc;
 
 use diesel::result::QueryResult;
@@ -11,8 +13,8 @@ use serde_json::Value;
 use super::database::{Access, Database, SqlConnection};
 use super::statement::{Bind, Dialect, Statement};
 use super::{
-    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, Changes, KeyPage, Store, StoreError, StoreFuture,
-    TenantPage, as_installation, check_keys, fits,
+    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Changes, KeyPage, Place,
+    Store, StoreError, StoreFuture, TenantPage, as_installation, check_keys, fits, now,
 };
 
 /// Tenants in an SQL database.
@@ -32,6 +34,11 @@ struct Values {
     update: Statement,
     insert: Statement,
     delete: Statement,
+    /// (id, value) of each row, newest first.
+    rows: Statement,
+    /// Of one row, if it still holds what it held.
+    exchange: Statement,
+    keys: Statement,
 }
 
 impl Values {
@@ -43,6 +50,17 @@ impl Values {
             update: statement(&format!(r#"UPDATE "{table}" SET "val" = @json WHERE {one}"#)),
             insert: statement(&format!(r#"INSERT INTO "{table}" ("{owner}", "key", "val") VALUES (?, ?, @json)"#)),
             delete: statement(&format!(r#"DELETE FROM "{table}" WHERE {one}"#)),
+            rows: statement(&format!(
+                r#"SELECT CAST("id" AS TEXT), @val FROM "{table}" WHERE {one} ORDER BY "id" DESC"#
+            )),
+            exchange: statement(&format!(r#"UPDATE "{table}" SET "val" = @json WHERE "id" = ? AND @val = ?"#)),
+            keys: statement(&format!(
+                r#"SELECT "{owner}", "key" FROM "{table}" WHERE "key" IS NOT NULL AND "val" IS NOT NULL
+                    AND "{owner}" IN (SELECT "{owner}" FROM "{table}"
+                        WHERE "{owner}"@bytewise >= ? AND "key" IS NOT NULL AND "val" IS NOT NULL
+                        GROUP BY "{owner}" ORDER BY "{owner}"@bytewise LIMIT ?)
+                    ORDER BY "{owner}"@bytewise, "key"@bytewise"#
+            )),
         }
     }
 
@@ -63,7 +81,6 @@ struct Statements {
     rewrite: Statement,
     rename: Statement,
     tenants: Statement,
-    stored_keys: Statement,
     /// In this order: the associations say whose the Forge values are.
     remove: [Statement; 3],
     client_key: Statement,
@@ -95,13 +112,6 @@ impl Statements {
                     AND NOT EXISTS (SELECT 1 FROM "{table}" AS newer WHERE newer."clientKey" = t."clientKey"
                         AND newer."key" = t."key" AND newer."id" > t."id" AND newer."val" IS NOT NULL)
                     ORDER BY "clientKey"@bytewise LIMIT ?"#
-            )),
-            stored_keys: statement(&format!(
-                r#"SELECT "clientKey", "key" FROM "{table}" WHERE "key" IS NOT NULL AND "val" IS NOT NULL
-                    AND "clientKey" IN (SELECT "clientKey" FROM "{table}"
-                        WHERE "clientKey"@bytewise >= ? AND "key" IS NOT NULL AND "val" IS NOT NULL
-                        GROUP BY "clientKey" ORDER BY "clientKey"@bytewise LIMIT ?)
-                    ORDER BY "clientKey"@bytewise, "key"@bytewise"#
             )),
             remove: [
                 statement(
@@ -150,6 +160,7 @@ impl Statements {
         installation: &str,
     ) -> QueryResult<()> {
         let mut rows = self.installation_rows(connection, client_key)?;
+        connection.execute(&self.settings.delete, &[Bind::Text(client_key), Bind::Text(CLIENT_INFO_UNINSTALLED_AT)])?;
         // The newest that is in use, else the newest of those that an uninstall put aside; stable, so order remains.
         rows.sort_by_key(|(_, key)| key != CLIENT_INFO);
         let mut ids = rows.into_iter().map(|(id, _)| id);
@@ -172,7 +183,16 @@ impl Statements {
             let key = if id == newest { CLIENT_INFO_UNINSTALLED } else { CLIENT_INFO_SUPERSEDED };
             self.rename(connection, id, key)?;
         }
+        self.settings.set(connection, client_key, CLIENT_INFO_UNINSTALLED_AT, &now().to_string())?;
         Ok(true)
+    }
+
+    fn remove(&self, connection: &mut dyn SqlConnection, client_key: &str) -> QueryResult<bool> {
+        let mut gone = 0;
+        for statement in &self.remove {
+            gone += connection.execute(statement, &[Bind::Text(client_key)])?;
+        }
+        Ok(gone > 0)
     }
 
     fn associate(
@@ -303,29 +323,6 @@ impl SqlStore {
         })
         .await
     }
-
-    async fn key_page(&self, from: Option<&str>, limit: usize) -> Result<KeyPage, StoreError> {
-        let (from, limit) = (from.unwrap_or_default().to_owned(), limit.max(1));
-        if !fits(&from) {
-            return Ok(KeyPage::default());
-        }
-        self.blocking(move |inner| {
-            // One more than asked for is where the next page begins.
-            let fetch = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-            let (statement, binds) = (&inner.statements.stored_keys, [Bind::Text(&from), Bind::Integer(fetch)]);
-            let rows = inner.database.query(Access::Read, |connection| connection.rows(statement, &binds))?;
-            let mut tenants: Vec<(String, Vec<String>)> = Vec::new();
-            for (client_key, key) in rows.into_iter().filter_map(|(client_key, key)| client_key.zip(key)) {
-                match tenants.last_mut() {
-                    Some((last, keys)) if *last == client_key => keys.push(key),
-                    _ => tenants.push((client_key, vec![key])),
-                }
-            }
-            let next = (tenants.len() > limit).then(|| tenants.pop()).flatten().map(|(client_key, _)| client_key);
-            Ok(KeyPage { tenants, next })
-        })
-        .await
-    }
 }
 
 impl std::fmt::Debug for SqlStore {
@@ -340,6 +337,13 @@ fn settings(statements: &Statements) -> &Values {
 
 fn forge(statements: &Statements) -> &Values {
     &statements.forge
+}
+
+fn of(place: Place<'_>) -> fn(&Statements) -> &Values {
+    match place {
+        Place::Tenant { .. } => settings,
+        Place::Forge { .. } => forge,
+    }
 }
 
 impl Store for SqlStore {
@@ -360,6 +364,18 @@ impl Store for SqlStore {
             let values = self.values(settings, client_key, CLIENT_INFO).await?;
             Ok(values.into_iter().map(as_installation).collect())
         })
+    }
+
+    fn values<'a>(&'a self, place: Place<'a>) -> StoreFuture<'a, Vec<Value>> {
+        Box::pin(self.values(of(place), place.owner(), place.key()))
+    }
+
+    fn exchange<'a>(&'a self, place: Place<'a>, expected: &'a Value, value: &'a Value) -> StoreFuture<'a, bool> {
+        Box::pin(self.exchange_rows(place, expected, value))
+    }
+
+    fn purge<'a>(&'a self, client_key: &'a str, before: u64) -> StoreFuture<'a, bool> {
+        Box::pin(self.purge_if(client_key, before))
     }
 
     fn save_installation<'a>(
@@ -403,7 +419,11 @@ impl Store for SqlStore {
     }
 
     fn stored_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage> {
-        Box::pin(self.key_page(from, limit))
+        Box::pin(self.key_page(settings, from, limit))
+    }
+
+    fn forge_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage> {
+        Box::pin(self.key_page(forge, from, limit))
     }
 
     fn remove<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool> {
@@ -414,11 +434,7 @@ impl Store for SqlStore {
             self.write([client_key], |connection, statements, [client_key]| {
                 lock(connection, statements.lock_tenant.as_ref(), client_key)?;
                 tell(connection, statements, client_key)?;
-                let mut gone = 0;
-                for statement in &statements.remove {
-                    gone += connection.execute(statement, &[Bind::Text(client_key)])?;
-                }
-                Ok(gone > 0)
+                statements.remove(connection, client_key)
             })
             .await
         })

@@ -34,6 +34,7 @@ mod pages;
 mod registration;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod sealed;
 mod support;
 mod tenants;
 mod webhooks;

@@ -39,13 +39,6 @@ pub(super) fn loaded(config: &Config, vars: &Vars) -> Vec<Finding> {
         findings.push(Finding::ok(CHECK, "it can be used, and every key is known"));
     }
     findings.extend(options(config, vars));
-    if !config.store_encryption_keys.is_empty() {
-        findings.push(Finding::problem(
-            "encryption",
-            "AC_STORE_ENCRYPTION_KEYS is set, and this version does not encrypt: the add-on does not start",
-            "unset it, and take storeEncryptionKeys out of config.json",
-        ));
-    }
     findings.push(base_url(config));
     findings
 }
@@ -138,7 +131,6 @@ mod tests {
     #[test]
     fn each_problem_is_a_finding() {
         assert_eq!(levels(&[("PORT", "x"), ("AC_BIND", "y")]), [(CHECK, Problem), (CHECK, Problem)]);
-        let found = levels(&[("AC_STORE_ENCRYPTION_KEYS", "k")]);
-        assert!(found.contains(&("encryption", Problem)), "{found:?}");
+        assert_eq!(levels(&[("AC_STORE_ENCRYPTION_KEYS", "k")]), [(CHECK, Problem)]);
     }
 }

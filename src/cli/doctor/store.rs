@@ -5,12 +5,16 @@ use url::Url;
 use super::known::{self, Known, State};
 use super::{Finding, STORE, files};
 use crate::addon::AddonBuilder;
-use crate::cli::output::some_of;
+use crate::cli::output::{plain, some_of};
 use crate::cli::{existing_store, shown};
 use crate::config::Config;
-use crate::store::{self, Installation, StoreError, Survey, TablesFound};
+use crate::store::{self, Census, Installation, StoreError, Survey, TablesFound};
 
 const CHECK: &str = "store";
+const ENCRYPTION: &str = "encryption";
+
+/// Values that are opened to see whether the keys do; each is a read of its own.
+const LOOKED_AT: u64 = 2000;
 
 /// What is to be said of the store, and the base URLs of the sites that have the add-on.
 pub(super) async fn check(builder: &AddonBuilder, config: &Config) -> (Vec<Finding>, Vec<String>) {
@@ -29,6 +33,7 @@ fn away(config: &Config) -> String {
 fn remedy(error: &StoreError, config: &Config) -> String {
     match error {
         StoreError::Unavailable(_) => away(config),
+        StoreError::Sealed(_) => "add the key that is missing to AC_STORE_ENCRYPTION_KEYS, after the first".to_owned(),
         _ => format!("correct it, or name another store: this was chosen by {}", config.store.source),
     }
 }
@@ -50,7 +55,18 @@ async fn looked_at(builder: &AddonBuilder, config: &Config) -> (Vec<Finding>, Ve
             return (findings, Vec::new());
         }
     }
-    match tenants(builder, config).await {
+    let (store, _) = match existing_store(builder, &config.store).await {
+        Ok(store) => store,
+        Err(error) => {
+            findings.push(Finding::problem("tenants", error.to_string(), remedy(&error, config)));
+            return (findings, Vec::new());
+        }
+    };
+    match store.census(LOOKED_AT).await {
+        Ok(census) => findings.extend(sealed(&census, store.key_id())),
+        Err(error) => findings.push(Finding::problem(ENCRYPTION, error.to_string(), remedy(&error, config))),
+    }
+    match known::all(store.as_ref()).await {
         Ok(tenants) => {
             findings.extend(judged(&tenants, config));
             let installed = tenants.iter().filter(|tenant| tenant.state() == State::Installed);
@@ -63,9 +79,26 @@ async fn looked_at(builder: &AddonBuilder, config: &Config) -> (Vec<Finding>, Ve
     }
 }
 
-async fn tenants(builder: &AddonBuilder, config: &Config) -> Result<Vec<Known>, StoreError> {
-    let (store, _) = existing_store(builder, &config.store).await?;
-    known::all(store.as_ref()).await
+/// Whether the keys open what is there; nothing where there are neither keys nor sealed values.
+fn sealed(census: &Census, key: Option<&str>) -> Option<Finding> {
+    let among = if census.is_whole { "" } else { "the first " };
+    let values = format!("{among}{} values", census.values());
+    if let Some(reason) = census.reasons.first() {
+        let message = format!("{} of {values} do not open: {}", census.unopened, plain(reason));
+        let remedy = "add the key that is missing to AC_STORE_ENCRYPTION_KEYS, after the first; what was altered comes \
+                      back from a backup, or when the site installs the add-on again";
+        return Some(Finding::problem(ENCRYPTION, message, remedy));
+    }
+    let key = key?;
+    let Census { sealed, sealed_before, clear, .. } = census;
+    if sealed_before + clear == 0 {
+        return Some(Finding::ok(ENCRYPTION, format!("the keys open all of {values}, sealed with key {key}")));
+    }
+    let message = format!(
+        "the keys open all of {values}: {sealed} are sealed with key {key}, {sealed_before} with an older key, {clear} \
+         stand there in clear"
+    );
+    Some(Finding::warning(ENCRYPTION, message, "once every node has these keys, run `tenants encrypt`"))
 }
 
 fn surveyed(survey: &Survey, config: &Config) -> Vec<Finding> {

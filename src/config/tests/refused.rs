@@ -100,15 +100,17 @@ fn every_refusal_names_the_key_the_value_and_the_remedy() {
         "authorizationServerUrl": "https://u:hunter2@auth.example",
         "forgeJwksUrl": "jwks.json",
         "sandbox": { "port": 70000 },
-        "storeEncryptionKeys": [["hunter2"]],
+        "storeEncryptionKeys": [["hunter2"], "hunter2"],
         "app": "hunter2"
     }"#, &[]), @r#"
-    the configuration has 36 problems:
+    the configuration has 37 problems:
       port = 65536 (config.json): is out of range. Write a whole number from 0 to 65535.
       localBaseUrl = "https://***@addon.example" (config.json): has credentials in it. Write a scheme, a host and at most a path, as in https://addon.example.com/path.
       product = "trello" (config.json): is no product. Write jira, confluence or bitbucket.
       bind = "eth0" (config.json): is no IP address. Write an address, as in 127.0.0.1, 0.0.0.0 or ::.
       store.pool.max = "many" (config.json): is no whole number. Write a whole number of connections from 1 to 1000.
+      storeEncryptionKeys = […] (config.json): holds something that is no text. Write a list of texts.
+      storeEncryptionKeys = *** (config.json): is no key of 32 bytes in base64 or hex. Make one with `openssl rand -base64 32`; several are separated by commas.
       whitelist = "https://a.example" (config.json): is a URL and not a host. Write a host name alone, where * stands for one label: *.atlassian.net.
       whitelist = "a.example:80" (config.json): has a port. Write a host name alone, where * stands for one label: *.atlassian.net.
       whitelist = "a/b" (config.json): has a path. Write a host name alone, where * stands for one label: *.atlassian.net.
@@ -138,7 +140,6 @@ fn every_refusal_names_the_key_the_value_and_the_remedy() {
       authorizationServerUrl = "https://***@auth.example" (config.json): has credentials or a fragment. Write an https URL; http is for localhost alone.
       forgeJwksUrl = "jwks.json" (config.json): is no URL. Write an https URL; http is for localhost alone.
       sandbox.port = 70000 (config.json): is out of range. Write a whole number from 0 to 65535.
-      storeEncryptionKeys = […] (config.json): holds something that is no text. Write a list of texts.
       app = … (config.json): is no object. Write your keys in braces, as in { "greeting": "Hello" }.
     "#);
 }
@@ -160,6 +161,8 @@ fn values_of_variables_are_refused_with_the_variable() {
     "#);
 }
 
+const KEY: &str = "0101010101010101010101010101010101010101010101010101010101010101";
+
 #[test]
 fn a_variable_that_is_left_over_is_refused_where_the_value_is_needed() {
     let file = "{ appKey: '$ADDON', whitelist: ['$HOST', 'a.example'], localBaseUrl: 'https://$HEROKU_APP.example',
@@ -167,11 +170,11 @@ fn a_variable_that_is_left_over_is_refused_where_the_value_is_needed() {
     insta::assert_snapshot!(errors(file, &[]), @r#"
     the configuration has 4 problems:
       localBaseUrl = "https://$HEROKU_APP.example" (config.json): the variable HEROKU_APP is not set. Set HEROKU_APP, or write the value itself into config.json.
+      storeEncryptionKeys = "$KEYS" (config.json): the variable KEYS is not set. Set KEYS, or write the value itself into config.json.
       whitelist = "$HOST" (config.json): the variable HOST is not set. Set HOST, or write the value itself into config.json.
       appKey = "$ADDON" (config.json): the variable ADDON is not set. Set ADDON, or write the value itself into config.json.
-      storeEncryptionKeys = "$KEYS" (config.json): the variable KEYS is not set. Set KEYS, or write the value itself into config.json.
     "#);
-    let set = [("ADDON", "a"), ("HOST", "h.example"), ("HEROKU_APP", "x"), ("KEYS", "k")];
+    let set = [("ADDON", "a"), ("HOST", "h.example"), ("HEROKU_APP", "x"), ("KEYS", KEY)];
     let config = config(file, &set);
     assert_eq!(config.error_template_object["title"], "$TITLE");
     assert!(config.whitelist.names_literally("h.example"));

@@ -6,7 +6,7 @@ use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 
 use super::Opened;
-use crate::store::{CLIENT_INFO, CLIENT_INFO_UNINSTALLED, KeyPage, StoreError};
+use crate::store::{CLIENT_INFO, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, KeyPage, Place, StoreError, now};
 
 fn installation(client_key: &str, secret: &str) -> Value {
     json!({ "key": "com.example", "clientKey": client_key, "sharedSecret": secret, "baseUrl": "https://a.example.com" })
@@ -230,7 +230,7 @@ pub async fn keys_are_listed_installed_or_not(store: Opened) {
         ("Z", vec![CLIENT_INFO]),
         ("b", vec!["A key", CLIENT_INFO, "ключ"]),
         ("only a value", vec!["key"]),
-        ("ä", vec![CLIENT_INFO_UNINSTALLED]),
+        ("ä", vec![CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT]),
         ("日本", vec![CLIENT_INFO]),
     ]
     .map(|(name, keys)| (name.to_owned(), keys.into_iter().map(str::to_owned).collect()))
@@ -270,6 +270,102 @@ pub async fn a_removed_tenant_leaves_nothing(store: Opened) {
     assert_eq!(store.stored_keys(None, 10).await.unwrap(), KeyPage::default());
 }
 
+pub async fn forge_keys_are_listed(store: Opened) {
+    assert_eq!(store.forge_keys(None, 10).await.unwrap(), KeyPage::default());
+    store.set("a tenant's", "key", &json!(1)).await.unwrap();
+    for (id, key) in [("b", "y"), ("b", "X"), ("Z", "x"), ("ä", "x")] {
+        store.forge_set(id, key, &json!(1)).await.unwrap();
+    }
+    let owned = |pairs: &[(&str, &[&str])]| -> Vec<(String, Vec<String>)> {
+        let keys = |keys: &[&str]| keys.iter().map(|&key| key.to_owned()).collect();
+        pairs.iter().map(|(id, of)| ((*id).to_owned(), keys(of))).collect()
+    };
+    let page = store.forge_keys(None, 2).await.unwrap();
+    assert_eq!((page.tenants, page.next.as_deref()), (owned(&[("Z", &["x"]), ("b", &["X", "y"])]), Some("ä")));
+    let page = store.forge_keys(Some("ä"), 2).await.unwrap();
+    assert_eq!((page.tenants, page.next), (owned(&[("ä", &["x"])]), None));
+}
+
+pub async fn values_are_exchanged_for_what_they_were(store: Opened) {
+    let (tenant, forge) = (Place::of_tenant("owner", "key"), Place::of_forge("owner", "key"));
+    for place in [tenant, forge] {
+        assert!(store.values(place).await.unwrap().is_empty());
+        assert!(!store.exchange(place, &json!(null), &json!(1)).await.unwrap(), "nothing is no null");
+        assert!(store.values(place).await.unwrap().is_empty());
+    }
+    let old = json!({ "b": [1.5, null, "ä"], "a": u64::MAX });
+    store.set("owner", "key", &old).await.unwrap();
+    store.set("owner", "other", &old).await.unwrap();
+    store.forge_set("owner", "key", &old).await.unwrap();
+    assert!(!store.exchange(tenant, &json!("another"), &json!(1)).await.unwrap());
+    assert!(store.exchange(tenant, &old, &json!("new")).await.unwrap());
+    assert!(!store.exchange(tenant, &old, &json!("newer")).await.unwrap(), "it is not that any more");
+    assert_eq!(store.values(tenant).await.unwrap(), [json!("new")]);
+    assert_eq!(store.get("owner", "other").await.unwrap(), Some(old.clone()));
+    assert_eq!(store.values(forge).await.unwrap(), std::slice::from_ref(&old));
+    assert!(store.exchange(forge, &old, &json!("of Forge")).await.unwrap());
+    assert_eq!(store.forge_get("owner", "key").await.unwrap(), Some(json!("of Forge")));
+    assert_eq!(store.get("owner", "key").await.unwrap(), Some(json!("new")));
+}
+
+pub async fn of_many_exchanges_at_once_one_is_done(store: Opened) {
+    let place = Place::of_tenant("tenant", "key");
+    for round in 0..8 {
+        let old = json!({ "round": round });
+        store.set("tenant", "key", &old).await.unwrap();
+        let values: Vec<_> = (0..16).map(|n| json!({ "by": n, "of": round })).collect();
+        let done = try_join_all(values.iter().map(|value| store.exchange(place, &old, value))).await.unwrap();
+        let winners: Vec<_> = values.iter().zip(done).filter_map(|(value, done)| done.then_some(value)).collect();
+        assert_eq!(winners.len(), 1, "{winners:?}");
+        assert_eq!(store.get("tenant", "key").await.unwrap().as_ref(), Some(winners[0]));
+    }
+}
+
+pub async fn an_uninstall_is_timed_until_the_next_install(store: Opened) {
+    let at = async || store.get("tenant", CLIENT_INFO_UNINSTALLED_AT).await.unwrap();
+    let before = now();
+    store.uninstall("tenant").await.unwrap();
+    assert_eq!(at().await, None, "there was nothing to uninstall");
+    for _ in 0..2 {
+        store.save_installation("tenant", &installation("tenant", "secret"), None).await.unwrap();
+        assert_eq!(at().await, None);
+        store.uninstall("tenant").await.unwrap();
+        let since = at().await.unwrap().as_u64().unwrap();
+        assert!((before..=now()).contains(&since), "{since}");
+    }
+    store.set("tenant", CLIENT_INFO_UNINSTALLED_AT, &json!(7)).await.unwrap();
+    store.uninstall("tenant").await.unwrap();
+    assert_eq!(at().await, Some(json!(7)), "a second uninstall is none");
+}
+
+pub async fn what_was_uninstalled_long_ago_is_purged(store: Opened) {
+    for name in ["installed", "gone", "untimed", "odd"] {
+        let id = format!("of {name}");
+        store.save_installation(name, &installation(name, "secret"), Some(&id)).await.unwrap();
+        store.set(name, "key", &json!(1)).await.unwrap();
+    }
+    for name in ["gone", "untimed", "odd"] {
+        store.uninstall(name).await.unwrap();
+    }
+    store.set("gone", CLIENT_INFO_UNINSTALLED_AT, &json!(1000)).await.unwrap();
+    // a time that stands there beside an installation in use says nothing
+    store.set("installed", CLIENT_INFO_UNINSTALLED_AT, &json!(1000)).await.unwrap();
+    store.set("odd", CLIENT_INFO_UNINSTALLED_AT, &json!("1000")).await.unwrap();
+    assert!(store.delete("untimed", CLIENT_INFO_UNINSTALLED_AT).await.unwrap());
+
+    assert!(!store.purge("gone", 999).await.unwrap());
+    for name in ["installed", "untimed", "odd", "nobody"] {
+        assert!(!store.purge(name, now()).await.unwrap(), "{name}");
+    }
+    assert_eq!(store.stored_keys(None, 10).await.unwrap().tenants.len(), 4);
+    assert!(store.purge("gone", 1000).await.unwrap());
+    assert!(!store.purge("gone", 1000).await.unwrap());
+    assert_eq!(store.get("gone", "key").await.unwrap(), None);
+    let left = store.stored_keys(None, 10).await.unwrap().tenants;
+    assert_eq!(left.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["installed", "odd", "untimed"]);
+    assert_eq!(store.client_key_of_installation("of installed").await.unwrap().as_deref(), Some("installed"));
+}
+
 pub async fn hostile_names_are_names(store: Opened) {
     let long = "x".repeat(255);
     #[rustfmt::skip]
@@ -298,6 +394,8 @@ pub async fn hostile_names_are_names(store: Opened) {
         assert_eq!(store.get("tenant", name).await.unwrap(), None);
         assert_eq!(store.forge_get(name, "key").await.unwrap(), None);
         assert_eq!(store.client_key_of_installation(name).await.unwrap(), None);
+        assert!(store.values(Place::of_tenant(name, "key")).await.unwrap().is_empty());
+        assert!(!store.purge(name, now()).await.unwrap());
         assert!(store.installations(name).await.unwrap().is_empty());
         assert!(!store.delete(name, "key").await.unwrap());
         assert!(!store.uninstall(name).await.unwrap());

@@ -17,7 +17,7 @@ use r2d2::ManageConnection;
 use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
 
-use super::{MemoryStore, Store, StoreError};
+use super::{MemoryStore, SealedStore, Store, StoreError};
 use crate::config::StoreConfig;
 
 /// A configuration with nothing but a URL.
@@ -30,8 +30,12 @@ pub(crate) fn config(url: &str) -> StoreConfig {
         ssl: None,
         auto_migrate: false,
         production: false,
+        encryption_keys: Vec::new(),
     }
 }
+
+/// A key that seals.
+pub(crate) const KEY: &str = "a2V5IG9uZSBrZXkgb25lIGtleSBvbmUga2V5IG9uZSE=";
 
 /// What must go when a test ends.
 #[expect(dead_code, reason = "held for their drop")]
@@ -61,6 +65,12 @@ impl Sandbox {
     pub fn postgres() -> Self {
         let database = postgres::TestDatabase::new();
         Self { config: config(&database.url), _keep: Keep::Database(database) }
+    }
+
+    /// The same, whose values are sealed.
+    pub fn sealed(mut self) -> Self {
+        self.config.encryption_keys = vec![KEY.parse().unwrap()];
+        self
     }
 
     pub async fn open(&self) -> Arc<dyn Store> {
@@ -152,6 +162,8 @@ macro_rules! acceptance_suite {
             concurrent_writes_of_many_tenants, uninstalled_tenants_are_kept_and_revived,
             associations_follow_the_last_install, forge_values_are_their_own, tenants_come_in_pages,
             keys_are_listed_installed_or_not, a_removed_tenant_leaves_nothing,
+            forge_keys_are_listed, values_are_exchanged_for_what_they_were, of_many_exchanges_at_once_one_is_done,
+            an_uninstall_is_timed_until_the_next_install, what_was_uninstalled_long_ago_is_purged,
             hostile_names_are_names, text_that_holds_an_installation, it_answers_a_ping,
         ]);
     };
@@ -159,6 +171,11 @@ macro_rules! acceptance_suite {
 
 fn memory() -> Opened {
     Opened { store: Arc::new(MemoryStore::new()), sandbox: None }
+}
+
+fn sealed_memory() -> Opened {
+    let store = SealedStore::new(Arc::new(MemoryStore::new()), &[KEY.parse().unwrap()]);
+    Opened { store: Arc::new(store), sandbox: None }
 }
 
 async fn opened(sandbox: Sandbox) -> Opened {
@@ -193,5 +210,12 @@ acceptance_suite!(on_sqlite_memory, opened(Sandbox::sqlite_memory()).await, ());
 acceptance_suite!(
     on_postgres,
     opened(Sandbox::postgres()).await,
+    (#[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"])
+);
+acceptance_suite!(sealed_on_memory, sealed_memory(), ());
+acceptance_suite!(sealed_on_sqlite_file, opened(Sandbox::sqlite_file().sealed()).await, ());
+acceptance_suite!(
+    sealed_on_postgres,
+    opened(Sandbox::postgres().sealed()).await,
     (#[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"])
 );

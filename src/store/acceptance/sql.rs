@@ -6,7 +6,10 @@ use futures_util::future::{join_all, try_join_all};
 use serde_json::{Value, json};
 
 use super::{Sandbox, run_cases, sql as cases};
-use crate::store::{CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, Store, StoreError, migrate, open};
+use crate::store::{
+    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Place, Store, StoreError,
+    migrate, now, open,
+};
 
 /// A row as another program may have left it.
 fn insert(sandbox: &Sandbox, client_key: &str, key: &str, value: &str) {
@@ -21,7 +24,11 @@ fn secret(secret: &str) -> Value {
 
 /// The rows of `tenant`, oldest first: (key, value).
 fn rows(sandbox: &Sandbox) -> Vec<(String, String)> {
-    sandbox.rows(r#"SELECT "key", @val FROM "AddonSettings" WHERE "clientKey" = 'tenant' ORDER BY "id""#)
+    let mut rows =
+        sandbox.rows(r#"SELECT "key", @val FROM "AddonSettings" WHERE "clientKey" = 'tenant' ORDER BY "id""#);
+    // what is asked for here is the installations
+    rows.retain(|(key, _)| key != CLIENT_INFO_UNINSTALLED_AT);
+    rows
 }
 
 fn row(key: &str, secret: &str) -> (String, String) {
@@ -52,6 +59,31 @@ pub async fn an_uninstall_takes_all_duplicates_out_of_use(sandbox: Sandbox) {
     assert!(store.uninstall("tenant").await.unwrap());
     assert!(store.installations("tenant").await.unwrap().is_empty());
     assert_eq!(rows(&sandbox), [row(CLIENT_INFO_SUPERSEDED, "old"), row(CLIENT_INFO_UNINSTALLED, "new")]);
+}
+
+pub async fn duplicates_are_exchanged_one_by_one(sandbox: Sandbox) {
+    let store = with_duplicates(&sandbox).await;
+    let place = Place::of_tenant("tenant", CLIENT_INFO);
+    assert_eq!(store.values(place).await.unwrap(), [secret("new"), secret("old")]);
+    assert!(store.exchange(place, &secret("old"), &secret("older")).await.unwrap());
+    assert_eq!(rows(&sandbox), [row(CLIENT_INFO, "older"), row(CLIENT_INFO, "new")]);
+    assert!(!store.exchange(place, &secret("old"), &secret("oldest")).await.unwrap());
+
+    // a space more is the same value, and a row without one is none
+    insert(&sandbox, "tenant", CLIENT_INFO, r#"'{ "sharedSecret": "older" }'"#);
+    insert(&sandbox, "tenant", CLIENT_INFO, "NULL");
+    assert!(store.exchange(place, &secret("older"), &secret("both")).await.unwrap());
+    assert_eq!(store.values(place).await.unwrap(), [secret("both"), secret("new"), secret("both")]);
+}
+
+pub async fn a_tenant_with_a_row_in_use_is_not_purged(sandbox: Sandbox) {
+    let store = sandbox.open().await;
+    store.save_installation("tenant", &secret("gone"), None).await.unwrap();
+    store.uninstall("tenant").await.unwrap();
+    // ACE installs, and leaves alone what it does not know
+    insert(&sandbox, "tenant", CLIENT_INFO, r#"'{"sharedSecret":"used"}'"#);
+    assert!(!store.purge("tenant", now()).await.unwrap());
+    assert_eq!(store.installations("tenant").await.unwrap(), [secret("used")]);
 }
 
 pub async fn an_uninstalled_row_beside_one_in_use_is_not_taken_for_it(sandbox: Sandbox) {
@@ -182,7 +214,8 @@ macro_rules! sql_suite {
     ($backend:ident, $new:expr, $attributes:tt) => {
         run_cases!($backend, $new, $attributes, cases [
             duplicates_are_tried_newest_first_until_an_install_settles_them,
-            an_uninstall_takes_all_duplicates_out_of_use,
+            an_uninstall_takes_all_duplicates_out_of_use, duplicates_are_exchanged_one_by_one,
+            a_tenant_with_a_row_in_use_is_not_purged,
             an_uninstalled_row_beside_one_in_use_is_not_taken_for_it, a_row_without_a_value_counts_as_none,
             the_table_is_the_one_of_two_forms_that_exists, missing_forge_tables_are_added,
             a_database_that_lacks_the_settings_is_not_taken_for_a_new_one, migrating_twice_does_nothing_the_second_time,

@@ -15,7 +15,7 @@ fn the_help_is_there_and_says_what_there_is() {
       serve       Serve the add-on (the default)
       migrate     Bring the store's tables to this version, as Heroku's release phase does
       descriptor  Print the descriptor as it is served, or check it
-      tenants     List the tenants of the store, show one, or remove one
+      tenants     List the tenants of the store, show or remove one, purge those that are gone, encrypt the store
       token       Print a URL of the add-on, signed as a tenant's host signs it (development only)
       doctor      Check configuration, base URL, store, descriptor, network and clock, and say what helps
       help        Print this message or the help of the given subcommand(s)
@@ -55,6 +55,9 @@ fn each_command_has_its_help() {
         &["tenants", "list"],
         &["tenants", "show"],
         &["tenants", "remove"],
+        &["tenants", "purge"],
+        &["tenants", "encrypt"],
+        &["tenants", "decrypt"],
         &["token"],
         &["doctor"],
     ] {
@@ -90,6 +93,9 @@ fn wrong_arguments_are_two() {
         &["tenants"],
         &["tenants", "show"],
         &["tenants", "list", "x"],
+        &["tenants", "purge"],
+        &["tenants", "purge", "--older-than", "90"],
+        &["tenants", "encrypt", "--yes"],
         &["token"],
         &["token", "hello-world"],
         &["token", "/hello-world", "--context", "{"],

@@ -7,7 +7,7 @@ use atlassian_connect_actix::testing::KeyServer;
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
 
-use super::{HUSH, install, of_ace, sql};
+use super::{HUSH, KEY, NEW, install, of_ace, sql};
 use crate::support::blocking;
 use crate::support::command::{Said, Workplace};
 use crate::support::process::Process;
@@ -247,22 +247,57 @@ async fn a_database_of_aces_is_left_as_it_is() {
 }
 
 #[actix_web::test]
+async fn it_says_whether_the_keys_open_what_is_there() {
+    let nowhere = Nowhere::new();
+    let place = isolated(Workplace::new().with_file(), &nowhere);
+    install(&place, "acme", "https://acme.atlassian.net").await;
+    let (place, said) = examined(place).await;
+    assert!(of(&said, "encryption").is_empty(), "{said:?}");
+
+    let place = place.var("AC_STORE_ENCRYPTION_KEYS", KEY);
+    let (place, said) = examined(place).await;
+    assert_one(&said, "encryption", "warning", "1 stand there in clear");
+    install(&place, "acme", "https://acme.atlassian.net").await;
+    let (place, said) = examined(place).await;
+    assert_one(&said, "encryption", "ok", "the keys open all of 1 values, sealed with key ");
+
+    let place = place.var("AC_STORE_ENCRYPTION_KEYS", format!("{NEW},{KEY}"));
+    let (place, said) = examined(place).await;
+    assert_one(&said, "encryption", "warning", "1 with an older key");
+    assert_one(&said, "tenants", "ok", "1 installed");
+    for (keys, words) in [(NEW, "AC_STORE_ENCRYPTION_KEYS does not hold"), ("", "AC_STORE_ENCRYPTION_KEYS is not set")]
+    {
+        let place = isolated(Workplace::new(), &nowhere)
+            .var("DATABASE_URL", format!("sqlite:{}", place.path("addon.db").display()))
+            .var("AC_STORE_ENCRYPTION_KEYS", keys);
+        let (_place, said) = examined(place).await;
+        assert_eq!(said.code, 1);
+        assert_one(&said, "encryption", "problem", words);
+        assert_one(&said, "tenants", "problem", "\"acme\" cannot be opened");
+    }
+}
+
+#[actix_web::test]
 async fn credentials_options_and_keys_are_looked_at() {
     let nowhere = Nowhere::new();
-    let place = isolated(Workplace::new(), &nowhere).var("AC_OPTS", "no-auth").var("AC_STORE_ENCRYPTION_KEYS", HUSH);
+    let place = isolated(Workplace::new(), &nowhere).var("AC_OPTS", "no-auth");
     let site = format!(r#"{{"hosts": {{"acme.atlassian.net": {{"username": "u", "password": "{HUSH}"}}}}}}"#);
     place.write("credentials.json", &site);
     std::fs::set_permissions(place.path("credentials.json"), std::fs::Permissions::from_mode(0o644)).unwrap();
     let (place, said) = examined(place).await;
-    assert_eq!(said.code, 1);
+    assert_eq!(said.code, 0, "{said:?}");
     assert_one(&said, "credentials", "ok", "names https://acme.atlassian.net");
     assert_one(&said, "credentials", "warning", "credentials.json holds secrets");
     assert_one(&said, "AC_OPTS", "warning", "no-auth");
-    assert_one(&said, "encryption", "problem", "does not encrypt");
     assert!(!said.stdout.contains(HUSH), "{said:?}");
 
     place.write("credentials.json", &format!("{{\"hosts\": {{\n  {HUSH}"));
-    let place = place.var("AC_OPTS", "no-reg").var("AC_STORE_ENCRYPTION_KEYS", "").var("APP_ENV", "production");
+    let place = place.var("AC_OPTS", "no-reg").var("AC_STORE_ENCRYPTION_KEYS", HUSH);
+    let (place, said) = examined(place).await;
+    assert_one(&said, "configuration", "problem", "is no key of 32 bytes");
+    assert!(!said.stdout.contains(HUSH), "{said:?}");
+
+    let place = place.var("AC_STORE_ENCRYPTION_KEYS", "").var("APP_ENV", "production");
     place.write("config.json", r#"{ "prot": 1, "production": { "store": { "url": "sqlite:addon.db" } } }"#);
     let (_place, said) = examined(place).await;
     assert_one(&said, "credentials", "problem", "line 2, column 3");

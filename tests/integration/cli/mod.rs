@@ -2,6 +2,8 @@
 
 mod arguments;
 mod doctor;
+mod purge;
+mod sealing;
 mod tenants;
 mod token;
 
@@ -13,6 +15,10 @@ use crate::support::command::Workplace;
 
 /// In every secret of these tests.
 const HUSH: &str = "hush";
+
+/// Keys that seal.
+const KEY: &str = "a2V5IG9uZSBrZXkgb25lIGtleSBvbmUga2V5IG9uZSE=";
+const NEW: &str = "bmV3IGtleSBuZXcga2V5IG5ldyBrZXkgbmV3IGtleSE=";
 
 fn installation(client_key: &str, base_url: &str) -> Value {
     json!({

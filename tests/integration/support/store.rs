@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use atlassian_connect_actix::store::{KeyPage, MemoryStore, Store, StoreError, StoreFuture, TenantPage};
+use atlassian_connect_actix::store::{KeyPage, MemoryStore, Place, Store, StoreError, StoreFuture, TenantPage};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -142,6 +142,22 @@ impl Store for FakeStore {
 
     fn forge_delete<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, bool> {
         self.or(true, Box::pin(async move { self.inner.forge_delete(installation_id, key).await }))
+    }
+
+    fn values<'a>(&'a self, place: Place<'a>) -> StoreFuture<'a, Vec<Value>> {
+        self.or(false, self.inner.values(place))
+    }
+
+    fn exchange<'a>(&'a self, place: Place<'a>, expected: &'a Value, value: &'a Value) -> StoreFuture<'a, bool> {
+        self.or(true, Box::pin(async move { self.inner.exchange(place, expected, value).await }))
+    }
+
+    fn purge<'a>(&'a self, client_key: &'a str, before: u64) -> StoreFuture<'a, bool> {
+        self.or(true, Box::pin(async move { self.inner.purge(client_key, before).await }))
+    }
+
+    fn forge_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage> {
+        self.or(false, self.inner.forge_keys(from, limit))
     }
 
     fn ping(&self) -> StoreFuture<'_, ()> {
