@@ -59,7 +59,7 @@ impl Addon {
     /// Where there is no site to develop on, one of this process's own. The add-on runs without it as well.
     async fn open_sandbox(&self) {
         let config = self.config();
-        let is_wanted = config.environment.is_development() && !config.options.no_reg;
+        let is_wanted = config.environment.is_development_itself() && !config.options.no_reg;
         if !is_wanted || crate::registration::names_sites(config) {
             return;
         }

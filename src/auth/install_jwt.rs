@@ -3,7 +3,7 @@
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use serde_json::Value;
-use url::Url;
+use url::{Host, Url};
 
 use super::{AuthError, ProofFuture, source};
 use crate::error::Error;
@@ -54,13 +54,14 @@ impl InstallJwt {
         let installation = Installation::read(&payload)
             .ok_or_else(|| Error::bad_request("The body needs a clientKey, and its fields must be strings."))?;
         let host = host(&installation)?;
-        if !state.config.whitelist.matches(&host) {
+        let local = installation.base_url.as_deref().and_then(|url| state.local_host_of(url));
+        // the host of this very process needs nobody's leave
+        if local.is_none() && !state.config.whitelist.matches(&host) {
             let detail = format!("host {host} is not on the whitelist (AC_HOST_WHITELIST)");
             return Err(Error::unauthorized_because("This host may not install the add-on.", detail));
         }
         // all that costs nothing comes before the key is fetched
         check_claims(&state, &request, unverified.claims(), &installation)?;
-        let local = installation.base_url.as_deref().and_then(|url| state.local_host_of(url));
         let key = match local {
             Some(local) => state.install_keys.get_of_server(&local.install_keys_url, kid).await,
             None => state.install_keys.get(kid, &host).await,
@@ -70,6 +71,9 @@ impl InstallJwt {
             _ => refuse(error.to_string()).into(),
         })?;
         unverified.verify_rs256(&key).map_err(AuthError::from)?;
+        if local.is_some() {
+            check_owner(&state, &installation.client_key).await?;
+        }
         Ok(Self { payload, installation, claims: unverified.into_claims() })
     }
 }
@@ -85,6 +89,25 @@ impl FromRequest for InstallJwt {
 
 fn refuse(reason: impl Into<String>) -> AuthError {
     AuthError::Lifecycle(reason.into())
+}
+
+/// A local host's key speaks for no tenant that is elsewhere. One of another port of this machine is a local host's that
+/// ran before.
+async fn check_owner(state: &State, client_key: &str) -> Result<(), Error> {
+    let is_elsewhere = |url: &str| Url::parse(url).is_ok_and(|url| !url.host().is_some_and(|host| is_loopback(&host)));
+    let known = state.tenants.refreshed(client_key).await?;
+    match known.iter().find(|tenant| is_elsewhere(tenant.base_url())) {
+        Some(tenant) => Err(refuse(format!("the clientKey is that of {}", tenant.base_url())).into()),
+        None => Ok(()),
+    }
+}
+
+fn is_loopback(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => *name == "localhost",
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    }
 }
 
 fn check_claims(

@@ -49,6 +49,12 @@ impl Environment {
         self.kind != Kind::Production
     }
 
+    /// Whether it is `development` itself: somebody works here. In `test` nobody looks.
+    #[must_use]
+    pub fn is_development_itself(&self) -> bool {
+        self.kind == Kind::Development
+    }
+
     /// Whether production's rules hold: everywhere else.
     #[must_use]
     pub fn is_production(&self) -> bool {
@@ -86,6 +92,7 @@ mod tests {
             assert_eq!(environment.name(), name, "{variables:?}");
             assert_eq!(environment.is_development(), relaxed, "{variables:?}");
             assert_eq!(environment.is_production(), !relaxed, "{variables:?}");
+            assert_eq!(environment.is_development_itself(), name == "development", "{variables:?}");
         }
     }
 }

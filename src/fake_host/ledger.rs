@@ -29,6 +29,8 @@ pub enum By {
 pub(crate) struct Issued {
     pub(crate) client_key: String,
     pub(crate) account_id: String,
+    /// What it was asked for with, where it may less than the add-on: `READ`.
+    pub(crate) scope: Option<String>,
     /// Seconds since 1970.
     pub(crate) expires_at: i64,
 }
@@ -117,6 +119,13 @@ impl Ledger {
         Ok(())
     }
 
+    /// The scope that the bearer token of a request was asked for with.
+    #[cfg(feature = "sandbox")]
+    pub(crate) fn scope_of(&self, headers: &HeaderMap) -> Option<String> {
+        let token = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
+        lock(&self.issued).get(token)?.scope.clone()
+    }
+
     fn prove_bearer(&self, tenant: &TestTenant, token: &str) -> Result<String, String> {
         let issued = lock(&self.issued);
         let issued = issued.get(token).ok_or("nobody gave out its bearer token")?;
@@ -184,7 +193,8 @@ mod tests {
         let (tenant, other) = (TestTenant::new(), TestTenant::new());
         let ledger = ledger(&tenant);
         let issue = |token: &str, expires_at| {
-            let issued = Issued { client_key: tenant.client_key.clone(), account_id: "mia".into(), expires_at };
+            let issued =
+                Issued { client_key: tenant.client_key.clone(), account_id: "mia".into(), scope: None, expires_at };
             ledger.issue(token.into(), issued);
         };
         issue("good", now() + 60);

@@ -4,8 +4,6 @@ use std::path::{Path, PathBuf};
 
 /// The package, and the version whose public copy is used.
 const PACKAGE: &str = "atlassian-connect-js";
-/// The origin of the public copy.
-pub(super) const CDN: &str = "https://cdn.jsdelivr.net";
 /// The public copy: pinned, and checked by the browser.
 pub(super) const CDN_SCRIPT: &str = "https://cdn.jsdelivr.net/npm/atlassian-connect-js@5.3.190/dist/connect-host.js";
 /// What the pinned file of that version in the npm registry hashes to.

@@ -105,6 +105,9 @@ impl Sandbox {
         body: String,
         selection: &Selection,
     ) -> News {
+        if !self.state.descriptor().webhooks().iter().any(|webhook| webhook.event == event && webhook.url == url) {
+            return News { good: false, text: format!("Not sent: the descriptor names no webhook {event} at {url}.") };
+        }
         let tenant = site.tenant();
         // of no module: the values of the site
         let values = context::values(site.product, selection.user, None, &selection.overrides);
@@ -122,6 +125,10 @@ impl Sandbox {
     }
 
     async fn post(&self, path: &str, token: &str, body: String) -> Answer {
+        // behind the base URL, "@other.example" would be another host
+        if !path.starts_with('/') {
+            return Err(format!("{path} in the descriptor does not begin with /"));
+        }
         let url = format!("{}{path}", self.state.config.local_base_url.as_str());
         let exchange = async {
             let request = crate::transport::client().post(&url).content_type("application/json");

@@ -17,8 +17,8 @@ use crate::transport::shown;
 
 /// Entries that are kept.
 const CAPACITY: usize = 200;
-/// Bytes of a body that are kept.
-const BODY: usize = 4096;
+/// Characters of a URL, a header, a token or a body that are kept.
+const TEXT: usize = 4096;
 
 /// Which way a request went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +80,7 @@ pub(super) struct DecodedToken {
 struct EntryView<'a> {
     id: u64,
     time: String,
+    url: String,
     entry: &'a Entry,
 }
 
@@ -106,7 +107,8 @@ impl Journal {
     pub(super) fn write(&self, entry: &Entry) {
         let mut entries = lock(&self.entries);
         let id = entries.front().map_or(0, |newest| newest.id) + 1;
-        let html = EntryView { id, time: time_of_day(), entry }.render().unwrap_or_default();
+        let html =
+            EntryView { id, time: time_of_day(), url: cut(entry.url.clone()), entry }.render().unwrap_or_default();
         if entries.len() == CAPACITY {
             entries.pop_back();
         }
@@ -161,7 +163,7 @@ impl DecodedToken {
     pub(super) fn read(token: &str) -> Option<Self> {
         let mut segments = token.split('.').take(2).map(|segment| {
             let json: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(segment).ok()?).ok()?;
-            serde_json::to_string_pretty(&json).ok()
+            serde_json::to_string_pretty(&json).ok().map(cut)
         });
         Some(Self { header: segments.next()??, claims: segments.next()?? })
     }
@@ -180,13 +182,16 @@ pub(super) fn token(headers: &HeaderMap, query: &str) -> Option<String> {
 
 /// The headers without credentials.
 pub(super) fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
-    let secret = ["authorization", "x-acpt", "cookie", "set-cookie"];
+    let secret = ["authorization", "proxy-authorization", "x-acpt", "cookie", "set-cookie"];
     let read = |name: &str, value: &str| {
         let kept = if secret.contains(&name) {
             let scheme = value.split_once(' ').filter(|_| name == "authorization").map_or("", |(scheme, _)| scheme);
             format!("{scheme} …").trim_start().to_owned()
+        } else if name == "referer" {
+            let (page, query) = value.split_once('?').unwrap_or((value, ""));
+            cut(without_tokens(&shown(page, query)))
         } else {
-            value.to_owned()
+            cut(without_tokens(value))
         };
         (name.to_owned(), kept)
     };
@@ -200,14 +205,44 @@ pub(super) fn excerpt(body: &[u8]) -> Option<String> {
     }
     let text = match serde_json::from_slice::<Value>(body) {
         Ok(mut json) => {
-            if let Some(secret) = json.get_mut("sharedSecret") {
-                *secret = "…".into();
-            }
+            hide_secrets(&mut json);
             serde_json::to_string_pretty(&json).ok()?
         }
-        Err(_) => String::from_utf8_lossy(&body[..body.len().min(BODY)]).into_owned(),
+        Err(_) => String::from_utf8_lossy(body).into_owned(),
     };
-    Some(if text.chars().count() > BODY { text.chars().take(BODY).chain("…".chars()).collect() } else { text })
+    Some(cut(without_tokens(&text)))
+}
+
+/// The start of a text.
+fn cut(text: String) -> String {
+    match text.char_indices().nth(TEXT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// `***` for whatever may be a JSON Web Token: each begins as the JSON `{"` does in base64.
+fn without_tokens(text: &str) -> String {
+    let is_of_token = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
+    let mut kept = String::with_capacity(text.len());
+    for part in text.split_inclusive(|character| !is_of_token(character)) {
+        let word = part.trim_end_matches(|character| !is_of_token(character));
+        kept.push_str(if word.contains("eyJ") { "***" } else { word });
+        kept.push_str(&part[word.len()..]);
+    }
+    kept
+}
+
+fn hide_secrets(json: &mut Value) {
+    match json {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                if name == "sharedSecret" { *value = "…".into() } else { hide_secrets(value) }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(hide_secrets),
+        _ => {}
+    }
 }
 
 /// `12:34:56`, in UTC.
@@ -271,7 +306,7 @@ mod tests {
     fn bodies_are_cut_and_hold_no_secret() {
         assert_eq!(excerpt(b""), None);
         assert_eq!(excerpt(br#"{"sharedSecret":"s","a":1}"#).unwrap(), "{\n  \"sharedSecret\": \"…\",\n  \"a\": 1\n}");
-        assert!(excerpt(&vec![b'x'; 3 * BODY]).unwrap().len() <= BODY + 3);
-        assert!(excerpt("ü".repeat(BODY).as_bytes()).is_some(), "cut inside of a character");
+        assert!(excerpt(&vec![b'x'; 3 * TEXT]).unwrap().len() <= TEXT + 3);
+        assert!(excerpt("ü".repeat(TEXT).as_bytes()).is_some(), "cut inside of a character");
     }
 }

@@ -18,7 +18,7 @@ mod selection;
 mod services;
 mod site;
 
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -105,15 +105,15 @@ impl RunningSandbox {
 /// [`SandboxError`].
 pub async fn start(state: web::Data<State>) -> Result<RunningSandbox, SandboxError> {
     let config = &state.config;
-    if !config.environment.is_development() {
+    if !config.environment.is_development_itself() {
         return Err(SandboxError::Environment(config.environment.to_string()));
     }
     if !config.bind.is_loopback() {
         return Err(SandboxError::Exposed);
     }
-    let wanted = config.sandbox_port.unwrap_or_else(|| config.port.saturating_add(1));
-    let listener = listen(wanted).map_err(SandboxError::Port)?;
-    let port = listener.local_addr().map_err(SandboxError::Port)?.port();
+    let beside = if config.port == 0 { 0 } else { config.port.saturating_add(1) };
+    let wanted = config.sandbox_port.unwrap_or(beside);
+    let (port, listeners) = listen(wanted).map_err(SandboxError::Port)?;
     if port != wanted && wanted != 0 {
         tracing::info!("port {wanted} is taken: the sandbox uses {port}");
     }
@@ -131,7 +131,7 @@ pub async fn start(state: web::Data<State>) -> Result<RunningSandbox, SandboxErr
     });
     announce(&state, &sandbox)?;
     let shared = sandbox.clone();
-    let server = HttpServer::new(move || {
+    let mut server = HttpServer::new(move || {
         App::new()
             .app_data(shared.clone())
             .app_data(web::PayloadConfig::new(BODY))
@@ -140,8 +140,10 @@ pub async fn start(state: web::Data<State>) -> Result<RunningSandbox, SandboxErr
             .configure(services::routes)
             .configure(pages::routes)
     });
-    let server =
-        server.workers(1).disable_signals().shutdown_timeout(0).listen(listener).map_err(SandboxError::Port)?;
+    server = server.workers(1).disable_signals().shutdown_timeout(0);
+    for listener in listeners {
+        server = server.listen(listener).map_err(SandboxError::Port)?;
+    }
     let server = server.run();
     let handle = server.handle();
     actix_web::rt::spawn(server);
@@ -170,18 +172,33 @@ async fn follow(sandbox: web::Data<Sandbox>) {
 }
 
 /// The wanted port, else one of the next, else any.
-fn listen(wanted: u16) -> std::io::Result<TcpListener> {
-    let next = (wanted..=wanted.saturating_add(PORTS)).find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok());
-    next.map_or_else(|| TcpListener::bind(("127.0.0.1", 0)), Ok)
+fn listen(wanted: u16) -> std::io::Result<(u16, Vec<TcpListener>)> {
+    let next = if wanted == 0 { 0..=0 } else { wanted..=wanted.saturating_add(PORTS) };
+    // a port that is free on one address may be taken on the other
+    let any = std::iter::repeat_n(0, usize::from(PORTS));
+    next.chain(any).find_map(|port| bind(port).ok()).map_or_else(|| bind(0), Ok)
+}
+
+/// Both addresses that `localhost` may stand for: a browser that finds another program at the first one it tries would
+/// show that one's pages.
+fn bind(port: u16) -> std::io::Result<(u16, Vec<TcpListener>)> {
+    let first = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+    let port = first.local_addr()?.port();
+    let has_ipv6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
+    let second = has_ipv6.then(|| TcpListener::bind((Ipv6Addr::LOCALHOST, port))).transpose()?;
+    Ok((port, std::iter::once(first).chain(second).collect()))
 }
 
 fn announce(state: &State, sandbox: &Sandbox) -> Result<(), SandboxError> {
     let journal = Arc::clone(&sandbox.journal);
     let own_script = sandbox.bridge.file("all.js").filter(|_| state.config.host_script_url.is_none());
     let local = LocalHost {
-        origins: ["localhost", "127.0.0.1"].iter().map(|name| format!("http://{name}:{}", sandbox.port)).collect(),
-        install_keys_url: format!("{}/install-keys", sandbox.origin()),
-        authorization_server_url: sandbox.token_server(),
+        origins: ["localhost", "127.0.0.1", "[::1]"]
+            .iter()
+            .map(|name| format!("http://{name}:{}", sandbox.port))
+            .collect(),
+        install_keys_url: format!("{}/install-keys", sandbox.service_origin()),
+        authorization_server_url: sandbox.service_origin(),
         script_url: own_script.map(|_| format!("{}/atlassian-connect/all.js", sandbox.origin())),
         observer: Box::new(move |exchange| journal.observe(exchange)),
     };
@@ -189,13 +206,14 @@ fn announce(state: &State, sandbox: &Sandbox) -> Result<(), SandboxError> {
 }
 
 impl Sandbox {
-    /// The origin of its sites' base URLs. By its address, since that is what the add-on connects to in any case.
+    /// The origin of its sites' base URLs, under the name that users see.
     fn origin(&self) -> String {
         format!("http://localhost:{}", self.port)
     }
 
-    fn token_server(&self) -> String {
-        self.origin()
+    /// The origin of its services, which the add-on alone asks: by its address, which no name service changes.
+    fn service_origin(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     fn sites(&self) -> impl Iterator<Item = &Site> {

@@ -30,7 +30,7 @@ async fn install_key(sandbox: web::Data<Sandbox>, kid: web::Path<String>) -> Htt
 }
 
 async fn token(sandbox: web::Data<Sandbox>, form: web::Form<GrantForm>) -> HttpResponse {
-    let granted = form.check(&sandbox.ledger, &sandbox.token_server()).and_then(|(client_key, account_id)| {
+    let granted = form.check(&sandbox.ledger, &sandbox.service_origin()).and_then(|(client_key, account_id)| {
         let descriptor = sandbox.state.descriptor();
         if !scopes::of(descriptor.value()).contains(&"ACT_AS_USER") {
             return Err("the descriptor's scopes lack ACT_AS_USER".to_owned());
@@ -46,7 +46,8 @@ async fn token(sandbox: web::Data<Sandbox>, form: web::Form<GrantForm>) -> HttpR
         Ok((client_key, account_id)) => {
             written.by = User::of_account(&account_id).map(|user| format!("for {}", user.display_name));
             let token = format!("sandbox-user-token-{}", new_secret());
-            sandbox.ledger.issue(token.clone(), Issued { client_key, account_id, expires_at: now() + TOKEN_LIFETIME });
+            let (scope, expires_at) = (form.scope().map(str::to_owned), now() + TOKEN_LIFETIME);
+            sandbox.ledger.issue(token.clone(), Issued { client_key, account_id, scope, expires_at });
             HttpResponse::Ok()
                 .json(json!({ "access_token": token, "expires_in": TOKEN_LIFETIME, "token_type": "Bearer" }))
         }

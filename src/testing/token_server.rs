@@ -57,7 +57,7 @@ impl TokenServer {
                     match form.check(&journal.ledger, &url) {
                         Ok((client_key, account_id)) => {
                             let token = format!("user-token-{number}");
-                            let issued = Issued { client_key, account_id, expires_at: now() + lifetime };
+                            let issued = Issued { client_key, account_id, scope: None, expires_at: now() + lifetime };
                             journal.ledger.issue(token.clone(), issued);
                             let body = json!({ "access_token": token, "expires_in": lifetime, "token_type": "Bearer" });
                             HttpResponse::Ok().json(body)

@@ -141,6 +141,20 @@ await test('AP.request reaches the REST API as the user, by promise and by callb
   assert.deepEqual(created, [201, 'By the bridge']);
 }, { expected: [/404 \(Not Found\).*NONE-1/] });
 
+await test('AP.request reaches nothing but the REST API', async (page) => {
+  const addon = await framed(page, PANEL);
+  const token = 'jira/context-token?module=adminPages/admin-page&user=ada';
+  const outcomes = await addon.evaluate(async (paths) => {
+    const outcome = (url) => window.AP.request(url).then(() => 'answered', ({ err, xhr }) => `${xhr.status} ${err}`);
+    return Promise.all(paths.map(outcome));
+  }, [
+    `/../${token}`, `/%2e%2e/${token}`, `/rest/..\\..\\${token}`, `/rest/../../${token}`, `/rest/%2E./.%2e/${token}`,
+    '/../globex/rest/api/3/myself', '/context-token', '@localhost/rest/x', '',
+  ]);
+  for (const outcome of outcomes) assert.equal(outcome, '0 AP.request is for the REST API of the site.');
+  assert.equal((await addon.evaluate(() => window.AP.request('rest/api/3/../3/myself'))).xhr.status, 200);
+});
+
 await test('the bridge knows the user, keeps what it is given, and knows the way', async (page) => {
   const addon = await framed(page, PANEL);
   const answer = (call) => addon.evaluate(`new Promise((resolve) => { const { AP } = window; ${call} })`);

@@ -34,10 +34,8 @@ pub(super) fn position(data: &Data, key: &str) -> Option<usize> {
 
 /// The id that stands for a key of the first issues, under which their properties are.
 pub(super) fn id_of_key(key: &str) -> String {
-    match key.strip_prefix("JRA-").and_then(|number| number.parse::<u64>().ok()) {
-        Some(number) => (10_000 + number).to_string(),
-        None => key.to_owned(),
-    }
+    let number = key.strip_prefix("JRA-").and_then(|number| number.parse::<u64>().ok()?.checked_add(10_000));
+    number.map_or_else(|| key.to_owned(), |id| id.to_string())
 }
 
 pub(super) fn answer(data: &mut Data, question: &Question<'_>) -> Option<Reply> {

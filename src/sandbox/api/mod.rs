@@ -101,7 +101,13 @@ pub(super) async fn answer(sandbox: &Sandbox, site: &Site, request: &HttpRequest
     let (status, json, reason) = match asker {
         Err(reason) => (401, refusal(401, reason).1, Some(reason.to_owned())),
         Ok(asker) => {
-            let (status, json) = match forbidden(sandbox, asker, method, &path) {
+            let narrowed = sandbox.ledger.scope_of(request.headers());
+            // whoever shows nothing is a visitor of the site's, who is not asked through the add-on
+            let lacks = match by {
+                By::Nobody if bridge.is_none() => None,
+                _ => lacking_scope(sandbox, narrowed.as_deref(), method, &path),
+            };
+            let (status, json) = match lacks {
                 Some(reply) => reply,
                 None => reply(sandbox, site, request, &path, asker, &body).await,
             };
@@ -131,11 +137,17 @@ pub(super) async fn answer(sandbox: &Sandbox, site: &Site, request: &HttpRequest
     if json.is_null() { response.finish() } else { response.json(json) }
 }
 
-/// What the descriptor's scopes keep the add-on from.
-fn forbidden(sandbox: &Sandbox, asker: Asker, method: &Method, path: &str) -> Option<Reply> {
+/// What its scopes keep the add-on from, in whosever name it asks; `narrowed`: the scope that its token was asked for
+/// with.
+///
+/// Source: Atlassian, "request" of the JavaScript API: it "is still evaluated against the add-on's granted scopes".
+fn lacking_scope(sandbox: &Sandbox, narrowed: Option<&str>, method: &Method, path: &str) -> Option<Reply> {
     let needed = scopes::needed(method.as_str(), path);
-    let has = asker != Asker::Addon || scopes::of(sandbox.state.descriptor().value()).contains(&needed);
-    (!has).then(|| refusal(403, format!("The descriptor's scopes lack {needed}.")))
+    if !scopes::of(sandbox.state.descriptor().value()).contains(&needed) {
+        return Some(refusal(403, format!("The descriptor's scopes lack {needed}.")));
+    }
+    let scope = narrowed.filter(|scope| !scopes::of_token(scope).contains(&needed))?;
+    Some(refusal(403, format!("The token was asked for with the scope {scope}, which lacks {needed}.")))
 }
 
 async fn reply(sandbox: &Sandbox, site: &Site, request: &HttpRequest, path: &str, asker: Asker, body: &Bytes) -> Reply {

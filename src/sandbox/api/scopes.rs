@@ -10,8 +10,16 @@ const LADDER: [&str; 5] = ["READ", "WRITE", "DELETE", "PROJECT_ADMIN", "ADMIN"];
 /// The scopes that a descriptor names, and those that they imply, in upper case.
 pub(in crate::sandbox) fn of(descriptor: &Value) -> Vec<&'static str> {
     let named = descriptor.get("scopes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let named: Vec<String> = named.iter().filter_map(Value::as_str).map(str::to_ascii_uppercase).collect();
-    let has = |scope: &str| named.iter().any(|name| name == scope);
+    implied(&named.iter().filter_map(Value::as_str).collect::<Vec<_>>())
+}
+
+/// What a token may that was asked for with `scope`, upper-case names with spaces between them.
+pub(super) fn of_token(scope: &str) -> Vec<&'static str> {
+    implied(&scope.split(' ').collect::<Vec<_>>())
+}
+
+fn implied(named: &[&str]) -> Vec<&'static str> {
+    let has = |scope: &str| named.iter().any(|name| name.eq_ignore_ascii_case(scope));
     let highest = LADDER.iter().rposition(|scope| has(scope) || (*scope == "PROJECT_ADMIN" && has("SPACE_ADMIN")));
     let mut scopes: Vec<&'static str> = highest.map_or(Vec::new(), |highest| LADDER[..=highest].to_vec());
     if has("ACT_AS_USER") {
@@ -47,6 +55,7 @@ mod tests {
         ] {
             assert_eq!(of(&json!({ "scopes": named })), expected, "{named}");
         }
+        assert_eq!(of_token("ACT_AS_USER WRITE"), ["READ", "WRITE", "ACT_AS_USER"]);
     }
 
     #[test]

@@ -279,16 +279,26 @@
     getLocale: (callback) => callback(user.locale),
   };
 
+  /** Where a page may ask. Looked at after it has been parsed: `..`, `%2e%2e` and `\` lead elsewhere. */
+  function restUrl(path) {
+    const base = productPath.replace(/\/$/, '');
+    const target = new URL(base + (String(path).startsWith('/') ? '' : '/') + path, location.origin);
+    const isRest = ['/rest/', '/api/'].some((api) => target.pathname.startsWith(base + api));
+    return target.origin === location.origin && isRest ? target : null;
+  }
+
   /** `AP.request(url, options)` or `AP.request(options)`: asks the site's REST API as the user of the page. */
   const request = promised(async (...parameters) => {
     const [first, second] = parameters.slice(0, -1);
     const options = typeof first === 'object' ? first : { ...second, url: first };
     const method = (options.type ?? options.method ?? 'GET').toUpperCase();
     const headers = new Headers(options.headers);
-    let url = productPath.replace(/\/$/, '') + (options.url.startsWith('/') ? '' : '/') + options.url;
+    const xhr = { status: 0, statusText: 'error', responseText: '', headers: {} };
+    const url = restUrl(options.url);
+    if (!url) throw { err: 'AP.request is for the REST API of the site.', xhr };
     let body;
     if (options.data != null && ['GET', 'HEAD'].includes(method)) {
-      url += (url.includes('?') ? '&' : '?') + encoded(options.data);
+      url.search += (url.search ? '&' : '?') + encoded(options.data);
     } else if (options.data != null && options.contentType === 'multipart/form-data') {
       body = new FormData(); // with its own Content-Type: only the browser knows the boundary
       for (const [name, value] of Object.entries(options.data)) body.append(name, value);
@@ -298,7 +308,6 @@
     }
     headers.set('X-Sandbox', '1');
     headers.set('X-Sandbox-User', user.anonymous ? '' : user.accountId);
-    const xhr = { status: 0, statusText: 'error', responseText: '', headers: {} };
     let response;
     let answer;
     try {

@@ -1,6 +1,5 @@
 //! The files of the sandbox's pages.
 
-use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 
 use crate::sandbox::Sandbox;
@@ -36,8 +35,5 @@ async fn bridge_file(sandbox: web::Data<Sandbox>, name: web::Path<String>) -> Ht
         Err(error) => return HttpResponse::InternalServerError().body(error.to_string()),
     };
     let kind = if name.ends_with(".css") { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
-    HttpResponse::Ok()
-        .insert_header((header::CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin"))
-        .content_type(kind)
-        .body(text)
+    HttpResponse::Ok().content_type(kind).body(text)
 }

@@ -1,5 +1,7 @@
 //! The sandbox: a real add-on in development under it, asked over HTTP as a browser asks.
 
+mod attacks;
+
 use std::time::Duration;
 
 use actix_web::http::Method;
@@ -88,10 +90,15 @@ impl Sandbox {
     }
 
     async fn with_scopes(scopes: &str) -> Self {
+        Self::of(&DESCRIPTOR.replace("SCOPES", scopes)).await
+    }
+
+    async fn of(text: &str) -> Self {
         let descriptor = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(descriptor.path(), DESCRIPTOR.replace("SCOPES", scopes)).unwrap();
+        std::fs::write(descriptor.path(), text).unwrap();
         let file = descriptor.path().to_owned();
-        let builder = TestHost::builder().var("NODE_ENV", "development").var("AC_HOST_WHITELIST", "");
+        let builder =
+            TestHost::builder().var("NODE_ENV", "development").var("AC_HOST_WHITELIST", "127.0.0.1,*.atlassian.net");
         let builder = builder.var("AC_SANDBOX_PORT", "0").addon(move |addon| addon.descriptor_file(file));
         let host = builder.start(routes).await;
         let running = host.addon().sandbox().await.unwrap();
@@ -104,6 +111,13 @@ impl Sandbox {
             actix_web::rt::time::sleep(Duration::from_millis(10)).await;
         }
         sandbox
+    }
+
+    /// What came of the last click at a site.
+    async fn news(&self, site: &str) -> String {
+        let page = self.get(&format!("/{site}")).await.body;
+        let (_, rest) = page.split_once("<p class=\"news ").unwrap();
+        rest.split(['>', '<']).nth(1).unwrap().to_owned()
     }
 
     async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: String) -> Reply {
@@ -367,7 +381,7 @@ async fn a_webhook_is_sent_with_the_body_that_was_written() {
     assert_eq!(*seen.lock().unwrap(), [body]);
     assert!(sandbox.journal().await[0].starts_with("to the add-on POST /hook?i=JRA-2 204"));
     assert!(sandbox.get("/jira").await.body.contains("jira:issue_created was taken."));
-    let broken = [("event", "jira:issue_created"), ("url", "/hook"), ("body", "{")];
+    let broken = [("event", "jira:issue_created"), ("url", "/hook?i={issue.key}"), ("body", "{")];
     sandbox.post("/jira/webhooks", &broken).await;
     assert!(sandbox.get("/jira").await.body.contains("was not taken: the add-on answered 400"));
 }
