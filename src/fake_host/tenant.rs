@@ -51,13 +51,12 @@ impl TestTenant {
         }
     }
 
-    /// The payload of `installed` (and of the other callbacks, by `event_type`).
+    /// The payload of `installed` (and of the other callbacks, by `event_type`, which hold no secret).
     #[must_use]
     pub fn payload(&self, addon_key: &str, event_type: &str) -> Value {
         let mut payload = json!({
             "key": self.key.as_deref().unwrap_or(addon_key),
             "clientKey": self.client_key,
-            "sharedSecret": self.shared_secret,
             "oauthClientId": self.oauth_client_id(),
             "baseUrl": self.base_url,
             "displayUrl": self.display_url.as_deref().unwrap_or(&self.base_url),
@@ -65,6 +64,9 @@ impl TestTenant {
             "description": self.description,
             "eventType": event_type,
         });
+        if event_type == "installed" {
+            payload["sharedSecret"] = self.shared_secret.as_str().into();
+        }
         if let Some(id) = &self.installation_id {
             payload["installationId"] = id.as_str().into();
         }

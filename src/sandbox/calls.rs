@@ -34,7 +34,8 @@ impl Sandbox {
         self.ledger.know(&tenant);
         site.set_tenant(tenant.clone());
         let news = match self.callback(Lifecycle::Installed, &tenant).await {
-            Some(Ok((200..=299, _))) => {
+            // Source: Atlassian, "Installation callback success rate"
+            Some(Ok((200 | 204, _))) => {
                 site.update(|status| (status.installed, status.enabled) = (true, true));
                 let enabled = self.callback(Lifecycle::Enabled, &tenant).await;
                 match enabled.filter(|answer| !is_good(answer)) {
@@ -48,7 +49,10 @@ impl Sandbox {
                 self.ledger.know(&before);
                 site.set_tenant(before);
                 match answer {
-                    None => News { good: false, text: "The descriptor names no lifecycle.installed.".into() },
+                    None => refused("The descriptor names no lifecycle.installed.".to_owned()),
+                    Some(Ok((status @ 200..=299, _))) => refused(format!(
+                        "Not installed: the add-on answered {status}, and only 200 and 204 count as taken."
+                    )),
                     Some(answer) => bad("Not installed", &answer),
                 }
             }
@@ -58,6 +62,10 @@ impl Sandbox {
 
     /// Sends `enabled`, `disabled` or `uninstalled`.
     pub(super) async fn switch(&self, site: &Site, callback: Lifecycle) {
+        if !site.status().installed {
+            let news = refused(format!("Nothing was sent: {} has not installed the add-on.", site.name));
+            return site.update(|status| status.news = Some(news));
+        }
         let answer = self.callback(callback, &site.tenant()).await;
         let done = match callback {
             Lifecycle::Enabled => "Enabled.",
@@ -91,7 +99,7 @@ impl Sandbox {
         };
         let payload = tenant.payload(descriptor.key(), callback.name());
         Some(match token {
-            Ok(token) => self.post(path, &token, payload.to_string()).await,
+            Ok(token) => self.post(path, &token, payload.to_string(), None).await,
             Err(error) => Err(error.to_string()),
         })
     }
@@ -106,7 +114,10 @@ impl Sandbox {
         selection: &Selection,
     ) -> News {
         if !self.state.descriptor().webhooks().iter().any(|webhook| webhook.event == event && webhook.url == url) {
-            return News { good: false, text: format!("Not sent: the descriptor names no webhook {event} at {url}.") };
+            return refused(format!("Not sent: the descriptor names no webhook {event} at {url}."));
+        }
+        if !site.status().installed {
+            return refused(format!("Not sent: {} has not installed the add-on.", site.name));
         }
         let tenant = site.tenant();
         // of no module: the values of the site
@@ -116,7 +127,7 @@ impl Sandbox {
             Ok(token) => token,
             Err(error) => return bad("Not sent", &Err(error.to_string())),
         };
-        let answer = self.post(&url, &token, body).await;
+        let answer = self.post(&url, &token, body, Some(&super::new_secret())).await;
         if is_good(&answer) {
             good(&format!("{event} was taken."))
         } else {
@@ -124,14 +135,20 @@ impl Sandbox {
         }
     }
 
-    async fn post(&self, path: &str, token: &str, body: String) -> Answer {
+    /// `webhook`: the identifier of a webhook, which stays when it is sent again.
+    async fn post(&self, path: &str, token: &str, body: String, webhook: Option<&str>) -> Answer {
         // behind the base URL, "@other.example" would be another host
         if !path.starts_with('/') {
             return Err(format!("{path} in the descriptor does not begin with /"));
         }
         let url = format!("{}{path}", self.state.config.local_base_url.as_str());
         let exchange = async {
-            let request = crate::transport::client().post(&url).content_type("application/json");
+            let mut request = crate::transport::client().post(&url).content_type("application/json");
+            if let Some(identifier) = webhook {
+                request = request
+                    .insert_header(("X-Atlassian-Webhook-Identifier", identifier))
+                    .insert_header(("X-Atlassian-Webhook-Flow", "Primary"));
+            }
             let request = request
                 .insert_header(("Authorization", format!("JWT {token}")))
                 .insert_header(("Accept", "application/json"))
@@ -165,6 +182,10 @@ fn is_good(answer: &Answer) -> bool {
 
 fn good(text: &str) -> News {
     News { good: true, text: text.to_owned() }
+}
+
+fn refused(text: String) -> News {
+    News { good: false, text }
 }
 
 fn bad(what: &str, answer: &Answer) -> News {

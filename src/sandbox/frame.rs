@@ -51,7 +51,8 @@ impl Sandbox {
         let values = context::values(site.product, selection.user, Some(module), &selection.overrides);
         let claim = context::claim(site.product, module, &values);
         let filled = context::fill(&module.url, &values);
-        let (path, query) = filled.split_once('?').unwrap_or((&filled, ""));
+        let (filled, fragment) = filled.split_at(filled.find('#').unwrap_or(filled.len()));
+        let (path, query) = filled.split_once('?').unwrap_or((filled, ""));
         let mut query = query.to_owned();
         for (name, value) in [
             ("xdm_e", origin),
@@ -71,7 +72,12 @@ impl Sandbox {
             addon_key: descriptor.key().to_owned(),
             key: module.key.clone(),
             module_type: module.kind.clone(),
-            url: format!("{base_url}{path}?{query}&jwt={token}"),
+            // Source: Atlassian, "Cacheable app iframes": all parameters of the query are left out
+            url: if module.cacheable {
+                format!("{base_url}{path}{fragment}")
+            } else {
+                format!("{base_url}{path}?{query}&jwt={token}{fragment}")
+            },
             base_url: base_url.to_owned(),
             full_page: module.full_page,
             dialog: module.dialog,

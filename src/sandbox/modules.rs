@@ -32,6 +32,8 @@ pub(super) struct PageModule {
     pub(super) full_page: bool,
     /// It opens in a dialog.
     pub(super) dialog: bool,
+    /// The browser may keep it: its URL has no query, and so no token.
+    pub(super) cacheable: bool,
     pub(super) width: Option<String>,
     pub(super) height: Option<String>,
     /// Names and default values of a macro's own parameters.
@@ -109,6 +111,7 @@ fn add(found: &mut Vec<PageModule>, kind: &str, index: usize, module: &Map<Strin
             place,
             full_page: FULL_PAGE.contains(&kind),
             dialog,
+            cacheable: module.get("cacheable").and_then(Value::as_bool).unwrap_or(false),
             width: size(module.get("width")),
             height: size(module.get("height")),
             parameters: parameters(module),
@@ -187,6 +190,20 @@ fn product_of_parameters(url: &str) -> Option<Product> {
         Some(Product::Jira)
     } else {
         None
+    }
+}
+
+/// Whether a site of that product may tell of an event: its name says it, or nobody knows.
+pub(super) fn is_for_event(product: Product, event: &str) -> bool {
+    let starts = |names: &[&str]| names.iter().any(|name| event.starts_with(name));
+    let of_jira = ["jira:", "issue", "worklog", "sprint_", "board_", "project_", "version_"];
+    let of_confluence = ["page_", "blog_", "space_", "content_", "label_", "attachment_viewed", "search_performed"];
+    if starts(&of_jira) {
+        product == Product::Jira
+    } else if starts(&of_confluence) {
+        product == Product::Confluence
+    } else {
+        true
     }
 }
 
@@ -309,6 +326,14 @@ mod tests {
         assert_eq!(home(&of("jiraIssueGlances"), Product::Jira), Product::Jira);
         let space = pages(&json!({ "modules": { "generalPages": [{ "key": "k", "url": "/k?s=${space.key}" }] } }));
         assert_eq!(home(&space, Product::Jira), Product::Confluence, "its parameters say so");
+    }
+
+    #[test]
+    fn events_are_offered_where_they_happen() {
+        let products = |event| [Product::Jira, Product::Confluence].map(|product| is_for_event(product, event));
+        assert_eq!(products("jira:issue_created"), [true, false]);
+        assert_eq!(products("page_created"), [false, true]);
+        assert_eq!(products("comment_created"), [true, true], "both have comments");
     }
 
     #[test]

@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::bridge::{Bridge, CDN_INTEGRITY, CDN_SCRIPT};
+use super::context::encoded;
 use super::frame::{Frame, context_token as token_of, origin_of_host};
 use super::journal::Shown;
-use super::modules::{PageModule, pages};
+use super::modules::{PageModule, is_for_event, pages};
 use super::selection::Selection;
 use super::site::{Site, Status, USERS, User};
 use super::{Sandbox, api, guard};
@@ -98,8 +99,13 @@ struct WebhookForm {
 #[template(path = "sandbox/module.html")]
 struct ModulePage {
     layout: Layout,
-    frame: Frame,
+    /// `None`: a real site shows none, since the add-on is disabled there.
+    frame: Option<Frame>,
+    name: String,
+    kind: String,
     back: String,
+    /// Where a button that installs or enables leads back to.
+    query: String,
 }
 
 #[derive(Template)]
@@ -226,7 +232,8 @@ async fn site_page(sandbox: web::Data<Sandbox>, request: HttpRequest, key: web::
     }
     let tenant = site.tenant();
     let descriptor = sandbox.state.descriptor();
-    let webhooks = descriptor.webhooks().iter().map(|webhook| WebhookForm {
+    let of_site = descriptor.webhooks().iter().filter(|webhook| is_for_event(site.product, &webhook.event));
+    let webhooks = of_site.map(|webhook| WebhookForm {
         event: webhook.event.clone(),
         url: webhook.url.clone(),
         body: api::sample(site.product, &webhook.event, selection.user, &tenant.base_url),
@@ -243,7 +250,6 @@ async fn site_page(sandbox: web::Data<Sandbox>, request: HttpRequest, key: web::
 }
 
 fn module_url(site: &Site, module: &PageModule, query: &str) -> String {
-    use super::context::encoded;
     format!("/{}/modules/{}/{}?{query}", site.key, encoded(&module.kind), encoded(&module.key))
 }
 
@@ -268,9 +274,11 @@ async fn module_page(
         Ok(frame) => frame,
         Err(error) => return HttpResponse::InternalServerError().body(error.to_string()),
     };
-    let layout = sandbox.layout(&request, site, &module.name, Some(&frame));
+    let frame = Some(frame).filter(|_| !site.status().is_disabled());
+    let layout = sandbox.layout(&request, site, &module.name, frame.as_ref());
     let back = format!("/{}?{}", site.key, layout.query);
-    View(ModulePage { layout, frame, back }).respond_to(&request)
+    let query = format!("{}&module={}", layout.query, encoded(&format!("{kind}/{key}")));
+    View(ModulePage { layout, frame, name: module.name, kind, back, query }).respond_to(&request)
 }
 
 fn missing(page: &View<MessagePage>) -> HttpResponse {
@@ -292,6 +300,9 @@ async fn frame_of_key(
         return HttpResponse::NotFound()
             .json(json!({ "message": format!("The descriptor has no page module {key}.") }));
     };
+    if site.status().is_disabled() {
+        return HttpResponse::NotFound().json(json!({ "message": "The add-on is disabled." }));
+    }
     let selection = Selection::read(request.query_string());
     match sandbox.frame(site, &module, &selection, &origin(&request)) {
         Ok(frame) => HttpResponse::Ok().json(frame),
@@ -322,9 +333,15 @@ async fn context_token(
     }
 }
 
-/// Back to the page that the click came from.
+/// Back to the page that the click came from: a module's where the query names it.
 fn back(site: &Site, query: &str) -> HttpResponse {
-    HttpResponse::SeeOther().insert_header((header::LOCATION, format!("/{}?{query}", site.key))).finish()
+    let choices = Selection::read(query).query();
+    let module = web::Query::<TokenQuery>::from_query(query).ok();
+    let url = match module.as_ref().and_then(|query| query.module.split_once('/')) {
+        Some((kind, key)) => format!("/{}/modules/{}/{}?{choices}", site.key, encoded(kind), encoded(key)),
+        None => format!("/{}?{choices}", site.key),
+    };
+    HttpResponse::SeeOther().insert_header((header::LOCATION, url)).finish()
 }
 
 async fn lifecycle(
@@ -342,7 +359,7 @@ async fn lifecycle(
         "uninstalled" => sandbox.switch(site, Lifecycle::Uninstalled).await,
         _ => return HttpResponse::NotFound().finish(),
     }
-    back(site, &Selection::read(request.query_string()).query())
+    back(site, request.query_string())
 }
 
 #[derive(Deserialize)]
@@ -363,7 +380,7 @@ async fn webhook(
     let form = form.into_inner();
     let news = sandbox.webhook(site, &form.event, &form.url, form.body, &selection).await;
     site.update(|status| status.news = Some(news));
-    back(site, &selection.query())
+    back(site, request.query_string())
 }
 
 /// What else a site is asked: its REST API, or a page of the product's own that the sandbox has not.

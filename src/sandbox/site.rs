@@ -28,6 +28,13 @@ pub(super) struct Status {
     pub(super) news: Option<News>,
 }
 
+impl Status {
+    /// A real site shows no pages of such an add-on.
+    pub(super) fn is_disabled(&self) -> bool {
+        self.installed && !self.enabled
+    }
+}
+
 /// What came of something, for whoever clicked.
 #[derive(Debug, Clone)]
 pub(super) struct News {

@@ -168,12 +168,13 @@ async fn enabled_and_disabled_are_told_of() {
     let (host, heard) = host(json!([]), &["enabled", "disabled"]).await;
     let tenant = host.tenant();
     for event in ["enabled", "disabled"] {
-        let payload = tenant.payload("com.example.hello-from-rust", event);
+        let mut payload = tenant.payload("com.example.hello-from-rust", event);
+        assert!(payload.get("sharedSecret").is_none(), "only an install has it");
+        payload["sharedSecret"] = "of a host that errs".into();
         assert_eq!(host.webhook(&format!("/{event}"), &payload).await.status, 204);
         let (name, who, body) = heard.lock().unwrap().pop().unwrap();
         assert_eq!((name.as_str(), who), (event, tenant.client_key.clone()));
         assert!(body.get("sharedSecret").is_none() && body["eventType"] == event);
-        let mut payload = payload;
         payload["clientKey"] = "another".into();
         assert_eq!(host.webhook(&format!("/{event}"), &payload).await.status, 400);
         assert!(names(&heard).is_empty());

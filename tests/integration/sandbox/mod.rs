@@ -1,6 +1,7 @@
 //! The sandbox: a real add-on in development under it, asked over HTTP as a browser asks.
 
 mod attacks;
+mod manners;
 
 use std::time::Duration;
 
