@@ -30,6 +30,7 @@ pub(crate) struct Issued {
     pub(crate) client_key: String,
     pub(crate) account_id: String,
     /// What it was asked for with, where it may less than the add-on: `READ`.
+    #[cfg_attr(not(feature = "sandbox"), allow(dead_code))] // the test kit knows no scopes
     pub(crate) scope: Option<String>,
     /// Seconds since 1970.
     pub(crate) expires_at: i64,

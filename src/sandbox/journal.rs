@@ -79,6 +79,8 @@ pub(super) struct DecodedToken {
 #[template(path = "sandbox/entry.html")]
 struct EntryView<'a> {
     id: u64,
+    /// Seconds since 1970.
+    at: u64,
     time: String,
     url: String,
     entry: &'a Entry,
@@ -107,8 +109,9 @@ impl Journal {
     pub(super) fn write(&self, entry: &Entry) {
         let mut entries = lock(&self.entries);
         let id = entries.front().map_or(0, |newest| newest.id) + 1;
-        let html =
-            EntryView { id, time: time_of_day(), url: cut(entry.url.clone()), entry }.render().unwrap_or_default();
+        let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let view = EntryView { id, at, time: time_of_day(at), url: cut(entry.url.clone()), entry };
+        let html = view.render().unwrap_or_default();
         if entries.len() == CAPACITY {
             entries.pop_back();
         }
@@ -246,8 +249,8 @@ fn hide_secrets(json: &mut Value) {
 }
 
 /// `12:34:56`, in UTC.
-fn time_of_day() -> String {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() % 86_400;
+fn time_of_day(at: u64) -> String {
+    let seconds = at % 86_400;
     format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 

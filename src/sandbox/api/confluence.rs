@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::data::{Data, described, found};
+use super::data::{Data, described, found, full};
 use super::{Asker, Question, Reply, refusal};
 use crate::sandbox::site::{USERS, User};
 
@@ -107,6 +107,9 @@ fn check(data: &Data, question: &Question<'_>, id: &str) -> Reply {
 }
 
 fn create(data: &mut Data, question: &Question<'_>) -> Reply {
+    if let Some(reply) = full(data.pages.len()) {
+        return reply;
+    }
     if question.asker == Asker::Anonymous {
         return refusal(401, "Nobody is logged in.");
     }

@@ -8,8 +8,12 @@ use super::upload::File;
 use super::{Asker, Question, Reply, refusal};
 use crate::sandbox::site::{USERS, User};
 
-/// Attachments that are kept, in bytes.
-const ATTACHMENTS: usize = 32 * 1024 * 1024;
+/// Attachments that are kept, in bytes, and how many: the oldest go.
+const ATTACHMENTS: (usize, usize) = (32 * 1024 * 1024, 1000);
+/// Bytes of a property. Source: Jira's and Confluence's REST APIs, "entity properties".
+const PROPERTY: usize = 32_768;
+/// Issues, pages, comments or properties that a site keeps: an add-on in a loop shall not fill the memory.
+const MOST: usize = 5000;
 
 /// The data of one site.
 #[derive(Debug)]
@@ -17,7 +21,9 @@ pub(in crate::sandbox) struct Data {
     pub(super) issues: Vec<Value>,
     pub(super) pages: Vec<Value>,
     pub(super) comments: BTreeMap<String, Vec<Value>>,
-    attachments: BTreeMap<String, (Value, File)>,
+    attachments: BTreeMap<u64, (Value, File)>,
+    /// Their bytes.
+    attached: usize,
     properties: BTreeMap<(String, String), Value>,
     next: u64,
 }
@@ -30,6 +36,7 @@ impl Data {
             pages: Vec::new(),
             comments: BTreeMap::new(),
             attachments: BTreeMap::new(),
+            attached: 0,
             properties: BTreeMap::new(),
             next: 11_000,
         };
@@ -89,6 +96,11 @@ fn addon(data: &mut Data, question: &Question<'_>, key: &str, rest: &[&str]) -> 
     }
 }
 
+/// A refusal where a site keeps no more of something.
+pub(super) fn full(count: usize) -> Option<Reply> {
+    (count >= MOST).then(|| refusal(400, format!("A site of the sandbox keeps no more than {MOST} of these.")))
+}
+
 fn list(data: &Data, owner: &str) -> Reply {
     let keys = data.properties.keys().filter(|(of, _)| of == owner).map(|(_, key)| json!({ "key": key }));
     (200, json!({ "keys": keys.collect::<Vec<_>>() }))
@@ -105,7 +117,13 @@ fn property(data: &mut Data, question: &Question<'_>, owner: &str, key: &str) ->
             None => refusal(404, format!("There is no property {key}.")),
         },
         "PUT" if question.body.is_null() => refusal(400, "A property needs a value, in JSON."),
+        "PUT" if question.body.to_string().len() > PROPERTY => {
+            refusal(400, format!("The value of a property has at most {PROPERTY} bytes."))
+        }
         "PUT" => {
+            if let Some(reply) = full(data.properties.len()) {
+                return reply;
+            }
             let is_new = data.properties.insert(at, question.body.clone()).is_none();
             (if is_new { 201 } else { 200 }, Value::Null)
         }
@@ -133,17 +151,17 @@ pub(super) fn attach(data: &mut Data, path: &[String], files: Vec<File>, asker: 
     }
     let mut added = Vec::new();
     for file in files {
-        let id = data.next().to_string();
+        let id = data.next();
         let described = json!({
-            "id": id, "filename": file.name, "title": file.name, "mimeType": file.mime, "size": file.bytes.len(),
+            "id": id.to_string(), "filename": file.name, "title": file.name, "mimeType": file.mime, "size": file.bytes.len(),
         });
         added.push(described.clone());
+        data.attached += file.bytes.len();
         data.attachments.insert(id, (described, file));
     }
-    let mut total: usize = data.attachments.values().map(|(_, file)| file.bytes.len()).sum();
-    while let Some((_, (_, file))) = data.attachments.first_key_value().filter(|_| total > ATTACHMENTS) {
-        total -= file.bytes.len();
-        data.attachments.pop_first();
+    while data.attached > ATTACHMENTS.0 || data.attachments.len() > ATTACHMENTS.1 {
+        let Some((_, (_, oldest))) = data.attachments.pop_first() else { break };
+        data.attached -= oldest.bytes.len();
     }
     if path.contains(&"content") {
         (200, json!({ "results": added, "size": added.len() }))
@@ -153,9 +171,16 @@ pub(super) fn attach(data: &mut Data, path: &[String], files: Vec<File>, asker: 
 }
 
 fn attachment(data: &mut Data, question: &Question<'_>, id: &str) -> Reply {
+    let id = id.parse().unwrap_or_default();
     match question.method {
-        "DELETE" if data.attachments.remove(id).is_some() => (204, Value::Null),
-        "GET" => match data.attachments.get(id) {
+        "DELETE" => match data.attachments.remove(&id) {
+            Some((_, file)) => {
+                data.attached -= file.bytes.len();
+                (204, Value::Null)
+            }
+            None => refusal(404, "There is no such attachment."),
+        },
+        "GET" => match data.attachments.get(&id) {
             Some((described, _)) => (200, described.clone()),
             None => refusal(404, "There is no such attachment."),
         },
@@ -165,7 +190,7 @@ fn attachment(data: &mut Data, question: &Question<'_>, id: &str) -> Reply {
 
 /// As text: this API answers JSON alone.
 fn content(data: &Data, id: &str) -> Reply {
-    match data.attachments.get(id) {
+    match data.attachments.get(&id.parse().unwrap_or_default()) {
         Some((_, file)) => (200, String::from_utf8_lossy(&file.bytes).into()),
         None => refusal(404, "There is no such attachment."),
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::data::{Data, described, found};
+use super::data::{Data, described, found, full};
 use super::{Asker, Question, Reply, refusal};
 use crate::sandbox::site::{USERS, User};
 
@@ -105,7 +105,9 @@ fn has(user: Option<User>, permission: &str) -> bool {
 }
 
 fn permissions(question: &Question<'_>) -> Reply {
-    let asked = question.parameter("permissions").unwrap_or("BROWSE_PROJECTS,CREATE_ISSUES,EDIT_ISSUES,ADMINISTER");
+    let Some(asked) = question.parameter("permissions").filter(|asked| !asked.is_empty()) else {
+        return refusal(400, "The parameter permissions has to name the permissions that are asked for.");
+    };
     let entry = |name: &str| {
         let granted = question.asker == Asker::Addon || has(question.user(), name);
         (name.to_owned(), json!({ "key": name, "name": name, "havePermission": granted }))
@@ -146,6 +148,9 @@ fn search(data: &Data, question: &Question<'_>) -> Reply {
 }
 
 fn create(data: &mut Data, question: &Question<'_>) -> Reply {
+    if let Some(reply) = full(data.issues.len()) {
+        return reply;
+    }
     if question.asker == Asker::Anonymous {
         return refusal(401, "Nobody is logged in.");
     }
@@ -199,6 +204,9 @@ fn comments(data: &mut Data, question: &Question<'_>, key: &str) -> Reply {
     }
     let id = id_of_key(key);
     if question.method == "POST" {
+        if let Some(reply) = full(data.comments.values().map(Vec::len).sum()) {
+            return reply;
+        }
         let comment = json!({
             "id": data.next().to_string(),
             "author": question.user().map(|user| described(user, question.base_url)),

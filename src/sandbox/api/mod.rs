@@ -137,10 +137,16 @@ pub(super) async fn answer(sandbox: &Sandbox, site: &Site, request: &HttpRequest
     if json.is_null() { response.finish() } else { response.json(json) }
 }
 
+fn is_json(request: &HttpRequest) -> bool {
+    let kind = request.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("application/json") || kind.ends_with("+json")
+}
+
 /// What its scopes keep the add-on from, in whosever name it asks; `narrowed`: the scope that its token was asked for
 /// with.
 ///
-/// Source: Atlassian, "request" of the JavaScript API: it "is still evaluated against the add-on's granted scopes".
+/// Source: Atlassian, "request" of the JavaScript API: what a page asks for counts as the add-on's.
 fn lacking_scope(sandbox: &Sandbox, narrowed: Option<&str>, method: &Method, path: &str) -> Option<Reply> {
     let needed = scopes::needed(method.as_str(), path);
     if !scopes::of(sandbox.state.descriptor().value()).contains(&needed) {
@@ -163,6 +169,9 @@ async fn reply(sandbox: &Sandbox, site: &Site, request: &HttpRequest, path: &str
             return refusal(403, "XSRF check failed: an upload needs the header X-Atlassian-Token: no-check.");
         }
         return data::attach(&mut lock(&sandbox.data_of(site)), &segments, files, asker);
+    }
+    if !body.is_empty() && !is_json(request) {
+        return refusal(415, "The body has to be JSON, and Content-Type has to say so: application/json.");
     }
     let json = match serde_json::from_slice(body) {
         Ok(json) => json,

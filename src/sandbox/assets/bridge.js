@@ -361,7 +361,14 @@
   };
 
   // An add-on's own states stand behind `#!` in the page's address.
-  const state = () => decodeURIComponent(location.hash.replace(/^#!?/, ''));
+  const state = () => {
+    const text = location.hash.replace(/^#!?/, '');
+    try {
+      return decodeURIComponent(text);
+    } catch {
+      return text; // written by hand, with a % of its own
+    }
+  };
   const history = {
     back: () => window.history.back(),
     forward: () => window.history.forward(),

@@ -13,7 +13,10 @@
     root.classList.add('scripted'); // hides the button that the form needs without a script
     controls.addEventListener('change', (event) => {
       if (event.target.name === 'theme') paint(event.target.value);
-      else controls.requestSubmit();
+      else {
+        keepPlace(); // the arrow keys choose one after the other, each by a page of its own
+        controls.requestSubmit();
+      }
     });
   }
 
@@ -59,11 +62,19 @@
   const entries = document.getElementById('journal-entries');
   const KEPT = 200;
 
+  // The page says the time in UTC; here it is the reader's.
+  function localTime(entry) {
+    const time = entry.querySelector('time[data-at]');
+    if (time) time.textContent = new Date(Number(time.dataset.at) * 1000).toLocaleTimeString([], { hour12: false });
+  }
+  for (const entry of entries?.children ?? []) localTime(entry);
+
   function show({ id, html }) {
     if (!entries) return;
     const template = document.createElement('template');
     template.innerHTML = html; // rendered and escaped by the sandbox, as the entries that came with the page
     const entry = template.content.firstElementChild;
+    localTime(entry);
     const former = document.getElementById(`entry-${id}`);
     if (former) {
       // what the reader has opened stays open
@@ -81,9 +92,13 @@
 
   const PLACE = 'sandbox-place';
 
-  function reload() {
+  function keepPlace() {
     const place = { path: location.pathname, y: window.scrollY, focus: document.activeElement?.id };
     sessionStorage.setItem(PLACE, JSON.stringify(place));
+  }
+
+  function reload() {
+    keepPlace();
     location.reload();
   }
 

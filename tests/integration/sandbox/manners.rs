@@ -101,3 +101,20 @@ async fn an_install_is_taken_with_200_or_204() {
         }
     }
 }
+
+#[actix_web::test]
+async fn the_rest_api_is_strict_and_bounded() {
+    const ADA: &str = "557058:sandbox-ada";
+    let sandbox = Sandbox::open().await;
+    let property = "/jira/rest/api/3/issue/JRA-1/properties/p";
+    let value = |length: usize| format!("\"{}\"", "x".repeat(length - 2));
+    assert_eq!(sandbox.by_bridge(Method::PUT, property, ADA, &value(32_768)).await.status, 201);
+    assert_eq!(sandbox.by_bridge(Method::PUT, property, ADA, &value(32_769)).await.status, 400);
+    let headers = [("x-sandbox", "1"), ("x-sandbox-user", ADA), ("content-type", "application/x-www-form-urlencoded")];
+    let form = sandbox.ask(Method::PUT, property, &headers, "1".into()).await;
+    assert_eq!(form.status, 415, "{}", form.body);
+    let asked = "/jira/rest/api/3/mypermissions";
+    assert_eq!(sandbox.by_bridge(Method::GET, asked, ADA, "").await.status, 400);
+    let granted = sandbox.by_bridge(Method::GET, &format!("{asked}?permissions=ADMINISTER"), ADA, "").await.json();
+    assert_eq!(granted["permissions"]["ADMINISTER"]["havePermission"], true);
+}

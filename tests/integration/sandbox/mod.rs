@@ -177,7 +177,7 @@ impl Sandbox {
     /// The journal's lines, newest first: `to the add-on POST /installed 204`.
     async fn journal(&self) -> Vec<String> {
         let page = self.get("/jira").await.body;
-        let lines = page.split("<summary>\n      <time>").skip(1).map(|entry| {
+        let lines = page.split("<summary>\n      <time").skip(1).map(|entry| {
             let line = entry.split_once("</time>").unwrap().1.split("</summary>").next().unwrap();
             let text: String = line.split('<').filter_map(|part| part.split_once('>')).map(|(_, text)| text).collect();
             text.split_whitespace().collect::<Vec<_>>().join(" ")
