@@ -5,7 +5,6 @@ use std::fmt;
 use std::time::Duration;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::HeaderMap;
 use url::Url;
 
 use crate::error::Error;
@@ -18,8 +17,6 @@ pub struct Exchange<'a> {
     pub request: &'a HttpRequest,
     /// The HTTP status of the answer.
     pub status: u16,
-    /// The headers of the answer.
-    pub headers: &'a HeaderMap,
     /// Why it was refused, or what failed.
     pub error: Option<&'a Error>,
     /// From the first look at the request to its answer.

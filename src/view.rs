@@ -66,19 +66,7 @@ impl PageVariables {
     /// askama's `|safe`.
     #[must_use]
     pub fn json(&self) -> String {
-        let json = serde_json::to_string(self).unwrap_or_else(|_| "{}".to_owned());
-        let mut escaped = String::with_capacity(json.len() + 16);
-        for character in json.chars() {
-            match character {
-                '<' => escaped.push_str("\\u003c"),
-                '>' => escaped.push_str("\\u003e"),
-                '&' => escaped.push_str("\\u0026"),
-                '\u{2028}' => escaped.push_str("\\u2028"),
-                '\u{2029}' => escaped.push_str("\\u2029"),
-                other => escaped.push(other),
-            }
-        }
-        escaped
+        script_json(self)
     }
 
     fn untrusted(request: &HttpRequest, state: &State) -> Self {
@@ -127,6 +115,23 @@ impl PageVariables {
             ..untrusted
         })
     }
+}
+
+/// JSON that can stand in a `<script>` element, whatever its texts hold.
+pub(crate) fn script_json(value: &impl Serialize) -> String {
+    let json = serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned());
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for character in json.chars() {
+        match character {
+            '<' => escaped.push_str("\\u003c"),
+            '>' => escaped.push_str("\\u003e"),
+            '&' => escaped.push_str("\\u0026"),
+            '\u{2028}' => escaped.push_str("\\u2028"),
+            '\u{2029}' => escaped.push_str("\\u2029"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
 }
 
 fn stylesheet_url(state: &State, base_url: &str) -> String {

@@ -139,6 +139,16 @@ impl AddonBuilder {
         }
         let descriptor = self.descriptor.load(&config)?;
         descriptor.check(&config).iter().for_each(Finding::log);
+        self.assemble(config, descriptor, tunnel).await
+    }
+
+    /// The add-on of what has been read: nothing leads to it but `tunnel`.
+    pub(crate) async fn assemble(
+        self,
+        config: Config,
+        descriptor: Descriptor,
+        tunnel: Option<Tunnel>,
+    ) -> Result<Addon, StartError> {
         let errors = error_rendering(&config, self.renderers, self.handler)?;
         let store = match self.store {
             Some(store) => SealedStore::tried(store, &config.store.encryption_keys).await?,

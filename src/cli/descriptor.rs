@@ -1,13 +1,12 @@
 //! `descriptor`: what is served, and what is wrong with it.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use actix_web::web::ServiceConfig;
 
-use super::Failure;
+use super::{Failure, output};
 use crate::addon::{AddonBuilder, StartError};
 use crate::descriptor::{Finding, Severity, schema};
 use crate::store::MemoryStore;
@@ -36,16 +35,16 @@ where
     let config = builder.load_config()?;
     let descriptor = builder.load_descriptor(&config).map_err(StartError::from)?;
     if !arguments.validate {
-        // a reader that has gone away has read enough
-        let _ = writeln!(std::io::stdout(), "{:#}", descriptor.value());
+        output::print_json(descriptor.value());
         return Ok(ExitCode::SUCCESS);
     }
 
     let mut findings = descriptor.check(&config);
     let product = config.product;
     if is_own {
-        // asked for its routes alone: no store is opened
-        let addon = builder.config(config).store(Arc::new(MemoryStore::default())).build().await?;
+        // asked for its routes alone: no store is opened, and no tunnel
+        let builder = builder.store(Arc::new(MemoryStore::default()));
+        let addon = builder.assemble(config, descriptor.clone(), None).await?;
         findings.extend(addon.unanswered(routes).await);
         findings.extend(addon.missing_scopes());
     }
@@ -57,15 +56,14 @@ where
             Err(error) => {
                 failed = is_asked;
                 let severity = if is_asked { Severity::Error } else { Severity::Warning };
-                let _ = writeln!(std::io::stderr(), "{severity}: not checked against a schema: {error}");
+                output::complain(&format!("{severity}: not checked against a schema: {error}"));
             }
         }
     }
-    let mut out = std::io::stdout().lock();
     for finding in &findings {
-        let _ = writeln!(out, "{}: {finding}", finding.severity);
+        output::print(&format!("{}: {finding}", finding.severity));
     }
-    let _ = writeln!(out, "{}", summary(&findings));
+    output::print(&summary(&findings));
     failed |= findings.iter().any(|finding| finding.severity == Severity::Error);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

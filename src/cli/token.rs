@@ -2,14 +2,15 @@
 
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use url::Url;
 
 use super::known::{self, State};
 use super::{Failure, existing_store, output};
 use crate::addon::AddonBuilder;
 use crate::config::{BaseUrl, Environment, Vars};
-use crate::jwt::{CONTEXT_QSH, now, qsh};
+use crate::fake_host::claims_of_site;
+use crate::jwt::{CONTEXT_QSH, qsh};
 use crate::store::{Installation, Store, Tenant};
 
 #[derive(clap::Args)]
@@ -71,14 +72,9 @@ pub(super) async fn run(arguments: &Arguments, builder: &AddonBuilder, vars: &Va
     let tenant = Installation::read(&installation).and_then(|installation| Tenant::new(installation, &[]));
     let tenant = tenant.ok_or_else(|| Failure::Told("the tenant's installation has no usable sharedSecret".into()))?;
 
-    let issued = now();
     let validity = i64::try_from(config.jwt_validity.as_secs()).unwrap_or(i64::MAX);
     let bound_to = if arguments.context_qsh { CONTEXT_QSH.to_owned() } else { target.hash(&arguments.method) };
-    let mut claims =
-        json!({ "iss": tenant.client_key(), "iat": issued, "exp": issued.saturating_add(validity), "qsh": bound_to });
-    if let Some(user) = &arguments.user {
-        claims["sub"] = user.as_str().into();
-    }
+    let mut claims = claims_of_site(tenant.client_key(), arguments.user.as_deref(), &bound_to, validity);
     if let Some(context) = &arguments.context {
         claims["context"] = context.clone();
     }

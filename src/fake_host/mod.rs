@@ -10,6 +10,9 @@ pub(crate) use grant::GrantForm;
 pub(crate) use install_key::InstallKey;
 pub use ledger::By;
 pub(crate) use ledger::{Issued, Ledger};
+#[cfg(feature = "sandbox")]
+pub(crate) use tenant::LIFETIME;
+pub(crate) use tenant::claims_of_site;
 pub use tenant::{TestTenant, claims_for};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

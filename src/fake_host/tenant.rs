@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use super::must;
 use crate::jwt::{CONTEXT_QSH, JwtError, SharedSecret, now, qsh};
 
+/// How long a host's token lives, in seconds: Atlassian's.
+pub(crate) const LIFETIME: i64 = 180;
+
 /// A site: what it says of itself when it installs the add-on, and the secret it signs with.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -83,14 +86,10 @@ impl TestTenant {
     /// [`TestTenant::sign`] them to play a host that errs.
     #[must_use]
     pub fn claims(&self, method: &str, path: &str, query: &str) -> Value {
-        json!({
-            "iss": self.client_key,
-            "sub": self.account_id,
-            "iat": now(),
-            "exp": now() + 180,
-            "qsh": qsh::hash(method, path, query),
-            "context": { "user": { "accountId": self.account_id, "displayName": "Mia" } },
-        })
+        let hash = qsh::hash(method, path, query);
+        let mut claims = claims_of_site(&self.client_key, Some(&self.account_id), &hash, LIFETIME);
+        claims["context"] = json!({ "user": { "accountId": self.account_id, "displayName": "Mia" } });
+        claims
     }
 
     /// A token for one request.
@@ -134,15 +133,22 @@ impl std::fmt::Debug for TestTenant {
     }
 }
 
+/// What a site says in a token: who it is, which user looks (`None`: nobody is logged in), what the token is bound to, and
+/// that it is good for `lifetime` seconds.
+pub(crate) fn claims_of_site(client_key: &str, account_id: Option<&str>, qsh: &str, lifetime: i64) -> Value {
+    let issued = now();
+    let mut claims = json!({ "iss": client_key, "iat": issued, "exp": issued.saturating_add(lifetime), "qsh": qsh });
+    if let Some(account_id) = account_id {
+        claims["sub"] = account_id.into();
+    }
+    claims
+}
+
 /// The claims of a lifecycle callback: `POST` to `path` (with its query), for the base URL `audience`.
 #[must_use]
 pub fn claims_for(tenant: &TestTenant, audience: &str, path: &str) -> Value {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    json!({
-        "iss": tenant.client_key,
-        "aud": [audience],
-        "iat": now(),
-        "exp": now() + 180,
-        "qsh": qsh::hash("POST", path, query),
-    })
+    let mut claims = claims_of_site(&tenant.client_key, None, &qsh::hash("POST", path, query), LIFETIME);
+    claims["aud"] = json!([audience]);
+    claims
 }

@@ -30,7 +30,7 @@ pub async fn around<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let start = Instant::now();
+    let begun = state.local_host().map(|local| (local, Instant::now()));
     let response = match body::buffer(&mut request, state.config.limits.body).await {
         Ok(()) => next.call(request).await?.map_into_boxed_body(),
         // `into_response` would drop the error from the response
@@ -42,14 +42,13 @@ pub async fn around<B: MessageBody + 'static>(
         Outcome::Error(error) => errors::answer(&state, response, error),
     };
     headers::add(&mut response, &outcome);
-    if let Some(local) = state.local_host() {
+    if let Some((local, begun)) = begun {
         let error = match &outcome {
             Outcome::Error(error) => Some(error),
             Outcome::Answer => None,
         };
-        let (status, took) = (response.status().as_u16(), start.elapsed());
-        let (request, headers) = (response.request(), response.headers());
-        (local.observer)(&Exchange { request, status, headers, error, took });
+        let (request, status, took) = (response.request(), response.status().as_u16(), begun.elapsed());
+        (local.observer)(&Exchange { request, status, error, took });
     }
     Ok(response)
 }

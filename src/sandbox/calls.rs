@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Sandbox;
 use super::context;
 use super::selection::Selection;
 use super::site::{News, Site};
 use crate::descriptor::Lifecycle;
-use crate::fake_host::{TestTenant, claims_for};
-use crate::jwt::{JwtError, now, qsh};
+use crate::fake_host::{LIFETIME, TestTenant, claims_for, claims_of_site};
+use crate::jwt::{JwtError, qsh};
 
 /// A listener has as long, and the add-on a little more.
 const TIMEOUT: Duration = Duration::from_secs(70);
@@ -95,7 +95,7 @@ impl Sandbox {
             Lifecycle::Installed | Lifecycle::Uninstalled => {
                 self.key.sign(&claims_for(tenant, self.state.config.local_base_url.as_str(), path))
             }
-            Lifecycle::Enabled | Lifecycle::Disabled => request_token(tenant, path, ""),
+            Lifecycle::Enabled | Lifecycle::Disabled => request_token(tenant, path, None),
         };
         let payload = tenant.payload(descriptor.key(), callback.name());
         Some(match token {
@@ -123,7 +123,7 @@ impl Sandbox {
         // of no module: the values of the site
         let values = context::values(site.product, selection.user, None, &selection.overrides);
         let url = context::fill(url, &values);
-        let token = match request_token(&tenant, &url, selection.user.account_id) {
+        let token = match request_token(&tenant, &url, selection.user.account()) {
             Ok(token) => token,
             Err(error) => return bad("Not sent", &Err(error.to_string())),
         };
@@ -162,18 +162,10 @@ impl Sandbox {
 }
 
 /// A token for a POST to `url`, below the add-on's base URL.
-fn request_token(tenant: &TestTenant, url: &str, account_id: &str) -> Result<String, JwtError> {
+fn request_token(tenant: &TestTenant, url: &str, account_id: Option<&str>) -> Result<String, JwtError> {
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
-    let mut claims = json!({
-        "iss": tenant.client_key,
-        "iat": now(),
-        "exp": now() + 180,
-        "qsh": qsh::hash("POST", path, query),
-    });
-    if !account_id.is_empty() {
-        claims["sub"] = account_id.into();
-    }
-    tenant.try_sign(&claims)
+    let hash = qsh::hash("POST", path, query);
+    tenant.try_sign(&claims_of_site(&tenant.client_key, account_id, &hash, LIFETIME))
 }
 
 fn is_good(answer: &Answer) -> bool {

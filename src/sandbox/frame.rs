@@ -11,10 +11,9 @@ use super::context::{self, encoded};
 use super::modules::PageModule;
 use super::selection::Selection;
 use super::site::Site;
-use crate::jwt::{CONTEXT_QSH, JwtError, now, qsh};
+use crate::fake_host::{LIFETIME, claims_of_site};
+use crate::jwt::{CONTEXT_QSH, JwtError, qsh};
 
-/// How long a page's token lives, in seconds: Atlassian's.
-const LIFETIME: i64 = 180;
 /// The version of Connect that the sandbox says it is.
 const CONNECT_VERSION: &str = "1001.0.0-SNAPSHOT";
 
@@ -98,16 +97,8 @@ pub(super) fn context_token(site: &Site, module: &PageModule, selection: &Select
 
 /// What every token of the site's says.
 fn claims(site: &Site, selection: &Selection, qsh: &str, context: &Value) -> Value {
-    let mut claims = json!({
-        "iss": site.tenant().client_key,
-        "iat": now(),
-        "exp": now() + LIFETIME,
-        "qsh": qsh,
-        "context": context,
-    });
-    if !selection.user.anonymous {
-        claims["sub"] = selection.user.account_id.into();
-    }
+    let mut claims = claims_of_site(&site.tenant().client_key, selection.user.account(), qsh, LIFETIME);
+    claims["context"] = context.clone();
     claims
 }
 

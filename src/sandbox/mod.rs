@@ -20,7 +20,7 @@ mod site;
 
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
@@ -31,7 +31,6 @@ use crate::fake_host::{InstallKey, Ledger};
 use crate::jwt::{JwtError, to_hex};
 use crate::local_host::LocalHost;
 use crate::state::State;
-use api::Data;
 use bridge::Bridge;
 use journal::Journal;
 use site::Site;
@@ -72,7 +71,7 @@ pub(crate) struct Sandbox {
     port: u16,
     key: InstallKey,
     ledger: Ledger,
-    sites: Vec<(Site, Arc<Mutex<Data>>)>,
+    sites: Vec<Site>,
     journal: Arc<Journal>,
     bridge: Bridge,
     /// Tells this process from the next one.
@@ -124,7 +123,7 @@ pub async fn start(state: web::Data<State>) -> Result<RunningSandbox, SandboxErr
         port,
         key,
         ledger: Ledger::default(),
-        sites: Site::all(port, new_secret).into_iter().map(|site| (site, Arc::new(Mutex::new(Data::new())))).collect(),
+        sites: Site::all(port, new_secret),
         journal: Arc::new(Journal::new()),
         bridge,
         instance: new_secret()[..12].to_owned(),
@@ -165,7 +164,7 @@ pub async fn start(state: web::Data<State>) -> Result<RunningSandbox, SandboxErr
 async fn follow(sandbox: web::Data<Sandbox>) {
     let mut changes = sandbox.state.descriptor_changes();
     while changes.changed().await.is_ok() {
-        for site in sandbox.sites().filter(|site| site.status().installed) {
+        for site in sandbox.sites.iter().filter(|site| site.status().installed) {
             sandbox.install(site, false).await;
         }
     }
@@ -216,22 +215,13 @@ impl Sandbox {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    fn sites(&self) -> impl Iterator<Item = &Site> {
-        self.sites.iter().map(|(site, _)| site)
-    }
-
     fn site(&self, key: &str) -> Option<&Site> {
-        self.sites().find(|site| site.key == key)
+        self.sites.iter().find(|site| site.key == key)
     }
 
     /// The site whose base URL a path is below.
     fn site_of_path(&self, path: &str) -> Option<&Site> {
-        self.sites().find(|site| path.strip_prefix(site.path).is_some_and(|rest| rest.starts_with('/')))
-    }
-
-    fn data_of(&self, site: &Site) -> Arc<Mutex<Data>> {
-        let of = self.sites.iter().find(|(other, _)| other.key == site.key);
-        of.map_or_else(|| Arc::new(Mutex::new(Data::new())), |(_, data)| Arc::clone(data))
+        self.sites.iter().find(|site| path.strip_prefix(site.path).is_some_and(|rest| rest.starts_with('/')))
     }
 
     /// The site that the add-on is installed at by itself.
@@ -242,7 +232,7 @@ impl Sandbox {
     }
 
     fn site_of_product(&self, product: Product) -> &Site {
-        self.sites().find(|site| site.product == product).unwrap_or(&self.sites[0].0)
+        self.sites.iter().find(|site| site.product == product).unwrap_or(&self.sites[0])
     }
 }
 

@@ -20,7 +20,7 @@ use super::site::{Site, Status, USERS, User};
 use super::{Sandbox, api, guard};
 use crate::config::Product;
 use crate::descriptor::Lifecycle;
-use crate::view::View;
+use crate::view::{View, script_json};
 
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
     cfg.route("/", web::get().to(index))
@@ -157,13 +157,13 @@ impl Sandbox {
             addon_url: self.state.config.local_base_url.as_str().to_owned(),
             site: site.name,
             site_key: site.key,
-            sites: self.sites().map(link).collect(),
+            sites: self.sites.iter().map(link).collect(),
             users: USERS,
             path: request.path().to_owned(),
             status: site.status(),
             journal: self.journal.entries(),
             cdn: matches!(self.bridge, Bridge::Cdn).then_some((CDN_SCRIPT, CDN_INTEGRITY)),
-            json: escaped(&facts),
+            json: script_json(&facts),
             query,
             selection,
         }
@@ -171,6 +171,10 @@ impl Sandbox {
 
     fn page_modules(&self) -> Vec<PageModule> {
         pages(self.state.descriptor().value())
+    }
+
+    fn page_module(&self, kind: &str, key: &str) -> Option<PageModule> {
+        self.page_modules().into_iter().find(|module| module.kind == kind && module.key == key)
     }
 
     fn message(&self, request: &HttpRequest, site: &Site, heading: &str, text: String) -> View<MessagePage> {
@@ -188,18 +192,13 @@ fn origin(request: &HttpRequest) -> String {
     origin_of_host(request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default())
 }
 
-/// JSON that can stand in a script element.
-fn escaped(value: &impl Serialize) -> String {
-    let json = serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned());
-    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
-}
-
 /// Whoever opens the sandbox sees the add-on's first page, where it has one.
 async fn index(sandbox: web::Data<Sandbox>, request: HttpRequest) -> HttpResponse {
     let home = sandbox.home();
     let query = Selection::read(request.query_string()).query();
     let first = sandbox.page_modules().into_iter().find(|module| module.is_for(home.product));
-    let url = first.map_or_else(|| format!("/{}?{query}", home.key), |module| module_url(home, &module, &query));
+    let url = first
+        .map_or_else(|| format!("/{}?{query}", home.key), |module| module_url(home, &module.kind, &module.key, &query));
     HttpResponse::Found().insert_header((header::LOCATION, url)).finish()
 }
 
@@ -218,7 +217,7 @@ async fn site_page(sandbox: web::Data<Sandbox>, request: HttpRequest, key: web::
         let link = ModuleLink {
             kind: module.kind.clone(),
             name: module.name.clone(),
-            url: module_url(at, &module, &query),
+            url: module_url(at, &module.kind, &module.key, &query),
             target: super::context::fill(&module.url, &values),
             site: at.name,
         };
@@ -249,8 +248,8 @@ async fn site_page(sandbox: web::Data<Sandbox>, request: HttpRequest, key: web::
     View(page).respond_to(&request)
 }
 
-fn module_url(site: &Site, module: &PageModule, query: &str) -> String {
-    format!("/{}/modules/{}/{}?{query}", site.key, encoded(&module.kind), encoded(&module.key))
+fn module_url(site: &Site, kind: &str, key: &str, query: &str) -> String {
+    format!("/{}/modules/{}/{}?{query}", site.key, encoded(kind), encoded(key))
 }
 
 async fn module_page(
@@ -262,8 +261,7 @@ async fn module_page(
     let Some(site) = sandbox.site(&site) else {
         return elsewhere(sandbox.clone(), request.clone(), Bytes::new()).await;
     };
-    let module = sandbox.page_modules().into_iter().find(|module| module.kind == kind && module.key == key);
-    let Some(module) = module else {
+    let Some(module) = sandbox.page_module(&kind, &key) else {
         let text =
             format!("The descriptor has no module {key} of the type {kind} that is a page. It may have changed.");
         return missing(&sandbox.message(&request, site, "There is no such module", text));
@@ -323,8 +321,9 @@ async fn context_token(
     query: web::Query<TokenQuery>,
 ) -> HttpResponse {
     let (kind, key) = query.module.split_once('/').unwrap_or_default();
-    let module = sandbox.page_modules().into_iter().find(|module| module.kind == kind && module.key == key);
-    let (Some(site), Some(module), true) = (sandbox.site(&site), module, guard::is_own_script(&request)) else {
+    let (Some(site), Some(module), true) =
+        (sandbox.site(&site), sandbox.page_module(kind, key), guard::is_own_script(&request))
+    else {
         return HttpResponse::NotFound().json(json!({ "message": "There is no such module." }));
     };
     match token_of(site, &module, &Selection::read(request.query_string())) {
@@ -338,7 +337,7 @@ fn back(site: &Site, query: &str) -> HttpResponse {
     let choices = Selection::read(query).query();
     let module = web::Query::<TokenQuery>::from_query(query).ok();
     let url = match module.as_ref().and_then(|query| query.module.split_once('/')) {
-        Some((kind, key)) => format!("/{}/modules/{}/{}?{choices}", site.key, encoded(kind), encoded(key)),
+        Some((kind, key)) => module_url(site, kind, key, &choices),
         None => format!("/{}?{choices}", site.key),
     };
     HttpResponse::SeeOther().insert_header((header::LOCATION, url)).finish()

@@ -35,7 +35,7 @@ async fn token(sandbox: web::Data<Sandbox>, form: web::Form<GrantForm>) -> HttpR
         if !scopes::of(descriptor.value()).contains(&"ACT_AS_USER") {
             return Err("the descriptor's scopes lack ACT_AS_USER".to_owned());
         }
-        if !sandbox.sites().any(|site| site.tenant().client_key == client_key && site.status().installed) {
+        if !sandbox.sites.iter().any(|site| site.tenant().client_key == client_key && site.status().installed) {
             return Err("the site has not installed the add-on".to_owned());
         }
         match User::of_account(&account_id) {

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use serde::Serialize;
 
+use super::api::Data;
 use crate::config::Product;
 use crate::fake_host::{TestTenant, lock};
 
@@ -15,6 +16,8 @@ pub(super) struct Site {
     pub(super) product: Product,
     /// The site's part of its base URL: `/jira`, `/confluence/wiki`.
     pub(super) path: &'static str,
+    /// What its REST API answers.
+    pub(super) data: Mutex<Data>,
     tenant: Mutex<TestTenant>,
     status: Mutex<Status>,
 }
@@ -55,7 +58,15 @@ impl Site {
             tenant.display_url = display_url;
             tenant.product = if product == Product::Confluence { "confluence".into() } else { "jira".into() };
             tenant.description = format!("{name}, a site of the sandbox");
-            Self { key, name, product, path, tenant: Mutex::new(tenant), status: Mutex::default() }
+            Self {
+                key,
+                name,
+                product,
+                path,
+                data: Mutex::new(Data::new()),
+                tenant: Mutex::new(tenant),
+                status: Mutex::default(),
+            }
         };
         vec![
             site("jira", "Acme Jira", Product::Jira, "/jira", None),
@@ -134,6 +145,11 @@ pub(super) const USERS: [User; 3] = [
 ];
 
 impl User {
+    /// The account id; `None`: nobody is logged in.
+    pub(super) fn account(self) -> Option<&'static str> {
+        (!self.anonymous).then_some(self.account_id)
+    }
+
     /// The user of that key; the first one where there is none.
     pub(super) fn of_key(key: &str) -> Self {
         USERS.into_iter().find(|user| user.key == key).unwrap_or(USERS[0])

@@ -201,7 +201,7 @@ impl Statements {
         installation_id: &str,
         client_key: &str,
     ) -> QueryResult<()> {
-        lock(connection, self.lock_installation.as_ref(), installation_id)?;
+        about(connection, self.lock_installation.as_ref(), installation_id)?;
         let binds = [Bind::Text(client_key), Bind::Text(installation_id)];
         if connection.execute(&self.reassociate, &binds)? == 0 {
             connection.execute(&self.associate, &binds)?;
@@ -210,14 +210,16 @@ impl Statements {
     }
 }
 
-/// Runs a statement about `name`, on a database that has it.
-fn lock(connection: &mut dyn SqlConnection, lock: Option<&Statement>, name: &str) -> QueryResult<()> {
-    lock.map_or(Ok(()), |lock| connection.execute(lock, &[Bind::Text(name)]).map(drop))
+/// Runs a statement about `name` (a lock, a notice to other nodes) on a database that has it.
+fn about(connection: &mut dyn SqlConnection, statement: Option<&Statement>, name: &str) -> QueryResult<()> {
+    statement.map_or(Ok(()), |statement| connection.execute(statement, &[Bind::Text(name)]).map(drop))
 }
 
-/// Tells the other nodes that a tenant is another one now; they hear of it once the transaction has been committed.
-fn tell(connection: &mut dyn SqlConnection, statements: &Statements, client_key: &str) -> QueryResult<()> {
-    lock(connection, statements.notify.as_ref(), client_key)
+/// Before a tenant becomes another one: nobody else writes to it until the transaction ends, and the other nodes hear
+/// of it then.
+fn changing(connection: &mut dyn SqlConnection, statements: &Statements, client_key: &str) -> QueryResult<()> {
+    about(connection, statements.lock_tenant.as_ref(), client_key)?;
+    about(connection, statements.notify.as_ref(), client_key)
 }
 
 /// The stored text as JSON; the error names the row, never its value.
@@ -280,7 +282,7 @@ impl SqlStore {
         check_keys(&[owner, key])?;
         let value = value.to_string();
         self.write([owner, key], move |connection, statements, [owner, key]| {
-            lock(connection, statements.lock_tenant.as_ref(), owner)?;
+            about(connection, statements.lock_tenant.as_ref(), owner)?;
             of(statements).set(connection, owner, key, &value)
         })
         .await
@@ -388,9 +390,8 @@ impl Store for SqlStore {
             check_keys(&[client_key, installation_id.unwrap_or_default()])?;
             let (installation, installation_id) = (installation.to_string(), installation_id.map(str::to_owned));
             self.write([client_key], move |connection, statements, [client_key]| {
-                lock(connection, statements.lock_tenant.as_ref(), client_key)?;
+                changing(connection, statements, client_key)?;
                 statements.save_installation(connection, client_key, &installation)?;
-                tell(connection, statements, client_key)?;
                 match &installation_id {
                     Some(installation_id) => statements.associate(connection, installation_id, client_key),
                     None => Ok(()),
@@ -406,8 +407,7 @@ impl Store for SqlStore {
                 return Ok(false);
             }
             self.write([client_key], |connection, statements, [client_key]| {
-                lock(connection, statements.lock_tenant.as_ref(), client_key)?;
-                tell(connection, statements, client_key)?;
+                changing(connection, statements, client_key)?;
                 statements.uninstall(connection, client_key)
             })
             .await
@@ -432,8 +432,7 @@ impl Store for SqlStore {
                 return Ok(false);
             }
             self.write([client_key], |connection, statements, [client_key]| {
-                lock(connection, statements.lock_tenant.as_ref(), client_key)?;
-                tell(connection, statements, client_key)?;
+                changing(connection, statements, client_key)?;
                 statements.remove(connection, client_key)
             })
             .await

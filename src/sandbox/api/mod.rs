@@ -9,7 +9,7 @@ mod upload;
 
 use actix_web::http::Method;
 use actix_web::web::Bytes;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
 pub(super) use data::Data;
@@ -138,8 +138,7 @@ pub(super) async fn answer(sandbox: &Sandbox, site: &Site, request: &HttpRequest
 }
 
 fn is_json(request: &HttpRequest) -> bool {
-    let kind = request.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let kind = request.content_type();
     kind.eq_ignore_ascii_case("application/json") || kind.ends_with("+json")
 }
 
@@ -168,7 +167,7 @@ async fn reply(sandbox: &Sandbox, site: &Site, request: &HttpRequest, path: &str
         if !has_check {
             return refusal(403, "XSRF check failed: an upload needs the header X-Atlassian-Token: no-check.");
         }
-        return data::attach(&mut lock(&sandbox.data_of(site)), &segments, files, asker);
+        return data::attach(&mut lock(&site.data), &segments, files, asker);
     }
     if !body.is_empty() && !is_json(request) {
         return refusal(415, "The body has to be JSON, and Content-Type has to say so: application/json.");
@@ -189,8 +188,7 @@ async fn reply(sandbox: &Sandbox, site: &Site, request: &HttpRequest, path: &str
         base_url: &tenant.base_url,
         addon_key: descriptor.key(),
     };
-    let data = sandbox.data_of(site);
-    let mut data = lock(&data);
+    let mut data = lock(&site.data);
     if let Some(reply) = data::common(&mut data, &question) {
         return reply;
     }
