@@ -11,7 +11,7 @@ use crate::config::{Config, Product};
 use crate::descriptor::Descriptor;
 use crate::error::Error;
 use crate::events::Events;
-use crate::keys::InstallKeys;
+use crate::keys::{ForgeKeys, InstallKeys};
 use crate::local_host::LocalHost;
 use crate::outbound::Outbound;
 use crate::store::Tenants;
@@ -72,6 +72,8 @@ pub struct State {
     pub tenants: Tenants,
     /// The keys of lifecycle callbacks.
     pub install_keys: InstallKeys,
+    /// The keys of Forge's invocations.
+    pub forge_keys: ForgeKeys,
     /// What requests to hosts share.
     pub outbound: Outbound,
     /// The listeners.
@@ -98,6 +100,7 @@ impl State {
         Self {
             host_script_url: config.host_script_url.clone().unwrap_or_else(|| default.to_owned()),
             install_keys: InstallKeys::new(config.install_keys_url.clone()),
+            forge_keys: ForgeKeys::new(config.forge_jwks_url.as_ref(), config.forge_isolated_jwks_url.clone()),
             outbound: Outbound::new(Guard::new(config.environment.is_production().then(|| config.whitelist.clone()))),
             local_host: OnceLock::new(),
             descriptor_changes: watch::channel(()).0,

@@ -6,14 +6,22 @@ use actix_web::http::Method;
 use actix_web::web::{Json, ServiceConfig};
 use actix_web::{get, post};
 use atlassian_connect_actix::Error;
-use atlassian_connect_actix::auth::SessionToken;
+use atlassian_connect_actix::auth::{ForgeInvocation, SessionToken};
 use atlassian_connect_actix::host::{HostRequest, Multipart};
 use atlassian_connect_actix::permission::{Authorized, Needed, Permission};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 pub fn routes(cfg: &mut ServiceConfig) {
-    cfg.service(me).service(issues).service(host).service(admin).service(project).service(content).service(site);
+    cfg.service(me)
+        .service(issues)
+        .service(host)
+        .service(admin)
+        .service(project)
+        .service(content)
+        .service(site)
+        .service(resource);
 }
 
 /// A call to the host by description.
@@ -114,6 +122,23 @@ fn pairs(map: &Map<String, Value>) -> Vec<(String, String)> {
             value => vec![(name.clone(), text(value))],
         })
         .collect()
+}
+
+#[post("/forge/resource")]
+async fn resource(invocation: ForgeInvocation) -> Result<Json<Value>, Error> {
+    let shown = |token: Option<&SecretString>| token.map(|token| token.expose_secret().to_owned());
+    let connect = invocation.connect_tenant().await?.map(|tenant| {
+        let (client_key, base_url) = (tenant.client_key(), tenant.base_url());
+        json!({ "clientKey": client_key, "hostBaseUrl": base_url, "userAccountId": invocation.account_id() })
+    });
+    Ok(Json(json!({
+        "installationId": invocation.installation_id(),
+        "apiBaseUrl": invocation.api_base_url(),
+        "principal": invocation.account_id(),
+        "appToken": shown(invocation.app_token()),
+        "userToken": shown(invocation.user_token()),
+        "connect": connect,
+    })))
 }
 
 macro_rules! guarded {

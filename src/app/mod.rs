@@ -1,7 +1,8 @@
-//! The add-on's own code: pages, their API, reactions to events. Start here.
+//! The add-on's own code: pages, their API, Forge's endpoints, reactions to events. Start here.
 
 pub mod api;
 pub mod events;
+pub mod forge;
 pub mod pages;
 
 use actix_files::Files;
@@ -20,6 +21,7 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .service(api::show_session)
         .service(api::me)
         .service(api::create_issue)
+        .service(forge::resource)
         .service(
             web::scope("/static")
                 .wrap(DefaultHeaders::new().add(("Cache-Control", STATIC_CACHING)))

@@ -8,8 +8,10 @@
 //! | [`SessionToken`] | `checkValidToken()` | our own session token, a context JWT, or a token bound to this request |
 //! | [`ContextJwt`] | | a context JWT (`AP.context.getToken`) |
 //! | [`InstallJwt`] | `authenticateInstall()` | a lifecycle callback signed by the host's install key |
+//! | [`ForgeInvocation`] | `authenticateForge()` | an invocation signed by Forge's keys, for this app |
 //!
-//! The first three hold a [`Caller`]. Two of them in one handler share one verification.
+//! The first three hold a [`Caller`]. Two of them in one handler share one verification, and so do two
+//! [`ForgeInvocation`]s.
 
 /// An extractor that holds a [`Caller`] whose token is bound in one of the ways that it names.
 macro_rules! proof {
@@ -44,6 +46,7 @@ macro_rules! proof {
 mod caller;
 mod connect_jwt;
 mod context_jwt;
+mod forge_invocation;
 mod install_jwt;
 mod pipeline;
 mod session_token;
@@ -52,6 +55,7 @@ mod source;
 pub use caller::{Caller, Granted};
 pub use connect_jwt::ConnectJwt;
 pub use context_jwt::ContextJwt;
+pub use forge_invocation::ForgeInvocation;
 pub use install_jwt::InstallJwt;
 pub use session_token::SessionToken;
 pub use source::BufferedBody;
@@ -88,6 +92,12 @@ pub enum AuthError {
     /// Bound to another request, or to none where one is required.
     #[error("the query string hash {0}")]
     Qsh(&'static str),
+    /// A Forge invocation comes to an add-on that is no Forge app.
+    #[error("Forge's invocations cannot be verified without appId (AC_APP_ID), the app's id in the Forge manifest")]
+    NoForgeApp,
+    /// No key for a Forge invocation.
+    #[error("the invocation token is not taken: {0}")]
+    ForgeKey(crate::keys::KeyError),
     /// A lifecycle callback whose payload or token does not fit.
     #[error("the lifecycle callback is not taken: {0}")]
     Lifecycle(String),

@@ -20,6 +20,7 @@ pub(super) const VARIABLES: &[(&str, &str)] = &[
     ("CONNECT_KEYS_CDN_URL", "installKeysUrl"),
     ("AC_AUTHORIZATION_SERVER_URL", "authorizationServerUrl"),
     ("AC_FORGE_JWKS_URL", "forgeJwksUrl"),
+    ("AC_FORGE_ISOLATED_JWKS_URL", "forgeIsolatedJwksUrl"),
     ("AC_SANDBOX_PORT", "sandbox.port"),
     ("AC_STORE_ENCRYPTION_KEYS", "storeEncryptionKeys"),
 ];
@@ -53,6 +54,7 @@ const TOP: &[&str] = &[
     "installKeysUrl",
     "authorizationServerUrl",
     "forgeJwksUrl",
+    "forgeIsolatedJwksUrl",
     "sandbox",
     "storeEncryptionKeys",
     "app",

@@ -47,6 +47,7 @@
 //! | `installKeysUrl` | `CONNECT_KEYS_CDN_URL` | by the host's domain |
 //! | `authorizationServerUrl` | `AC_AUTHORIZATION_SERVER_URL` | by the host's domain |
 //! | `forgeJwksUrl` | `AC_FORGE_JWKS_URL` | Forge's production keys |
+//! | `forgeIsolatedJwksUrl` | `AC_FORGE_ISOLATED_JWKS_URL` | none; the keys of Isolated Clouds, with `{icLabel}` in it |
 //! | `sandbox.port` | `AC_SANDBOX_PORT` | `port` + 1 |
 //! | `storeEncryptionKeys` | `AC_STORE_ENCRYPTION_KEYS` | none: values stand in the store as they are |
 //! | `app` | | the add-on's own keys |
@@ -57,6 +58,7 @@
 mod base_url;
 mod encryption;
 mod environment;
+mod jwks;
 mod keys;
 mod layers;
 mod problems;
@@ -81,6 +83,7 @@ pub use base_url::{BaseUrl, BaseUrlError};
 pub(crate) use base_url::{has_usable_host, is_loopback};
 pub use encryption::{BadEncryptionKey, EncryptionKey};
 pub use environment::Environment;
+pub use jwks::{BadJwksTemplate, JwksTemplate};
 pub(crate) use keys::nearest;
 pub use problems::{ConfigError, Problem};
 pub use settings::{CacheConfig, DevOptions, Limits, Product, UnknownProduct};
@@ -173,6 +176,8 @@ pub struct Config {
     pub authorization_server_url: Option<Url>,
     /// `forgeJwksUrl`, `AC_FORGE_JWKS_URL`: Forge's key set itself; that of production.
     pub forge_jwks_url: Option<Url>,
+    /// `forgeIsolatedJwksUrl`, `AC_FORGE_ISOLATED_JWKS_URL`: the key sets of Isolated Clouds; none.
+    pub forge_isolated_jwks_url: Option<JwksTemplate>,
     /// `sandbox.port`, `AC_SANDBOX_PORT`: where the sandbox listens; one above [`Config::port`].
     pub sandbox_port: Option<u16>,
     /// `AC_OPTS`.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::jwks;
 use super::layers::{self, FILE};
 use super::problems::Fault;
 use super::read::Reader;
@@ -59,6 +60,7 @@ pub(super) fn config(text: Option<&str>, vars: &Vars) -> Result<Config, ConfigEr
         install_keys_url: reader.parsed("installKeysUrl", urls::service),
         authorization_server_url: reader.parsed("authorizationServerUrl", urls::service),
         forge_jwks_url: reader.parsed("forgeJwksUrl", urls::service),
+        forge_isolated_jwks_url: reader.parsed("forgeIsolatedJwksUrl", jwks::template),
         sandbox_port: self::port(reader, "sandbox.port"),
         options,
         app: app(reader),

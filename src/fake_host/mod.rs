@@ -1,11 +1,13 @@
 //! The parts of a fake Atlassian host: its sites and their secrets, the key of its callbacks, what it asks of the add-on's
 //! tokens. The test kit and the sandbox stand on them.
 
+mod forge;
 mod grant;
 mod install_key;
 mod ledger;
 mod tenant;
 
+pub use forge::TestInvocation;
 pub(crate) use grant::GrantForm;
 pub(crate) use install_key::InstallKey;
 pub use ledger::By;

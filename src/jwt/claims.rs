@@ -45,13 +45,7 @@ impl Claims {
     /// # Errors
     /// [`JwtError::Expired`], [`JwtError::NotYetValid`].
     pub fn check_time(&self, now: i64, leeway: i64) -> Result<(), JwtError> {
-        if self.exp.saturating_add(leeway) <= now {
-            return Err(JwtError::Expired);
-        }
-        match self.nbf {
-            Some(nbf) if nbf.saturating_sub(leeway) > now => Err(JwtError::NotYetValid),
-            _ => Ok(()),
-        }
+        check_time(self.exp, self.nbf, now, leeway)
     }
 
     /// The tenant that the token speaks of, not verified: the first audience, else the issuer. ACE looks it up so:
@@ -69,6 +63,17 @@ impl Claims {
     }
 }
 
+/// Checks `exp` and `nbf` against `now`, both with `leeway`; all in seconds.
+pub(super) fn check_time(exp: i64, nbf: Option<i64>, now: i64, leeway: i64) -> Result<(), JwtError> {
+    if exp.saturating_add(leeway) <= now {
+        return Err(JwtError::Expired);
+    }
+    match nbf {
+        Some(nbf) if nbf.saturating_sub(leeway) > now => Err(JwtError::NotYetValid),
+        _ => Ok(()),
+    }
+}
+
 /// The `aud` claim: a string or a list of strings (RFC 7519, 4.1.3).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Audience(Vec<String>);
@@ -78,6 +83,12 @@ impl Audience {
     #[must_use]
     pub fn first(&self) -> Option<&str> {
         self.0.first().map(String::as_str)
+    }
+
+    /// Whether `name` is one of the audiences.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.iter().any(|audience| audience == name)
     }
 
     /// Whether `name` is the audience, and nobody else is.
@@ -106,12 +117,12 @@ impl<'de> Deserialize<'de> for Audience {
 
 /// A NumericDate may have a fraction (RFC 7519, 2); `as` saturates, so no number makes an overflow.
 #[allow(clippy::cast_possible_truncation)]
-fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+pub(super) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     f64::deserialize(deserializer).map(|seconds| seconds.floor() as i64)
 }
 
 #[allow(clippy::cast_possible_truncation)]
-fn optional_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+pub(super) fn optional_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     Ok(Option::<f64>::deserialize(deserializer)?.map(|seconds| seconds.floor() as i64))
 }
 

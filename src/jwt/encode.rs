@@ -133,6 +133,18 @@ impl RsaSigner {
         Ok(URL_SAFE_NO_PAD.encode(signature))
     }
 
+    /// The public half as a JSON Web Key under the id `kid`.
+    #[must_use]
+    pub fn public_jwk(&self, kid: &str) -> Value {
+        let key = self.0.public_key();
+        let number = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        serde_json::json!({
+            "kty": "RSA", "use": "sig", "alg": "RS256", "kid": kid,
+            "n": number(key.modulus().big_endian_without_leading_zero()),
+            "e": number(key.exponent().big_endian_without_leading_zero()),
+        })
+    }
+
     /// The public half, as a key server serves it.
     ///
     /// # Errors

@@ -6,11 +6,16 @@
 
 mod claims;
 mod encode;
+mod forge;
 pub mod qsh;
 mod token;
 
 pub use claims::{Audience, Claims};
 pub use encode::{AddonClaims, RsaSigner, SharedSecret, now};
+pub use forge::{
+    ForgeApp, ForgeClaims, ForgeContext, ForgeEnvironment, ForgeInstallation, ForgeLicense, ForgeModule,
+    InstallationContext,
+};
 pub(crate) use qsh::to_hex;
 pub use token::{PublicKey, Unverified};
 
@@ -46,6 +51,12 @@ pub enum JwtError {
     /// `nbf` is in the future, by more than the leeway.
     #[error("the token is not valid yet")]
     NotYetValid,
+    /// Issued by somebody else than the route takes tokens of.
+    #[error("the token is issued by somebody else")]
+    Issuer,
+    /// Meant for somebody else.
+    #[error("the token is meant for somebody else")]
+    Audience,
     /// A key that cannot be used.
     #[error("the key cannot be used: {0}")]
     Key(&'static str),

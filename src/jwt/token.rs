@@ -4,15 +4,16 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::pki_types::pem::PemObject;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Claims, JwtError, SharedSecret};
 
-/// A token that has been read and not yet believed.
+/// A token that has been read and not yet believed. Its claims are those of Connect, or a type `C`.
 #[derive(Debug)]
-pub struct Unverified<'a> {
+pub struct Unverified<'a, C = Claims> {
     header: Header,
-    claims: Claims,
+    claims: C,
     message: &'a str,
     signature: &'a str,
 }
@@ -28,11 +29,24 @@ struct Header {
 }
 
 impl<'a> Unverified<'a> {
-    /// Reads a compact token of at most `limit` bytes.
+    /// Reads a compact token of Connect's, of at most `limit` bytes.
     ///
     /// # Errors
     /// [`JwtError::TooLong`], [`JwtError::Malformed`].
     pub fn parse(token: &'a str, limit: usize) -> Result<Self, JwtError> {
+        Self::parse_as(token, limit)
+    }
+}
+
+impl<'a, C> Unverified<'a, C> {
+    /// Reads a compact token with claims of another kind, of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// [`JwtError::TooLong`], [`JwtError::Malformed`].
+    pub fn parse_as(token: &'a str, limit: usize) -> Result<Self, JwtError>
+    where
+        C: DeserializeOwned,
+    {
         if token.len() > limit {
             return Err(JwtError::TooLong(limit));
         }
@@ -51,7 +65,7 @@ impl<'a> Unverified<'a> {
 
     /// What the token claims, good for a look-up and for nothing else.
     #[must_use]
-    pub fn claims(&self) -> &Claims {
+    pub fn claims(&self) -> &C {
         &self.claims
     }
 
@@ -91,7 +105,7 @@ impl<'a> Unverified<'a> {
 
     /// The claims, once a `verify_…` has succeeded.
     #[must_use]
-    pub fn into_claims(self) -> Claims {
+    pub fn into_claims(self) -> C {
         self.claims
     }
 
@@ -124,6 +138,14 @@ impl PublicKey {
         let der = SubjectPublicKeyInfoDer::from_pem_slice(pem).map_err(|_| JwtError::Key("no PEM public key"))?;
         // aws-lc reads the SubjectPublicKeyInfo form as well as the bare RSA key
         Ok(Self(DecodingKey::from_rsa_der(&der)))
+    }
+
+    /// Makes a key of the members `n` and `e` of a JSON Web Key: big-endian numbers in base64url (RFC 7518, 6.3.1).
+    ///
+    /// # Errors
+    /// [`JwtError::Key`] when they are no such numbers.
+    pub fn from_jwk_members(n: &str, e: &str) -> Result<Self, JwtError> {
+        DecodingKey::from_rsa_components(n, e).map(Self).map_err(|_| JwtError::Key("n or e is no base64url"))
     }
 }
 

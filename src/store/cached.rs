@@ -33,6 +33,8 @@ pub struct Tenants {
     cache: Cache<String, Candidates>,
     /// When the last read of a tenant began; entries live for the interval only.
     begun: Cache<String, Instant>,
+    /// Whose tenant a Forge installation is, nobody's too.
+    installations: Cache<String, Option<String>>,
     flights: Flights<String, Read>,
     /// Counts the writes, so that a read which began before one does not put the old state back afterwards.
     writes: AtomicU64,
@@ -55,6 +57,7 @@ impl Tenants {
             cache: Cache::builder().max_capacity(config.capacity).time_to_live(config.ttl).build(),
             // a bound of its own: without a cache the reads are limited all the same
             begun: Cache::builder().max_capacity(READS).time_to_live(READ_INTERVAL).build(),
+            installations: Cache::builder().max_capacity(config.capacity).time_to_live(config.ttl).build(),
             flights: Flights::new(),
             writes: AtomicU64::new(0),
             filling: Mutex::new(()),
@@ -120,6 +123,40 @@ impl Tenants {
         values.iter().filter_map(read).collect()
     }
 
+    /// The tenant that a Forge installation is associated with, if that has the add-on installed.
+    ///
+    /// # Errors
+    /// What the store answers.
+    pub async fn of_installation(&self, installation_id: &str) -> Result<Option<Arc<Tenant>>, StoreError> {
+        let client_key = if let Some(known) = self.installations.get(installation_id) {
+            known
+        } else {
+            let writes = self.writes.load(Ordering::SeqCst);
+            let found = self.store.client_key_of_installation(installation_id).await?;
+            let _filling = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
+            if writes == self.writes.load(Ordering::SeqCst) {
+                self.installations.insert(installation_id.to_owned(), found.clone());
+            }
+            found
+        };
+        let Some(client_key) = client_key else { return Ok(None) };
+        let candidates = match self.cached(&client_key) {
+            Some(candidates) => candidates,
+            None => self.refreshed(&client_key).await?,
+        };
+        Ok(candidates.first().cloned())
+    }
+
+    /// Associates a Forge installation with a tenant.
+    ///
+    /// # Errors
+    /// What the store answers.
+    pub async fn associate(&self, installation_id: &str, client_key: &str) -> Result<(), StoreError> {
+        let associated = self.store.associate(installation_id, client_key).await;
+        self.forget(client_key);
+        associated
+    }
+
     /// Stores an installation; its tenant is answered as later requests will see it.
     ///
     /// # Errors
@@ -148,6 +185,8 @@ impl Tenants {
         let _filling = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
         self.writes.fetch_add(1, Ordering::SeqCst);
         self.cache.invalidate(client_key);
+        // installs are rare, and this way nobody has to know which of them were this tenant's
+        self.installations.invalidate_all();
     }
 
     /// What another node has written counts from now on.
@@ -158,6 +197,7 @@ impl Tenants {
                 let _filling = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
                 self.writes.fetch_add(1, Ordering::SeqCst);
                 self.cache.invalidate_all();
+                self.installations.invalidate_all();
             }
         }
     }

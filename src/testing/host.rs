@@ -11,10 +11,10 @@ use awc::{Client, ClientRequest};
 use serde_json::Value;
 
 use super::journal::Journal;
-use super::{KeyServer, Reply, TokenServer, rest};
+use super::{JwksServer, KeyServer, Reply, TokenServer, rest};
 use crate::addon::{Addon, AddonBuilder};
 use crate::config::{Config, Vars};
-use crate::fake_host::{TestTenant, claims_for, must};
+use crate::fake_host::{TestInvocation, TestTenant, claims_for, must};
 
 type Preparation = Box<dyn FnOnce(&Addon)>;
 
@@ -83,6 +83,7 @@ impl TestHostBuilder {
         F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
     {
         let keys = KeyServer::start();
+        let forge_keys = JwksServer::start();
         let journal = Arc::new(Journal::default());
         let tokens = TokenServer::start(&journal);
         let tenant = rest::serve(&journal);
@@ -96,6 +97,8 @@ impl TestHostBuilder {
             ("DATABASE_URL".to_owned(), "memory:".to_owned()),
             ("CONNECT_KEYS_CDN_URL".to_owned(), keys.url().to_owned()),
             ("AC_AUTHORIZATION_SERVER_URL".to_owned(), tokens.url().to_owned()),
+            ("AC_APP_ID".to_owned(), TestHost::APP_ID.to_owned()),
+            ("AC_FORGE_JWKS_URL".to_owned(), forge_keys.url().to_owned()),
             // production's default, and the sites of this host: an address must be named to be called
             ("AC_HOST_WHITELIST".to_owned(), "*.atlassian.net,127.0.0.1".to_owned()),
         ]);
@@ -113,6 +116,7 @@ impl TestHostBuilder {
         TestHost {
             addon,
             keys,
+            forge_keys,
             tokens,
             journal,
             handle,
@@ -127,6 +131,7 @@ impl TestHostBuilder {
 pub struct TestHost {
     addon: Addon,
     keys: KeyServer,
+    forge_keys: JwksServer,
     tokens: TokenServer,
     pub(super) journal: Arc<Journal>,
     handle: ServerHandle,
@@ -142,6 +147,9 @@ impl std::fmt::Debug for TestHost {
 }
 
 impl TestHost {
+    /// The id of the Forge app that the add-on is.
+    pub const APP_ID: &'static str = "6f0e5a4c-7d6b-4f1e-9a37-0c2f4f1b7a11";
+
     /// Settings, then [`TestHostBuilder::start`].
     #[must_use]
     pub fn builder() -> TestHostBuilder {
@@ -189,6 +197,12 @@ impl TestHost {
     #[must_use]
     pub fn keys(&self) -> &KeyServer {
         &self.keys
+    }
+
+    /// The server of Forge's keys.
+    #[must_use]
+    pub fn forge_keys(&self) -> &JwksServer {
+        &self.forge_keys
     }
 
     /// The authorization server.
@@ -299,6 +313,26 @@ impl TestHost {
         let token = KeyServer::sign(&claims_for(tenant, &self.base_url, path));
         let payload = tenant.payload(self.addon.state().descriptor().key(), event_type);
         self.call(Method::POST, path, &token, Some(&payload)).await
+    }
+
+    /// Invokes an endpoint as Forge does: a POST with a signed invocation token, and the tokens beside it.
+    pub async fn invoke(&self, path: &str, invocation: &TestInvocation) -> Reply {
+        let token = self.forge_keys.sign(&invocation.claims(Self::APP_ID));
+        self.invoke_with(path, &token, invocation).await
+    }
+
+    /// The same with any invocation token.
+    pub async fn invoke_with(&self, path: &str, token: &str, invocation: &TestInvocation) -> Reply {
+        let mut request = self.request(Method::POST, path).content_type("application/json");
+        request = request.insert_header((header::AUTHORIZATION, format!("Bearer {token}")));
+        for (name, token) in
+            [("x-forge-oauth-system", &invocation.app_token), ("x-forge-oauth-user", &invocation.user_token)]
+        {
+            if let Some(token) = token {
+                request = request.insert_header((name, token.as_str()));
+            }
+        }
+        self.send(request, invocation.body.to_string().into_bytes()).await
     }
 
     /// Stops the add-on's server.

@@ -51,15 +51,17 @@
 
 mod host;
 mod journal;
+mod jwks_server;
 mod key_server;
 mod reply;
 mod rest;
 mod routes;
 mod token_server;
 
-pub use crate::fake_host::{By, TestTenant, claims_for};
+pub use crate::fake_host::{By, TestInvocation, TestTenant, claims_for};
 pub use host::{TestHost, TestHostBuilder};
 pub use journal::HostCall;
+pub use jwks_server::{JwksAnswer, JwksServer};
 pub use key_server::{KeyAnswer, KeyServer};
 pub use reply::Reply;
 pub use routes::assert_descriptor_routes;

@@ -9,6 +9,7 @@ mod auth;
 #[cfg(unix)]
 mod cli;
 mod descriptor;
+mod forge;
 #[cfg(target_os = "linux")]
 mod host_attachment;
 mod host_calls;

@@ -6,6 +6,7 @@ use actix_web::http::StatusCode;
 use moka::sync::Cache;
 use url::Url;
 
+use super::KeyError;
 use crate::flight::Flights;
 use crate::jwt::PublicKey;
 
@@ -19,21 +20,6 @@ const CAPACITY: u64 = 100;
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// A PEM file of an RSA key of 16,384 bits has 2.8 kB.
 const MAX_KEY_BYTES: usize = 16 * 1024;
-
-/// Why there is no key. The texts are for the log.
-#[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
-pub enum KeyError {
-    /// The id is none that may stand in a URL.
-    #[error("the key id is not of letters, digits, '.', '_' and '-'")]
-    Id,
-    /// The servers answered that they do not know the key, or with something that is none.
-    #[error("the key server has no such key: {0}")]
-    Unknown(String),
-    /// No server could be asked.
-    #[error("the key server is not available: {0}")]
-    Unavailable(String),
-}
 
 /// Fetches install keys over TLS and keeps them: bounded, for a time, one fetch for one key at once.
 #[derive(Debug)]

@@ -1,0 +1,184 @@
+//! [`ForgeInvocation`].
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{self, HeaderMap};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
+use futures_util::FutureExt as _;
+use futures_util::future::{LocalBoxFuture, Shared};
+use secrecy::SecretString;
+
+use super::{AuthError, ProofFuture};
+use crate::error::Error;
+use crate::jwt::{ForgeClaims, Unverified, now};
+use crate::keys::KeyError;
+use crate::state::State;
+use crate::store::Tenant;
+
+/// The token of the app itself, where the endpoint of the manifest asks for it.
+const APP_TOKEN: &str = "x-forge-oauth-system";
+/// The token of the user, where the endpoint of the manifest asks for it.
+const USER_TOKEN: &str = "x-forge-oauth-user";
+
+/// An invocation by Forge: its token is signed by Forge's keys (RS256), issued for this app and for now. ACE's
+/// `authenticateForge()`.
+///
+/// ```
+/// use actix_web::{post, web::Json};
+/// use atlassian_connect_actix::auth::ForgeInvocation;
+///
+/// #[post("/forge/who")]
+/// async fn who(invocation: ForgeInvocation) -> Json<Option<String>> {
+///     Json(invocation.account_id().map(str::to_owned))
+/// }
+/// ```
+///
+/// Source: Atlassian, "Forge Remote essentials".
+#[derive(Debug, Clone)]
+pub struct ForgeInvocation(Rc<Invocation>);
+
+struct Invocation {
+    state: web::Data<State>,
+    claims: ForgeClaims,
+    app_token: Option<SecretString>,
+    user_token: Option<SecretString>,
+}
+
+impl ForgeInvocation {
+    /// What the token says.
+    #[must_use]
+    pub fn claims(&self) -> &ForgeClaims {
+        &self.0.claims
+    }
+
+    /// The installation's ARI.
+    #[must_use]
+    pub fn installation_id(&self) -> &str {
+        &self.claims().app.installation_id
+    }
+
+    /// Where the product's API is for this installation: `https://api.atlassian.com/ex/jira/{cloudId}`.
+    #[must_use]
+    pub fn api_base_url(&self) -> Option<&str> {
+        self.claims().app.api_base_url.as_deref()
+    }
+
+    /// The Atlassian account id of the user; `None` for events, triggers and anonymous users.
+    #[must_use]
+    pub fn account_id(&self) -> Option<&str> {
+        self.claims().principal.as_deref().filter(|id| !id.is_empty())
+    }
+
+    /// The token that acts as the app; `None` where the endpoint of the manifest does not ask for it
+    /// (`auth.appSystemToken`).
+    #[must_use]
+    pub fn app_token(&self) -> Option<&SecretString> {
+        self.0.app_token.as_ref()
+    }
+
+    /// The token that acts as the user; `None` where the endpoint of the manifest does not ask for it
+    /// (`auth.appUserToken`), or no user is there.
+    #[must_use]
+    pub fn user_token(&self) -> Option<&SecretString> {
+        self.0.user_token.as_ref()
+    }
+
+    /// The Connect tenant that this installation is associated with: by the `installationId` of an `installed`
+    /// callback. ACE's `associateConnect()`.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the store is away.
+    pub async fn connect_tenant(&self) -> Result<Option<Arc<Tenant>>, Error> {
+        Ok(self.state().tenants.of_installation(self.installation_id()).await?)
+    }
+
+    /// The add-on's state.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.0.state
+    }
+}
+
+impl std::fmt::Debug for Invocation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Invocation")
+            .field("installation_id", &self.claims.app.installation_id)
+            .field("account_id", &self.claims.principal)
+            .finish_non_exhaustive()
+    }
+}
+
+impl FromRequest for ForgeInvocation {
+    type Error = Error;
+    type Future = ProofFuture<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move { invocation(&request).await.map(Self) })
+    }
+}
+
+/// The verification of a request, in its extensions.
+#[derive(Clone)]
+struct Verification(Shared<LocalBoxFuture<'static, Result<Rc<Invocation>, Error>>>);
+
+async fn invocation(request: &HttpRequest) -> Result<Rc<Invocation>, Error> {
+    let known = request.extensions().get::<Verification>().cloned();
+    let Verification(verification) = if let Some(verification) = known {
+        verification
+    } else {
+        let state = State::of(request)?;
+        let token = bearer(request.headers())?;
+        let (app_token, user_token) = (secret(request.headers(), APP_TOKEN)?, secret(request.headers(), USER_TOKEN)?);
+        let verify = async move {
+            let claims = verify(&state, &token).await?;
+            Ok(Rc::new(Invocation { state, claims, app_token, user_token }))
+        };
+        let verification = Verification(verify.boxed_local().shared());
+        request.extensions_mut().insert(verification.clone());
+        verification
+    };
+    verification.await
+}
+
+async fn verify(state: &State, token: &str) -> Result<ForgeClaims, Error> {
+    let app_id = state.config.app_id.as_deref().ok_or(AuthError::NoForgeApp)?;
+    let unverified = Unverified::<ForgeClaims>::parse_as(token, state.config.limits.token).map_err(AuthError::from)?;
+    unverified.expect_algorithm("RS256").map_err(AuthError::from)?;
+    // what costs nothing comes first: a token that is refused anyway fetches no key
+    let leeway = i64::try_from(state.config.leeway.as_secs()).unwrap_or(0);
+    unverified.claims().check(app_id, now(), leeway).map_err(AuthError::from)?;
+    let key = state.forge_keys.get(unverified.kid(), unverified.claims().ic_label.as_deref()).await;
+    let key = key.map_err(|error| match error {
+        KeyError::Unavailable(_) => Error::Unavailable { detail: error.to_string() },
+        error => AuthError::ForgeKey(error).into(),
+    })?;
+    unverified.verify_rs256(&key).map_err(AuthError::from)?;
+    Ok(unverified.into_claims())
+}
+
+/// The token of `Authorization: Bearer …`, and of nowhere else.
+fn bearer(headers: &HeaderMap) -> Result<String, AuthError> {
+    let mut values = headers.get_all(header::AUTHORIZATION);
+    let value = values.next().ok_or(AuthError::Missing)?;
+    if values.next().is_some() {
+        return Err(AuthError::Ambiguous("a header is repeated"));
+    }
+    let (scheme, token) = value.to_str().ok().and_then(|value| value.split_once(' ')).ok_or(AuthError::Missing)?;
+    if !scheme.eq_ignore_ascii_case("bearer") || token.trim().is_empty() {
+        return Err(AuthError::Missing);
+    }
+    Ok(token.trim().to_owned())
+}
+
+/// A token that stands in a header; an empty one counts as none.
+fn secret(headers: &HeaderMap, name: &str) -> Result<Option<SecretString>, AuthError> {
+    let mut values = headers.get_all(name);
+    let value = values.next().and_then(|value| value.to_str().ok()).map(str::trim).filter(|value| !value.is_empty());
+    if values.next().is_some() {
+        return Err(AuthError::Ambiguous("a header is repeated"));
+    }
+    Ok(value.map(SecretString::from))
+}

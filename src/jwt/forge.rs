@@ -1,0 +1,399 @@
+//! The claims of a Forge invocation token.
+//!
+//! What decides about trust is typed strictly: another type makes the token malformed. What only describes is typed
+//! kindly: a field that is absent or of another type than documented is `None`, and stands in [`ForgeClaims::raw`] as it
+//! came.
+//!
+//! Source: Atlassian, "Forge Remote essentials", "The Forge Invocation Token".
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::claims::{check_time, optional_seconds, seconds};
+use super::{Audience, JwtError};
+
+/// What a Forge invocation token says.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ForgeClaims {
+    /// Who signed: [`ForgeClaims::ISSUER`].
+    pub iss: Option<String>,
+    /// For whom: the app's ARI, `ari:cloud:ecosystem::app/{id}`.
+    pub aud: Audience,
+    /// Expiry in seconds since 1970; a token lives for seconds.
+    pub exp: i64,
+    /// Not valid before, in seconds since 1970.
+    pub nbf: Option<i64>,
+    /// Issued at, in seconds since 1970.
+    pub iat: Option<i64>,
+    /// The token's own id.
+    pub jti: Option<String>,
+    /// The app, and where it is installed.
+    pub app: ForgeApp,
+    /// What the user looks at; absent for what nobody looks at.
+    pub context: Option<ForgeContext>,
+    /// The Atlassian account id of the user; absent for events, triggers, and anonymous users.
+    pub principal: Option<String>,
+    /// The label of an Isolated Cloud.
+    pub ic_label: Option<String>,
+    /// The claims as they came, unknown ones too.
+    pub raw: Value,
+}
+
+/// The claim `app`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ForgeApp {
+    /// The installation, an ARI: it survives upgrades and changes with a re-install.
+    pub installation_id: String,
+    /// Where the product's API is for this installation: `https://api.atlassian.com/ex/jira/{cloudId}`.
+    #[serde(default)]
+    pub api_base_url: Option<String>,
+    /// The app's ARI.
+    #[serde(default, deserialize_with = "kindly")]
+    pub id: Option<String>,
+    /// The app's version: `2.1.0`.
+    #[serde(default, deserialize_with = "text")]
+    pub app_version: Option<String>,
+    /// The same in older tokens, a number.
+    #[serde(default, deserialize_with = "text")]
+    pub version: Option<String>,
+    /// The environment that the app is deployed to.
+    #[serde(default, deserialize_with = "kindly")]
+    pub environment: ForgeEnvironment,
+    /// The module of the manifest that was invoked.
+    #[serde(default, deserialize_with = "kindly")]
+    pub module: ForgeModule,
+    /// Where the app is installed.
+    #[serde(default, deserialize_with = "kindly")]
+    pub installation: Option<ForgeInstallation>,
+    /// Absent for free and unlisted apps, and outside of production.
+    #[serde(default, deserialize_with = "kindly")]
+    pub license: Option<ForgeLicense>,
+}
+
+/// The claim `app.environment`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[non_exhaustive]
+pub struct ForgeEnvironment {
+    /// `PRODUCTION`, `STAGING`, `DEVELOPMENT`.
+    #[serde(default, rename = "type", deserialize_with = "kindly")]
+    pub kind: Option<String>,
+    /// The environment's ARI or id.
+    #[serde(default, deserialize_with = "kindly")]
+    pub id: Option<String>,
+}
+
+/// The claim `app.module`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[non_exhaustive]
+pub struct ForgeModule {
+    /// `core:endpoint`, `jira:issuePanel` …
+    #[serde(default, rename = "type", deserialize_with = "kindly")]
+    pub kind: Option<String>,
+    /// Its key in the manifest.
+    #[serde(default, deserialize_with = "kindly")]
+    pub key: Option<String>,
+}
+
+/// The claim `app.installation`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[non_exhaustive]
+pub struct ForgeInstallation {
+    /// The installation's ARI.
+    #[serde(default, deserialize_with = "kindly")]
+    pub id: Option<String>,
+    /// The products that it covers.
+    #[serde(default, deserialize_with = "kindly")]
+    pub contexts: Vec<InstallationContext>,
+}
+
+/// A product that an installation covers.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct InstallationContext {
+    /// `jira`, `confluence` …
+    #[serde(default, deserialize_with = "kindly")]
+    pub name: Option<String>,
+    /// Where its API is.
+    #[serde(default, deserialize_with = "kindly")]
+    pub api_base_url: Option<String>,
+    /// The site, for products that have one.
+    #[serde(default, deserialize_with = "kindly")]
+    pub cloud_id: Option<String>,
+    /// The workspace, for products that have those.
+    #[serde(default, deserialize_with = "kindly")]
+    pub workspace_id: Option<String>,
+}
+
+/// The claim `app.license`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ForgeLicense {
+    /// Whether it is paid for, or in its trial.
+    #[serde(default, deserialize_with = "kindly")]
+    pub active: Option<bool>,
+    /// The same under its older name.
+    #[serde(default, deserialize_with = "kindly")]
+    pub is_active: Option<bool>,
+    /// `MONTHLY`, `ANNUAL` …
+    #[serde(default, deserialize_with = "kindly")]
+    pub billing_period: Option<String>,
+    /// `capabilityStandard`, `capabilityAdvanced`.
+    #[serde(default, deserialize_with = "kindly")]
+    pub capability_set: Option<String>,
+    /// Its entitlement.
+    #[serde(default, deserialize_with = "kindly")]
+    pub ccp_entitlement_id: Option<String>,
+    /// The entitlement's short name.
+    #[serde(default, deserialize_with = "kindly")]
+    pub ccp_entitlement_slug: Option<String>,
+    /// Whether it is a trial.
+    #[serde(default, deserialize_with = "kindly")]
+    pub is_evaluation: Option<bool>,
+    /// When the subscription ends.
+    #[serde(default, deserialize_with = "kindly")]
+    pub subscription_end_date: Option<String>,
+    /// The number for Atlassian's support.
+    #[serde(default, deserialize_with = "kindly")]
+    pub support_entitlement_number: Option<String>,
+    /// When the trial ends.
+    #[serde(default, deserialize_with = "kindly")]
+    pub trial_end_date: Option<String>,
+    /// `COMMERCIAL`, `ACADEMIC` …, in upper or lower case.
+    #[serde(default, rename = "type", deserialize_with = "kindly")]
+    pub kind: Option<String>,
+}
+
+/// The claim `context`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ForgeContext {
+    /// The site.
+    #[serde(default, deserialize_with = "kindly")]
+    pub cloud_id: Option<String>,
+    /// The workspace.
+    #[serde(default, deserialize_with = "kindly")]
+    pub workspace_id: Option<String>,
+    /// Where people see the site: `https://site.atlassian.net`.
+    #[serde(default, deserialize_with = "kindly")]
+    pub site_url: Option<String>,
+    /// The ARI of this very place of the module.
+    #[serde(default, deserialize_with = "kindly")]
+    pub local_id: Option<String>,
+    /// The module's key.
+    #[serde(default, deserialize_with = "kindly")]
+    pub module_key: Option<String>,
+    /// What the module stands on: `{"type": "jira:issuePanel", "issue": {"key": …}, "project": {…}}`; null when absent.
+    #[serde(default)]
+    pub extension: Value,
+}
+
+impl ForgeClaims {
+    /// The one `iss` of an invocation token.
+    pub const ISSUER: &str = "forge/invocation-token";
+    /// What stands before an app's id in its ARI.
+    pub const APP_ARI: &str = "ari:cloud:ecosystem::app/";
+
+    /// Checks issuer, audience and time, all but the signature. `app_id` is the bare id; `now` and `leeway` are seconds.
+    ///
+    /// # Errors
+    /// What does not fit.
+    pub fn check(&self, app_id: &str, now: i64, leeway: i64) -> Result<(), JwtError> {
+        if self.iss.as_deref() != Some(Self::ISSUER) {
+            return Err(JwtError::Issuer);
+        }
+        if !self.aud.contains(&format!("{}{app_id}", Self::APP_ARI)) {
+            return Err(JwtError::Audience);
+        }
+        check_time(self.exp, self.nbf, now, leeway)
+    }
+
+    /// The site's cloudId: that of the context, else the only one of the installation. It outlives re-installs.
+    #[must_use]
+    pub fn cloud_id(&self) -> Option<&str> {
+        let of_context = self.context.as_ref().and_then(|context| context.cloud_id.as_deref());
+        of_context.or_else(|| {
+            let contexts = &self.app.installation.as_ref()?.contexts;
+            let first = contexts.first()?.cloud_id.as_deref();
+            contexts.iter().all(|context| context.cloud_id.as_deref() == first).then_some(first)?
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for ForgeClaims {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Strict {
+            #[serde(default)]
+            iss: Option<String>,
+            #[serde(default)]
+            aud: Audience,
+            #[serde(deserialize_with = "seconds")]
+            exp: i64,
+            #[serde(default, deserialize_with = "optional_seconds")]
+            nbf: Option<i64>,
+            #[serde(default, deserialize_with = "optional_seconds")]
+            iat: Option<i64>,
+            #[serde(default, deserialize_with = "kindly")]
+            jti: Option<String>,
+            app: ForgeApp,
+            #[serde(default, deserialize_with = "kindly")]
+            context: Option<ForgeContext>,
+            #[serde(default)]
+            principal: Option<String>,
+            #[serde(default)]
+            ic_label: Option<String>,
+        }
+        let raw = Value::deserialize(deserializer)?;
+        let Strict { iss, aud, exp, nbf, iat, jti, app, context, principal, ic_label } =
+            Strict::deserialize(&raw).map_err(serde::de::Error::custom)?;
+        if app.installation_id.is_empty() {
+            return Err(serde::de::Error::custom("app.installationId is empty"));
+        }
+        Ok(Self { iss, aud, exp, nbf, iat, jti, app, context, principal, ic_label, raw })
+    }
+}
+
+/// The value, or the default where it is none of that type.
+fn kindly<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(deserializer: D) -> Result<T, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(T::deserialize(value).unwrap_or_default())
+}
+
+/// A text, or a number as one.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn claims(app: &Value, more: &Value) -> Option<ForgeClaims> {
+        let mut claims = json!({ "exp": 1, "app": app });
+        for (name, value) in more.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        serde_json::from_value(claims).ok()
+    }
+
+    #[test]
+    fn what_is_documented_is_typed() {
+        let claims = claims(
+            &json!({
+                "id": "ari:cloud:ecosystem::app/a", "appVersion": "2.1.0", "version": 2, "installationId": "ari:i",
+                "apiBaseUrl": "https://api.atlassian.com/ex/jira/c",
+                "environment": { "type": "PRODUCTION", "id": "ari:e" },
+                "module": { "type": "core:endpoint", "key": "k" },
+                "installation": { "id": "ari:i", "contexts": [{ "name": "jira", "cloudId": "c", "apiBaseUrl": "u" }] },
+                "license": { "active": true, "isActive": false, "type": "commercial", "supportEntitlementNumber": null, "modes": ["x"] },
+            }),
+            &json!({
+                "principal": "655362:312d", "icLabel": "ic-1", "jti": "j",
+                "context": { "cloudId": "c", "siteUrl": "s", "extension": { "issue": { "key": "A-1" } }, "new": 1 },
+            }),
+        )
+        .unwrap();
+        assert_eq!(claims.app.app_version.as_deref(), Some("2.1.0"));
+        assert_eq!(claims.app.environment.kind.as_deref(), Some("PRODUCTION"));
+        assert_eq!(claims.app.module.key.as_deref(), Some("k"));
+        assert_eq!(claims.app.installation.as_ref().unwrap().contexts[0].name.as_deref(), Some("jira"));
+        let license = claims.app.license.as_ref().unwrap();
+        assert_eq!((license.active, license.kind.as_deref()), (Some(true), Some("commercial")));
+        assert_eq!(claims.context.as_ref().unwrap().extension["issue"]["key"], "A-1");
+        assert_eq!((claims.principal.as_deref(), claims.ic_label.as_deref()), (Some("655362:312d"), Some("ic-1")));
+        assert_eq!(claims.cloud_id(), Some("c"));
+        assert_eq!(claims.raw["context"]["new"], 1, "what is unknown is kept");
+        assert_eq!(claims.raw["app"]["license"]["modes"][0], "x");
+    }
+
+    #[test]
+    fn what_is_absent_or_odd_and_only_describes_is_no_error() {
+        for app in [
+            json!({ "installationId": "i" }),
+            json!({ "installationId": "i", "environment": "PRODUCTION", "module": 7, "installation": [], "license": "x" }),
+            json!({ "installationId": "i", "license": { "active": "yes", "isEvaluation": null, "type": 3 } }),
+            json!({ "installationId": "i", "version": 2, "installation": { "contexts": { "name": "jira" } } }),
+        ] {
+            let claims = claims(&app, &json!({ "context": 3, "jti": 7 })).unwrap();
+            assert!(claims.context.is_none() && claims.cloud_id().is_none(), "{app}");
+        }
+    }
+
+    #[test]
+    fn what_decides_is_typed_strictly() {
+        for app in [
+            json!(null),
+            json!("i"),
+            json!({}),
+            json!({ "installationId": null }),
+            json!({ "installationId": "" }),
+            json!({ "installationId": ["i"] }),
+            json!({ "installationId": "i", "apiBaseUrl": 7 }),
+        ] {
+            assert!(claims(&app, &json!({})).is_none(), "{app}");
+        }
+        for more in [
+            json!({ "exp": null }),
+            json!({ "exp": "1" }),
+            json!({ "nbf": "soon" }),
+            json!({ "iss": 7 }),
+            json!({ "aud": {} }),
+            json!({ "principal": { "$ne": 1 } }),
+            json!({ "icLabel": 7 }),
+        ] {
+            assert!(claims(&json!({ "installationId": "i" }), &more).is_none(), "{more}");
+        }
+    }
+
+    #[test]
+    fn issuer_audience_and_time_are_checked() {
+        let good =
+            json!({ "iss": "forge/invocation-token", "aud": "ari:cloud:ecosystem::app/a", "exp": 100, "nbf": 50 });
+        let check = |name: &str, value: Value, now: i64| {
+            let mut more = good.clone();
+            more[name] = value;
+            claims(&json!({ "installationId": "i" }), &more).unwrap().check("a", now, 10)
+        };
+        assert_eq!(check("iat", json!(1), 99), Ok(()));
+        assert_eq!(check("iat", json!(1), 109), Ok(()));
+        assert_eq!(check("iat", json!(1), 110), Err(JwtError::Expired));
+        assert_eq!(check("iat", json!(1), 40), Ok(()));
+        assert_eq!(check("iat", json!(1), 39), Err(JwtError::NotYetValid));
+        assert_eq!(check("aud", json!(["x", "ari:cloud:ecosystem::app/a"]), 99), Ok(()));
+        for aud in [
+            json!("a"),
+            json!("ari:cloud:ecosystem::app/b"),
+            json!("ari:cloud:ecosystem::app/"),
+            json!([]),
+            json!(null),
+        ] {
+            assert_eq!(check("aud", aud, 99), Err(JwtError::Audience));
+        }
+        for iss in [json!("forge"), json!(null), json!("forge/invocation-token ")] {
+            assert_eq!(check("iss", iss, 99), Err(JwtError::Issuer));
+        }
+    }
+
+    #[test]
+    fn an_installation_of_several_sites_has_no_cloud_id_of_its_own() {
+        let contexts = |ids: &[&str]| {
+            let contexts: Vec<_> = ids.iter().map(|id| json!({ "cloudId": id })).collect();
+            claims(&json!({ "installationId": "i", "installation": { "contexts": contexts } }), &json!({})).unwrap()
+        };
+        assert_eq!(contexts(&["c", "c"]).cloud_id(), Some("c"));
+        assert_eq!(contexts(&["c", "d"]).cloud_id(), None);
+    }
+}

@@ -1,0 +1,228 @@
+//! One JSON Web Key Set of one server: kept, and fetched again with restraint.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use actix_web::http::StatusCode;
+use moka::sync::Cache;
+use serde::Deserialize;
+
+use super::KeyError;
+use super::budget::Budget;
+use crate::flight::Flights;
+use crate::jwt::PublicKey;
+
+/// The server has this long to answer whole.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// A set of a hundred keys has 60 kB.
+const MAX_SET_BYTES: usize = 256 * 1024;
+/// Keys of one set at most.
+const MAX_KEYS: usize = 100;
+
+/// How long keys are believed, and how often their server is asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// A set of this age is fetched again before it is used.
+    pub lifetime: Duration,
+    /// Where the server is away, a set is used until it has this age.
+    pub stale: Duration,
+    /// Fetches that may follow each other at once; rotations and restarts need few.
+    pub burst: u32,
+    /// One more may follow after this time; an id that a fetch did not find is not asked for again before.
+    pub pause: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            lifetime: Duration::from_secs(3600),
+            stale: Duration::from_secs(24 * 3600),
+            burst: 5,
+            pause: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Patience {
+    pub(super) fn budget(self) -> Budget {
+        Budget::new(self.burst, self.pause)
+    }
+}
+
+/// One key set of one server.
+#[derive(Debug)]
+pub(super) struct KeySet {
+    pub(super) url: String,
+    patience: Patience,
+    held: RwLock<Option<Arc<Fetched>>>,
+    /// Ids that the server was asked for and did not have.
+    absent: Cache<String, ()>,
+    flights: Flights<(), Result<Arc<Fetched>, KeyError>>,
+    budget: Budget,
+}
+
+#[derive(Debug)]
+struct Fetched {
+    keys: HashMap<String, PublicKey>,
+    at: Instant,
+}
+
+impl Fetched {
+    fn find(&self, kid: Option<&str>) -> Option<&PublicKey> {
+        match kid {
+            Some(kid) => self.keys.get(kid),
+            None => self.keys.values().next().filter(|_| self.keys.len() == 1),
+        }
+    }
+}
+
+impl KeySet {
+    pub(super) fn new(url: String, patience: Patience) -> Self {
+        Self {
+            url,
+            patience,
+            held: RwLock::new(None),
+            absent: Cache::builder().max_capacity(1000).time_to_live(patience.pause).build(),
+            flights: Flights::new(),
+            budget: patience.budget(),
+        }
+    }
+
+    pub(super) async fn get(&self, kid: Option<&str>) -> Result<PublicKey, KeyError> {
+        let held = self.held();
+        let known = held.as_ref().and_then(|held| Some((held.at.elapsed(), held.find(kid)?)));
+        if let Some((age, key)) = known
+            && age < self.patience.lifetime
+        {
+            return Ok(key.clone());
+        }
+        if known.is_none() && kid.is_some_and(|kid| self.absent.contains_key(kid)) {
+            return Err(KeyError::Unknown("it was asked a moment ago".into()));
+        }
+        match self.refresh(held.as_ref().map(|held| held.at)).await {
+            Ok(fetched) => fetched.find(kid).cloned().ok_or_else(|| {
+                if let Some(kid) = kid {
+                    self.absent.insert(kid.to_owned(), ());
+                }
+                KeyError::Unknown("its set has no such id".into())
+            }),
+            Err(error) => match known.filter(|(age, _)| *age < self.patience.stale) {
+                Some((_, key)) => Ok(key.clone()),
+                None => Err(error),
+            },
+        }
+    }
+
+    fn held(&self) -> Option<Arc<Fetched>> {
+        self.held.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A set that is newer than `seen`: of a fetch that is under way, or of one that begins now.
+    async fn refresh(&self, seen: Option<Instant>) -> Result<Arc<Fetched>, KeyError> {
+        let fetch = || async {
+            // the fetch before may have ended between our look and our joining
+            if let Some(held) = self.held().filter(|held| Some(held.at) > seen) {
+                return Ok(held);
+            }
+            if !self.budget.take() {
+                // which of the two it is decides between "refused" and "try again"
+                return Err(match self.held() {
+                    Some(_) => KeyError::Unknown("its server was asked a moment ago".into()),
+                    None => KeyError::Unavailable("its server has failed a moment ago".into()),
+                });
+            }
+            let fetched = tokio::time::timeout(TIMEOUT, fetch(&self.url)).await;
+            let late = || KeyError::Unavailable(format!("no answer within {} s", TIMEOUT.as_secs()));
+            match fetched.unwrap_or_else(|_| Err(late())) {
+                Ok(keys) => {
+                    let fetched = Arc::new(Fetched { keys, at: Instant::now() });
+                    *self.held.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&fetched));
+                    Ok(fetched)
+                }
+                Err(error) => {
+                    tracing::warn!(url = self.url, %error, "the keys of Forge could not be fetched");
+                    Err(error)
+                }
+            }
+        };
+        self.flights.join((), fetch).await
+    }
+}
+
+/// A JSON Web Key (RFC 7517, 4), as far as an RSA key has use for it.
+#[derive(Deserialize)]
+struct Jwk {
+    kty: String,
+    #[serde(default)]
+    kid: Option<String>,
+    #[serde(default, rename = "use")]
+    purpose: Option<String>,
+    #[serde(default)]
+    alg: Option<String>,
+    #[serde(default)]
+    n: String,
+    #[serde(default)]
+    e: String,
+}
+
+#[derive(Deserialize)]
+struct Jwks {
+    keys: Vec<serde_json::Value>,
+}
+
+/// The usable keys of a set, by their ids. Keys of other kinds are left out (RFC 7517, 5).
+fn read(body: &[u8]) -> Result<HashMap<String, PublicKey>, KeyError> {
+    let unusable = |what: &str| KeyError::Unavailable(what.to_owned());
+    let Jwks { keys } = serde_json::from_slice(body).map_err(|_| unusable("what it answers is no key set"))?;
+    let usable = keys.into_iter().take(MAX_KEYS).filter_map(|key| {
+        let Jwk { kty, kid, purpose, alg, n, e } = serde_json::from_value(key).ok()?;
+        let signs = kty == "RSA"
+            && purpose.is_none_or(|purpose| purpose == "sig")
+            && alg.is_none_or(|algorithm| algorithm == "RS256");
+        signs.then(|| Some((kid.unwrap_or_default(), PublicKey::from_jwk_members(&n, &e).ok()?)))?
+    });
+    let keys: HashMap<_, _> = usable.collect();
+    // an empty set would lock everybody out
+    if keys.is_empty() { Err(unusable("its key set has no key for RS256")) } else { Ok(keys) }
+}
+
+async fn fetch(url: &str) -> Result<HashMap<String, PublicKey>, KeyError> {
+    let away = |reason: &dyn std::fmt::Display| KeyError::Unavailable(reason.to_string());
+    let mut response = crate::transport::client().get(url).send().await.map_err(|error| away(&error))?;
+    if response.status() != StatusCode::OK {
+        return Err(KeyError::Unavailable(format!("it answers {}", response.status())));
+    }
+    read(&response.body().limit(MAX_SET_BYTES).await.map_err(|error| away(&error))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_is_read_for_its_rsa_keys() {
+        let n = "u".repeat(341) + "g";
+        let jwk = |more: &str| format!(r#"{{"kty":"RSA","kid":"a","n":"{n}","e":"AQAB"{more}}}"#);
+        for (set, ids) in [
+            (jwk(""), 1),
+            (jwk(r#","use":"sig","alg":"RS256","x5c":["…"]"#), 1),
+            (format!("{},{}", jwk(""), r#"{"kty":"EC","kid":"b","crv":"P-256"},{"kty":7},3"#), 1),
+            (format!("{},{}", jwk(""), jwk("").replace(r#""a""#, r#""b""#)), 2),
+        ] {
+            assert_eq!(read(format!(r#"{{"keys":[{set}]}}"#).as_bytes()).unwrap().len(), ids, "{set}");
+        }
+        for body in [
+            String::new(),
+            "<html>".into(),
+            r#"{"keys":[]}"#.into(),
+            r#"{"keys":{}}"#.into(),
+            format!("[{}]", jwk("")),
+            format!(r#"{{"keys":[{}]}}"#, jwk(r#","use":"enc""#)),
+            format!(r#"{{"keys":[{}]}}"#, jwk(r#","alg":"HS256""#)),
+            r#"{"keys":[{"kty":"oct","kid":"a","k":"c2VjcmV0"}]}"#.into(),
+        ] {
+            assert!(read(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Public keys of others: those that sign lifecycle callbacks, and those that sign Forge's invocations.
+
+mod budget;
+mod forge;
+mod install;
+mod jwks;
+
+pub use forge::ForgeKeys;
+pub use install::{Domain, InstallKeys};
+
+/// Why there is no key. The texts are for the log.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The id is none that may stand in a URL.
+    #[error("the key id is not of letters, digits, '.', '_' and '-'")]
+    Id,
+    /// The servers answered that they do not know the key, or with something that is none.
+    #[error("the key server has no such key: {0}")]
+    Unknown(String),
+    /// No server could be asked.
+    #[error("the key server is not available: {0}")]
+    Unavailable(String),
+}

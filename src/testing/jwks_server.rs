@@ -1,0 +1,121 @@
+//! The fake platform's keys.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
+
+use actix_web::dev::ServerHandle;
+use actix_web::{App, HttpResponse, HttpServer, web};
+use serde_json::{Value, json};
+
+use crate::fake_host::{InstallKey, lock, must};
+
+/// Two key pairs a process: making one takes longer than most tests.
+static KEYS: LazyLock<[InstallKey; 2]> =
+    LazyLock::new(|| [JwksServer::KID, JwksServer::NEXT_KID].map(|kid| must(InstallKey::generate(kid), "no key pair")));
+
+/// What the server answers for its key set.
+#[derive(Debug, Clone)]
+pub enum JwksAnswer {
+    /// The set.
+    Keys,
+    /// This status and text.
+    Other(u16, String),
+}
+
+/// A server of Forge's key set: it counts its fetches, rotates its keys, and can be told to fail.
+#[derive(Debug)]
+pub struct JwksServer {
+    url: String,
+    fetches: Arc<AtomicUsize>,
+    state: Arc<Mutex<(Vec<usize>, JwksAnswer)>>,
+    handle: ServerHandle,
+}
+
+impl JwksServer {
+    /// The id of the key that it begins with.
+    pub const KID: &'static str = "forge-key-1";
+    /// The id of the key that [`JwksServer::rotate`] brings.
+    pub const NEXT_KID: &'static str = "forge-key-2";
+
+    /// Starts it on a free port of the loopback interface.
+    #[must_use]
+    pub fn start() -> Self {
+        let fetches = Arc::new(AtomicUsize::new(0));
+        let state = Arc::new(Mutex::new((vec![0], JwksAnswer::Keys)));
+        let shared = (Arc::clone(&fetches), Arc::clone(&state));
+        let server = HttpServer::new(move || {
+            let (fetches, state) = shared.clone();
+            App::new().default_service(web::to(move || {
+                fetches.fetch_add(1, Ordering::SeqCst);
+                let (keys, answer) = lock(&state).clone();
+                std::future::ready(match answer {
+                    JwksAnswer::Keys => HttpResponse::Ok().json(json!({ "keys": set(&keys) })),
+                    JwksAnswer::Other(status, text) => {
+                        HttpResponse::build(must(status.try_into(), "no status")).body(text)
+                    }
+                })
+            }))
+        });
+        let server = must(server.workers(1).disable_signals().bind(("127.0.0.1", 0)), "no port for the key set");
+        let port = server.addrs().first().map_or(0, std::net::SocketAddr::port);
+        let server = server.run();
+        let handle = server.handle();
+        actix_web::rt::spawn(server);
+        Self { url: format!("http://127.0.0.1:{port}/jwks.json"), fetches, state, handle }
+    }
+
+    /// What `AC_FORGE_JWKS_URL` is set to.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// How often it was asked.
+    #[must_use]
+    pub fn fetches(&self) -> usize {
+        self.fetches.load(Ordering::SeqCst)
+    }
+
+    /// Makes it answer otherwise from now on.
+    pub fn answer(&self, answer: JwksAnswer) {
+        lock(&self.state).1 = answer;
+    }
+
+    /// Takes the first key back and serves the next one.
+    pub fn rotate(&self) {
+        lock(&self.state).0 = vec![1];
+    }
+
+    /// Serves both keys.
+    pub fn overlap(&self) {
+        lock(&self.state).0 = vec![0, 1];
+    }
+
+    /// Signs `claims` with RS256 as the platform does, with a key that it serves now.
+    #[must_use]
+    pub fn sign(&self, claims: &Value) -> String {
+        let newest = lock(&self.state).0.last().copied().unwrap_or(0);
+        must(KEYS[newest].sign(claims), "a token could not be signed")
+    }
+
+    /// The same under another key id.
+    #[must_use]
+    pub fn sign_as(kid: &str, claims: &Value) -> String {
+        must(KEYS[0].signer().sign(kid, claims), "a token could not be signed")
+    }
+
+    /// The signature of a token whose first two segments are `message`, for a platform that errs in its header too.
+    #[must_use]
+    pub fn signature(message: &str) -> String {
+        must(KEYS[0].signer().signature(message), "a token could not be signed")
+    }
+
+    /// Stops answering at all.
+    pub async fn stop(&self) {
+        self.handle.stop(false).await;
+    }
+}
+
+fn set(keys: &[usize]) -> Vec<Value> {
+    keys.iter().map(|&index| KEYS[index].signer().public_jwk(KEYS[index].kid())).collect()
+}

@@ -1,0 +1,101 @@
+//! Forge's keys: fetched seldom, from where the configuration says, and kept while their server is away.
+
+use atlassian_connect_actix::testing::{JwksAnswer, JwksServer, TestHost, TestInvocation};
+use futures_util::StreamExt as _;
+use serde_json::json;
+
+use super::routes;
+
+#[actix_web::test]
+async fn the_keys_are_fetched_once_and_outlive_their_server() {
+    let host = TestHost::start(routes).await;
+    let invocation = TestInvocation::new();
+    let calls = (0..50).map(|_| host.invoke("/remote", &invocation));
+    let replies: Vec<_> = futures_util::future::join_all(calls).await;
+    assert!(replies.iter().all(|reply| reply.status == 200));
+    assert_eq!(host.forge_keys().fetches(), 1);
+    host.forge_keys().stop().await;
+    assert_eq!(host.invoke("/remote", &invocation).await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_rotated_key_counts_at_once_and_the_old_one_no_more() {
+    let host = TestHost::start(routes).await;
+    let invocation = TestInvocation::new();
+    assert_eq!(host.invoke("/remote", &invocation).await.status, 200);
+    host.forge_keys().rotate();
+    assert_eq!(host.invoke("/remote", &invocation).await.status, 200);
+    let old = JwksServer::sign_as(JwksServer::KID, &invocation.claims(TestHost::APP_ID));
+    assert_eq!(host.invoke_with("/remote", &old, &invocation).await.status, 401);
+}
+
+#[actix_web::test]
+async fn made_up_key_ids_make_a_handful_of_fetches() {
+    let host = TestHost::builder().workers(1).start(routes).await;
+    let invocation = TestInvocation::new();
+    assert_eq!(host.invoke("/remote", &invocation).await.status, 200);
+    // signing ten thousand tokens would take longer than refusing them: the header is exchanged, the signature does not fit
+    let token = host.forge_keys().sign(&invocation.claims(TestHost::APP_ID));
+    let (_, rest) = token.split_once('.').unwrap();
+    let requests = futures_util::stream::iter((0..10_000).map(|i| {
+        use base64::Engine as _;
+        let header = json!({ "alg": "RS256", "kid": format!("made-up-{i}") }).to_string();
+        let token = format!("{}.{rest}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(header));
+        let (host, invocation) = (&host, &invocation);
+        async move { host.invoke_with("/remote", &token, invocation).await.status }
+    }));
+    let statuses: Vec<u16> = requests.buffer_unordered(50).collect().await;
+    assert!(statuses.iter().all(|status| *status == 401));
+    let fetches = host.forge_keys().fetches();
+    assert!((2..=10).contains(&fetches), "{fetches}");
+    assert_eq!(host.invoke("/remote", &invocation).await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_server_without_keys_is_no_reason_to_refuse_for_good() {
+    let host = TestHost::start(routes).await;
+    let invocation = TestInvocation::new();
+    for answer in [JwksAnswer::Other(500, String::new()), JwksAnswer::Other(200, "{}".into())] {
+        host.forge_keys().answer(answer);
+        let reply = host.invoke("/remote", &invocation).await;
+        assert_eq!((reply.status, reply.header("retry-after")), (503, "5"), "{}", reply.body);
+        assert!(!reply.body.contains("127.0.0.1"));
+    }
+    host.forge_keys().answer(JwksAnswer::Keys);
+    assert_eq!(host.invoke("/remote", &invocation).await.status, 200);
+}
+
+#[actix_web::test]
+async fn no_claim_chooses_the_key_set() {
+    let foreign = JwksServer::start();
+    foreign.rotate();
+    let host = TestHost::start(routes).await;
+    let token = |invocation: &TestInvocation| foreign.sign(&invocation.claims(TestHost::APP_ID));
+    for invocation in [
+        TestInvocation::new().claim("/app/apiBaseUrl", "https://api.stg.atlassian.com/ex/jira/c"),
+        TestInvocation::new().claim("/icLabel", "ic-1"),
+        TestInvocation::new().claim("/jku", foreign.url()),
+    ] {
+        assert_eq!(host.invoke_with("/remote", &token(&invocation), &invocation).await.status, 401);
+    }
+    assert_eq!(foreign.fetches(), 0);
+}
+
+#[actix_web::test]
+async fn an_isolated_cloud_has_keys_of_its_own() {
+    let cloud = JwksServer::start();
+    cloud.rotate();
+    let template = format!("{}?cloud={{icLabel}}", cloud.url());
+    let host = TestHost::builder().var("AC_FORGE_ISOLATED_JWKS_URL", template).start(routes).await;
+    let inside = TestInvocation::new().claim("/icLabel", "ic-1");
+    let token = cloud.sign(&inside.claims(TestHost::APP_ID));
+    assert_eq!(host.invoke_with("/remote", &token, &inside).await.status, 200);
+    assert_eq!(host.invoke("/remote", &inside).await.status, 401, "the other platform's key does not open this one");
+    assert_eq!(host.invoke("/remote", &TestInvocation::new()).await.status, 200);
+    let token = cloud.sign(&TestInvocation::new().claims(TestHost::APP_ID));
+    assert_eq!(
+        host.invoke_with("/remote", &token, &TestInvocation::new()).await.status,
+        401,
+        "nor the other way round"
+    );
+}

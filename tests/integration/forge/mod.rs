@@ -1,0 +1,24 @@
+//! The add-on as a Forge Remote backend.
+
+mod keys;
+mod proof;
+
+use actix_web::web::{Json, ServiceConfig};
+use actix_web::{Error, post};
+use atlassian_connect_actix::auth::ForgeInvocation;
+use serde_json::{Value, json};
+
+#[post("/remote")]
+async fn remote(invocation: ForgeInvocation) -> Result<Json<Value>, Error> {
+    let tenant = invocation.connect_tenant().await?;
+    Ok(Json(json!({
+        "installation": invocation.installation_id(),
+        "account": invocation.account_id(),
+        "tokens": [invocation.app_token().is_some(), invocation.user_token().is_some()],
+        "tenant": tenant.map(|tenant| tenant.client_key().to_owned()),
+    })))
+}
+
+fn routes(cfg: &mut ServiceConfig) {
+    cfg.service(remote);
+}
