@@ -7,6 +7,7 @@ pub mod log;
 
 pub mod config;
 
+pub mod budget;
 pub mod flight;
 pub mod jwt;
 pub mod pattern;
@@ -32,6 +33,8 @@ pub mod view;
 pub mod health;
 pub mod lifecycle;
 pub mod webhook;
+
+pub mod forge;
 
 pub mod error_page;
 pub mod middleware;

@@ -1,4 +1,4 @@
-//! What the requests to hosts share: connections, users' tokens, and how many are under way.
+//! What the requests to hosts share: connections, tokens, and how many are under way.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use moka::sync::Cache;
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
 
+use crate::budget::Budget;
 use crate::flight::Flights;
 use crate::transport::Guard;
 
@@ -18,6 +19,26 @@ const CAPACITY: u64 = 10_000;
 const PERMISSION_LIFETIME: Duration = Duration::from_secs(10);
 /// Longer than any token lives; the tokens' own expiry counts.
 const LIFETIME: Duration = Duration::from_secs(3600);
+
+/// How long a Forge installation is believed to be no Connect tenant's.
+const STRANGER_LIFETIME: Duration = Duration::from_secs(600);
+/// Tokens of users who are away that Forge gives out a minute, to one app: 1000. Some are left to other nodes.
+///
+/// Source: Atlassian, "Forge Remote: calling product APIs".
+const OFFLINE_BURST: u32 = 400;
+/// One more may be asked for after this time.
+const OFFLINE_PAUSE: Duration = Duration::from_millis(120);
+
+/// The token with which a Forge app acts as itself at one installation.
+#[derive(Debug, Clone)]
+pub struct AppToken {
+    /// The bearer token.
+    pub token: Arc<SecretString>,
+    /// Where the product's API is.
+    pub api_base_url: Option<String>,
+    /// Seconds since 1970; `None` where nobody knows.
+    pub expires_at: Option<i64>,
+}
 
 /// A user's access token.
 #[derive(Debug, Clone)]
@@ -51,6 +72,12 @@ pub struct Outbound {
     pub token_flights: Flights<String, Result<UserToken, TokenError>>,
     /// What the hosts answered about users' permissions a moment ago.
     pub permissions: Cache<String, bool>,
+    /// The tokens of the Forge app by installation.
+    pub app_tokens: Cache<String, AppToken>,
+    /// Forge installations whose site was asked and knows no Connect tenant.
+    pub strangers: Cache<String, ()>,
+    /// Requests for tokens of users who are away.
+    pub offline: Budget,
     permits: Cache<String, Arc<Semaphore>>,
 }
 
@@ -63,6 +90,9 @@ impl Outbound {
             tokens: Cache::builder().max_capacity(CAPACITY).time_to_live(LIFETIME).build(),
             token_flights: Flights::new(),
             permissions: Cache::builder().max_capacity(CAPACITY).time_to_live(PERMISSION_LIFETIME).build(),
+            app_tokens: Cache::builder().max_capacity(CAPACITY).time_to_live(4 * LIFETIME).build(),
+            strangers: Cache::builder().max_capacity(CAPACITY).time_to_live(STRANGER_LIFETIME).build(),
+            offline: Budget::new(OFFLINE_BURST, OFFLINE_PAUSE),
             permits: Cache::builder().max_capacity(CAPACITY).time_to_idle(LIFETIME).build(),
         }
     }

@@ -130,15 +130,18 @@ impl Addon {
     /// # Errors
     /// [`Error::Unauthorized`] when no such tenant is installed, [`Error::Unavailable`] when the store is away.
     pub async fn http_client(&self, client_key: &str) -> Result<HostClient, Error> {
-        let tenants = &self.state.tenants;
-        let known = tenants.cached(client_key).map(Ok);
-        let candidates = match known {
-            Some(candidates) => candidates,
-            None => tenants.refreshed(client_key).await,
-        }?;
-        let tenant = candidates.first().cloned();
+        let tenant = self.state.tenants.current(client_key).await?;
         let tenant = tenant.ok_or_else(|| Error::unauthorized(format!("no tenant {client_key} is installed")))?;
         Ok(HostClient::new(self.state.clone(), tenant))
+    }
+
+    /// A client for a Forge installation outside of an invocation, as the app: with the last token that an invocation
+    /// has brought to this node or another. A scheduled trigger keeps it from running out.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] when there is no token that is still good, [`Error::Unavailable`] when the store is away.
+    pub async fn forge_client(&self, installation_id: &str) -> Result<HostClient, Error> {
+        HostClient::of_installation(self.state.clone(), installation_id).await
     }
 
     /// Mounts the add-on: one scope at the path of the base URL, with the descriptor, the lifecycle callbacks, the

@@ -4,6 +4,7 @@ use actix_web::web::Json;
 use actix_web::{get, post};
 use atlassian_connect_actix::Error;
 use atlassian_connect_actix::auth::SessionToken;
+use atlassian_connect_actix::forge::AnyCaller;
 use atlassian_connect_actix::host::HostRequest;
 use serde::Serialize;
 use serde_json::Value;
@@ -34,10 +35,11 @@ pub struct Answer {
     body: Value,
 }
 
-/// Asks the host who the user is, as the user: needs the scope `ACT_AS_USER`.
+/// Asks the product who the user is, as the user: from a Connect page (scope `ACT_AS_USER`) as well as from a Forge one
+/// (an endpoint with `auth.appUserToken`).
 #[get("/api/me")]
-pub async fn me(session: SessionToken) -> Result<Json<Answer>, Error> {
-    ask(session.host().as_user(session.account_id()?).get("/rest/api/3/myself")).await
+pub async fn me(caller: AnyCaller) -> Result<Json<Answer>, Error> {
+    ask(caller.host().as_user(caller.account_id()?).get("/rest/api/3/myself")).await
 }
 
 /// Creates an issue as the add-on; the body is Jira's own: `{"fields": {…}}`.
@@ -76,6 +78,17 @@ mod tests {
         host.stub_get("/rest/api/3/myself", json!({ "displayName": "Mia" }));
 
         let reply = host.call_with_session("/api/me").await;
+
+        assert_eq!(reply.json(), json!({ "status": 200, "body": { "displayName": "Mia" } }));
+        assert_eq!(host.calls()[0].by, By::User(host.tenant().account_id));
+    }
+
+    #[actix_web::test]
+    async fn a_page_of_forge_is_served_by_the_same_handler() {
+        let host = TestHost::installed(crate::app::routes).await;
+        host.stub_get("/rest/api/3/myself", json!({ "displayName": "Mia" }));
+
+        let reply = host.invoke_by(Method::GET, "/api/me", &host.invocation()).await;
 
         assert_eq!(reply.json(), json!({ "status": 200, "body": { "displayName": "Mia" } }));
         assert_eq!(host.calls()[0].by, By::User(host.tenant().account_id));

@@ -10,7 +10,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{LocalBoxFuture, Shared};
 use secrecy::SecretString;
 
-use super::{AuthError, ProofFuture};
+use super::{AuthError, ProofFuture, app_tokens};
 use crate::error::Error;
 use crate::jwt::{ForgeClaims, Unverified, now};
 use crate::keys::KeyError;
@@ -71,6 +71,16 @@ impl ForgeInvocation {
         self.claims().principal.as_deref().filter(|id| !id.is_empty())
     }
 
+    /// The same where a user is needed.
+    ///
+    /// # Errors
+    /// A 401 that says so, where nobody is there.
+    pub fn require_account_id(&self) -> Result<&str, Error> {
+        self.account_id().ok_or_else(|| {
+            Error::unauthorized_because("This needs a user, and nobody is logged in.", "the token names no user")
+        })
+    }
+
     /// The token that acts as the app; `None` where the endpoint of the manifest does not ask for it
     /// (`auth.appSystemToken`).
     #[must_use]
@@ -97,6 +107,10 @@ impl ForgeInvocation {
     /// The add-on's state.
     #[must_use]
     pub fn state(&self) -> &State {
+        &self.0.state
+    }
+
+    pub(crate) fn shared_state(&self) -> &web::Data<State> {
         &self.0.state
     }
 }
@@ -134,6 +148,9 @@ async fn invocation(request: &HttpRequest) -> Result<Rc<Invocation>, Error> {
         let (app_token, user_token) = (secret(request.headers(), APP_TOKEN)?, secret(request.headers(), USER_TOKEN)?);
         let verify = async move {
             let claims = verify(&state, &token).await?;
+            if let Some(token) = &app_token {
+                app_tokens::keep(&state, &claims.app.installation_id, token, claims.app.api_base_url.as_deref());
+            }
             Ok(Rc::new(Invocation { state, claims, app_token, user_token }))
         };
         let verification = Verification(verify.boxed_local().shared());

@@ -43,6 +43,7 @@ macro_rules! proof {
     };
 }
 
+mod app_tokens;
 mod caller;
 mod connect_jwt;
 mod context_jwt;

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
+use super::TestTenant;
 use crate::jwt::{ForgeClaims, now};
 
 /// How long an invocation token lives, in seconds: Atlassian's.
@@ -72,6 +73,23 @@ impl TestInvocation {
         invocation.user_token = None;
         invocation.body = body;
         invocation
+    }
+
+    /// From a user of `tenant`, whose product answers at `api_base_url`.
+    #[must_use]
+    pub fn of(tenant: &TestTenant, api_base_url: &str) -> Self {
+        let mut invocation = Self::new();
+        let cloud_id = tenant.cloud_id.as_str();
+        invocation.base["principal"] = tenant.account_id.as_str().into();
+        invocation.base["app"]["apiBaseUrl"] = api_base_url.into();
+        invocation.base["app"]["installation"]["contexts"] =
+            json!([{ "name": tenant.product, "cloudId": cloud_id, "apiBaseUrl": api_base_url }]);
+        invocation.base["context"]["cloudId"] = cloud_id.into();
+        invocation.base["context"]["siteUrl"] = tenant.base_url.as_str().into();
+        match &tenant.installation_id {
+            Some(id) => invocation.installation(id),
+            None => invocation,
+        }
     }
 
     /// Changes a claim, by its JSON pointer: `/app/license`, `/context/extension`. Its parent must be there.

@@ -15,7 +15,8 @@ pub(super) const TOKEN_LIMIT: usize = 16 * 1024;
 /// In whose name a request came to the fake host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum By {
-    /// Signed by the add-on: HS256 with the site's secret, `iss`, `aud`, `exp` and `qsh` as the host wants them.
+    /// Signed by the add-on: HS256 with the site's secret, `iss`, `aud`, `exp` and `qsh` as the host wants them; by
+    /// Forge's door with the app's token.
     Addon,
     /// With a token that acts as this user: the account id.
     User(String),
@@ -25,10 +26,13 @@ pub enum By {
     Refused(String),
 }
 
-/// A token that the authorization server gave out.
+/// A bearer token that was given out.
 pub(crate) struct Issued {
     pub(crate) client_key: String,
-    pub(crate) account_id: String,
+    /// `None`: it acts as the app, which Forge's tokens alone can.
+    pub(crate) account_id: Option<String>,
+    /// Forge gave it out: it is good for the product's API, not for the site itself.
+    pub(crate) forge: bool,
     /// What it was asked for with, where it may less than the add-on: `READ`.
     #[cfg_attr(not(feature = "sandbox"), allow(dead_code))] // the test kit knows no scopes
     pub(crate) scope: Option<String>,
@@ -79,6 +83,23 @@ impl Ledger {
         query: &str,
         headers: &HeaderMap,
     ) -> By {
+        self.prove_by(false, tenant, method, path, query, headers)
+    }
+
+    /// The same for a request to the product's API, which takes Forge's tokens alone.
+    pub(crate) fn prove_forge(&self, tenant: &TestTenant, headers: &HeaderMap) -> By {
+        self.prove_by(true, tenant, &Method::GET, "", "", headers)
+    }
+
+    fn prove_by(
+        &self,
+        forge: bool,
+        tenant: &TestTenant,
+        method: &Method,
+        path: &str,
+        query: &str,
+        headers: &HeaderMap,
+    ) -> By {
         let mut values = headers.get_all(header::AUTHORIZATION);
         let (first, further) = (values.next(), values.next());
         let Some(value) = first else { return By::Nobody };
@@ -86,8 +107,13 @@ impl Ledger {
             return By::Refused("it has more than one Authorization".into());
         }
         let proven = match value.to_str().ok().and_then(|value| value.split_once(' ')) {
-            Some(("JWT", token)) => self.prove_signature(tenant, method, path, query, token).map(|()| By::Addon),
-            Some(("Bearer", token)) => self.prove_bearer(tenant, token).map(By::User),
+            Some(("JWT", token)) if !forge => {
+                self.prove_signature(tenant, method, path, query, token).map(|()| By::Addon)
+            }
+            Some(("Bearer", token)) => {
+                self.prove_bearer(forge, tenant, token).map(|user| user.map_or(By::Addon, By::User))
+            }
+            _ if forge => Err("its Authorization is not Bearer".into()),
             _ => Err("its Authorization is neither JWT nor Bearer".into()),
         };
         proven.unwrap_or_else(By::Refused)
@@ -127,9 +153,12 @@ impl Ledger {
         lock(&self.issued).get(token)?.scope.clone()
     }
 
-    fn prove_bearer(&self, tenant: &TestTenant, token: &str) -> Result<String, String> {
+    fn prove_bearer(&self, forge: bool, tenant: &TestTenant, token: &str) -> Result<Option<String>, String> {
         let issued = lock(&self.issued);
         let issued = issued.get(token).ok_or("nobody gave out its bearer token")?;
+        if issued.forge != forge {
+            return Err("its bearer token is for the other door".into());
+        }
         if issued.client_key != tenant.client_key {
             return Err(format!("its bearer token is for {}", issued.client_key));
         }
@@ -194,9 +223,8 @@ mod tests {
         let (tenant, other) = (TestTenant::new(), TestTenant::new());
         let ledger = ledger(&tenant);
         let issue = |token: &str, expires_at| {
-            let issued =
-                Issued { client_key: tenant.client_key.clone(), account_id: "mia".into(), scope: None, expires_at };
-            ledger.issue(token.into(), issued);
+            let (client_key, account_id) = (tenant.client_key.clone(), Some("mia".into()));
+            ledger.issue(token.into(), Issued { client_key, account_id, forge: false, scope: None, expires_at });
         };
         issue("good", now() + 60);
         issue("old", now());

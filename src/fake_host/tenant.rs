@@ -32,6 +32,8 @@ pub struct TestTenant {
     pub key: Option<String>,
     /// The Forge installation that it is.
     pub installation_id: Option<String>,
+    /// By which Atlassian's own services know the site.
+    pub cloud_id: String,
 }
 
 impl TestTenant {
@@ -51,6 +53,7 @@ impl TestTenant {
             account_id: format!("557058:user-{number}"),
             key: None,
             installation_id: None,
+            cloud_id: format!("cloud-{number}"),
         }
     }
 

@@ -10,10 +10,13 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::request::{Body, HostRequest};
+use super::site::Site;
 use super::target::Target;
-use super::{HostClient, HostError, HostResponse, Identity, oauth2, retry};
+use super::{HostClient, HostError, HostResponse, Identity, forge, oauth2, retry};
 use crate::config::Product;
 use crate::jwt::{now, qsh};
+use crate::state::State;
+use crate::store::Tenant;
 use crate::transport::shown;
 
 /// Redirects of one request at most.
@@ -39,7 +42,7 @@ struct RequestClaims<'a> {
 
 pub(super) async fn run(mut request: HostRequest, target: Target) -> Result<HostResponse, HostError> {
     let deadline = Instant::now() + request.timeout;
-    let places = request.client.state.outbound.places(request.client.tenant.client_key());
+    let places = request.client.state.outbound.places(request.client.site.name());
     let late = |_| HostError::Timeout(target.host());
     // held until the answer begins: whoever collects answers before reading them must not wait for themselves
     let _place = timeout_at(deadline, places.acquire()).await.map_err(late)?;
@@ -67,7 +70,7 @@ pub(super) async fn run(mut request: HostRequest, target: Target) -> Result<Host
 }
 
 async fn follow(request: &mut HostRequest, first: &Target, deadline: Instant) -> Result<HostResponse, HostError> {
-    let base_url = request.client.tenant.base_url().to_owned();
+    let base_url = request.client.base_url().to_owned();
     let mut target = first.clone();
     for _ in 0..=REDIRECTS {
         let started = Instant::now();
@@ -171,13 +174,20 @@ async fn authorization(
     method: &Method,
     target: &Target,
 ) -> Result<Option<HeaderValue>, HostError> {
-    let value = match &client.identity {
-        Identity::Anonymous => return Ok(None),
-        Identity::Addon => format!("JWT {}", sign(client, method, target)?),
-        Identity::User { account_id, scopes } => {
-            use secrecy::ExposeSecret as _;
-            let token = oauth2::token(&client.state, &client.tenant, account_id, scopes).await?;
+    use secrecy::ExposeSecret as _;
+    let state = &client.state;
+    let value = match (&client.site, &client.identity) {
+        (_, Identity::Anonymous) => return Ok(None),
+        (Site::Connect(tenant), Identity::Addon) => format!("JWT {}", sign(state, tenant, method, target)?),
+        (Site::Connect(tenant), Identity::User { account_id, scopes }) => {
+            let token = oauth2::token(state, tenant, account_id, scopes).await?;
             format!("Bearer {}", token.access_token.expose_secret())
+        }
+        (Site::Forge(site), Identity::Addon) => {
+            format!("Bearer {}", forge::app_token(state, site).await?.expose_secret())
+        }
+        (Site::Forge(site), Identity::User { account_id, .. }) => {
+            format!("Bearer {}", forge::user_token(state, site, account_id).await?.expose_secret())
         }
     };
     let mut value = HeaderValue::from_str(&value).map_err(|_| HostError::Request("a token cannot be sent".into()))?;
@@ -186,8 +196,7 @@ async fn authorization(
 }
 
 /// A token for one request, bound to it.
-pub(super) fn sign(client: &HostClient, method: &Method, target: &Target) -> Result<String, HostError> {
-    let (state, tenant) = (&client.state, &client.tenant);
+fn sign(state: &State, tenant: &Tenant, method: &Method, target: &Target) -> Result<String, HostError> {
     let issued = now();
     let descriptor = state.descriptor();
     let is_bitbucket = state.config.product == Product::Bitbucket;

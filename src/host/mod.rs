@@ -1,4 +1,5 @@
-//! Requests to a tenant's host, signed as the add-on or sent as a user: ACE's `addon.httpClient`.
+//! Requests to a tenant's host, signed as the add-on or sent as a user: ACE's `addon.httpClient`. A Forge invocation has
+//! the same client, whose requests go to the product's API with the app's or the user's token.
 //!
 //! A handler gets its client through the proof of who called, so that it can only speak to that tenant:
 //!
@@ -15,12 +16,14 @@
 
 mod error;
 mod exchange;
+mod forge;
 mod multipart;
 mod oauth2;
 mod pages;
 mod request;
 mod response;
 mod retry;
+mod site;
 mod target;
 
 use std::sync::Arc;
@@ -36,11 +39,12 @@ pub use response::HostResponse;
 use crate::auth::Caller;
 use crate::state::State;
 use crate::store::Tenant;
+use site::Site;
 
 /// In whose name a request is sent.
 #[derive(Debug, Clone)]
 enum Identity {
-    /// Signed with the tenant's secret.
+    /// Signed with the tenant's secret; by Forge's door with the app's token.
     Addon,
     /// With a token of this user's.
     User { account_id: String, scopes: Vec<String> },
@@ -48,17 +52,17 @@ enum Identity {
     Anonymous,
 }
 
-/// Speaks to one tenant's host. Cheap to clone.
+/// Speaks to one tenant's host, or to the product of one Forge installation. Cheap to clone.
 #[derive(Clone)]
 pub struct HostClient {
     state: web::Data<State>,
-    tenant: Arc<Tenant>,
+    site: Site,
     identity: Identity,
 }
 
 impl std::fmt::Debug for HostClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HostClient").field("client_key", &self.tenant.client_key()).finish_non_exhaustive()
+        f.debug_struct("HostClient").field("site", &self.site.name()).finish_non_exhaustive()
     }
 }
 
@@ -81,16 +85,18 @@ macro_rules! methods {
 
 impl HostClient {
     pub(crate) fn new(state: web::Data<State>, tenant: Arc<Tenant>) -> Self {
-        Self { state, tenant, identity: Identity::Addon }
+        Self { state, site: Site::Connect(tenant), identity: Identity::Addon }
     }
 
-    /// The same client acting as a user: needs the scope `ACT_AS_USER`.
+    /// The same client acting as a user: needs the scope `ACT_AS_USER`, by Forge's door see [`ForgeInvocation::host`].
+    ///
+    /// [`ForgeInvocation::host`]: crate::auth::ForgeInvocation::host
     #[must_use]
     pub fn as_user(&self, account_id: impl Into<String>) -> Self {
         self.as_user_with_scopes(account_id, &[])
     }
 
-    /// The same with fewer scopes than the add-on has: `READ`, `WRITE` …
+    /// The same with fewer scopes than the add-on has: `READ`, `WRITE` … Forge's tokens have those of the manifest.
     #[must_use]
     pub fn as_user_with_scopes(&self, account_id: impl Into<String>, scopes: &[&str]) -> Self {
         let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
@@ -103,10 +109,19 @@ impl HostClient {
         Self { identity: Identity::Anonymous, ..self.clone() }
     }
 
-    /// The tenant that it speaks to.
+    /// The Connect tenant that it speaks to; `None` by Forge's door.
     #[must_use]
-    pub fn tenant(&self) -> &Tenant {
-        &self.tenant
+    pub fn tenant(&self) -> Option<&Tenant> {
+        match &self.site {
+            Site::Connect(tenant) => Some(tenant),
+            Site::Forge(_) => None,
+        }
+    }
+
+    /// What relative URLs are below: the site's base URL, or the product's API for the installation.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        self.site.base_url()
     }
 
     methods! {

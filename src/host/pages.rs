@@ -70,7 +70,7 @@ impl Cursor {
             let Some(Value::Array(items)) = page.get_mut(self.items).map(Value::take) else {
                 return Err(HostError::Answer(format!("it has no list called {}", self.items)));
             };
-            self.next = next(&url, self.client.tenant().base_url(), &page, items.len());
+            self.next = next(&url, self.client.base_url(), &page, items.len());
             // a page that leads to itself would never end
             self.next = self.next.take().filter(|next| *next != url);
             self.taken = items.into();

@@ -55,7 +55,7 @@ pub(super) enum Body {
 
 impl HostRequest {
     pub(super) fn new(client: HostClient, method: Method, url: &str) -> Self {
-        let target = Target::new(client.tenant.base_url(), url);
+        let target = client.site.base_url_of(url).and_then(|base| Target::new(&base, url));
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         Self {

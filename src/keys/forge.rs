@@ -9,8 +9,8 @@ use moka::sync::Cache;
 use url::Url;
 
 use super::KeyError;
-use super::budget::Budget;
 use super::jwks::{KeySet, Patience};
+use crate::budget::Budget;
 use crate::config::JwksTemplate;
 use crate::jwt::PublicKey;
 

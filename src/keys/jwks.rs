@@ -9,7 +9,7 @@ use moka::sync::Cache;
 use serde::Deserialize;
 
 use super::KeyError;
-use super::budget::Budget;
+use crate::budget::Budget;
 use crate::flight::Flights;
 use crate::jwt::PublicKey;
 

@@ -1,6 +1,5 @@
 //! Public keys of others: those that sign lifecycle callbacks, and those that sign Forge's invocations.
 
-mod budget;
 mod forge;
 mod install;
 mod jwks;

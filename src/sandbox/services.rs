@@ -50,7 +50,10 @@ async fn token(sandbox: web::Data<Sandbox>, form: web::Form<GrantForm>) -> HttpR
             written.by = User::of_account(&account_id).map(|user| format!("for {}", user.display_name));
             let token = format!("sandbox-user-token-{}", new_secret());
             let (scope, expires_at) = (form.scope().map(str::to_owned), now() + TOKEN_LIFETIME);
-            sandbox.ledger.issue(token.clone(), Issued { client_key, account_id, scope, expires_at });
+            sandbox.ledger.issue(
+                token.clone(),
+                Issued { client_key, account_id: Some(account_id), forge: false, scope, expires_at },
+            );
             HttpResponse::Ok()
                 .json(json!({ "access_token": token, "expires_in": TOKEN_LIFETIME, "token_type": "Bearer" }))
         }

@@ -140,9 +140,17 @@ impl Tenants {
             found
         };
         let Some(client_key) = client_key else { return Ok(None) };
-        let candidates = match self.cached(&client_key) {
+        self.current(&client_key).await
+    }
+
+    /// The newest installation of `client_key`, if it is installed; it may be some seconds old.
+    ///
+    /// # Errors
+    /// What the store answers.
+    pub async fn current(&self, client_key: &str) -> Result<Option<Arc<Tenant>>, StoreError> {
+        let candidates = match self.cached(client_key) {
             Some(candidates) => candidates,
-            None => self.refreshed(&client_key).await?,
+            None => self.refreshed(client_key).await?,
         };
         Ok(candidates.first().cloned())
     }

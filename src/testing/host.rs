@@ -14,7 +14,7 @@ use super::journal::Journal;
 use super::{JwksServer, KeyServer, Reply, TokenServer, rest};
 use crate::addon::{Addon, AddonBuilder};
 use crate::config::{Config, Vars};
-use crate::fake_host::{TestInvocation, TestTenant, claims_for, must};
+use crate::fake_host::{TestTenant, claims_for, must};
 
 type Preparation = Box<dyn FnOnce(&Addon)>;
 
@@ -313,26 +313,6 @@ impl TestHost {
         let token = KeyServer::sign(&claims_for(tenant, &self.base_url, path));
         let payload = tenant.payload(self.addon.state().descriptor().key(), event_type);
         self.call(Method::POST, path, &token, Some(&payload)).await
-    }
-
-    /// Invokes an endpoint as Forge does: a POST with a signed invocation token, and the tokens beside it.
-    pub async fn invoke(&self, path: &str, invocation: &TestInvocation) -> Reply {
-        let token = self.forge_keys.sign(&invocation.claims(Self::APP_ID));
-        self.invoke_with(path, &token, invocation).await
-    }
-
-    /// The same with any invocation token.
-    pub async fn invoke_with(&self, path: &str, token: &str, invocation: &TestInvocation) -> Reply {
-        let mut request = self.request(Method::POST, path).content_type("application/json");
-        request = request.insert_header((header::AUTHORIZATION, format!("Bearer {token}")));
-        for (name, token) in
-            [("x-forge-oauth-system", &invocation.app_token), ("x-forge-oauth-user", &invocation.user_token)]
-        {
-            if let Some(token) = token {
-                request = request.insert_header((name, token.as_str()));
-            }
-        }
-        self.send(request, invocation.body.to_string().into_bytes()).await
     }
 
     /// Stops the add-on's server.

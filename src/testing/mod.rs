@@ -49,6 +49,7 @@
 // a test that cannot go on has failed; nothing here runs in an add-on that serves
 #![allow(clippy::missing_panics_doc)]
 
+mod forge;
 mod host;
 mod journal;
 mod jwks_server;

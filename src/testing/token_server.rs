@@ -57,7 +57,8 @@ impl TokenServer {
                     match form.check(&journal.ledger, &url) {
                         Ok((client_key, account_id)) => {
                             let token = format!("user-token-{number}");
-                            let issued = Issued { client_key, account_id, scope: None, expires_at: now() + lifetime };
+                            let (account_id, expires_at) = (Some(account_id), now() + lifetime);
+                            let issued = Issued { client_key, account_id, forge: false, scope: None, expires_at };
                             journal.ledger.issue(token.clone(), issued);
                             let body = json!({ "access_token": token, "expires_in": lifetime, "token_type": "Bearer" });
                             HttpResponse::Ok().json(body)

@@ -1,5 +1,6 @@
 //! The add-on as a Forge Remote backend.
 
+mod calls;
 mod keys;
 mod proof;
 

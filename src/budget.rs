@@ -1,11 +1,11 @@
-//! How often a server is asked for what others can make it be asked for.
+//! How often something is done that others can make us do: asking a server, above all.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A few at once, then one after each pause.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub struct Budget {
     burst: u32,
     pause: Duration,
     /// How many are left, and since when the next one is being waited for.
@@ -14,12 +14,13 @@ pub(super) struct Budget {
 
 impl Budget {
     /// `burst` at once, then one more after each `pause`.
-    pub(super) fn new(burst: u32, pause: Duration) -> Self {
+    #[must_use]
+    pub fn new(burst: u32, pause: Duration) -> Self {
         Self { burst, pause, left: Mutex::new((burst, Instant::now())) }
     }
 
     /// Whether there is one left, which is then gone.
-    pub(super) fn take(&self) -> bool {
+    pub fn take(&self) -> bool {
         self.take_at(Instant::now())
     }
 

@@ -1,0 +1,143 @@
+//! The token with which a Forge app acts as itself: it comes with invocations, lives for hours, and is kept for the time
+//! in between.
+//!
+//! It is stored where ACE looks for it: under the installation, `appToken`, as `{"appToken": …, "apiBaseUrl": …}`. An
+//! invocation without a token changes nothing (ACE writes that there is none).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::error::Error;
+use crate::jwt::{Unverified, now};
+use crate::outbound::AppToken;
+use crate::state::State;
+
+/// Where ACE has it.
+const KEY: &str = "appToken";
+/// A token takes the place of another when it outlives it by this: each invocation brings one.
+const WORTH_WRITING: Duration = Duration::from_secs(300);
+/// A token that expires sooner is not used, in seconds.
+const MARGIN: i64 = 5;
+
+/// What is read of a token, which is Atlassian's to understand.
+#[derive(Deserialize)]
+struct Expiry {
+    exp: i64,
+}
+
+fn expiry(token: &str, limit: usize) -> Option<i64> {
+    Some(Unverified::<Expiry>::parse_as(token, limit).ok()?.into_claims().exp)
+}
+
+impl AppToken {
+    fn read(token: &str, api_base_url: Option<&str>, limit: usize) -> Self {
+        Self {
+            expires_at: expiry(token, limit),
+            token: Arc::new(SecretString::from(token)),
+            api_base_url: api_base_url.map(str::to_owned),
+        }
+    }
+
+    fn is_usable(&self) -> bool {
+        self.expires_at.is_none_or(|expires_at| expires_at - MARGIN > now())
+    }
+
+    /// Whether it lives longer than `other`; of what nobody knows, the newer one is taken to.
+    fn outlives(&self, other: &Self, by: Duration) -> bool {
+        let by = i64::try_from(by.as_secs()).unwrap_or(i64::MAX);
+        match (self.expires_at, other.expires_at) {
+            (Some(new), Some(old)) => new > old.saturating_add(by),
+            (None, None) => self.token.expose_secret() != other.token.expose_secret(),
+            _ => true,
+        }
+    }
+}
+
+/// Keeps the token of an invocation. The store is written to in the background: the invocation does not wait for it.
+pub(super) fn keep(state: &web::Data<State>, installation_id: &str, token: &SecretString, api_base_url: Option<&str>) {
+    let token = AppToken::read(token.expose_secret(), api_base_url, state.config.limits.token);
+    let known = state.outbound.app_tokens.get(installation_id);
+    let is_better = |known: &AppToken| {
+        known.api_base_url != token.api_base_url || !known.is_usable() || token.outlives(known, WORTH_WRITING)
+    };
+    if !token.is_usable() || !known.as_ref().is_none_or(is_better) {
+        return;
+    }
+    state.outbound.app_tokens.insert(installation_id.to_owned(), token.clone());
+    let (state, installation_id) = (state.clone(), installation_id.to_owned());
+    actix_web::rt::spawn(async move {
+        let value = json!({ "appToken": token.token.expose_secret(), "apiBaseUrl": token.api_base_url });
+        if let Err(error) = state.tenants.store().forge_set(&installation_id, KEY, &value).await {
+            tracing::warn!(%error, installation_id, "the token of the Forge app could not be stored");
+            // the next invocation tries again
+            state.outbound.app_tokens.invalidate(&installation_id);
+        }
+    });
+}
+
+impl State {
+    /// The token with which the Forge app acts as itself at an installation, ACE's `getForgeAppToken`: from memory, else
+    /// from the store. `None`: no invocation has brought one, or it has expired.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the store is away.
+    pub async fn forge_app_token(&self, installation_id: &str) -> Result<Option<AppToken>, Error> {
+        if let Some(token) = self.outbound.app_tokens.get(installation_id).filter(AppToken::is_usable) {
+            return Ok(Some(token));
+        }
+        let Some(value) = self.tenants.store().forge_get(installation_id, KEY).await? else { return Ok(None) };
+        let Some(token) = value.get("appToken").and_then(Value::as_str) else { return Ok(None) };
+        let api_base_url = value.get("apiBaseUrl").and_then(Value::as_str);
+        let token = AppToken::read(token, api_base_url, self.config.limits.token);
+        if !token.is_usable() {
+            return Ok(None);
+        }
+        self.outbound.app_tokens.insert(installation_id.to_owned(), token.clone());
+        Ok(Some(token))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jwt::SharedSecret;
+
+    fn token(exp: Option<i64>) -> AppToken {
+        let text = exp.map_or("opaque".to_owned(), |exp| SharedSecret::new("s").sign(&json!({ "exp": exp })).unwrap());
+        AppToken::read(&text, None, 4096)
+    }
+
+    #[test]
+    fn a_token_is_used_until_it_expires() {
+        for (exp, usable) in [
+            (None, true),
+            (Some(now() + 60), true),
+            (Some(now() + 2), false),
+            (Some(0), false),
+            (Some(i64::MIN), false),
+        ] {
+            assert_eq!(token(exp).is_usable(), usable, "{exp:?}");
+        }
+    }
+
+    #[test]
+    fn of_two_the_longer_one_is_kept() {
+        let five_minutes = Duration::from_secs(300);
+        for (new, old, outlives) in [
+            (Some(1000), Some(600), true),
+            (Some(1000), Some(700), false),
+            (Some(1000), Some(2000), false),
+            (Some(1), Some(i64::MAX), false),
+            (Some(1000), None, true),
+            (None, Some(1000), true),
+            (None, None, false),
+        ] {
+            assert_eq!(token(new).outlives(&token(old), five_minutes), outlives, "{new:?} {old:?}");
+        }
+    }
+}

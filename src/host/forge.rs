@@ -1,0 +1,183 @@
+//! Requests to a product's API for a Forge installation: as the app, as the user of the invocation, or as a user who is
+//! away.
+//!
+//! Source: Atlassian, "Forge Remote: calling product APIs".
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::web;
+use md5::{Digest as _, Md5};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
+
+use super::site::{ForgeSite, Site, site_ari};
+use super::{HostClient, Identity};
+use crate::auth::ForgeInvocation;
+use crate::error::Error;
+use crate::jwt::{now, to_hex};
+use crate::outbound::{TokenError, UserToken};
+use crate::state::State;
+
+/// A token that expires sooner is renewed, in seconds.
+const MARGIN: i64 = 5;
+const TIMEOUT: Duration = Duration::from_secs(10);
+const ANSWER_LIMIT: usize = 64 * 1024;
+const OFFLINE: &str = "mutation offline($input: OfflineUserAuthTokenInput!) { offlineUserAuthToken(input: $input) \
+                       { success errors { message } authToken { token ttl } } }";
+
+impl ForgeInvocation {
+    /// A client for the product that invoked, as the app: with the token that the invocation brought, else with the last
+    /// one that is known. As a user it takes the invocation's own token for the invocation's own user; for others it
+    /// asks for a token that acts as a user who is away, which needs the scopes for offline access.
+    ///
+    /// ```no_run
+    /// use actix_web::{post, web::Json};
+    /// use atlassian_connect_actix::{Error, auth::ForgeInvocation};
+    ///
+    /// #[post("/forge/me")]
+    /// async fn me(invocation: ForgeInvocation) -> Result<Json<serde_json::Value>, Error> {
+    ///     let user = invocation.host().as_user(invocation.require_account_id()?);
+    ///     Ok(Json(user.get("/rest/api/3/myself").send().await?.json().await?))
+    /// }
+    /// ```
+    #[must_use]
+    pub fn host(&self) -> HostClient {
+        let user = self.account_id().zip(self.user_token());
+        let site = ForgeSite {
+            app_token: self.app_token().cloned(),
+            user: user.map(|(account_id, token)| (account_id.to_owned(), token.clone())),
+            ..ForgeSite::new(self.installation_id(), self.api_base_url())
+        };
+        HostClient { state: self.shared_state().clone(), site: Site::Forge(Arc::new(site)), identity: Identity::Addon }
+    }
+
+    /// The ARI of the site that invoked, `ari:cloud:jira::site/{cloudId}`: it outlives re-installs.
+    #[must_use]
+    pub fn site_ari(&self) -> Option<String> {
+        site_ari(self.api_base_url()?)
+    }
+}
+
+impl HostClient {
+    /// A client for a Forge installation outside of an invocation.
+    pub(crate) async fn of_installation(state: web::Data<State>, installation_id: &str) -> Result<Self, Error> {
+        let token = state.forge_app_token(installation_id).await?.ok_or_else(|| {
+            Error::unauthorized(format!("no invocation has brought a token of the app for {installation_id}"))
+        })?;
+        let site = ForgeSite {
+            app_token: Some(SecretString::from(token.token.expose_secret())),
+            ..ForgeSite::new(installation_id, token.api_base_url.as_deref())
+        };
+        Ok(Self { state, site: Site::Forge(Arc::new(site)), identity: Identity::Addon })
+    }
+}
+
+/// The bearer token that acts as the app.
+pub(super) async fn app_token(state: &State, site: &ForgeSite) -> Result<SecretString, TokenError> {
+    if let Some(token) = &site.app_token {
+        return Ok(token.clone());
+    }
+    match state.forge_app_token(&site.installation_id).await {
+        Ok(Some(token)) => Ok(SecretString::from(token.token.expose_secret())),
+        Ok(None) => Err(TokenError::Refused(
+            "as the app: no invocation has brought its token; in the manifest, set auth.appSystemToken.enabled of the \
+             endpoint, and the scope read:app-system-token with at least one scope of the product"
+                .into(),
+        )),
+        Err(error) => Err(TokenError::Unavailable(error.to_string())),
+    }
+}
+
+/// The bearer token that acts as `account_id`.
+pub(super) async fn user_token(state: &State, site: &ForgeSite, account_id: &str) -> Result<SecretString, TokenError> {
+    if account_id.is_empty() {
+        return Err(TokenError::Refused("there is no user".into()));
+    }
+    if let Some((_, token)) = site.user.as_ref().filter(|(id, _)| id == account_id) {
+        return Ok(token.clone());
+    }
+    let token = offline_token(state, site, account_id).await?;
+    Ok(SecretString::from(token.access_token.expose_secret()))
+}
+
+/// From memory, the store, or Forge; one request for one token at once.
+async fn offline_token(state: &State, site: &ForgeSite, account_id: &str) -> Result<UserToken, TokenError> {
+    let fresh = |token: &UserToken| token.expires_at - MARGIN > now();
+    let id = format!("forge\n{}\n{account_id}", site.installation_id);
+    if let Some(token) = state.outbound.tokens.get(&id).filter(fresh) {
+        return Ok(token);
+    }
+    let key = format!("offline:{}", to_hex(&Md5::digest(account_id)));
+    let fetch = || async {
+        // the run before may have ended between our look and our joining
+        if let Some(token) = state.outbound.tokens.get(&id).filter(fresh) {
+            return Ok(token);
+        }
+        let token = if let Some(token) = stored(state, site, &key).await.filter(fresh) {
+            token
+        } else {
+            let token = request(state, site, account_id).await?;
+            let value = json!({ "token": token.access_token.expose_secret(), "expiresAt": token.expires_at });
+            if let Err(error) = state.tenants.store().forge_set(&site.installation_id, &key, &value).await {
+                tracing::warn!(%error, "a user token could not be stored");
+            }
+            token
+        };
+        state.outbound.tokens.insert(id.clone(), token.clone());
+        Ok(token)
+    };
+    state.outbound.token_flights.join(id.clone(), fetch).await
+}
+
+async fn stored(state: &State, site: &ForgeSite, key: &str) -> Option<UserToken> {
+    // a store that is away costs a token request, not the caller's request
+    let value = state.tenants.store().forge_get(&site.installation_id, key).await.ok()??;
+    let token = value.get("token")?.as_str()?;
+    let expires_at = value.get("expiresAt")?.as_i64()?;
+    Some(UserToken { access_token: Arc::new(SecretString::from(token)), expires_at })
+}
+
+async fn request(state: &State, site: &ForgeSite, account_id: &str) -> Result<UserToken, TokenError> {
+    let away = |reason: String| TokenError::Unavailable(reason);
+    let no_site = || TokenError::Refused("the invocation's apiBaseUrl names no site".into());
+    let (context, url) = (site.ari().ok_or_else(no_site)?, site.graphql().ok_or_else(no_site)?);
+    let app_token = app_token(state, site).await?;
+    if !state.outbound.offline.take() {
+        return Err(away("too many tokens were asked for a moment ago (Forge gives out 1000 a minute)".into()));
+    }
+    let issued = now();
+    let exchange = async {
+        let request = state.outbound.guard.client().post(url.as_str()).bearer_auth(app_token.expose_secret());
+        let question = json!({
+            "query": OFFLINE,
+            "variables": { "input": { "contextIds": [context], "userId": account_id } },
+        });
+        let mut response = request.send_json(&question).await.map_err(|error| away(error.to_string()))?;
+        let body = response.body().limit(ANSWER_LIMIT).await.map_err(|error| away(error.to_string()))?;
+        Ok((response.status(), body))
+    };
+    let answer = tokio::time::timeout(TIMEOUT, exchange).await;
+    let (status, body) = answer.unwrap_or_else(|_| Err(away("no answer in time".into())))?;
+    tracing::debug!(target: "http", direction = "out", method = "POST", %url, status = status.as_u16(), "offline user token");
+    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        return Err(away(format!("it answers {status}")));
+    }
+    let answer: Value = serde_json::from_slice(&body).map_err(|_| away("the answer is no JSON".into()))?;
+    let granted = &answer["data"]["offlineUserAuthToken"];
+    match (granted["authToken"]["token"].as_str(), granted["authToken"]["ttl"].as_i64()) {
+        (Some(token), Some(ttl)) => {
+            Ok(UserToken { access_token: Arc::new(SecretString::from(token)), expires_at: issued.saturating_add(ttl) })
+        }
+        _ => Err(TokenError::Refused(format!("Forge answers {status} {}", complaint(&answer)))),
+    }
+}
+
+/// What Forge says is wrong.
+fn complaint(answer: &Value) -> String {
+    let lists = [&answer["data"]["offlineUserAuthToken"]["errors"], &answer["errors"]];
+    let messages = lists.into_iter().filter_map(Value::as_array).flatten();
+    let messages: Vec<&str> = messages.filter_map(|error| error["message"].as_str()).collect();
+    messages.join("; ").chars().take(300).collect()
+}
