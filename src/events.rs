@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::Error;
@@ -13,6 +14,21 @@ use crate::store::Tenant;
 
 /// Why a listener could not do its work. The host is answered 500, so that it tries again.
 pub type ListenerError = Box<dyn std::error::Error>;
+
+/// Where an event of Forge's comes from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ForgeOrigin {
+    /// The installation's ARI.
+    pub installation_id: String,
+    /// Where the product's API is for it.
+    pub api_base_url: Option<String>,
+    /// The site.
+    pub cloud_id: Option<String>,
+    /// Who did it, where the token says so.
+    pub account_id: Option<String>,
+}
 
 /// Something that happened: its name as in ACE, the tenant it happened to, and what the host sent.
 #[derive(Debug, Clone)]
@@ -22,6 +38,8 @@ pub struct Occurrence {
     pub event: String,
     /// The tenant that proved itself; absent before anybody has.
     pub tenant: Option<Arc<Tenant>>,
+    /// Where it comes from, if Forge has sent it.
+    pub forge: Option<Arc<ForgeOrigin>>,
     /// The body of the request, without its `sharedSecret`; null when there is none.
     pub body: Arc<Value>,
 }
@@ -33,7 +51,18 @@ impl Occurrence {
         if let Some(fields) = body.as_object_mut() {
             fields.shift_remove("sharedSecret");
         }
-        Self { event: event.into(), tenant, body: Arc::new(body) }
+        Self { event: event.into(), tenant, forge: None, body: Arc::new(body) }
+    }
+
+    /// An event of Forge's.
+    #[must_use]
+    pub fn of_forge(
+        event: impl Into<String>,
+        tenant: Option<Arc<Tenant>>,
+        origin: Arc<ForgeOrigin>,
+        body: Arc<Value>,
+    ) -> Self {
+        Self { event: event.into(), tenant, forge: Some(origin), body }
     }
 
     /// The tenant's clientKey; empty when no tenant is known.

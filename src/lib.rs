@@ -17,6 +17,7 @@ pub mod descriptor;
 
 pub mod store;
 
+pub mod deliveries;
 pub mod events;
 pub mod keys;
 pub mod local_host;

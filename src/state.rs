@@ -8,6 +8,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use tokio::sync::watch;
 
 use crate::config::{Config, Product};
+use crate::deliveries::Deliveries;
 use crate::descriptor::Descriptor;
 use crate::error::Error;
 use crate::events::Events;
@@ -78,6 +79,8 @@ pub struct State {
     pub outbound: Outbound,
     /// The listeners.
     pub events: Events,
+    /// The events of Forge that are being worked on.
+    pub deliveries: Deliveries,
     /// How errors are shown.
     pub errors: ErrorRendering,
     host_script_url: String,
@@ -108,6 +111,7 @@ impl State {
             config,
             tenants,
             events,
+            deliveries: Deliveries::default(),
             errors,
         }
     }

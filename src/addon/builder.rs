@@ -163,6 +163,9 @@ impl AddonBuilder {
         if let Some(changes) = changes {
             actix_web::rt::spawn(hear(Arc::downgrade(&state.clone().into_inner()), changes));
         }
+        if state.config.app_id.is_some() {
+            actix_web::rt::spawn(crate::forge::worker::work(Arc::downgrade(&state.clone().into_inner())));
+        }
         Ok(Addon { state, source: Arc::new(self.descriptor), tunnel: tunnel.map(Arc::new) })
     }
 }

@@ -144,6 +144,13 @@ impl Addon {
         HostClient::of_installation(self.state.clone(), installation_id).await
     }
 
+    /// Waits until the events that Forge has delivered are worked on, for `limit` at most; what is left is taken up at the
+    /// next start, or by another node. [`Addon::run`] does so at its end; whoever owns their own `HttpServer` calls it when
+    /// that has stopped.
+    pub async fn drain(&self, limit: Duration) {
+        crate::forge::worker::drain(&self.state, limit).await;
+    }
+
     /// Mounts the add-on: one scope at the path of the base URL, with the descriptor, the lifecycle callbacks, the
     /// webhooks, the health routes, then `routes`, and the framework's middleware around them all. For whoever owns
     /// their own `HttpServer`, and for tests:

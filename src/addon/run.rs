@@ -1,6 +1,9 @@
 //! Doing the usual: listen, register, open the sandbox, stop at a signal.
 
+use std::cell::Cell;
 use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use actix_web::dev::ServerHandle;
 use actix_web::web::ServiceConfig;
@@ -8,6 +11,9 @@ use actix_web::web::ServiceConfig;
 use super::{Addon, StartError};
 use crate::descriptor;
 use crate::registration::Registrar;
+
+/// From the signal on: requests are finished first, then events of Forge's. Heroku kills after 30 seconds.
+const STOP: Duration = Duration::from_secs(28);
 
 impl Addon {
     /// Does the usual: listens where the configuration says, serves, and stops gracefully at SIGTERM, SIGINT
@@ -40,8 +46,13 @@ impl Addon {
             let addon = self.clone();
             actix_web::rt::spawn(async move { addon.log_findings(later).await });
         }
-        actix_web::rt::spawn(stop_at_a_signal(server.handle(), Registrar::new(self.state.clone()), self));
-        server.await.map_err(StartError::Server)
+        let (addon, stopping) = (self.clone(), Rc::new(Cell::new(None)));
+        let registrar = Registrar::new(self.state.clone());
+        actix_web::rt::spawn(stop_at_a_signal(server.handle(), registrar, self, Rc::clone(&stopping)));
+        let ended = server.await.map_err(StartError::Server);
+        let spent = stopping.get().map_or(Duration::ZERO, |since: Instant| since.elapsed());
+        addon.drain(STOP.saturating_sub(spent)).await;
+        ended
     }
 }
 
@@ -78,7 +89,12 @@ impl Addon {
 }
 
 /// Registers while it waits; at the signal the sites let the add-on go first, since they tell it so by a request.
-async fn stop_at_a_signal(handle: ServerHandle, registrar: Registrar, addon: Addon) {
+async fn stop_at_a_signal(
+    handle: ServerHandle,
+    registrar: Registrar,
+    addon: Addon,
+    stopping: Rc<Cell<Option<Instant>>>,
+) {
     let registration = async {
         if addon.tunnel.is_some() {
             registrar.tell_of_tunnel().await;
@@ -91,6 +107,7 @@ async fn stop_at_a_signal(handle: ServerHandle, registrar: Registrar, addon: Add
         signal = wait_for_signal() => signal,
         never = registration => never,
     };
+    stopping.set(Some(Instant::now()));
     registrar.deregister().await;
     tracing::info!(signal, "stopping: requests under way are finished");
     handle.stop(true).await;

@@ -3,11 +3,16 @@
 
 use atlassian_connect_actix::Addon;
 use atlassian_connect_actix::events::HostSettingsSaved;
+use atlassian_connect_actix::forge::AppInstalled;
 
 /// Registers the listeners.
 pub fn listen(addon: &Addon) {
     addon.listen(|installed: HostSettingsSaved| async move {
         tracing::info!(client_key = installed.tenant.client_key(), "a site has installed the add-on");
+        Ok(())
+    });
+    addon.listen(|installed: AppInstalled| async move {
+        tracing::info!(installation_id = installed.installation_id, "Forge has installed the app");
         Ok(())
     });
     addon.on("jira:issue_created", |webhook| async move {
@@ -19,7 +24,7 @@ pub fn listen(addon: &Addon) {
 
 #[cfg(test)]
 mod tests {
-    use atlassian_connect_actix::testing::TestHost;
+    use atlassian_connect_actix::testing::{TestHost, TestInvocation};
     use serde_json::json;
 
     #[actix_web::test]
@@ -29,5 +34,14 @@ mod tests {
         let issue = json!({ "webhookEvent": "jira:issue_created", "issue": { "key": "JRA-1" } });
         assert_eq!(host.webhook("/webhook/issue-created", &issue).await.status, 204);
         assert_eq!(host.post("/webhook/issue-created", &issue).await.status, 401);
+    }
+
+    #[actix_web::test]
+    async fn events_of_forge_are_taken_from_forge_alone() {
+        let host = TestHost::builder().prepare(super::listen).start(crate::app::routes).await;
+        let installed = json!({ "eventType": "avi:forge:installed:app", "id": "1234" });
+        assert_eq!(host.post("/forge/events", &installed).await.status, 401);
+        assert_eq!(host.invoke("/forge/events", &TestInvocation::event(installed)).await.status, 204);
+        assert_eq!(host.invoke("/forge/uninstall", &TestInvocation::event(json!({}))).await.status, 204);
     }
 }

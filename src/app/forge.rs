@@ -1,11 +1,18 @@
 //! Endpoints of the Forge app: what the manifest's `remotes` and `endpoint`s lead to.
 
 use actix_web::post;
-use actix_web::web::Json;
+use actix_web::web::{Json, ServiceConfig};
 use atlassian_connect_actix::Error;
 use atlassian_connect_actix::auth::ForgeInvocation;
+use atlassian_connect_actix::forge;
 use serde::Serialize;
 use serde_json::Value;
+
+/// The endpoints: those of your own, then the ones for events, schedules and the last moment before an uninstall, whose
+/// listeners are in `events.rs`.
+pub fn routes(cfg: &mut ServiceConfig) {
+    cfg.service(resource).configure(forge::events("/forge/events")).configure(forge::pre_uninstall("/forge/uninstall"));
+}
 
 /// Where an invocation comes from, without its tokens.
 #[derive(Serialize)]

@@ -21,7 +21,7 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .service(api::show_session)
         .service(api::me)
         .service(api::create_issue)
-        .service(forge::resource)
+        .configure(forge::routes)
         .service(
             web::scope("/static")
                 .wrap(DefaultHeaders::new().add(("Cache-Control", STATIC_CACHING)))

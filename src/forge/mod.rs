@@ -3,5 +3,13 @@
 
 mod any_caller;
 mod association;
+mod body;
+mod endpoint;
+mod events;
+mod ledger;
+pub(crate) mod worker;
 
 pub use any_caller::AnyCaller;
+pub use body::ForgeBody;
+pub use endpoint::{events, pre_uninstall};
+pub use events::{AppInstalled, AppUpgraded, PreUninstall, names};

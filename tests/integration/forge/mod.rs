@@ -1,12 +1,14 @@
 //! The add-on as a Forge Remote backend.
 
 mod calls;
+mod events;
 mod keys;
 mod proof;
 
 use actix_web::web::{Json, ServiceConfig};
 use actix_web::{Error, post};
 use atlassian_connect_actix::auth::ForgeInvocation;
+use atlassian_connect_actix::forge::ForgeBody;
 use serde_json::{Value, json};
 
 #[post("/remote")]
@@ -20,6 +22,11 @@ async fn remote(invocation: ForgeInvocation) -> Result<Json<Value>, Error> {
     })))
 }
 
+#[post("/length")]
+async fn length(_: ForgeInvocation, body: ForgeBody<Value>) -> String {
+    body.0["text"].as_str().unwrap_or_default().len().to_string()
+}
+
 fn routes(cfg: &mut ServiceConfig) {
-    cfg.service(remote);
+    cfg.service(remote).service(length);
 }

@@ -42,6 +42,16 @@ async fn an_invocation_gets_in_with_what_it_brings() {
 }
 
 #[actix_web::test]
+async fn a_body_may_be_as_large_as_forge_sends_it() {
+    let host = TestHost::start(routes).await;
+    let of = |length: usize| TestInvocation::new().body(json!({ "text": "x".repeat(length) }));
+    let reply = host.invoke("/length", &of(4_900_000)).await;
+    assert_eq!((reply.status, reply.body.as_str()), (200, "4900000"));
+    assert_eq!(host.invoke("/length", &of(5_300_000)).await.status, 413);
+    assert_eq!(host.invoke("/length", &TestInvocation::new().body(json!("x"))).await.body, "0");
+}
+
+#[actix_web::test]
 async fn the_smallest_token_is_enough() {
     let host = TestHost::start(routes).await;
     let claims = json!({

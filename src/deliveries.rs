@@ -1,0 +1,146 @@
+//! Events that Forge has delivered and that are worked on after the answer: how many there are, and on their way to whom.
+//! The platform waits five seconds; the work may take longer.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::{Notify, mpsc};
+
+use crate::events::ForgeOrigin;
+
+/// Events that are kept at once at most, on this node; beyond, Forge is told to try again later.
+const CAPACITY: usize = 1000;
+
+/// An event that was taken and is not done yet.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivery {
+    /// The name of the event: `avi:jira:created:issue`.
+    pub event: String,
+    /// Where it comes from.
+    pub origin: Arc<ForgeOrigin>,
+    /// What Forge sent.
+    pub body: Arc<Value>,
+    /// How often the listeners have failed.
+    #[serde(default)]
+    pub failures: u32,
+}
+
+/// The events that are under way on this node.
+#[derive(Debug)]
+pub struct Deliveries {
+    active: Mutex<HashMap<String, Delivery>>,
+    sender: mpsc::UnboundedSender<String>,
+    receiver: Mutex<Option<mpsc::UnboundedReceiver<String>>>,
+    left: Notify,
+}
+
+impl Default for Deliveries {
+    fn default() -> Self {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        Self { active: Mutex::default(), sender, receiver: Mutex::new(Some(receiver)), left: Notify::new() }
+    }
+}
+
+impl Deliveries {
+    /// Takes an event in, if there is room and it is not here already.
+    pub(crate) fn enter(&self, id: &str, delivery: &Delivery) -> bool {
+        let mut active = self.active();
+        if active.len() >= CAPACITY || active.contains_key(id) {
+            return false;
+        }
+        active.insert(id.to_owned(), delivery.clone());
+        true
+    }
+
+    /// Hands it to whoever works: the order is that of the calls.
+    pub(crate) fn hand_over(&self, id: &str) {
+        // the receiver lives as long as the add-on
+        let _ = self.sender.send(id.to_owned());
+    }
+
+    /// What is under way, by its id.
+    pub(crate) fn get(&self, id: &str) -> Option<Delivery> {
+        self.active().get(id).cloned()
+    }
+
+    /// All that is under way.
+    pub(crate) fn all(&self) -> Vec<(String, Delivery)> {
+        self.active().iter().map(|(id, delivery)| (id.clone(), delivery.clone())).collect()
+    }
+
+    /// Counts a failure; how many there are.
+    pub(crate) fn failed(&self, id: &str) -> u32 {
+        self.active().get_mut(id).map_or(u32::MAX, |delivery| {
+            delivery.failures += 1;
+            delivery.failures
+        })
+    }
+
+    /// It is done, or given up.
+    pub(crate) fn leave(&self, id: &str) {
+        self.active().remove(id);
+        self.left.notify_waiters();
+    }
+
+    /// What is to be worked on; once, for the one who works.
+    pub(crate) fn work(&self) -> Option<mpsc::UnboundedReceiver<String>> {
+        self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// How many events are under way.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.active().len()
+    }
+
+    /// Whether none is under way.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Waits until none is under way, for `limit` at most; whether that is so.
+    pub async fn drained(&self, limit: Duration) -> bool {
+        let empty = async {
+            loop {
+                let left = self.left.notified();
+                if self.is_empty() {
+                    return;
+                }
+                left.await;
+            }
+        };
+        tokio::time::timeout(limit, empty).await.is_ok()
+    }
+
+    fn active(&self) -> std::sync::MutexGuard<'_, HashMap<String, Delivery>> {
+        self.active.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delivery() -> Delivery {
+        let origin = Arc::default();
+        Delivery { event: "e".into(), origin, body: Arc::new(Value::Null), failures: 0 }
+    }
+
+    #[actix_web::test]
+    async fn there_is_room_for_so_many() {
+        let deliveries = Deliveries::default();
+        assert!((0..CAPACITY).all(|id| deliveries.enter(&id.to_string(), &delivery())));
+        assert!(!deliveries.enter("one more", &delivery()));
+        assert!(!deliveries.drained(Duration::from_millis(1)).await);
+        for id in 0..CAPACITY {
+            deliveries.leave(&id.to_string());
+        }
+        assert!(deliveries.drained(Duration::ZERO).await);
+        assert!(deliveries.enter("a", &delivery()) && !deliveries.enter("a", &delivery()));
+    }
+}

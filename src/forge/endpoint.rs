@@ -1,0 +1,179 @@
+//! The endpoints of events, schedules and the last moment before an uninstall.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpResponse, guard};
+use aws_lc_rs::digest::{SHA256, digest};
+use serde_json::Value;
+
+use super::{ledger, names, worker};
+use crate::auth::{ForgeInvocation, json_body};
+use crate::deliveries::Delivery;
+use crate::error::Error;
+use crate::events::ForgeOrigin;
+use crate::jwt::to_hex;
+use crate::pattern;
+use crate::state::{Shared, State};
+
+/// The platform waits for 55 seconds before it uninstalls.
+const LAST_MOMENT: Duration = Duration::from_secs(50);
+
+/// Mounts an endpoint for events and scheduled triggers at `path`. An event is proven, written down, and answered 204;
+/// then the listeners hear of it, in the background (ACE's `addon.on` by name, [`crate::events::Event`] by type):
+///
+/// ```no_run
+/// use actix_web::web::ServiceConfig;
+/// use atlassian_connect_actix::forge::{self, AppInstalled};
+///
+/// fn routes(cfg: &mut ServiceConfig) {
+///     cfg.configure(forge::events("/forge/events"));
+/// }
+///
+/// # fn listen(addon: &atlassian_connect_actix::Addon) {
+/// addon.listen(|installed: AppInstalled| async move {
+///     println!("{}", installed.installation_id);
+///     Ok(())
+/// });
+/// addon.on("avi:jira:created:issue", |_occurrence| async { Ok(()) });
+/// addon.on("forge:hourly", |_occurrence| async { Ok(()) });
+/// # }
+/// ```
+///
+/// An event's name is the `eventType` that Forge sends; where there is none, as for a scheduled trigger, it is `forge:`
+/// and the key of the manifest's module. Any invocation brings the app's token, if the endpoint asks for it: a schedule
+/// alone, without a listener, keeps the token from running out.
+///
+/// An event that Forge sends again is answered 204 and not told again. One whose listener fails is tried twice more. What
+/// was not done when the process ended is taken up at the next start, or by another node. 503: too much is under way, or
+/// the store is away; Forge tries again.
+pub fn events(path: &str) -> impl FnOnce(&mut ServiceConfig) + use<> {
+    let path = pattern::of_url(path);
+    move |cfg| {
+        cfg.service(web::resource(path).guard(guard::Post()).to(receive));
+    }
+}
+
+/// Mounts the endpoint of the manifest's `preUninstall` module: the listeners of [`super::PreUninstall`] are waited for,
+/// 50 seconds at most, since the app's token is good for nothing afterwards.
+pub fn pre_uninstall(path: &str) -> impl FnOnce(&mut ServiceConfig) + use<> {
+    let path = pattern::of_url(path);
+    move |cfg| {
+        cfg.service(web::resource(path).guard(guard::Post()).to(before_uninstall));
+    }
+}
+
+async fn receive(invocation: ForgeInvocation, payload: web::Payload, addon: Shared) -> Result<HttpResponse, Error> {
+    let delivery = read(&invocation, payload, &addon).await?;
+    let store = addon.tenants.store().as_ref();
+    let (content, retries) = content(&delivery);
+    let id = format!("{content}.{}", short(invocation.claims().jti.as_deref().unwrap_or_default()));
+    // sent again it has another token; the same event may also happen twice
+    let start = if retries > 0 { &content } else { &id };
+    if addon.deliveries.get(&id).is_some() || ledger::is_known(store, start, retries == 0).await? {
+        tracing::info!(event = delivery.event, retries, "an event of Forge's came again");
+        return Ok(HttpResponse::NoContent().finish());
+    }
+    if !addon.deliveries.enter(&id, &delivery) {
+        return Err(Error::Unavailable { detail: "too many events of Forge's are under way".to_owned() });
+    }
+    if let Err(error) = ledger::hold(store, &id, &delivery).await {
+        addon.deliveries.leave(&id);
+        return Err(error.into());
+    }
+    addon.deliveries.hand_over(&id);
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn before_uninstall(
+    invocation: ForgeInvocation,
+    payload: web::Payload,
+    addon: Shared,
+) -> Result<HttpResponse, Error> {
+    let mut delivery = read(&invocation, payload, &addon).await?;
+    names::PRE_UNINSTALL.clone_into(&mut delivery.event);
+    worker::tell(&addon, &delivery, LAST_MOMENT).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn read(invocation: &ForgeInvocation, payload: web::Payload, state: &State) -> Result<Delivery, Error> {
+    let limit = state.config.limits.forge_body;
+    let bytes = payload.to_bytes_limited(limit).await.map_err(|_| Error::TooLarge { limit })?;
+    let body = json_body(&bytes.map_err(|error| Error::Body { detail: error.to_string() })?)?;
+    let claims = invocation.claims();
+    let event = match event_type(&body) {
+        Some(event) => event.to_owned(),
+        None => format!("forge:{}", claims.app.module.key.as_deref().unwrap_or_default()),
+    };
+    let origin = ForgeOrigin {
+        installation_id: invocation.installation_id().to_owned(),
+        api_base_url: invocation.api_base_url().map(str::to_owned),
+        cloud_id: claims.cloud_id().map(str::to_owned),
+        account_id: invocation.account_id().map(str::to_owned),
+    };
+    Ok(Delivery { event, origin: Arc::new(origin), body: Arc::new(body), failures: 0 })
+}
+
+fn event_type(body: &Value) -> Option<&str> {
+    let named = [body.get("eventType"), body.pointer("/payload/eventType")];
+    named.into_iter().flatten().filter_map(Value::as_str).find(|name| !name.is_empty())
+}
+
+/// What tells an event from others, whichever time it is sent, and which time this is.
+///
+/// Source: Atlassian, "Sending product events": `retryContext`.
+fn content(delivery: &Delivery) -> (String, u64) {
+    let mut body = delivery.body.as_ref().clone();
+    let mut retries = 0;
+    for parent in ["", "/payload"] {
+        if let Some(fields) = body.pointer_mut(parent).and_then(Value::as_object_mut)
+            && let Some(context) = fields.shift_remove("retryContext")
+        {
+            retries = context.get("retryCount").and_then(Value::as_u64).unwrap_or_default();
+        }
+    }
+    let text = serde_json::json!([delivery.origin.installation_id, delivery.event, body]).to_string();
+    (short(&text), retries)
+}
+
+/// A name of 32 characters.
+fn short(text: &str) -> String {
+    let mut name = to_hex(digest(&SHA256, text.as_bytes()).as_ref());
+    name.truncate(32);
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn told(body: Value) -> (String, u64) {
+        content(&Delivery { event: "e".into(), origin: Arc::default(), body: Arc::new(body), failures: 0 })
+    }
+
+    #[test]
+    fn an_event_that_is_sent_again_is_the_same() {
+        let (first, none) = told(json!({ "issue": 1 }));
+        assert_eq!(none, 0);
+        for again in [
+            json!({ "issue": 1, "retryContext": { "retryCount": 2, "retryReason": "TIMEOUT_ERROR" } }),
+            json!({ "retryContext": { "retryCount": 2 }, "issue": 1 }),
+        ] {
+            assert_eq!(told(again), (first.clone(), 2));
+        }
+        assert_ne!(told(json!({ "issue": 2 })).0, first);
+        let (inner, _) = told(json!({ "payload": { "issue": 1 } }));
+        assert_eq!(told(json!({ "payload": { "issue": 1, "retryContext": { "retryCount": 1 } } })), (inner, 1));
+        assert_eq!(told(json!({ "issue": 1, "retryContext": null })), (first, 0));
+    }
+
+    #[test]
+    fn an_event_says_its_name() {
+        assert_eq!(event_type(&json!({ "eventType": "a" })), Some("a"));
+        assert_eq!(event_type(&json!({ "eventType": "", "payload": { "eventType": "b" } })), Some("b"));
+        assert_eq!(event_type(&json!({ "eventType": 7 })), None);
+        assert_eq!(event_type(&Value::Null), None);
+    }
+}
