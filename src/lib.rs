@@ -13,6 +13,7 @@ pub mod pattern;
 pub mod transport;
 
 pub mod descriptor;
+pub mod manifest;
 
 pub mod store;
 
