@@ -1,7 +1,8 @@
 //! The names that descriptors of Jira and Confluence are made of. What is not here may be newer than this file.
 //!
 //! Source: Atlassian, "Jira global schema" (2022); npm `@forge/manifest` 13.7.0 for the kinds of modules, which it
-//! knows as `connect-jira:…` and `connect-confluence:…`; Atlassian's descriptions of Connect for the rest.
+//! knows as `connect-jira:…` and `connect-confluence:…`; Atlassian's descriptions of Connect for the rest, as
+//! `profilePages`.
 
 use crate::config::Product;
 

@@ -35,8 +35,10 @@ pub(super) const PROFILE_PAGES: Exception = lost(
     "`$.modules.profilePages`",
     "is left out: Forge has no such Connect module; its own for Jira is jira:personalSettingsPage",
 );
-pub(super) const OTHER_KIND: Exception =
-    lost("other modules that are not the product's", "is left out: Forge knows no such Connect modules of …");
+pub(super) const OTHER_KIND: Exception = lost(
+    "other modules that are not the product's",
+    "is left out: Forge knows no such Connect modules of …, the configured product",
+);
 pub(super) const ODD_TYPE: Exception =
     lost("what is not of the type that it has in Connect", "is left out: it must be …");
 pub(super) const NO_KEY: Exception =

@@ -35,10 +35,15 @@ impl Conversion<'_> {
         let mut native = Vec::new();
         for (name, modules) in kinds {
             let modules = if name == WEBHOOKS { self.with_keys(modules) } else { modules };
-            let (converted, kept): (Vec<_>, Vec<_>) =
-                modules.into_iter().map(|module| native::of(name, &module).ok_or(module)).partition(Result::is_ok);
-            native.extend(list(native::name(name), converted.into_iter().flatten()));
-            connect.extend(list(&self.qualified(name), kept.into_iter().filter_map(Result::err)));
+            let (mut own, mut kept) = (Vec::new(), Vec::new());
+            for module in modules {
+                match native::of(name, &module) {
+                    Some(module) => own.push(module),
+                    None => kept.push(module),
+                }
+            }
+            native.extend(list(native::name(name), own));
+            connect.extend(list(&self.qualified(name), kept));
         }
         connect.extend(self.translations());
         connect.extend(self.cloud_migration());

@@ -362,7 +362,7 @@ fn what_cannot_stand_in_a_manifest_is_told() {
     error: $.scopes[4] is left out: Forge knows no such scope of jira
     hint: $.dataResidency is left out: without lifecycle.dare-migration it says nothing
     error: $.modules.profilePages is left out: Forge has no such Connect module; its own for Jira is jira:personalSettingsPage
-    error: $.modules.staticContentMacros is left out: Forge knows no such Connect modules of jira
+    error: $.modules.staticContentMacros is left out: Forge knows no such Connect modules of jira, the configured product
     warning: $.modules.webPanels is kept, and lacks name, which Forge's schema wants
     warning: $.modules.webPanels is kept, and lacks location, which Forge's schema wants
     error: $.modules.dialogs[0] is left out: it must be an object
