@@ -48,6 +48,12 @@ descriptor *arguments:
 vectors:
     cd tests/vectors && npm ci && node make.mjs --check
 
+# Lints the Forge manifests made of descriptors with Forge's own package (needs node and npm)
+manifests *descriptors:
+    cargo build
+    cd tests/forge && npm ci
+    node tests/forge/manifests.mjs target/debug/atlassian-connect-actix atlassian-connect.json {{ descriptors }}
+
 # Opens the sandbox in Chromium and drives it (needs node, npm and Debian's chromium); `just browser --only theme`
 browser *arguments:
     cargo build

@@ -14,6 +14,7 @@ pub mod pattern;
 pub mod transport;
 
 pub mod descriptor;
+pub mod manifest;
 
 pub mod store;
 

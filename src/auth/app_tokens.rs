@@ -44,7 +44,7 @@ impl AppToken {
     }
 
     fn is_usable(&self) -> bool {
-        self.expires_at.is_none_or(|expires_at| expires_at - MARGIN > now())
+        self.expires_at.is_none_or(|expires_at| expires_at.saturating_sub(MARGIN) > now())
     }
 
     /// Whether it lives longer than `other`; of what nobody knows, the newer one is taken to.

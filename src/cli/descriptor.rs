@@ -8,7 +8,7 @@ use actix_web::web::ServiceConfig;
 
 use super::{Failure, output};
 use crate::addon::{AddonBuilder, StartError};
-use crate::descriptor::{Finding, Severity, schema};
+use crate::descriptor::{Severity, schema};
 use crate::store::MemoryStore;
 
 #[derive(clap::Args)]
@@ -63,16 +63,7 @@ where
     for finding in &findings {
         output::print(&format!("{}: {finding}", finding.severity));
     }
-    output::print(&summary(&findings));
+    output::print(&output::summary(&findings));
     failed |= findings.iter().any(|finding| finding.severity == Severity::Error);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-/// `2 errors, 1 warning, 0 hints`.
-fn summary(findings: &[Finding]) -> String {
-    let count = |severity: Severity| {
-        let count = findings.iter().filter(|finding| finding.severity == severity).count();
-        format!("{count} {severity}{}", if count == 1 { "" } else { "s" })
-    };
-    [Severity::Error, Severity::Warning, Severity::Hint].map(count).join(", ")
 }

@@ -1,11 +1,12 @@
 //! The command line of the add-on: a file a command.
 //!
-//! Exit codes: 0 done, 1 it failed, `doctor` found problems or the descriptor has errors, 2 the arguments are wrong. Results go to standard
-//! output, reasons and questions to standard error. No command prints a secret; `token` prints a token, which is its
-//! purpose.
+//! Exit codes: 0 done, 1 it failed, `doctor` found problems, the descriptor has errors or does not fit into a Forge
+//! manifest, 2 the arguments are wrong. Results go to standard output, reasons and questions to standard error. No
+//! command prints a secret; `token` prints a token, which is its purpose.
 
 mod descriptor;
 mod doctor;
+mod forge;
 mod known;
 mod migrate;
 mod output;
@@ -43,7 +44,7 @@ Environment:
 
 Exit codes:
   0  done
-  1  it failed, doctor found problems, or the descriptor has errors
+  1  it failed, doctor found problems, or the descriptor has errors or does not fit into a Forge manifest
   2  the arguments are wrong, or are not enough";
 
 #[derive(Parser)]
@@ -61,6 +62,9 @@ enum Command {
     Migrate,
     /// Print the descriptor as it is served, or check it
     Descriptor(descriptor::Arguments),
+    /// Make a Forge manifest of the descriptor
+    #[command(subcommand)]
+    Forge(forge::Command),
     /// List the tenants of the store, show or remove one, purge those that are gone, encrypt the store
     #[command(subcommand)]
     Tenants(tenants::Command),
@@ -100,8 +104,8 @@ impl Failure {
 /// Runs the command of the process's arguments: `serve` builds the add-on, hands it to `prepare`, and runs it with
 /// `routes`.
 ///
-/// Exit codes: 0 done, 1 it failed (the reason is on standard error), `doctor` found problems or the
-/// descriptor has errors, 2 the arguments are wrong.
+/// Exit codes: 0 done, 1 it failed (the reason is on standard error), `doctor` found problems, the descriptor has errors
+/// or does not fit into a Forge manifest, 2 the arguments are wrong.
 pub async fn main<P, F>(builder: AddonBuilder, prepare: P, routes: F) -> ExitCode
 where
     P: FnOnce(&Addon),
@@ -118,6 +122,7 @@ where
         Command::Serve => serve::run(builder, prepare, routes).await,
         Command::Migrate => migrate::run(&builder, vars).await,
         Command::Descriptor(arguments) => descriptor::run(arguments, builder, routes).await,
+        Command::Forge(command) => forge::run(command, builder),
         Command::Tenants(command) => tenants::run(command, &builder, vars).await,
         Command::Token(arguments) => token::run(&arguments, &builder, &vars).await,
         Command::Doctor(arguments) => doctor::run(&arguments, &builder, vars).await,

@@ -5,6 +5,7 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use serde_json::Value;
 
 use super::Failure;
+use crate::descriptor::{Finding, Severity};
 
 /// Writes a result to standard output. A reader that has gone away has read enough.
 pub(super) fn print(text: &str) {
@@ -50,6 +51,15 @@ pub(super) fn plain(text: &str) -> String {
         }
     }
     shown
+}
+
+/// `2 errors, 1 warning, 0 hints`.
+pub(super) fn summary(findings: &[Finding]) -> String {
+    let count = |severity: Severity| {
+        let count = findings.iter().filter(|finding| finding.severity == severity).count();
+        format!("{count} {severity}{}", if count == 1 { "" } else { "s" })
+    };
+    [Severity::Error, Severity::Warning, Severity::Hint].map(count).join(", ")
 }
 
 /// Rows whose columns stand below each other, two spaces apart.

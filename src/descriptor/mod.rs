@@ -5,7 +5,7 @@
 
 mod check;
 mod finding;
-mod names;
+pub(crate) mod names;
 pub mod schema;
 mod source;
 mod urls;
@@ -20,6 +20,8 @@ pub use check::calls_of_as_user;
 pub use finding::{Finding, Severity};
 pub use source::Position;
 pub use urls::Called;
+
+pub(crate) use source::{item, member};
 
 use crate::config::{Config, Product};
 use source::Source;

@@ -1,12 +1,13 @@
 //! The names that descriptors of Jira and Confluence are made of. What is not here may be newer than this file.
 //!
 //! Source: Atlassian, "Jira global schema" (2022); npm `@forge/manifest` 13.7.0 for the kinds of modules, which it
-//! knows as `connect-jira:…` and `connect-confluence:…`; Atlassian's descriptions of Connect for the rest.
+//! knows as `connect-jira:…` and `connect-confluence:…`; Atlassian's descriptions of Connect for the rest, as
+//! `profilePages`.
 
 use crate::config::Product;
 
 /// Members of the root. The last three are Bitbucket's.
-pub(super) const ROOT: &[&str] = &[
+pub(crate) const ROOT: &[&str] = &[
     "key",
     "baseUrl",
     "name",
@@ -33,8 +34,8 @@ pub(super) const ROOT: &[&str] = &[
 ];
 
 /// Members of the objects in the root that have fixed ones.
-pub(super) const OBJECTS: &[(&str, &[&str])] = &[
-    ("lifecycle", &["installed", "uninstalled", "enabled", "disabled"]),
+pub(crate) const OBJECTS: &[(&str, &[&str])] = &[
+    ("lifecycle", &["installed", "uninstalled", "enabled", "disabled", "dare-migration"]),
     ("apiMigrations", &["signed-install", "context-qsh", "gdpr"]),
     ("authentication", &["type", "publicKey"]),
     ("vendor", &["name", "url"]),
@@ -42,10 +43,10 @@ pub(super) const OBJECTS: &[(&str, &[&str])] = &[
 ];
 
 /// Members of `links` that mean something; others may stand there.
-pub(super) const LINKS: &[&str] = &["self", "homepage", "documentation"];
+pub(crate) const LINKS: &[&str] = &["self", "homepage", "documentation"];
 
 /// In the case in which Atlassian writes them; lower case is as good.
-pub(super) const SCOPES: &[&str] = &[
+pub(crate) const SCOPES: &[&str] = &[
     "NONE",
     "READ",
     "WRITE",
@@ -59,22 +60,22 @@ pub(super) const SCOPES: &[&str] = &[
 
 /// A kind of modules.
 #[derive(Debug)]
-pub(super) struct Kind {
-    pub(super) name: &'static str,
-    pub(super) product: Of,
-    pub(super) needs: Needs,
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    pub(crate) product: Of,
+    pub(crate) needs: Needs,
 }
 
 /// Which product has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Of {
+pub(crate) enum Of {
     Both,
     Jira,
     Confluence,
 }
 
 impl Of {
-    pub(super) fn includes(self, product: Product) -> bool {
+    pub(crate) fn includes(self, product: Product) -> bool {
         match self {
             Self::Both => true,
             Self::Jira => product == Product::Jira,
@@ -85,7 +86,7 @@ impl Of {
 
 /// What each module of a kind must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Needs {
+pub(crate) enum Needs {
     /// `event`, `url`.
     Webhook,
     /// `key`.
@@ -99,7 +100,7 @@ pub(super) enum Needs {
 }
 
 impl Needs {
-    pub(super) fn members(self) -> &'static [&'static str] {
+    pub(crate) fn members(self) -> &'static [&'static str] {
         match self {
             Self::Webhook => &["event", "url"],
             Self::Key => &["key"],
@@ -110,7 +111,7 @@ impl Needs {
     }
 }
 
-pub(super) fn kind(name: &str) -> Option<&'static Kind> {
+pub(crate) fn kind(name: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.name == name)
 }
 
@@ -119,7 +120,7 @@ const fn of(product: Of, needs: Needs, name: &'static str) -> Kind {
 }
 
 /// Every kind of modules that is known.
-pub(super) const KINDS: &[Kind] = &[
+pub(crate) const KINDS: &[Kind] = &[
     of(Of::Both, Needs::Page, "adminPages"),
     of(Of::Both, Needs::Page, "configurePage"),
     of(Of::Both, Needs::Url, "dialogs"),

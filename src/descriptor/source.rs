@@ -106,14 +106,14 @@ impl Source {
 }
 
 /// The path of a member: `$.modules.webPanels`, `$["odd name"]`.
-pub(super) fn member(path: &str, name: &str) -> String {
+pub(crate) fn member(path: &str, name: &str) -> String {
     let is_plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
     // an odd name is escaped: it ends up in the log
     if is_plain { format!("{path}.{name}") } else { format!("{path}[{name:?}]") }
 }
 
 /// The path of an element: `$.scopes[0]`.
-pub(super) fn item(path: &str, index: usize) -> String {
+pub(crate) fn item(path: &str, index: usize) -> String {
     format!("{path}[{index}]")
 }
 

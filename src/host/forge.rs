@@ -104,7 +104,7 @@ pub(super) async fn user_token(state: &State, site: &ForgeSite, account_id: &str
 
 /// From memory, the store, or Forge; one request for one token at once.
 async fn offline_token(state: &State, site: &ForgeSite, account_id: &str) -> Result<UserToken, TokenError> {
-    let fresh = |token: &UserToken| token.expires_at - MARGIN > now();
+    let fresh = |token: &UserToken| token.expires_at.saturating_sub(MARGIN) > now();
     let id = format!("forge\n{}\n{account_id}", site.installation_id);
     if let Some(token) = state.outbound.tokens.get(&id).filter(fresh) {
         return Ok(token);

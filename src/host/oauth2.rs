@@ -83,7 +83,7 @@ pub(super) async fn token(
 }
 
 fn is_fresh(token: &UserToken) -> bool {
-    token.expires_at - MARGIN > now()
+    token.expires_at.saturating_sub(MARGIN) > now()
 }
 
 fn normalised(scopes: &[String]) -> Vec<String> {

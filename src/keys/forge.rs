@@ -162,7 +162,8 @@ mod tests {
         for _ in 0..20 {
             assert!(keys.get(Some(JwksServer::KID), None).await.is_ok());
         }
-        assert_eq!(server.fetches(), 4, "and it is not asked each time");
+        // a connection that was kept open may have been answered once more
+        assert!((4..=5).contains(&server.fetches()), "it is not asked each time");
     }
 
     #[actix_web::test]

@@ -47,7 +47,7 @@ fn unknown_members() {
         "links": { "homePage": "x", "mine": "y" }
     })), @"
     warning: $.lifecycle.instaled is not known; did you mean installed?
-    warning: $.lifecycle.upgraded is not known; $.lifecycle has installed, uninstalled, enabled, disabled
+    warning: $.lifecycle.upgraded is not known; $.lifecycle has installed, uninstalled, enabled, disabled, dare-migration
     warning: $.apiMigration is not known; did you mean apiMigrations?
     warning: $.version is not known; did you mean apiVersion?
     warning: $.vendor._links is not known; $.vendor has name, url
@@ -173,6 +173,6 @@ fn findings_say_where_in_the_order_of_the_file() {
     d.json, line 2, column 3: $.kye is not known; did you mean key?
     d.json, line 2, column 13: $ is no strict JSON (key must be a string): read as JSON5, as atlassian-connect-express does, and served as JSON
     d.json, line 4, column 3: $.key stands twice in its object: the last one counts
-    d.json: $.lifecycle.odd is not known; $.lifecycle has installed, uninstalled, enabled, disabled
+    d.json: $.lifecycle.odd is not known; $.lifecycle has installed, uninstalled, enabled, disabled, dare-migration
     "#);
 }

@@ -15,6 +15,7 @@ fn the_help_is_there_and_says_what_there_is() {
       serve       Serve the add-on (the default)
       migrate     Bring the store's tables to this version, as Heroku's release phase does
       descriptor  Print the descriptor as it is served, or check it
+      forge       Make a Forge manifest of the descriptor
       tenants     List the tenants of the store, show or remove one, purge those that are gone, encrypt the store
       token       Print a URL of the add-on, signed as a tenant's host signs it (development only)
       doctor      Check configuration, base URL, store, descriptor, network and clock, and say what helps
@@ -39,7 +40,7 @@ fn the_help_is_there_and_says_what_there_is() {
 
     Exit codes:
       0  done
-      1  it failed, doctor found problems, or the descriptor has errors
+      1  it failed, doctor found problems, or the descriptor has errors or does not fit into a Forge manifest
       2  the arguments are wrong, or are not enough
     "#);
 }
@@ -51,6 +52,8 @@ fn each_command_has_its_help() {
         &["serve"][..],
         &["migrate"],
         &["descriptor"],
+        &["forge"],
+        &["forge", "manifest"],
         &["tenants"],
         &["tenants", "list"],
         &["tenants", "show"],
@@ -90,6 +93,9 @@ fn wrong_arguments_are_two() {
     for arguments in [
         &["sever"][..],
         &["serve", "--port", "1"],
+        &["forge"],
+        &["forge", "manifest", "--force"],
+        &["forge", "manifest", "--check", "--output", "manifest.yml"],
         &["tenants"],
         &["tenants", "show"],
         &["tenants", "list", "x"],

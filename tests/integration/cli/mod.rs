@@ -2,6 +2,7 @@
 
 mod arguments;
 mod doctor;
+mod forge;
 mod purge;
 mod sealing;
 mod tenants;

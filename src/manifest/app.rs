@@ -1,0 +1,81 @@
+//! `app`: who the app is.
+
+use serde_json::{Value, json};
+
+use super::conversion::Conversion;
+use super::exceptions::{LONG_DESCRIPTION, ODD_TYPE};
+use super::yaml::{Item, Node, member};
+
+const ARI: &str = "ari:cloud:ecosystem::app/";
+/// What stands for the id until there is one, as in Atlassian's converter: without any `forge register` refuses.
+const NO_ID: &str = "invalid-run-forge-register";
+/// The remote that the Connect modules belong to.
+pub(super) const REMOTE: &str = "connect";
+/// Source: npm `@forge/manifest` 13.7.0.
+const LONGEST_DESCRIPTION: usize = 1000;
+
+impl Conversion<'_> {
+    pub(super) fn app(&mut self, id: Option<&str>) -> Vec<Item> {
+        let mut app = Vec::new();
+        if id.is_none() {
+            app.push(Item::Prose(
+                "`forge register` puts the app's id here. Write it into config.json as well, as appId.",
+            ));
+        }
+        app.push(member("id", format!("{ARI}{}", id.unwrap_or(NO_ID)).as_str()));
+        if let Some(description) = self.description() {
+            app.push(member("description", description));
+        }
+        app.push(member(
+            "connect",
+            vec![
+                Item::Prose(
+                    "It stays for ever: by it the app's installations, and what they have stored, are found again.",
+                ),
+                member("key", self.descriptor.key()),
+                member("remote", REMOTE),
+            ],
+        ));
+        if let Some(licensing) = self.licensing() {
+            app.push(Item::Prose(
+                "A paid app stays paid, and a free one free: Atlassian wants the same as for Connect.",
+            ));
+            app.push(member("licensing", licensing));
+        }
+        app.push(Item::Prose("Forge asks for a runtime, also where no function runs on it."));
+        app.push(member("runtime", Node::from(&json!({ "name": "nodejs22.x" }))));
+        vec![member("app", app)]
+    }
+
+    fn description(&mut self) -> Option<&str> {
+        let stated = self.member("description")?;
+        let Some(text) = stated.as_str() else {
+            self.report_with(&ODD_TYPE, "$.description", "a text");
+            return None;
+        };
+        if text.chars().count() > LONGEST_DESCRIPTION {
+            self.report(&LONG_DESCRIPTION, "$.description");
+            return None;
+        }
+        Some(text)
+    }
+
+    /// Editions are of a paid app.
+    fn licensing(&mut self) -> Option<Node> {
+        let enabled = self.switch("enableLicensing");
+        let editions = self.switch("editionsEnabled").unwrap_or(false);
+        let mut licensing = json!({ "enabled": enabled.or(editions.then_some(true))? });
+        if editions {
+            licensing["editionsEnabled"] = Value::Bool(true);
+        }
+        Some(Node::from(&licensing))
+    }
+
+    fn switch(&mut self, name: &str) -> Option<bool> {
+        let stated = self.member(name)?;
+        if !stated.is_boolean() {
+            self.report_with(&ODD_TYPE, format!("$.{name}"), "true or false");
+        }
+        stated.as_bool()
+    }
+}

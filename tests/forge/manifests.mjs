@@ -1,0 +1,288 @@
+// Manifests that `forge manifest` makes of descriptors, judged by Forge's own package: linted as `forge lint` does, as
+// they are and with every proposal uncommented; each Connect module against Forge's schema of its kind. Each module of
+// a descriptor has to be in its manifest as it was, or to be reported by `--check`.
+//
+//     npm ci && node manifests.mjs path/to/atlassian-connect-actix path/to/atlassian-connect.json path/to/descriptors…
+//
+// The package's own list of kinds makes further descriptors: one with every kind, and one that lacks each member that
+// Forge wants.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import os from 'node:os';
+import path from 'node:path';
+
+const require = createRequire(import.meta.url);
+const forge = require('@forge/manifest');
+const ofForge = createRequire(require.resolve('@forge/manifest'));
+const yaml = ofForge('yaml');
+const Ajv = ofForge('ajv').default;
+const schema = ofForge('./schema/manifest-schema.json');
+
+const [binary, ...places] = process.argv.slice(2).map((name) => path.resolve(name));
+const work = fs.mkdtempSync(path.join(os.tmpdir(), 'forge-manifests-'));
+const products = ['jira', 'confluence'];
+const BASE_URL = 'https://addon.example.com';
+const ajv = new Ajv({ allErrors: true, strict: false, logger: false });
+let passed = 0, failed = 0;
+
+async function test(name, body) {
+  try {
+    await body();
+    passed += 1;
+    console.log(`ok      ${name}`);
+  } catch (error) {
+    failed += 1;
+    console.log(`FAILED  ${name}: ${error.message}`);
+  }
+}
+
+/** Runs `forge manifest`; its environment is nothing but what stands here. */
+function run(file, product, ...more) {
+  const env = { APP_ENV: 'production', AC_PRODUCT: product, AC_LOCAL_BASE_URL: BASE_URL, DATABASE_URL: 'memory:' };
+  const options = { cwd: work, env, encoding: 'utf8', maxBuffer: 2 ** 28 };
+  return spawnSync(binary, ['forge', 'manifest', '--file', file, ...more], options);
+}
+
+/** What `--check` says, by path. */
+function check(file, product) {
+  const { status, stdout } = run(file, product, '--check');
+  const lines = [...stdout.matchAll(/^(error|warning|hint): .*?: (\$\S*) (.*)$/gm)];
+  const findings = lines.map(([, severity, at, text]) => ({ severity, at, text }));
+  assert.equal(status, errors(findings).length > 0 ? 1 : 0, stdout);
+  assert.match(stdout, /^\d+ errors?, \d+ warnings?, \d+ hints?$/m);
+  return findings;
+}
+
+/** The paths of what is lost. */
+const errors = (findings) => findings.filter(({ severity }) => severity === 'error').map(({ at }) => at);
+
+/** Errors of Forge's lint about a text. */
+async function lint(text) {
+  const file = path.join(work, 'manifest.yml');
+  fs.writeFileSync(file, text);
+  const { errors: told = [] } = await forge.validate(false, file);
+  return told.map(({ level, message, line }) => `${level} in line ${line}: ${message}`);
+}
+
+/** Errors of Forge's schema about a module of `connectModules`. */
+const validators = new Map();
+function judge(kind, module) {
+  const items = schema.definitions.ModuleSchema.properties[`connect-${kind}`]?.items;
+  if (!items) return [`Forge knows no ${kind}`];
+  if (!validators.has(kind)) validators.set(kind, ajv.compile({ definitions: schema.definitions, ...items }));
+  const validate = validators.get(kind);
+  return validate(module) ? [] : validate.errors.map(({ instancePath, message }) => `${kind} ${instancePath} ${message}`);
+}
+
+/** The modules of a descriptor: kind, path and value. */
+function* modulesOf(descriptor) {
+  for (const [kind, value] of Object.entries(descriptor.modules ?? {})) {
+    if (value === null) continue;
+    const many = Array.isArray(value);
+    for (const [index, module] of [value].flat().entries()) {
+      yield { kind, module, at: `$.modules.${kind}${many ? `[${index}]` : ''}` };
+    }
+  }
+}
+
+/** The manifest of a descriptor, after all that has to hold for each. */
+async function manifestOf(file, product) {
+  const descriptor = JSON.parse(fs.readFileSync(file, 'utf8').replaceAll('{{localBaseUrl}}', BASE_URL));
+  const { status, stdout } = run(file, product);
+  assert.equal(status, 0);
+  const manifest = yaml.parse(stdout);
+  assert.deepEqual(yaml.parse(stdout, { version: '1.1' }), manifest, 'YAML 1.1 reads it otherwise');
+  assert.equal(manifest.app.connect.key, descriptor.key);
+  assert.equal(manifest.remotes[0].baseUrl.default ?? manifest.remotes[0].baseUrl, descriptor.baseUrl);
+
+  const findings = check(file, product);
+  const lost = (at) => errors(findings).includes(at);
+  // one without any module is refused, and told of
+  assert.equal((await lint(stdout)).length > 0, lost('$'), `as it is: ${await lint(stdout)}`);
+  const uncommented = stdout.replaceAll(/^( *)#(?!#)/gm, '$1');
+  assert.deepEqual(await lint(uncommented), [], 'uncommented');
+  const all = yaml.parse(uncommented);
+  for (const kind of ['endpoint', 'trigger', 'preUninstall', 'scheduledTrigger', 'connectToForgeMigration']) {
+    assert.ok(all.modules[kind], kind);
+  }
+  assert.ok(all.permissions.scopes.includes('read:app-system-token') && all.remotes[0].auth.appUserToken.enabled);
+
+  for (const { kind, module, at } of modulesOf(descriptor)) {
+    if (lost(at) || lost(`$.modules.${kind}`)) continue;
+    const { key, ...members } = module;
+    const isIt = (one) => (key ? one.key === key : one.event === module.event && one.url === module.url);
+    const there = manifest.connectModules?.[`${product}:${kind}`]?.find(isIt);
+    const native = Object.values(manifest.modules ?? {}).flat().find((one) => one.migratedFromConnect && isIt(one));
+    assert.ok(there || native, `${at} is neither in the manifest nor reported`);
+    if (!there) continue;
+    const { key: given, ...same } = there;
+    assert.deepEqual(same, members, `${at} is another`);
+    assert.ok(given);
+    if (!findings.some((finding) => finding.at === at)) assert.deepEqual(judge(`${product}:${kind}`, there), [], at);
+  }
+  for (const [at, scope] of (descriptor.scopes ?? []).entries()) {
+    const name = `${scope.toLowerCase().replaceAll('_', '-')}:connect-${product}`;
+    assert.ok(manifest.permissions?.scopes.includes(name) || lost(`$.scopes[${at}]`) || /^none$/i.test(scope), scope);
+  }
+  return { descriptor, manifest, findings };
+}
+
+/** A value that a schema takes: what it requires, and what `also` names. */
+function sample(part, name, also = []) {
+  if (part.$ref) return sample(schema.definitions[part.$ref.split('/').pop()], name, also);
+  const choice = part.oneOf ?? part.anyOf;
+  if (choice) return sample(choice[0], name, also);
+  if (part.enum) return part.enum[0];
+  const type = part.type ?? (part.properties ? 'object' : 'string');
+  switch (type) {
+    case 'object': {
+      const names = [...new Set([...(part.required ?? []), ...also])].filter((member) => member in (part.properties ?? {}));
+      const wanted = Object.fromEntries(names.map((member) => [member, sample(part.properties[member], member)]));
+      // where this part of the schema leaves out what it wants
+      for (const member of part.required ?? []) wanted[member] ??= { value: 'Some text' };
+      return wanted;
+    }
+    case 'array': return [sample(part.items ?? {}, name)];
+    case 'boolean': return true;
+    case 'integer': case 'number': return part.minimum ?? 1;
+    default: return name === 'url' ? '/page?issue={issue.key}' : 'a-text'.slice(0, part.maxLength);
+  }
+}
+
+const kindsOf = (product) => Object.keys(schema.definitions.ModuleSchema.properties)
+  .filter((name) => name.startsWith(`connect-${product}:`)).map((name) => name.split(':')[1])
+  .filter((kind) => !['lifecycle', 'translations', 'cloudAppMigration'].includes(kind));
+
+const itemsOf = (product, kind) => schema.definitions.ModuleSchema.properties[`connect-${product}:${kind}`].items;
+
+function write(name, descriptor) {
+  const file = path.join(work, name);
+  fs.writeFileSync(file, JSON.stringify({
+    key: 'made-up',
+    name: 'Made up',
+    baseUrl: BASE_URL,
+    authentication: { type: 'jwt' },
+    lifecycle: { installed: '/installed' },
+    ...descriptor,
+  }, null, 2));
+  return file;
+}
+
+// descriptors of others, and the starter's
+for (const place of places) {
+  const within = () => fs.readdirSync(place).filter((name) => name.endsWith('.json')).map((name) => path.join(place, name));
+  const files = fs.statSync(place).isDirectory() ? within() : [place];
+  if (files.length === 0) throw new Error(`there is no descriptor in ${place}`);
+  for (const file of files) {
+    const product = path.basename(file).includes('confluence') ? 'confluence' : 'jira';
+    await test(`${path.basename(file)}, for ${product}`, () => manifestOf(file, product));
+  }
+}
+
+for (const product of products) {
+  await test(`every kind of modules that Forge has for ${product}`, async () => {
+    const one = (kind, key) => ({ ...sample(itemsOf(product, kind), kind, ['weight', 'conditions', 'params', 'target']), key });
+    const modules = Object.fromEntries(kindsOf(product).map((kind) => [kind, [one(kind, `${kind}-1`), one(kind, `${kind}-2`)]]));
+    for (const webhook of modules.webhooks) delete webhook.key;
+    const { manifest, findings } = await manifestOf(write(`every-${product}.json`, { modules }), product);
+    assert.deepEqual(findings.map(({ severity, at }) => [severity, at]), [['hint', '$.name']]);
+    const count = [manifest.connectModules, manifest.modules ?? {}].flatMap(Object.values).flat().length;
+    assert.equal(count, 2 * kindsOf(product).length + 1, 'each module, and the lifecycle');
+  });
+
+  await test(`every member that Forge wants of a module for ${product}`, async () => {
+    const wanted = [], modules = {};
+    for (const kind of kindsOf(product)) {
+      const whole = sample(itemsOf(product, kind), kind);
+      for (const name of itemsOf(product, kind).required.filter((name) => name !== 'key')) {
+        const { [name]: _, ...rest } = whole;
+        (modules[kind] ??= []).push({ ...rest, key: `key-${wanted.length}` });
+        const at = `$.modules.${kind}[${modules[kind].length - 1}]`;
+        wanted.push(`warning ${at} is kept, and lacks ${name}, which Forge's schema wants`);
+      }
+    }
+    const { findings } = await manifestOf(write(`lacking-${product}.json`, { modules }), product);
+    const told = findings.filter(({ at }) => at.startsWith('$.modules')).map(({ severity, at, text }) => `${severity} ${at} ${text}`);
+    assert.deepEqual(told.sort(), wanted.sort());
+  });
+
+  await test(`kinds that Forge does not have for ${product}`, async () => {
+    const other = products.find((name) => name !== product);
+    const kinds = ['profilePages', 'somethingNew', ...kindsOf(other).filter((kind) => !kindsOf(product).includes(kind))];
+    const modules = Object.fromEntries(kinds.map((kind) => [kind, [{ key: kind, name: { value: 'N' }, url: '/u' }]]));
+    const { findings } = await manifestOf(write(`strange-${product}.json`, { modules }), product);
+    assert.deepEqual(errors(findings), kinds.map((kind) => `$.modules.${kind}`));
+  });
+
+  await test(`the rest of a descriptor for ${product}`, async () => {
+    const regions = { EU: 'https://eu.example.com', US: 'https://us.example.com' };
+    const own = product === 'jira' ? 'PROJECT_ADMIN' : 'SPACE_ADMIN';
+    const file = write(`rest-${product}.json`, {
+      description: 'd'.repeat(1000),
+      enableLicensing: true,
+      editionsEnabled: true,
+      scopes: ['NONE', 'READ', 'write', 'Read', 'DELETE', own, 'ADMIN', 'ACT_AS_USER', 'ACCESS_EMAIL_ADDRESSES'],
+      lifecycle: { installed: '/in', uninstalled: '/un', enabled: '/on', disabled: '/off', 'dare-migration': '/dare' },
+      regionBaseUrls: regions,
+      dataResidency: { maxMigrationDurationHours: 6.5 },
+      translations: { paths: { 'de-DE': '/i18n/de.json' } },
+      cloudAppMigration: { migrationWebhookPath: '/migrated' },
+    });
+    const { manifest, findings } = await manifestOf(file, product);
+    assert.deepEqual(errors(findings), []);
+    assert.deepEqual(manifest.app.licensing, { enabled: true, editionsEnabled: true });
+    assert.deepEqual(manifest.remotes[0].baseUrl, { default: BASE_URL, ...regions });
+    const realms = { key: 'dare', remote: 'connect', path: '/dare', maxMigrationDurationHours: 6.5 };
+    assert.deepEqual(manifest.modules['migration:dataResidency'], [realms]);
+    for (const kind of ['lifecycle', 'translations', 'cloudAppMigration']) {
+      assert.deepEqual(judge(`${product}:${kind}`, manifest.connectModules[`${product}:${kind}`][0]), [], kind);
+    }
+    assert.equal(new Set(manifest.permissions.scopes).size, 7);
+    assert.equal(manifest.permissions.scopes.length, 7);
+  });
+}
+
+await test('texts that YAML could read otherwise', async () => {
+  const texts = [
+    '', ' ', 'a: b', 'a:b', 'a:', ': a', 'a #b', '#a', '"', "'", '"a"', "'a'", '\\', 'a\nb', '\n', 'a\r\nb', '\t', 'a\tb',
+    'yes', 'No', 'on', 'OFF', 'y', 'n', 'null', 'Null', '~', 'true', 'False', '<<', '=', '---', '...', '- a', '-', '?', '? a',
+    '1', '-1', '1.5', '1e3', '0x1f', '0o17', '017', '1_000', '12:30:45', '2001-12-14', '.inf', '-.INF', '.nan',
+    '@a', '*a', '&a', '!a', '!!str a', '%a', '|', '>', '`a`', '{a}', '{{a}}', '[a]', 'a, b', ', a', '${NAME}', '${issue.key}',
+    'zoë', '日本', '😀', '\u0000', '\u0007', '\u001b[31m', '\u007f', '\u0085', '\u00a0', '\u2028', '\u2029', '\u202e',
+    '\ufeff', '\uffff', 'a'.repeat(100), 'word '.repeat(20), 'Hello World', '/a/b?c=d&e={f.g}', 'https://x.example/y#z',
+  ];
+  const params = Object.fromEntries(texts.map((text, index) => [text, index % 2 ? text : [text, { [text]: text }]]));
+  const modules = {
+    generalPages: texts.map((text, index) => (
+      { key: `page-${index}`, name: { value: text }, url: `/${index}`, params: { text, list: [[text], [], {}, text.repeat(2000)] } }
+    )),
+    webItems: { key: 'item', location: 'l', name: { value: 'n' }, params, odd: [true, false, null, 0, -0.5, 1e21, 1e-7, 2 ** 53] },
+    webhooks: [{ event: 'e', url: '/hook?issue=${issue.key}' }, { key: 'webhook-1', event: 'f', url: '/f' }, { event: 'g', url: '/g' }],
+  };
+  const { findings } = await manifestOf(write('hostile.json', { modules }), 'jira');
+  assert.deepEqual(errors(findings), []);
+  for (const text of texts) {
+    const { stdout } = run(write('described.json', { description: text }), 'jira');
+    assert.equal(yaml.parse(stdout).app.description, text);
+  }
+});
+
+await test('modules that cannot stand in a manifest', async () => {
+  const page = (key) => ({ key, name: { value: 'P' }, url: '/p' });
+  const generalPages = [page('one'), page('one'), page('a b'), page(''), page(7), null, 'text', { name: { value: 'N' }, url: '/' }];
+  const modules = { generalPages, adminPages: [page('one')], configurePage: [], webPanels: null };
+  const { findings } = await manifestOf(write('broken.json', { modules, scopes: ['SPACE_ADMIN', 'nothing', 'READ'] }), 'jira');
+  const pages = [1, 2, 3, 4, 5, 6, 7].map((index) => `$.modules.generalPages[${index}]`);
+  assert.deepEqual(errors(findings), [...pages, '$.modules.adminPages[0]', '$.scopes[0]', '$.scopes[1]']);
+});
+
+await test('a descriptor without modules and callbacks', async () => {
+  const { findings } = await manifestOf(write('nothing.json', { lifecycle: {}, modules: { generalPages: [] } }), 'confluence');
+  assert.deepEqual(errors(findings), ['$']);
+});
+
+fs.rmSync(work, { recursive: true, force: true });
+console.log(`\n${passed} passed, ${failed} failed`);
+process.exit(failed === 0 ? 0 : 1);
