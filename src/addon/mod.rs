@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Condition, from_fn};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, HttpServer};
 use tracing_actix_web::TracingLogger;
@@ -25,7 +25,7 @@ use crate::middleware::RequestSpan;
 use crate::registration::Tunnel;
 use crate::state::State;
 use crate::store::StoreError;
-use crate::{health, lifecycle, pattern, webhook};
+use crate::{forge, health, lifecycle, pattern, webhook};
 
 /// How long requests that are under way may take at a stop. Heroku kills after 30 seconds.
 const SHUTDOWN_SECONDS: u64 = 25;
@@ -191,6 +191,8 @@ impl Addon {
                 })
                 .default_service(web::to(|| async { Err::<actix_web::HttpResponse, _>(Error::NotFound) }))
                 .wrap(from_fn(move |request, next| crate::middleware::around(inner.clone(), request, next)))
+                // outside of it, or a page could not read why it was refused
+                .wrap(Condition::new(!config.forge_origins.is_empty(), forge::cors::cors(&config.forge_origins)))
                 .wrap(TracingLogger::<RequestSpan>::new());
             cfg.service(scope);
         }

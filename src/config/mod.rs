@@ -47,6 +47,7 @@
 //! | `installKeysUrl` | `CONNECT_KEYS_CDN_URL` | by the host's domain |
 //! | `authorizationServerUrl` | `AC_AUTHORIZATION_SERVER_URL` | by the host's domain |
 //! | `forgeJwksUrl` | `AC_FORGE_JWKS_URL` | Forge's production keys |
+//! | `forgeOrigins` | `AC_FORGE_ORIGINS` | none; origins whose pages may call with an invocation token |
 //! | `forgeIsolatedJwksUrl` | `AC_FORGE_ISOLATED_JWKS_URL` | none; the keys of Isolated Clouds, with `{icLabel}` in it |
 //! | `sandbox.port` | `AC_SANDBOX_PORT` | `port` + 1 |
 //! | `storeEncryptionKeys` | `AC_STORE_ENCRYPTION_KEYS` | none: values stand in the store as they are |
@@ -176,6 +177,8 @@ pub struct Config {
     pub authorization_server_url: Option<Url>,
     /// `forgeJwksUrl`, `AC_FORGE_JWKS_URL`: Forge's key set itself; that of production.
     pub forge_jwks_url: Option<Url>,
+    /// `forgeOrigins`, `AC_FORGE_ORIGINS`: origins whose pages may call straight from the browser (CORS); none.
+    pub forge_origins: Vec<String>,
     /// `forgeIsolatedJwksUrl`, `AC_FORGE_ISOLATED_JWKS_URL`: the key sets of Isolated Clouds; none.
     pub forge_isolated_jwks_url: Option<JwksTemplate>,
     /// `sandbox.port`, `AC_SANDBOX_PORT`: where the sandbox listens; one above [`Config::port`].

@@ -60,6 +60,7 @@ pub(super) fn config(text: Option<&str>, vars: &Vars) -> Result<Config, ConfigEr
         install_keys_url: reader.parsed("installKeysUrl", urls::service),
         authorization_server_url: reader.parsed("authorizationServerUrl", urls::service),
         forge_jwks_url: reader.parsed("forgeJwksUrl", urls::service),
+        forge_origins: reader.list("forgeOrigins", urls::ancestor).unwrap_or_default(),
         forge_isolated_jwks_url: reader.parsed("forgeIsolatedJwksUrl", jwks::template),
         sandbox_port: self::port(reader, "sandbox.port"),
         options,

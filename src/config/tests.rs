@@ -143,7 +143,7 @@ fn each_variable_beats_the_file() {
         "hostScriptUrl": "https://file.example/all.js", "maxTokenAge": 1, "installKeysUrl": "https://file.example",
         "authorizationServerUrl": "https://file.example", "forgeJwksUrl": "https://file.example",
         "sandbox": { "port": 1 }, "storeEncryptionKeys": ["ZmlsZWZpbGVmaWxlZmlsZWZpbGVmaWxlZmlsZWZpbGU="] } }"#;
-    let table: [(&str, &str, &str, Look); 19] = [
+    let table: [(&str, &str, &str, Look); 20] = [
         ("PORT", "8080", "8080", |c| c.port.to_string()),
         ("AC_BIND", "::1", "::1", |c| c.bind.to_string()),
         ("AC_LOCAL_BASE_URL", "https://v.example/a/", "https://v.example/a", |c| c.local_base_url.to_string()),
@@ -170,6 +170,7 @@ fn each_variable_beats_the_file() {
         ("AC_FORGE_JWKS_URL", "https://v.example/j", "https://v.example/j", |c| {
             c.forge_jwks_url.clone().unwrap().to_string()
         }),
+        ("AC_FORGE_ORIGINS", "https://v.example", "https://v.example", |c| c.forge_origins.join(",")),
         ("AC_FORGE_ISOLATED_JWKS_URL", "https://v.example/{icLabel}", "https://v.example/x", |c| {
             c.forge_isolated_jwks_url.as_ref().map(|template| template.url("x").unwrap()).unwrap_or_default()
         }),

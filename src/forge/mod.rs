@@ -4,6 +4,7 @@
 mod any_caller;
 mod association;
 mod body;
+pub(crate) mod cors;
 mod endpoint;
 mod events;
 mod ledger;

@@ -1,6 +1,7 @@
 //! The add-on as a Forge Remote backend.
 
 mod calls;
+mod cors;
 mod events;
 mod keys;
 mod proof;

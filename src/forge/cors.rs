@@ -1,0 +1,60 @@
+//! Calls straight from the browser: `requestRemote` of Forge's bridge sends an invocation token from the page's own origin.
+//!
+//! Source: Atlassian, "requestRemote". Which origins Forge's pages have is not documented: the operator names them, and
+//! without any there is no CORS at all.
+
+use actix_cors::Cors;
+use actix_web::http::header;
+
+/// How long a browser remembers a preflight's answer, in seconds.
+const MAX_AGE: usize = 3600;
+
+/// Answers for pages of `origins`, which are `https://host` or `https://*.host`. Credentials that a browser adds by itself
+/// (cookies) are not asked for: the token is the proof.
+pub(crate) fn cors(origins: &[String]) -> Cors {
+    let origins = origins.to_vec();
+    Cors::default()
+        .allowed_origin_fn(move |origin, _| {
+            origin.to_str().is_ok_and(|origin| origins.iter().any(|pattern| fits(origin, pattern)))
+        })
+        .allowed_methods(["GET", "POST", "PUT", "PATCH", "DELETE"])
+        .allowed_headers([header::AUTHORIZATION, header::ACCEPT, header::CONTENT_TYPE])
+        .expose_headers(["x-request-id"])
+        .max_age(MAX_AGE)
+}
+
+/// `*` stands for one or more labels, as in a Content-Security-Policy.
+fn fits(origin: &str, pattern: &str) -> bool {
+    let Some((scheme, domain)) = pattern.split_once('*') else { return origin == pattern };
+    let host = origin.strip_prefix(scheme).and_then(|rest| rest.strip_suffix(domain));
+    let is_label = |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    host.is_some_and(|host| host.split('.').all(is_label))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_fits_its_pattern_alone() {
+        for (origin, pattern, is_so) in [
+            ("https://a.example", "https://a.example", true),
+            ("https://a.example:8443", "https://a.example", false),
+            ("http://a.example", "https://a.example", false),
+            ("https://b.a.example", "https://a.example", false),
+            ("https://b.a.example", "https://*.a.example", true),
+            ("https://c.b.a.example", "https://*.a.example", true),
+            ("https://a.example", "https://*.a.example", false),
+            ("https://.a.example", "https://*.a.example", false),
+            ("https://evila.example", "https://*.a.example", false),
+            ("https://evil.example/.a.example", "https://*.a.example", false),
+            ("https://evil.example:1@b.a.example", "https://*.a.example", false),
+            ("http://b.a.example", "https://*.a.example", false),
+            ("https://b.a.example:8443", "https://*.a.example", false),
+            ("null", "https://*.a.example", false),
+            ("", "https://*.a.example", false),
+        ] {
+            assert_eq!(fits(origin, pattern), is_so, "{origin} {pattern}");
+        }
+    }
+}
