@@ -57,8 +57,8 @@ struct Arguments {
 enum Command {
     /// Serve the add-on (the default)
     Serve,
-    /// Bring the store's tables to this version, as Heroku's release phase does
-    Migrate,
+    /// Bring the store's tables to this version, as Heroku's release phase does; say which steps have run, or revert
+    Migrate(migrate::Arguments),
     /// Print the descriptor as it is served, or check it
     Descriptor(descriptor::Arguments),
     /// List the tenants of the store, show or remove one, purge those that are gone, encrypt the store
@@ -109,14 +109,14 @@ where
 {
     let command = Arguments::parse().command.unwrap_or(Command::Serve);
     let vars = Vars::from_process();
-    if matches!(command, Command::Serve | Command::Migrate) {
+    if matches!(command, Command::Serve | Command::Migrate(_)) {
         log::start(Environment::from_vars(&vars).is_production(), vars.get("RUST_LOG"));
     } else if let Some(filter) = vars.get("RUST_LOG") {
         log::start_beside(filter);
     }
     let outcome = match command {
         Command::Serve => serve::run(builder, prepare, routes).await,
-        Command::Migrate => migrate::run(&builder, vars).await,
+        Command::Migrate(arguments) => migrate::run(arguments, &builder, vars).await,
         Command::Descriptor(arguments) => descriptor::run(arguments, builder, routes).await,
         Command::Tenants(command) => tenants::run(command, &builder, vars).await,
         Command::Token(arguments) => token::run(&arguments, &builder, &vars).await,

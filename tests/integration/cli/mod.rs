@@ -2,6 +2,7 @@
 
 mod arguments;
 mod doctor;
+mod migrate;
 mod purge;
 mod sealing;
 mod tenants;
