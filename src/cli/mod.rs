@@ -57,7 +57,7 @@ struct Arguments {
 enum Command {
     /// Serve the add-on (the default)
     Serve,
-    /// Bring the store's tables to this version, as Heroku's release phase does; say which steps have run, or revert
+    /// Bring the store's tables to this version, as Heroku's release phase does; tell or take back the steps
     Migrate(migrate::Arguments),
     /// Print the descriptor as it is served, or check it
     Descriptor(descriptor::Arguments),

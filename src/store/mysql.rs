@@ -1,4 +1,4 @@
-//! MySQL and MariaDB, by mysql_async and rustls under diesel-async: no system library.
+//! MySQL and MariaDB, by `mysql_async` and rustls under diesel-async: no system library.
 
 mod url;
 
@@ -88,7 +88,7 @@ impl Manager {
             Err(mysql_async::Error::Driver(DriverError::NoClientSslFlagFromServer)) if mode == SslMode::Prefer => {
                 Conn::new(self.server.options(false)).await
             }
-            made => made,
+            opened => opened,
         };
         let connection = connection.map_err(|error| self.refused(&error))?;
         let setting_up =

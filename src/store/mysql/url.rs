@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use mysql_async::{OptsBuilder, SslOpts};
 use percent_encoding::percent_decode_str;
+use rustls::crypto::aws_lc_rs;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
 use url::Url;
 
 use crate::config::StoreConfig;
@@ -30,6 +32,8 @@ pub(super) struct Server {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Parameters {
     mode: Option<SslMode>,
+    /// As ACE's `dialectOptions.ssl`.
+    ssl: Option<Value>,
     authority: Option<String>,
     socket: Option<String>,
     ignored: Vec<String>,
@@ -43,14 +47,23 @@ impl Parameters {
             match (plain.to_ascii_lowercase().as_str(), value.as_ref()) {
                 ("sslmode", mode) => read.mode = Some(ssl_mode(&name, mode)?),
                 ("sslca", file) => read.authority = Some(file.to_owned()),
-                // of mysql2 and of mariadb's connector
-                ("ssl", "true" | "1") => read.mode = Some(SslMode::VerifyFull),
-                ("ssl", "false" | "0") => read.mode = Some(SslMode::Disable),
+                // of node's clients: ssl=true, ssl={"rejectUnauthorized":true}
+                ("ssl", text) => read.ssl = Some(ssl(text)?),
                 ("socket" | "socketpath", path) => read.socket = Some(path.to_owned()),
                 _ => read.ignored.push(name.into_owned()),
             }
         }
         Ok(read)
+    }
+}
+
+fn ssl(text: &str) -> Result<Value, StoreError> {
+    match text {
+        "1" => Ok(Value::Bool(true)),
+        "0" => Ok(Value::Bool(false)),
+        _ => serde_json::from_str(text).map_err(|_| {
+            StoreError::Configuration("ssl in the store's URL is not understood: write true, false or JSON".to_owned())
+        }),
     }
 }
 
@@ -74,8 +87,10 @@ impl Server {
         let unusable =
             |reason: &str| StoreError::Configuration(format!("the store's URL {shown} is not usable: {reason}"));
         let url = Url::parse(store.url.expose_secret()).map_err(|error| unusable(&error.to_string()))?;
-        let decoded = |text: &str| percent_decode_str(text).decode_utf8().map(|text| text.into_owned());
-        let decoded = |text: &str| decoded(text).map_err(|_| unusable("it holds percent-codes of no UTF-8"));
+        let decoded = |text: &str| match percent_decode_str(text).decode_utf8() {
+            Ok(text) => Ok(text.into_owned()),
+            Err(_) => Err(unusable("it holds percent-codes of no UTF-8")),
+        };
 
         let parameters = Parameters::read(&url)?;
         let host = decoded(url.host_str().filter(|host| !host.is_empty()).unwrap_or("localhost"))?;
@@ -89,7 +104,8 @@ impl Server {
             || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
         let default = if store.production && !is_local { SslMode::Require } else { SslMode::Prefer };
         let authority = parameters.authority.as_deref().map(|path| ("ssl-ca", path));
-        let tls = Tls::choose(parameters.mode, authority, store.ssl.as_ref(), default)?;
+        let ssl = parameters.ssl.as_ref().or(store.ssl.as_ref());
+        let tls = Tls::choose(parameters.mode, authority, ssl, default)?;
         if tls.by_default && tls.mode == SslMode::Require {
             tracing::warn!(
                 store = shown,
@@ -134,6 +150,8 @@ impl Server {
     }
 
     fn ssl_options(&self) -> SslOpts {
+        // The driver takes the process's provider, which may have been chosen already: it shall be that of everything else.
+        let _ = aws_lc_rs::default_provider().install_default();
         let options = SslOpts::default();
         // The driver has a way to check an authority and no name; with rustls of today it checks the name all the same.
         // So VERIFY_CA is VERIFY_IDENTITY here, by intent and not by chance.
@@ -174,6 +192,9 @@ mod tests {
             ("mysql://u:p@db.example.com/d?sslmode=verify_ca", true, VerifyCa),
             ("mysql://u:p@db.example.com/d?sslMode=VERIFY_IDENTITY", true, VerifyFull),
             ("mysql://u:p@db.example.com/d?ssl=true", false, VerifyFull),
+            (r#"mysql://u:p@db.example.com/d?ssl={"rejectUnauthorized":true}"#, true, VerifyFull),
+            (r#"mysql://u:p@db.example.com/d?ssl={"rejectUnauthorized":false}"#, false, Require),
+            ("mysql://u:p@db.example.com/d?ssl=0", true, Disable),
         ] {
             assert_eq!(server(url, production).unwrap().tls.mode, expected, "{url}");
         }
@@ -198,6 +219,7 @@ mod tests {
             "mysql://u:hush@h:port/d",
             "mysql://u:hush@h/d?ssl-mode=perhaps",
             "mysql://u:hush@h/%ff",
+            "mysql://u:hush@h/d?ssl=Amazon",
         ] {
             let text = server(url, false).err().unwrap().to_string();
             assert!(!text.contains("hush"), "{text}");
