@@ -26,8 +26,8 @@ pub(super) trait SqlConnection {
     /// Runs `work` in a transaction, rolled back when it fails.
     fn transaction(&mut self, work: Work<'_>) -> QueryResult<()>;
 
-    /// Runs `work`, which migrates: in a transaction where the database can take back a step. Where it cannot, each step
-    /// counts by itself, and locks last until `work` has ended.
+    /// Runs `work`, which migrates: in a transaction where the database can take back a step. Where it cannot, each
+    /// step counts by itself, and locks last until `work` has ended.
     fn migration(&mut self, work: Work<'_>) -> QueryResult<()> {
         self.transaction(work)
     }
@@ -38,8 +38,8 @@ pub(super) trait SqlConnection {
     /// Runs the pending ones of those embedded migrations whose name `wanted` approves; answers their names.
     fn migrate(&mut self, wanted: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>>;
 
-    /// Takes back the last of the embedded migrations that has run; answers its version. An error where a migration that
-    /// is not embedded has run after it.
+    /// Takes back the last of the embedded migrations that has run; answers its version. An error where a migration
+    /// that is not embedded has run after it.
     fn revert_last(&mut self) -> QueryResult<String>;
 }
 

@@ -27,8 +27,8 @@ pub struct Survey {
     pub file: Option<PathBuf>,
     /// The add-on's tables.
     pub tables: TablesFound,
-    /// The migrations that have run, oldest first. Looking makes no record of them, so that there are none on a database
-    /// that ACE made until `migrate` has run.
+    /// The migrations that have run, oldest first. Looking makes no record of them, so that there are none on a
+    /// database that ACE made until `migrate` has run.
     pub applied: Vec<String>,
     /// The migrations that this build has and the database has not seen, oldest first. All of them for a database that
     /// ACE made.

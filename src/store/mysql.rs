@@ -37,8 +37,8 @@ pub(super) static DIALECT: Dialect = Dialect {
     notify: None,
     // A server on a file system that knows no case writes names in lower case.
     table_exists: "SELECT '1', NULL FROM information_schema.tables WHERE table_schema = DATABASE() \
-                   AND table_name = ? AND (@@lower_case_table_names <> 0 \
-                   OR CAST(CONVERT(table_name USING utf8mb4) AS BINARY) = CAST(CONVERT(?again USING utf8mb4) AS BINARY))",
+                   AND table_name = ? AND (@@lower_case_table_names <> 0 OR CAST(CONVERT(table_name USING utf8mb4) \
+                   AS BINARY) = CAST(CONVERT(?again USING utf8mb4) AS BINARY))",
     // A node that comes second waits for the first; the session's own time limits are for requests.
     before_migrations: &["SET SESSION innodb_lock_wait_timeout = 120, lock_wait_timeout = 120 \
                           /*M!100101 , max_statement_time = 0 */ /*!50708 , max_execution_time = 0 */"],

@@ -26,12 +26,12 @@ pub enum Reversion {
     HoldsRows(Vec<(String, u64)>),
 }
 
-/// Takes back the last `steps` migrations of the database that `config` names. With `drop_rows` their tables go with all
-/// that they hold: the secrets of tenants, which only a new install by each brings back.
+/// Takes back the last `steps` migrations of the database that `config` names. With `drop_rows` their tables go with
+/// all that they hold: the secrets of tenants, which only a new install by each brings back.
 ///
 /// # Errors
-/// [`StoreError::Configuration`] when a newer binary has migrated the database, which alone knows how to take that back,
-/// or there is no such database; otherwise as for [`super::migrate`].
+/// [`StoreError::Configuration`] when a newer binary has migrated the database, which alone knows how to take that
+/// back, or there is no such database; otherwise as for [`super::migrate`].
 pub async fn revert(config: &StoreConfig, steps: usize, drop_rows: bool) -> Result<Reversion, StoreError> {
     let config = config.clone();
     let task = tokio::task::spawn_blocking(move || {
@@ -50,8 +50,8 @@ pub async fn revert(config: &StoreConfig, steps: usize, drop_rows: bool) -> Resu
             match last(connection, dialect, steps)? {
                 Ok(steps) => take_back(connection, dialect, &steps, drop_rows).map(Ok),
                 Err(unknown) => Ok(Err(StoreError::Configuration(format!(
-                    "a newer release has run the migration {unknown}, which this binary does not know how to revert: do it \
-                     with that release"
+                    "a newer release has run the migration {unknown}, which this binary does not know how to revert: do \
+                     it with that release"
                 )))),
             }
         })?

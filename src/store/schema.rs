@@ -1,8 +1,9 @@
 //! Whether this binary understands the schema of a database.
 //!
-//! Steps add, so that binaries of several releases may share a database, and a step that an old one does not know is no
-//! hindrance to it. The first step that an old binary would go wrong with makes the table `atlassian_connect_schema` and
-//! writes a row: the version of the oldest step that a binary has to know. No step does that yet; every release looks.
+//! Steps add, so that binaries of several releases may share a database, and a step that an old one does not know is
+//! no hindrance to it. The first step that an old binary would go wrong with makes the table
+//! `atlassian_connect_schema` and writes a row: the version of the oldest step that a binary has to know. No step does
+//! that yet; every release looks.
 
 use diesel::result::QueryResult;
 
@@ -11,7 +12,7 @@ use super::database::SqlConnection;
 use super::statement::{Bind, Dialect, Statement};
 
 /// Made by the first step that needs it, in each folder of `migrations/`, with the one column `readableFrom VARCHAR(50)
-/// NOT NULL`. Rows are added, never changed: the greatest counts.
+/// NOT NULL`. The greatest row counts; a revert of the step takes its row away.
 const TABLE: &str = "atlassian_connect_schema";
 const READABLE_FROM: &str = r#"SELECT MAX("readableFrom"), NULL FROM "atlassian_connect_schema""#;
 

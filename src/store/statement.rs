@@ -8,7 +8,7 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, HasSqlType, Nullable, Text};
 
 /// What differs between the databases.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Dialect {
     /// The quote of identifiers.
     pub quote: char,
@@ -47,8 +47,8 @@ impl Dialect {
         format!("CAST({expression} AS {})", self.text)
     }
 
-    /// That the text `column` is `value` (`?`, or another column) byte by byte. Where `=` alone is loose it stands there
-    /// besides: an index of the column's own order answers it.
+    /// That the text `column` is `value` (`?`, or another column) byte by byte. Where `=` alone is loose it stands
+    /// there besides: an index of the column's own order answers it.
     pub fn same(&self, column: &str, value: &str) -> String {
         if !self.is_loose {
             return format!("{column} = {value}");
@@ -84,8 +84,8 @@ enum Hole {
 }
 
 impl Statement {
-    /// Translates `template`: `?` binds a text or integer, `?again` the same once more, `@json` binds a JSON text, `@val`
-    /// reads the JSON column as text; identifiers stand in double quotes. A table's name never holds `?` or `@`:
+    /// Translates `template`: `?` binds a text or integer, `?again` the same once more, `@json` binds a JSON text,
+    /// `@val` reads the JSON column as text; identifiers stand in double quotes. A table's name never holds `?` or `@`:
     /// [`super::tables`] sees to it.
     pub fn new(dialect: &Dialect, template: &str) -> Self {
         let text = template
@@ -180,34 +180,16 @@ mod tests {
 
     #[test]
     fn a_loose_database_compares_twice_and_binds_one_value_twice() {
-        let loose = Dialect { bytes: ["bytes(", ")"], is_loose: true, ..sqlite_dialect() };
-        let template = format!(r#"SELECT 1 FROM "T" AS t WHERE {} AND "id" = ?"#, loose.same("t.\"key\"", "?"));
+        let loose = Dialect { bytes: ["bytes(", ")"], is_loose: true, ..sqlite::DIALECT.clone() };
+        let template = format!(r#"SELECT 1 FROM "T" t WHERE {} AND "id" = ?"#, loose.same("t.\"key\"", "?"));
         let statement = Statement::new(&loose, &template);
         let sql = debug_query::<Sqlite, _>(&Bound { statement: &statement, binds: &BINDS }).to_string();
         insta::assert_snapshot!(
             sql,
-            @r#"SELECT 1 FROM "T" AS t WHERE (t."key" = ? AND bytes(t."key") = bytes(?)) AND "id" = ? -- binds: ["{}", "{}", 7]"#
+            @r#"SELECT 1 FROM "T" t WHERE (t."key" = ? AND bytes(t."key") = bytes(?)) AND "id" = ? -- binds: ["{}", "{}", 7]"#
         );
-        assert_eq!(sqlite_dialect().same("a", "b"), "a = b");
+        assert_eq!(sqlite::DIALECT.same("a", "b"), "a = b");
         assert_eq!(loose.same("a", "b"), "(a = b AND bytes(a) = bytes(b))");
-    }
-
-    fn sqlite_dialect() -> Dialect {
-        let Dialect { quote, text, json, bytes, is_loose, table_exists, steps, .. } = sqlite::DIALECT;
-        let (lock, notify, lock_migrations, before_migrations) = (None, None, None, &[][..]);
-        Dialect {
-            quote,
-            text,
-            json,
-            bytes,
-            is_loose,
-            lock,
-            notify,
-            table_exists,
-            before_migrations,
-            lock_migrations,
-            steps,
-        }
     }
 
     #[test]

@@ -150,7 +150,7 @@ impl Server {
     }
 
     fn ssl_options(&self) -> SslOpts {
-        // The driver takes the process's provider, which may have been chosen already: it shall be that of everything else.
+        // The driver takes the process's provider, which may have been chosen: it shall be that of everything else.
         let _ = aws_lc_rs::default_provider().install_default();
         let options = SslOpts::default();
         // The driver has a way to check an authority and no name; with rustls of today it checks the name all the same.
