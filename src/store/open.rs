@@ -9,10 +9,16 @@ use super::{MemoryStore, SealedStore, SqlStore, Store, StoreError, migrations, p
 use crate::config::StoreConfig;
 
 /// The stores of this build.
-#[cfg(not(feature = "mysql"))]
-const KNOWN: &str = "sqlite:, postgres:, postgresql:, memory:";
-#[cfg(feature = "mysql")]
-const KNOWN: &str = "sqlite:, postgres:, postgresql:, mysql:, mariadb:, memory:";
+const KNOWN: &[&str] = &[
+    "sqlite:",
+    "postgres:",
+    "postgresql:",
+    #[cfg(feature = "mysql")]
+    "mysql:",
+    #[cfg(feature = "mysql")]
+    "mariadb:",
+    "memory:",
+];
 
 /// Opens the store that `config` names; a database without our tables gets them.
 ///
@@ -53,14 +59,19 @@ pub(super) fn connect(config: &StoreConfig) -> Result<Box<dyn Database>, StoreEr
         #[cfg(feature = "mysql")]
         "mysql" | "mariadb" => Ok(Box::new(super::mysql::database(config)?)),
         "memory" => Err(StoreError::Configuration("the store is in memory: it has no migrations".to_owned())),
-        #[cfg(not(feature = "mysql"))]
-        scheme @ ("mysql" | "mariadb") => Err(StoreError::Configuration(format!(
-            "this build has no {scheme}: store: build with `--features mysql`; it has {KNOWN}"
-        ))),
-        other @ ("redis" | "rediss" | "mongodb" | "mongodb+srv") => {
-            Err(StoreError::Configuration(format!("this build has no {other}: store; it has {KNOWN}")))
+        other => Err(StoreError::Configuration(not_here(other))),
+    }
+}
+
+/// Why no store of this scheme can be opened.
+fn not_here(scheme: &str) -> String {
+    let known = KNOWN.join(", ");
+    match scheme {
+        "mysql" | "mariadb" => {
+            format!("this build has no {scheme}: store: build it with `--features mysql`; it has {known}")
         }
-        other => Err(StoreError::Configuration(format!("a store {other}: is not known; this build has {KNOWN}"))),
+        "redis" | "rediss" | "mongodb" | "mongodb+srv" => format!("this build has no {scheme}: store; it has {known}"),
+        _ => format!("a store {scheme}: is not known; this build has {known}"),
     }
 }
 

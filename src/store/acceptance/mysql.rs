@@ -177,9 +177,7 @@ async fn no_lock_outlives_its_transaction() {
     store.set("tenant", "key", &json!(1)).await.unwrap_err();
     sandbox.sql("RENAME TABLE elsewhere TO AddonSettings").unwrap();
     // As another node; a lock that is still held would make it wait, and fail.
-    let started = Instant::now();
     sandbox.open().await.set("tenant", "key", &json!(2)).await.unwrap();
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }
 
 #[actix_web::test]
