@@ -59,17 +59,17 @@ browser *arguments:
     cargo build
     cd tests/browser && npm ci && node run.mjs ../../target/debug/atlassian-connect-actix {{ arguments }}
 
-# Runs the store's tests on real PostgreSQL servers, started for them (needs Debian's postgresql, and openssl)
-postgres-tests:
+# Runs the store's tests on real PostgreSQL and MariaDB servers (needs Debian's postgresql and mariadb-server, and openssl)
+server-tests:
     #!/usr/bin/env bash
     set -euo pipefail
     dir=$(mktemp -d)
-    chmod 755 "$dir" # the servers in it run as a user of their own
-    trap '.ci/postgres stop "$dir"' EXIT
+    chmod 755 "$dir" # the servers in it run as users of their own
+    trap '.ci/postgres stop "$dir/postgres"; .ci/mariadb stop "$dir/mariadb"' EXIT
     # in two steps: eval would hide a failure
-    settings=$(.ci/postgres start "$dir")
+    settings=$(.ci/postgres start "$dir/postgres" && .ci/mariadb start "$dir/mariadb")
     eval "$settings"
-    cargo test --lib store -- --include-ignored
+    cargo test --features mysql --lib store -- --include-ignored
 
 # Checks licences, advisories and bans of the dependencies (needs cargo-deny)
 deny:

@@ -58,8 +58,8 @@ struct Arguments {
 enum Command {
     /// Serve the add-on (the default)
     Serve,
-    /// Bring the store's tables to this version, as Heroku's release phase does
-    Migrate,
+    /// Bring the store's tables to this version, as Heroku's release phase does; tell or take back the steps
+    Migrate(migrate::Arguments),
     /// Print the descriptor as it is served, or check it
     Descriptor(descriptor::Arguments),
     /// Make a Forge manifest of the descriptor
@@ -113,14 +113,14 @@ where
 {
     let command = Arguments::parse().command.unwrap_or(Command::Serve);
     let vars = Vars::from_process();
-    if matches!(command, Command::Serve | Command::Migrate) {
+    if matches!(command, Command::Serve | Command::Migrate(_)) {
         log::start(Environment::from_vars(&vars).is_production(), vars.get("RUST_LOG"));
     } else if let Some(filter) = vars.get("RUST_LOG") {
         log::start_beside(filter);
     }
     let outcome = match command {
         Command::Serve => serve::run(builder, prepare, routes).await,
-        Command::Migrate => migrate::run(&builder, vars).await,
+        Command::Migrate(arguments) => migrate::run(arguments, &builder, vars).await,
         Command::Descriptor(arguments) => descriptor::run(arguments, builder, routes).await,
         Command::Forge(command) => forge::run(command, builder),
         Command::Tenants(command) => tenants::run(command, &builder, vars).await,

@@ -13,7 +13,7 @@ use super::{BadEncryptionKey, EncryptionKey, Environment};
 #[non_exhaustive]
 pub struct StoreConfig {
     /// The whole URL, password included: `sqlite:data/addon.db`, `postgres://user:password@host/db?sslmode=require`,
-    /// `memory:`.
+    /// `mysql://user:password@host/db?ssl-mode=REQUIRED`, `memory:`.
     pub url: SecretString,
     /// What chose the URL, for the log: `DATABASE_URL`, `store.url`, `the default of development` …
     pub source: String,
@@ -25,7 +25,7 @@ pub struct StoreConfig {
     pub ssl: Option<serde_json::Value>,
     /// Run further migrations at start by themselves.
     pub auto_migrate: bool,
-    /// Production's rules: TLS by default for a PostgreSQL server elsewhere.
+    /// Production's rules: TLS by default for a database server elsewhere.
     pub production: bool,
     /// `storeEncryptionKeys`, `AC_STORE_ENCRYPTION_KEYS`: the first seals what is written, all open what is read; none:
     /// what is written stands there as it is.

@@ -219,6 +219,8 @@ fn the_store_in_every_form_of_ace() {
         ("{ dialect: 'sqlite3', url: 'sqlite://./store.db' }", "sqlite://./store.db", "store.url"),
         ("{ dialect: 'postgres', url: 'postgres://h/d', storage: 'x' }", "postgres://h/d", "store.url"),
         ("{ dialect: 'postgres', url: '$DSN' }", "postgres://h/dsn", "store.url"),
+        ("{ dialect: 'mysql', url: 'mysql://u:p@h/d' }", "mysql://u:p@h/d", "store.url"),
+        ("{ adapter: 'sequelize', dialect: 'mariadb', url: 'mariadb://h/d' }", "mariadb://h/d", "store.url"),
         ("{ type: 'memory' }", "memory:", "store.type"),
         ("{ dialect: 'memory' }", "memory:", "store.dialect"),
         ("{ adapter: 'sequelize', type: 'memory' }", "memory:", "store.type"),

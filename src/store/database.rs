@@ -26,21 +26,47 @@ pub(super) trait SqlConnection {
     /// Runs `work` in a transaction, rolled back when it fails.
     fn transaction(&mut self, work: Work<'_>) -> QueryResult<()>;
 
+    /// Runs `work`, which migrates: in a transaction where the database can take back a step. Where it cannot, each
+    /// step counts by itself, and locks last until `work` has ended.
+    fn migration(&mut self, work: Work<'_>) -> QueryResult<()> {
+        self.transaction(work)
+    }
+
     /// Whether `error` means that this connection is of no use any more.
     fn is_dead(&mut self, error: &Error) -> bool;
 
     /// Runs the pending ones of those embedded migrations whose name `wanted` approves; answers their names.
     fn migrate(&mut self, wanted: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>>;
+
+    /// Takes back the last of the embedded migrations that has run; answers its version. An error where a migration
+    /// that is not embedded has run after it.
+    fn revert_last(&mut self) -> QueryResult<String>;
 }
+
+/// Takes a lock by a statement that answers `1` when it is held.
+pub(super) fn take_lock(
+    connection: &mut dyn SqlConnection,
+    statement: &Statement,
+    binds: &[Bind<'_>],
+) -> QueryResult<()> {
+    match connection.rows(statement, binds)?.first() {
+        Some((Some(held), _)) if held == "1" => Ok(()),
+        _ => Err(Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new(LOCK_TIMEOUT.to_owned()))),
+    }
+}
+
+const LOCK_TIMEOUT: &str = "another node holds the lock for too long";
 
 /// A piece of work on a connection. It may be run twice, so it must not keep anything of a first run.
 pub(super) type Work<'a> = &'a mut dyn FnMut(&mut dyn SqlConnection) -> QueryResult<()>;
 
-/// Whether work changes anything: if so, it runs in a transaction.
+/// What work does; it runs in a transaction if it changes anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     Read,
     Write,
+    /// Changes tables: see [`SqlConnection::migration`].
+    Migrate,
 }
 
 /// A database behind a pool. Its methods block: call them on the blocking pool.
@@ -128,13 +154,15 @@ where
         loop {
             let mut connection = self.pool.get().map_err(|error| StoreError::Unavailable(error.to_string()))?;
             let mut committing = false;
+            let mut to_commit = |connection: &mut dyn SqlConnection| {
+                work(connection)?;
+                committing = true;
+                Ok(())
+            };
             let outcome = match access {
-                Access::Read => work(&mut *connection),
-                Access::Write => connection.transaction(&mut |connection| {
-                    work(connection)?;
-                    committing = true;
-                    Ok(())
-                }),
+                Access::Read => to_commit(&mut *connection),
+                Access::Write => connection.transaction(&mut to_commit),
+                Access::Migrate => connection.migration(&mut to_commit),
             };
             let Err(error) = outcome else { return Ok(()) };
             if !connection.is_dead(&error) {
@@ -153,11 +181,21 @@ where
 pub(super) fn describe(error: &Error) -> StoreError {
     let text = message(error);
     let temporary = matches!(error, Error::DatabaseError(DatabaseErrorKind::UnableToSendCommand, _))
-        // SQLite's busy time-out, and PostgreSQL's statement time-out: diesel hands on neither's code.
-        || text.contains("database is locked")
-        || text.contains("canceling statement due to statement timeout");
+        || TEMPORARY.iter().any(|words| text.contains(words));
     if temporary { StoreError::Unavailable(text) } else { StoreError::Refused(text) }
 }
+
+/// What passes, in the databases' words, as diesel hands on no code: SQLite's busy time-out, PostgreSQL's time-out of a
+/// statement, those of MySQL and MariaDB, and their locks.
+const TEMPORARY: [&str; 7] = [
+    "database is locked",
+    "canceling statement due to statement timeout",
+    "maximum statement execution time exceeded",
+    "max_statement_time exceeded",
+    "Lock wait timeout exceeded",
+    "Deadlock found when trying to get lock",
+    LOCK_TIMEOUT,
+];
 
 /// The error's own sentence. Its details are left out: PostgreSQL puts the values of the row there.
 fn message(error: &Error) -> String {
@@ -202,6 +240,10 @@ mod tests {
 
         fn migrate(&mut self, _: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>> {
             Ok(vec![])
+        }
+
+        fn revert_last(&mut self) -> QueryResult<String> {
+            Err(Error::NotFound)
         }
     }
 

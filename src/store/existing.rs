@@ -8,9 +8,10 @@ use diesel::result::QueryResult;
 use secrecy::ExposeSecret;
 
 use super::database::{Access, Database, SqlConnection};
-use super::migrations::incomplete;
+use super::migrations::{SETTINGS_STEP, incomplete};
 use super::open::{connect, redact, scheme};
-use super::statement::{Bind, Statement, Step};
+use super::schema::too_new;
+use super::statement::{Bind, Dialect, Statement, Step};
 use super::tables::{Found, SettingsTable};
 use super::{SealedStore, SqlStore, StoreError, sqlite};
 use crate::config::StoreConfig;
@@ -26,9 +27,15 @@ pub struct Survey {
     pub file: Option<PathBuf>,
     /// The add-on's tables.
     pub tables: TablesFound,
+    /// The migrations that have run, oldest first. Looking makes no record of them, so that there are none on a
+    /// database that ACE made until `migrate` has run.
+    pub applied: Vec<String>,
     /// The migrations that this build has and the database has not seen, oldest first. All of them for a database that
     /// ACE made.
     pub pending: Vec<String>,
+    /// The migrations that are not for this database: the settings' table has a name of its own, so that the step which
+    /// makes one is never run.
+    pub skipped: Vec<String>,
     /// The versions of migrations that the database has seen and this build does not have: a newer one ran them.
     pub unknown: Vec<String>,
 }
@@ -54,7 +61,7 @@ pub enum TablesFound {
 /// # Errors
 /// As [`super::open`].
 pub async fn survey(config: &StoreConfig) -> Result<Survey, StoreError> {
-    blocking(config, |config| Ok(look(config)?.0)).await
+    blocking(config, |config| Ok(look(config)?.survey)).await
 }
 
 /// Opens the store that `config` names if it has the add-on's tables, and changes nothing if it has not.
@@ -67,18 +74,22 @@ pub async fn open_existing(config: &StoreConfig) -> Result<Arc<SealedStore>, Sto
         let shown = redact(config.url.expose_secret());
         let none = |reason: String| Err(StoreError::Configuration(format!("no tenants: {reason}")));
         match look(config)? {
-            (Survey { tables: TablesFound::All(table), .. }, Some(database)) => {
+            Looked { survey: Survey { tables: TablesFound::All(table), .. }, database: Some(database) } => {
                 let store = Arc::new(SqlStore::new(database, &table));
                 Ok(Arc::new(SealedStore::new(store, &config.encryption_keys)))
             }
-            (Survey { tables: TablesFound::Wrong(reason), .. }, _) => Err(StoreError::Configuration(reason)),
-            (Survey { tables: TablesFound::InMemory, .. }, _) => {
-                none("the store is in memory, and lives and dies with the process that serves".to_owned())
-            }
-            (Survey { tables: TablesFound::NoFile, .. }, _) => {
-                none(format!("the store {shown} does not exist; the add-on makes it when it starts"))
-            }
-            _ => none(format!("the store {shown} has no tables of the add-on's; the add-on makes them when it starts")),
+            Looked { survey: Survey { tables, .. }, .. } => match tables {
+                TablesFound::Wrong(reason) => Err(StoreError::Configuration(reason)),
+                TablesFound::InMemory => {
+                    none("the store is in memory, and lives and dies with the process that serves".to_owned())
+                }
+                TablesFound::NoFile => {
+                    none(format!("the store {shown} does not exist; the add-on makes it when it starts"))
+                }
+                _ => none(format!(
+                    "the store {shown} has no tables of the add-on's; the add-on makes them when it starts"
+                )),
+            },
         }
     })
     .await
@@ -93,19 +104,32 @@ async fn blocking<T: Send + 'static>(
     joined.map_err(|error| StoreError::Unavailable(format!("looking at it was given up: {error}")))?
 }
 
-fn look(config: &StoreConfig) -> Result<(Survey, Option<Box<dyn Database>>), StoreError> {
+/// What was found, and the database that it was found in.
+pub(super) struct Looked {
+    pub survey: Survey,
+    pub database: Option<Box<dyn Database>>,
+}
+
+impl Looked {
+    fn without_database(file: Option<PathBuf>, tables: TablesFound) -> Self {
+        let survey = Survey { file, tables, applied: vec![], pending: vec![], skipped: vec![], unknown: vec![] };
+        Self { survey, database: None }
+    }
+}
+
+/// Looks, and makes nothing. Blocks.
+pub(super) fn look(config: &StoreConfig) -> Result<Looked, StoreError> {
     let url = config.url.expose_secret();
-    let without = |file, tables| Survey { file, tables, pending: Vec::new(), unknown: Vec::new() };
     let (file, database): (_, Box<dyn Database>) = match scheme(url).as_str() {
-        "memory" => return Ok((without(None, TablesFound::InMemory), None)),
+        "memory" => return Ok(Looked::without_database(None, TablesFound::InMemory)),
         "sqlite" => {
             let path = sqlite::path(url)?;
             if path.as_os_str() == ":memory:" {
-                return Ok((without(None, TablesFound::InMemory), None));
+                return Ok(Looked::without_database(None, TablesFound::InMemory));
             }
             // the file may be there, and in a folder that may not be read: opening it tells
             if matches!(path.try_exists(), Ok(false)) {
-                return Ok((without(Some(path), TablesFound::NoFile), None));
+                return Ok(Looked::without_database(Some(path), TablesFound::NoFile));
             }
             let database = sqlite::existing(&path, config.pool_size)?;
             (Some(path), Box::new(database))
@@ -113,34 +137,41 @@ fn look(config: &StoreConfig) -> Result<(Survey, Option<Box<dyn Database>>), Sto
         _ => (None, connect(config)?),
     };
     let (table, dialect) = (SettingsTable::of_model(&config.table)?, database.dialect());
-    let (found, (pending, unknown)) = database.query(Access::Read, |connection| {
+    let (too_new, found, seen, mut steps) = database.query(Access::Read, |connection| {
+        let too_new = too_new(connection, dialect)?;
         let found = Found::look(connection, dialect, &table)?;
-        let exists = Statement::new(dialect, dialect.table_exists);
-        let seen = if connection.rows(&exists, &[Bind::Text(STEPS_TABLE)])?.is_empty() {
-            BTreeSet::new()
-        } else {
-            steps_seen(connection, &Statement::new(dialect, STEPS_SEEN))?
-        };
-        Ok((found, compare(&(dialect.steps)()?, seen)))
+        Ok((too_new, found, steps_seen(connection, dialect)?, (dialect.steps)()?))
     })?;
-    let tables = match found.complete() {
-        Some(settings) => TablesFound::All(settings.to_owned()),
-        None if found.is_nothing() && table.is_default() => TablesFound::None,
-        None => TablesFound::Wrong(incomplete(&found, &table).to_string()),
+    let is_skipped =
+        |step: &mut Step| !table.is_default() && step.name.ends_with(SETTINGS_STEP) && !seen.contains(&step.version);
+    let skipped = steps.extract_if(.., is_skipped).map(|step| step.name).collect();
+    let (applied, pending, unknown) = compare(steps, seen);
+    let tables = match (too_new, found.complete()) {
+        (Some(error), _) => TablesFound::Wrong(error.to_string()),
+        (None, Some(settings)) => TablesFound::All(settings.to_owned()),
+        (None, None) if found.is_nothing() && table.is_default() => TablesFound::None,
+        (None, None) => TablesFound::Wrong(incomplete(&found, &table).to_string()),
     };
-    Ok((Survey { file, tables, pending, unknown }, Some(database)))
+    Ok(Looked { survey: Survey { file, tables, applied, pending, skipped, unknown }, database: Some(database) })
+}
+
+/// The versions of the steps that a database has seen; none where nobody has recorded any.
+pub(super) fn steps_seen(connection: &mut dyn SqlConnection, dialect: &Dialect) -> QueryResult<BTreeSet<String>> {
+    let exists = Statement::new(dialect, dialect.table_exists);
+    if connection.rows(&exists, &[Bind::Text(STEPS_TABLE)])?.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let rows = connection.rows(&Statement::new(dialect, STEPS_SEEN), &[])?;
+    Ok(rows.into_iter().filter_map(|(version, _)| version).collect())
 }
 
 const STEPS_SEEN: &str = r#"SELECT "version", "version" FROM "__diesel_schema_migrations""#;
 
-fn steps_seen(connection: &mut dyn SqlConnection, statement: &Statement) -> QueryResult<BTreeSet<String>> {
-    Ok(connection.rows(statement, &[])?.into_iter().filter_map(|(version, _)| version).collect())
-}
-
-/// The names of the steps that were not seen, and the versions that are no step's.
-fn compare(steps: &[Step], mut seen: BTreeSet<String>) -> (Vec<String>, Vec<String>) {
-    let pending = steps.iter().filter(|step| !seen.remove(&step.version)).map(|step| step.name.clone()).collect();
-    (pending, seen.into_iter().collect())
+/// The names of the steps that were seen, of those that were not, and the versions that are no step's.
+fn compare(steps: Vec<Step>, mut seen: BTreeSet<String>) -> (Vec<String>, Vec<String>, Vec<String>) {
+    let (applied, pending): (Vec<_>, Vec<_>) = steps.into_iter().partition(|step| seen.remove(&step.version));
+    let names = |steps: Vec<Step>| steps.into_iter().map(|step| step.name).collect();
+    (names(applied), names(pending), seen.into_iter().collect())
 }
 
 #[cfg(test)]

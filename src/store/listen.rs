@@ -29,7 +29,7 @@ pub type Changes = BoxStream<'static, Change>;
 /// Listens until nobody wants to hear it any more.
 pub(super) fn changes(manager: Manager) -> Changes {
     let (sender, receiver) = unbounded_channel();
-    match super::postgres::runtime() {
+    match super::driver::runtime() {
         Ok(runtime) => drop(runtime.spawn(listen(manager, sender))),
         Err(error) => tracing::warn!(%error, "changes of other nodes are not heard of: caches wait for their time"),
     }

@@ -1,7 +1,8 @@
 //! Makes the tables, and brings them up to date.
 //!
 //! The steps are in `migrations/<backend>`, embedded here, under the same version numbers for each backend. They add,
-//! they never take away, so that the previous release goes on working beside this one.
+//! they never take away, so that the previous release goes on working beside this one; [`super::schema`] is for the day
+//! when one cannot.
 //!
 //! At start, a database with none of our tables gets them all, in every environment, under a lock: nodes that start at
 //! once end well. Tables that exist, ours or ACE's, are used as they stand; further steps run on [`migrate`], or at
@@ -17,16 +18,17 @@ use diesel::result::{Error, QueryResult};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
 
 use super::StoreError;
-use super::database::{Access, Database};
+use super::database::{Access, Database, SqlConnection, take_lock};
 use super::open::{connect, redact};
-use super::statement::{Statement, Step};
+use super::schema::too_new;
+use super::statement::{Dialect, Statement, Step};
 use super::tables::{Found, SettingsTable};
 use crate::config::StoreConfig;
 
 /// The step that makes the settings' table: not for a database whose settings have another name.
-const SETTINGS_STEP: &str = "_create_addon_settings";
+pub(super) const SETTINGS_STEP: &str = "_create_addon_settings";
 /// The step that makes the Forge tables.
-const FORGE_STEP: &str = "_create_forge_tables";
+pub(super) const FORGE_STEP: &str = "_create_forge_tables";
 
 /// What [`migrate`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,15 +82,23 @@ pub(super) fn prepare(database: &dyn Database, model: &str, all: bool) -> Result
     let (table, dialect) = (SettingsTable::of_model(model)?, database.dialect());
     if !all {
         // The usual start, which waits for nobody.
-        let found = database.query(Access::Read, |connection| Found::look(connection, dialect, &table))?;
-        if let Some(settings) = found.complete() {
-            return Ok(Prepared { table: settings.to_owned(), applied: Vec::new() });
+        let looked = database.query(Access::Read, |connection| {
+            let too_new = too_new(connection, dialect)?;
+            Ok((too_new, Found::look(connection, dialect, &table)?))
+        })?;
+        match looked {
+            (Some(error), _) => return Err(error),
+            (None, found) => {
+                if let Some(settings) = found.complete() {
+                    return Ok(Prepared { table: settings.to_owned(), applied: Vec::new() });
+                }
+            }
         }
     }
-    let before: Vec<_> = dialect.before_migrations.iter().map(|text| Statement::new(dialect, text)).collect();
-    database.query(Access::Write, |connection| {
-        for statement in &before {
-            connection.execute(statement, &[])?;
+    database.query(Access::Migrate, |connection| {
+        lock(connection, dialect)?;
+        if let Some(error) = too_new(connection, dialect)? {
+            return Ok(Err(error));
         }
         // Another node may have made the tables while this one waited for its turn.
         let found = Found::look(connection, dialect, &table)?;
@@ -104,6 +114,17 @@ pub(super) fn prepare(database: &dyn Database, model: &str, all: bool) -> Result
             None => Err(incomplete(&found, &table)),
         })
     })?
+}
+
+/// Waits until no other node migrates, and keeps them waiting until the work on `connection` has ended.
+pub(super) fn lock(connection: &mut dyn SqlConnection, dialect: &Dialect) -> QueryResult<()> {
+    for text in dialect.before_migrations {
+        connection.execute(&Statement::new(dialect, text), &[])?;
+    }
+    match dialect.lock_migrations {
+        Some(text) => take_lock(connection, &Statement::new(dialect, text), &[]),
+        None => Ok(()),
+    }
 }
 
 /// Which of the pending steps are to be run.
@@ -158,7 +179,7 @@ pub(super) fn embedded<DB: Backend>(source: &EmbeddedMigrations) -> QueryResult<
     Ok(steps)
 }
 
-/// Runs those pending steps of `source` that are wanted, within the transaction that is open on `connection`.
+/// Runs those pending steps of `source` that are wanted.
 pub(super) fn run_pending<C, DB>(
     connection: &mut C,
     source: EmbeddedMigrations,
@@ -179,6 +200,16 @@ where
     Ok(applied)
 }
 
+/// Takes back the newest step that has run.
+pub(super) fn revert_last<C, DB>(connection: &mut C, source: EmbeddedMigrations) -> QueryResult<String>
+where
+    C: MigrationHarness<DB>,
+    DB: Backend,
+{
+    let version = connection.revert_last_migration(source).map_err(Error::QueryBuilderError)?;
+    Ok(version.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -194,6 +225,7 @@ mod tests {
         };
         assert!(!names("postgres").is_empty());
         assert_eq!(names("postgres"), names("sqlite"));
+        assert_eq!(names("postgres"), names("mysql"));
     }
 
     #[test]

@@ -7,13 +7,18 @@
 mod acceptance;
 mod cached;
 mod database;
+mod driver;
 mod existing;
 mod listen;
 mod memory;
 mod migrations;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod open;
 mod place;
 mod postgres;
+mod revert;
+mod schema;
 mod sealed;
 mod sql;
 mod sqlite;
@@ -33,6 +38,7 @@ pub use migrations::{MigrationReport, migrate};
 pub use open::{open, redact};
 pub(crate) use place::KeyPages;
 pub use place::Place;
+pub use revert::{Reversion, revert};
 pub use sealed::{Census, Conversion, Form, SealedStore};
 pub use sql::SqlStore;
 pub use tenant::{Installation, Tenant, is_key, origin_of};

@@ -9,7 +9,16 @@ use super::{MemoryStore, SealedStore, SqlStore, Store, StoreError, migrations, p
 use crate::config::StoreConfig;
 
 /// The stores of this build.
-const KNOWN: &str = "sqlite:, postgres:, postgresql:, memory:";
+const KNOWN: &[&str] = &[
+    "sqlite:",
+    "postgres:",
+    "postgresql:",
+    #[cfg(feature = "mysql")]
+    "mysql:",
+    #[cfg(feature = "mysql")]
+    "mariadb:",
+    "memory:",
+];
 
 /// Opens the store that `config` names; a database without our tables gets them.
 ///
@@ -47,11 +56,22 @@ pub(super) fn connect(config: &StoreConfig) -> Result<Box<dyn Database>, StoreEr
     match scheme(url).as_str() {
         "sqlite" => Ok(Box::new(sqlite::database(url, config.pool_size)?)),
         "postgres" | "postgresql" => Ok(Box::new(postgres::database(config)?)),
+        #[cfg(feature = "mysql")]
+        "mysql" | "mariadb" => Ok(Box::new(super::mysql::database(config)?)),
         "memory" => Err(StoreError::Configuration("the store is in memory: it has no migrations".to_owned())),
-        other @ ("mysql" | "mariadb" | "redis" | "rediss" | "mongodb" | "mongodb+srv") => {
-            Err(StoreError::Configuration(format!("this build has no {other}: store; it has {KNOWN}")))
+        other => Err(StoreError::Configuration(not_here(other))),
+    }
+}
+
+/// Why no store of this scheme can be opened.
+fn not_here(scheme: &str) -> String {
+    let known = KNOWN.join(", ");
+    match scheme {
+        "mysql" | "mariadb" => {
+            format!("this build has no {scheme}: store: build it with `--features mysql`; it has {known}")
         }
-        other => Err(StoreError::Configuration(format!("a store {other}: is not known; this build has {KNOWN}"))),
+        "redis" | "rediss" | "mongodb" | "mongodb+srv" => format!("this build has no {scheme}: store; it has {known}"),
+        _ => format!("a store {scheme}: is not known; this build has {known}"),
     }
 }
 
@@ -124,9 +144,12 @@ mod tests {
 
     #[actix_web::test]
     async fn other_stores_are_refused_by_name() {
-        for url in
-            ["mysql://u:hush@h/db", "redis://:hush@h", "mongodb+srv://u:hush@h/db", "oracle://u:hush@h", "u:hush@h"]
+        #[cfg(not(feature = "mysql"))]
         {
+            let error = open(&config("mysql://u:hush@h/db")).await.err().unwrap().to_string();
+            assert!(error.contains("--features mysql") && !error.contains("hush"), "{error}");
+        }
+        for url in ["redis://:hush@h", "mongodb+srv://u:hush@h/db", "oracle://u:hush@h", "u:hush@h"] {
             let error = open(&config(url)).await.err().unwrap();
             let text = error.to_string();
             assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");

@@ -1,25 +1,18 @@
 //! PostgreSQL, by tokio-postgres and rustls under diesel's own interface: no system library.
-//!
-//! diesel's connection is synchronous, what is below it is not. The connections live on a small runtime of their own,
-//! and a thread of the blocking pool waits for it: nothing of it depends on the runtime that happened to open the
-//! store.
 
 use std::error::Error as StdError;
-use std::future::Future;
 use std::net::IpAddr;
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use diesel::QueryResult;
 use diesel::RunQueryDsl;
 use diesel::r2d2::R2D2Connection;
 use diesel::result::{DatabaseErrorKind, Error};
-use diesel_async::async_connection_wrapper::{AsyncConnectionWrapper, BlockOn};
+use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use r2d2::ManageConnection;
 use secrecy::ExposeSecret;
-use tokio::runtime::{Handle, Runtime};
 use tokio_postgres::config::Host;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::MakeTlsConnect;
@@ -28,7 +21,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::StoreError;
 use super::database::{Pooled, SqlConnection, Work};
-use super::migrations::{embedded, run_pending};
+use super::driver::{Driver, chain, rejected, runtime};
+use super::migrations::{embedded, revert_last, run_pending};
 use super::open::redact;
 use super::statement::{Bind, Bound, Dialect, Row, Statement};
 use super::tls::{SslMode, Tls, UrlParameters};
@@ -38,14 +32,17 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 pub(super) static DIALECT: Dialect = Dialect {
     quote: '"',
+    text: "TEXT",
     json: "CAST(? AS json)",
-    bytewise: r#" COLLATE "C""#,
-    lock: Some("SELECT pg_advisory_xact_lock({kind}, hashtext(?))"),
+    bytes: ["", r#" COLLATE "C""#],
+    is_loose: false,
+    lock: Some("SELECT '1', NULL FROM pg_advisory_xact_lock({kind}, hashtext(?))"),
     notify: Some("SELECT pg_notify('atlassian_connect_tenants', ?)"),
     // The table that the name means by itself, whatever the search path is.
     table_exists: "SELECT '1', '1' WHERE to_regclass(quote_ident(?)) IS NOT NULL",
     // A node that comes second waits for the first; the session's own time limit is for requests.
-    before_migrations: &["SET LOCAL statement_timeout = '120s'", "SELECT pg_advisory_xact_lock(1097094737, 0)"],
+    before_migrations: &["SET LOCAL statement_timeout = '120s'"],
+    lock_migrations: Some("SELECT '1', NULL FROM pg_advisory_xact_lock(1097094737, 0)"),
     steps: || embedded::<diesel::pg::Pg>(&MIGRATIONS),
 };
 
@@ -59,30 +56,6 @@ const CONNECT: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(10);
 /// How long an unused connection is kept.
 const IDLE: Duration = Duration::from_secs(600);
-
-static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("store-postgres").enable_all().build()
-});
-
-pub(super) fn runtime() -> Result<&'static Runtime, StoreError> {
-    RUNTIME
-        .as_ref()
-        .map_err(|error| StoreError::Unavailable(format!("no thread for PostgreSQL's connections: {error}")))
-}
-
-/// Waits for the connections' runtime.
-pub(super) struct Driver(Handle);
-
-impl BlockOn for Driver {
-    fn block_on<F: Future>(&self, future: F) -> F::Output {
-        self.0.block_on(future)
-    }
-
-    /// Called within [`RUNTIME`] only: [`Manager::connect`] makes the connections there.
-    fn get_runtime() -> Self {
-        Self(Handle::current())
-    }
-}
 
 /// A connection as diesel knows them.
 pub(super) type PgConnection = AsyncConnectionWrapper<AsyncPgConnection, Driver>;
@@ -177,14 +150,7 @@ impl Manager {
             ];
             return if wrong.contains(code) { StoreError::Configuration(text) } else { StoreError::Unavailable(text) };
         }
-        let mut io = None;
-        let mut source = error.source();
-        while let Some(cause) = source {
-            io = io.or(cause.downcast_ref::<std::io::Error>());
-            source = cause.source();
-        }
-        let rejected = io.and_then(std::io::Error::get_ref).and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        match rejected {
+        match rejected(error) {
             Some(rustls::Error::InvalidCertificate(_)) => StoreError::Configuration(format!(
                 "{text}; give the server's authority by sslrootcert=<file>, or take the server unverified by \
                  sslmode=require"
@@ -212,20 +178,6 @@ fn is_local(config: &tokio_postgres::Config) -> bool {
             #[cfg(unix)]
             Host::Unix(_) => true,
         })
-}
-
-/// An error with its causes: tokio-postgres keeps what matters in there. Neither holds the password.
-fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 impl ManageConnection for Manager {
@@ -278,6 +230,10 @@ impl SqlConnection for PgConnection {
 
     fn migrate(&mut self, wanted: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>> {
         run_pending(self, MIGRATIONS, wanted)
+    }
+
+    fn revert_last(&mut self) -> QueryResult<String> {
+        revert_last(self, MIGRATIONS)
     }
 }
 

@@ -1,17 +1,19 @@
 //! The store on an SQL database: one code path for all of them, on the tables of atlassian-connect-express.
 //!
 //! Its index is not unique, so "update, then insert when nothing was updated" needs what keeps others out in between:
-//! the transaction itself on SQLite (`BEGIN IMMEDIATE`), a lock on the tenant's name on PostgreSQL.
+//! the transaction itself on SQLite (`BEGIN IMMEDIATE`), a lock on the tenant's name on PostgreSQL and MySQL.
 
 mod rows;
+mod statements;
 
 use std::sync::Arc;
 
 use diesel::result::QueryResult;
 use serde_json::Value;
 
-use super::database::{Access, Database, SqlConnection};
-use super::statement::{Bind, Dialect, Statement};
+use self::statements::{Statements, Values};
+use super::database::{Access, Database, SqlConnection, take_lock};
+use super::statement::{Bind, Statement};
 use super::{
     CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Changes, KeyPage, Place,
     Store, StoreError, StoreFuture, TenantPage, as_installation, check_keys, fits, now,
@@ -27,43 +29,7 @@ struct Inner {
     statements: Statements,
 }
 
-/// The statements on a table of values: tenants' and Forge installations' differ in names only.
-struct Values {
-    /// Newest first; a row without a value, which only other hands can have written, counts as none.
-    select: Statement,
-    update: Statement,
-    insert: Statement,
-    delete: Statement,
-    /// (id, value) of each row, newest first.
-    rows: Statement,
-    /// Of one row, if it still holds what it held.
-    exchange: Statement,
-    keys: Statement,
-}
-
 impl Values {
-    fn new(dialect: &Dialect, table: &str, owner: &str) -> Self {
-        let statement = |template: &str| Statement::new(dialect, template);
-        let one = format!(r#""{owner}" = ? AND "key" = ?"#);
-        Self {
-            select: statement(&format!(r#"SELECT "key", @val FROM "{table}" WHERE {one} ORDER BY "id" DESC"#)),
-            update: statement(&format!(r#"UPDATE "{table}" SET "val" = @json WHERE {one}"#)),
-            insert: statement(&format!(r#"INSERT INTO "{table}" ("{owner}", "key", "val") VALUES (?, ?, @json)"#)),
-            delete: statement(&format!(r#"DELETE FROM "{table}" WHERE {one}"#)),
-            rows: statement(&format!(
-                r#"SELECT CAST("id" AS TEXT), @val FROM "{table}" WHERE {one} ORDER BY "id" DESC"#
-            )),
-            exchange: statement(&format!(r#"UPDATE "{table}" SET "val" = @json WHERE "id" = ? AND @val = ?"#)),
-            keys: statement(&format!(
-                r#"SELECT "{owner}", "key" FROM "{table}" WHERE "key" IS NOT NULL AND "val" IS NOT NULL
-                    AND "{owner}" IN (SELECT "{owner}" FROM "{table}"
-                        WHERE "{owner}"@bytewise >= ? AND "key" IS NOT NULL AND "val" IS NOT NULL
-                        GROUP BY "{owner}" ORDER BY "{owner}"@bytewise LIMIT ?)
-                    ORDER BY "{owner}"@bytewise, "key"@bytewise"#
-            )),
-        }
-    }
-
     fn set(&self, connection: &mut dyn SqlConnection, owner: &str, key: &str, value: &str) -> QueryResult<()> {
         let (owner, key, value) = (Bind::Text(owner), Bind::Text(key), Bind::Text(value));
         if connection.execute(&self.update, &[value, owner, key])? == 0 {
@@ -73,71 +39,7 @@ impl Values {
     }
 }
 
-struct Statements {
-    settings: Values,
-    forge: Values,
-    /// All rows of an installation, in use or not, newest first.
-    installation_rows: Statement,
-    rewrite: Statement,
-    rename: Statement,
-    tenants: Statement,
-    /// In this order: the associations say whose the Forge values are.
-    remove: [Statement; 3],
-    client_key: Statement,
-    reassociate: Statement,
-    associate: Statement,
-    dissociate: Statement,
-    lock_tenant: Option<Statement>,
-    lock_installation: Option<Statement>,
-    notify: Option<Statement>,
-    ping: Statement,
-}
-
 impl Statements {
-    fn new(dialect: &Dialect, table: &str) -> Self {
-        let statement = |template: &str| Statement::new(dialect, template);
-        let lock = |kind: &str| dialect.lock.map(|lock| statement(&lock.replace("{kind}", kind)));
-        Self {
-            settings: Values::new(dialect, table, "clientKey"),
-            forge: Values::new(dialect, "ForgeSettings", "installationId"),
-            installation_rows: statement(&format!(
-                r#"SELECT CAST("id" AS TEXT), "key" FROM "{table}" WHERE "clientKey" = ? AND "key" IN (?, ?)
-                    ORDER BY "id" DESC"#
-            )),
-            rewrite: statement(&format!(r#"UPDATE "{table}" SET "key" = ?, "val" = @json WHERE "id" = ?"#)),
-            rename: statement(&format!(r#"UPDATE "{table}" SET "key" = ? WHERE "id" = ?"#)),
-            tenants: statement(&format!(
-                r#"SELECT "clientKey", @val FROM "{table}" AS t
-                    WHERE "key" = ? AND "clientKey"@bytewise > ? AND "val" IS NOT NULL
-                    AND NOT EXISTS (SELECT 1 FROM "{table}" AS newer WHERE newer."clientKey" = t."clientKey"
-                        AND newer."key" = t."key" AND newer."id" > t."id" AND newer."val" IS NOT NULL)
-                    ORDER BY "clientKey"@bytewise LIMIT ?"#
-            )),
-            remove: [
-                statement(
-                    r#"DELETE FROM "ForgeSettings" WHERE "installationId" IN
-                        (SELECT "installationId" FROM "InstallationClientKeys" WHERE "clientKey" = ?)"#,
-                ),
-                statement(r#"DELETE FROM "InstallationClientKeys" WHERE "clientKey" = ?"#),
-                statement(&format!(r#"DELETE FROM "{table}" WHERE "clientKey" = ?"#)),
-            ],
-            client_key: statement(
-                r#"SELECT "installationId", "clientKey" FROM "InstallationClientKeys" WHERE "installationId" = ?
-                    ORDER BY "id" DESC"#,
-            ),
-            reassociate: statement(r#"UPDATE "InstallationClientKeys" SET "clientKey" = ? WHERE "installationId" = ?"#),
-            associate: statement(
-                r#"INSERT INTO "InstallationClientKeys" ("clientKey", "installationId") VALUES (?, ?)"#,
-            ),
-            dissociate: statement(r#"DELETE FROM "InstallationClientKeys" WHERE "clientKey" = ?"#),
-            // Two kinds, always taken in this order, so that no two transactions wait for each other.
-            lock_tenant: lock("1097094738"),
-            lock_installation: lock("1097094739"),
-            notify: dialect.notify.map(statement),
-            ping: statement("SELECT '1', '1'"),
-        }
-    }
-
     /// The rows of an installation: (id, key), newest first.
     fn installation_rows(
         &self,
@@ -188,8 +90,12 @@ impl Statements {
     }
 
     fn remove(&self, connection: &mut dyn SqlConnection, client_key: &str) -> QueryResult<bool> {
+        // the associations say whose the Forge values are
         let mut gone = 0;
-        for statement in &self.remove {
+        for (id, _) in connection.rows(&self.installations_of, &[Bind::Text(client_key)])? {
+            gone += connection.execute(&self.forge.delete_all, &[Bind::Text(&id.unwrap_or_default())])?;
+        }
+        for statement in [&self.dissociate, &self.settings.delete_all] {
             gone += connection.execute(statement, &[Bind::Text(client_key)])?;
         }
         Ok(gone > 0)
@@ -201,7 +107,7 @@ impl Statements {
         installation_id: &str,
         client_key: &str,
     ) -> QueryResult<()> {
-        about(connection, self.lock_installation.as_ref(), installation_id)?;
+        lock(connection, self.lock_installation.as_ref(), installation_id)?;
         let binds = [Bind::Text(client_key), Bind::Text(installation_id)];
         if connection.execute(&self.reassociate, &binds)? == 0 {
             connection.execute(&self.associate, &binds)?;
@@ -210,16 +116,19 @@ impl Statements {
     }
 }
 
-/// Runs a statement about `name` (a lock, a notice to other nodes) on a database that has it.
-fn about(connection: &mut dyn SqlConnection, statement: Option<&Statement>, name: &str) -> QueryResult<()> {
-    statement.map_or(Ok(()), |statement| connection.execute(statement, &[Bind::Text(name)]).map(drop))
+/// Holds a lock on `name` until the transaction ends, on a database that has it.
+fn lock(connection: &mut dyn SqlConnection, statement: Option<&Statement>, name: &str) -> QueryResult<()> {
+    statement.map_or(Ok(()), |statement| take_lock(connection, statement, &[Bind::Text(name)]))
 }
 
 /// Before a tenant becomes another one: nobody else writes to it until the transaction ends, and the other nodes hear
 /// of it then.
 fn changing(connection: &mut dyn SqlConnection, statements: &Statements, client_key: &str) -> QueryResult<()> {
-    about(connection, statements.lock_tenant.as_ref(), client_key)?;
-    about(connection, statements.notify.as_ref(), client_key)
+    lock(connection, statements.lock_tenant.as_ref(), client_key)?;
+    match &statements.notify {
+        Some(notify) => connection.execute(notify, &[Bind::Text(client_key)]).map(drop),
+        None => Ok(()),
+    }
 }
 
 /// The stored text as JSON; the error names the row, never its value.
@@ -282,7 +191,7 @@ impl SqlStore {
         check_keys(&[owner, key])?;
         let value = value.to_string();
         self.write([owner, key], move |connection, statements, [owner, key]| {
-            about(connection, statements.lock_tenant.as_ref(), owner)?;
+            lock(connection, statements.lock_tenant.as_ref(), owner)?;
             of(statements).set(connection, owner, key, &value)
         })
         .await

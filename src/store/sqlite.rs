@@ -13,19 +13,22 @@ use r2d2::ManageConnection;
 
 use super::StoreError;
 use super::database::{Pooled, SqlConnection, Work, describe};
-use super::migrations::{embedded, run_pending};
+use super::migrations::{embedded, revert_last, run_pending};
 use super::statement::{Bind, Bound, Dialect, Row, Statement};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
 pub(super) static DIALECT: Dialect = Dialect {
     quote: '"',
+    text: "TEXT",
     json: "?",
-    bytewise: "",
+    bytes: ["", ""],
+    is_loose: false,
     lock: None,
     notify: None,
     table_exists: "SELECT name, NULL FROM sqlite_master WHERE type IN ('table', 'view') AND name = ?",
     before_migrations: &[],
+    lock_migrations: None,
     steps: || embedded::<diesel::sqlite::Sqlite>(&MIGRATIONS),
 };
 
@@ -156,6 +159,10 @@ impl SqlConnection for SqliteConnection {
 
     fn migrate(&mut self, wanted: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>> {
         run_pending(self, MIGRATIONS, wanted)
+    }
+
+    fn revert_last(&mut self) -> QueryResult<String> {
+        revert_last(self, MIGRATIONS)
     }
 }
 

@@ -8,25 +8,54 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, HasSqlType, Nullable, Text};
 
 /// What differs between the databases.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Dialect {
     /// The quote of identifiers.
     pub quote: char,
+    /// The type of a text, in a cast.
+    pub text: &'static str,
     /// A bound JSON text, on its way into a JSON column.
     pub json: &'static str,
-    /// Appended to a text that is to be compared byte by byte, whatever the database's language.
-    pub bytewise: &'static str,
-    /// Holds the locks of one kind (an integer, `{kind}`) and one bound text until the transaction ends; `None`: a
-    /// transaction excludes every other writer by itself.
+    /// What stands around a text that is to be compared byte by byte, whatever the database's language.
+    pub bytes: [&'static str; 2],
+    /// Whether `=` takes texts for equal that are not: by case, by accents, by spaces at the end.
+    pub is_loose: bool,
+    /// Holds the lock of one kind (an integer, `{kind}`) and one bound text until the transaction ends, and answers
+    /// `1`; `None`: a transaction excludes every other writer by itself.
     pub lock: Option<&'static str>,
     /// Tells other nodes of one bound text, at the transaction's end; `None`: nobody can listen.
     pub notify: Option<&'static str>,
     /// Answers a row when the table of the bound (unquoted) name can be read.
     pub table_exists: &'static str,
-    /// Run at the start of the migrations' transaction.
+    /// Run before the migrations, within [`super::database::Access::Migrate`].
     pub before_migrations: &'static [&'static str],
+    /// Keeps other nodes' migrations away until these have ended, and answers `1`; as `lock` otherwise.
+    pub lock_migrations: Option<&'static str>,
     /// The embedded migrations, oldest first.
     pub steps: fn() -> QueryResult<Vec<Step>>,
+}
+
+impl Dialect {
+    /// `expression`, a text, to be compared or sorted byte by byte.
+    pub fn bytes(&self, expression: &str) -> String {
+        let [before, after] = self.bytes;
+        format!("{before}{expression}{after}")
+    }
+
+    /// `expression` as a text.
+    pub fn text(&self, expression: &str) -> String {
+        format!("CAST({expression} AS {})", self.text)
+    }
+
+    /// That the text `column` is `value` (`?`, or another column) byte by byte. Where `=` alone is loose it stands
+    /// there besides: an index of the column's own order answers it.
+    pub fn same(&self, column: &str, value: &str) -> String {
+        if !self.is_loose {
+            return format!("{column} = {value}");
+        }
+        let again = if value == "?" { "?again" } else { value };
+        format!("({column} = {value} AND {} = {})", self.bytes(column), self.bytes(again))
+    }
 }
 
 /// An embedded migration, by its names.
@@ -40,19 +69,36 @@ pub(super) struct Step {
 
 /// A statement of one dialect, cut at its placeholders: diesel puts those in as the backend writes them.
 #[derive(Debug)]
-pub(super) struct Statement(Vec<String>);
+pub(super) struct Statement {
+    head: String,
+    tail: Vec<(Hole, String)>,
+}
+
+/// A placeholder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hole {
+    /// Of the next value.
+    Next,
+    /// Of the value before once more.
+    Again,
+}
 
 impl Statement {
-    /// Translates `template`: `?` binds a text or integer, `@json` binds a JSON text, `@val` reads the JSON column as
-    /// text, `@bytewise` is the dialect's; identifiers stand in double quotes. A table's name never holds `?` or `@`:
+    /// Translates `template`: `?` binds a text or integer, `?again` the same once more, `@json` binds a JSON text,
+    /// `@val` reads the JSON column as text; identifiers stand in double quotes. A table's name never holds `?` or `@`:
     /// [`super::tables`] sees to it.
     pub fn new(dialect: &Dialect, template: &str) -> Self {
         let text = template
             .replace("@json", dialect.json)
-            .replace("@val", r#"CAST("val" AS TEXT)"#)
-            .replace("@bytewise", dialect.bytewise)
+            .replace("@val", &dialect.text(r#""val""#))
             .replace('"', dialect.quote.encode_utf8(&mut [0; 4]));
-        Self(text.split('?').map(str::to_owned).collect())
+        let mut pieces = text.split('?');
+        let head = pieces.next().unwrap_or_default().to_owned();
+        let tail = pieces.map(|piece| match piece.strip_prefix("again") {
+            Some(piece) => (Hole::Again, piece.to_owned()),
+            None => (Hole::Next, piece.to_owned()),
+        });
+        Self { tail: tail.collect(), head }
     }
 }
 
@@ -81,14 +127,16 @@ where
     i64: ToSql<BigInt, DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        let mut binds = self.binds.iter();
-        for (index, piece) in self.statement.0.iter().enumerate() {
-            if index > 0 {
-                match binds.next() {
-                    Some(Bind::Text(text)) => out.push_bind_param::<Text, str>(text)?,
-                    Some(Bind::Integer(integer)) => out.push_bind_param::<BigInt, i64>(integer)?,
-                    None => return Err(Error::QueryBuilderError("a placeholder without a value".into())),
-                }
+        let (mut binds, mut bind) = (self.binds.iter(), None);
+        out.push_sql(&self.statement.head);
+        for (hole, piece) in &self.statement.tail {
+            if *hole == Hole::Next {
+                bind = binds.next();
+            }
+            match bind {
+                Some(Bind::Text(text)) => out.push_bind_param::<Text, str>(text)?,
+                Some(Bind::Integer(integer)) => out.push_bind_param::<BigInt, i64>(integer)?,
+                None => return Err(Error::QueryBuilderError("a placeholder without a value".into())),
             }
             out.push_sql(piece);
         }
@@ -128,6 +176,20 @@ mod tests {
         let statement = Statement::new(&sqlite::DIALECT, TEMPLATE);
         let sql = debug_query::<Sqlite, _>(&Bound { statement: &statement, binds: &BINDS }).to_string();
         assert!(sql.starts_with(r#"UPDATE "T" SET "val" = ? WHERE "id" = ?"#), "{sql}");
+    }
+
+    #[test]
+    fn a_loose_database_compares_twice_and_binds_one_value_twice() {
+        let loose = Dialect { bytes: ["bytes(", ")"], is_loose: true, ..sqlite::DIALECT.clone() };
+        let template = format!(r#"SELECT 1 FROM "T" t WHERE {} AND "id" = ?"#, loose.same("t.\"key\"", "?"));
+        let statement = Statement::new(&loose, &template);
+        let sql = debug_query::<Sqlite, _>(&Bound { statement: &statement, binds: &BINDS }).to_string();
+        insta::assert_snapshot!(
+            sql,
+            @r#"SELECT 1 FROM "T" t WHERE (t."key" = ? AND bytes(t."key") = bytes(?)) AND "id" = ? -- binds: ["{}", "{}", 7]"#
+        );
+        assert_eq!(sqlite::DIALECT.same("a", "b"), "a = b");
+        assert_eq!(loose.same("a", "b"), "(a = b AND bytes(a) = bytes(b))");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::statement::{Bind, Dialect, Statement};
 const DEFAULT_MODEL: &str = "AddonSetting";
 
 /// The tables beside that of the settings; ACE has no setting for their names.
-const FORGE_TABLES: [&str; 2] = ["InstallationClientKeys", "ForgeSettings"];
+pub(super) const FORGE_TABLES: [&str; 2] = ["InstallationClientKeys", "ForgeSettings"];
 
 /// The names that the settings' table may have.
 #[derive(Debug, PartialEq, Eq)]

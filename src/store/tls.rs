@@ -1,4 +1,4 @@
-//! Whether and how the connection to PostgreSQL is encrypted, in the terms of libpq's `sslmode`.
+//! Whether and how the connection to a database server is encrypted, in the terms of libpq's `sslmode`.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::StoreError;
 
-/// libpq's modes.
+/// libpq's modes; MySQL has the same five under other names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SslMode {
     /// In the clear.
@@ -89,23 +89,40 @@ pub(super) struct Tls {
 impl Tls {
     /// The URL's word counts first, then `ssl` (ACE's `dialectOptions.ssl`), then `default`.
     pub fn resolve(url: &UrlParameters, ssl: Option<&Value>, default: SslMode) -> Result<Self, StoreError> {
+        let chosen = url.sslmode.as_deref().map(SslMode::parse).transpose()?;
+        let file = url.sslrootcert.as_deref().filter(|&path| path != "system");
+        Self::choose(chosen, file.map(|path| ("sslrootcert", path)), ssl, default)
+    }
+
+    /// The same, where the URL has the mode `chosen`, and names the authority's file by (the parameter's name, path).
+    pub fn choose(
+        chosen: Option<SslMode>,
+        file: Option<(&str, &str)>,
+        ssl: Option<&Value>,
+        default: SslMode,
+    ) -> Result<Self, StoreError> {
         let (ace_mode, ace_roots) = ssl.map(ace).transpose()?.unwrap_or_default();
-        let roots = match url.sslrootcert.as_deref() {
-            Some("system") | None => ace_roots,
-            Some(path) => {
-                let pem = std::fs::read(path).map_err(|error| {
-                    StoreError::Configuration(format!("sslrootcert={path} cannot be read: {error}"))
-                })?;
-                Some(certificates(&pem, &format!("sslrootcert={path}"))?)
+        let roots = match file {
+            None => ace_roots,
+            Some((name, path)) => {
+                let pem = std::fs::read(path)
+                    .map_err(|error| StoreError::Configuration(format!("{name}={path} cannot be read: {error}")))?;
+                Some(certificates(&pem, &format!("{name}={path}"))?)
             }
         };
-        let chosen = url.sslmode.as_deref().map(SslMode::parse).transpose()?.or(ace_mode);
+        let chosen = chosen.or(ace_mode);
         let mode = match chosen.unwrap_or(default) {
             // As in libpq: whoever names an authority wants it asked.
             SslMode::Require if roots.is_some() => SslMode::VerifyCa,
             mode => mode,
         };
         Ok(Self { mode, by_default: chosen.is_none(), roots })
+    }
+
+    /// The authorities that were given; `None`: those that the web trusts.
+    #[cfg(feature = "mysql")]
+    pub fn roots(&self) -> Option<&[CertificateDer<'static>]> {
+        self.roots.as_deref()
     }
 
     /// tokio-postgres' part of the mode; the rest is [`Tls::connector`]'s.
@@ -202,7 +219,7 @@ impl Trust {
         let mut roots = RootCertStore::empty();
         for certificate in &pinned {
             roots.add(certificate.clone()).map_err(|error| {
-                StoreError::Configuration(format!("a certificate of PostgreSQL's authority cannot be used: {error}"))
+                StoreError::Configuration(format!("a certificate of the authority cannot be used: {error}"))
             })?;
         }
         Ok(Self { roots, pinned, name })

@@ -196,7 +196,9 @@ mod tests {
         Survey {
             file: None,
             tables: TablesFound::All("AddonSettings".to_owned()),
+            applied: Vec::new(),
             pending: owned(pending),
+            skipped: Vec::new(),
             unknown: owned(unknown),
         }
     }

@@ -412,6 +412,67 @@ pub async fn hostile_names_are_names(store: Opened) {
     assert!(store.installations("tenant").await.unwrap().is_empty(), "a refused install leaves nothing");
 }
 
+pub async fn names_differ_by_every_byte(store: Opened) {
+    // Alike to a database that compares as people of some language do.
+    let names = ["tenant", "Tenant", "TENANT", "tenant ", "tenant  ", "ténant", "te\u{301}nant", "tenant\t", "ｔenant"];
+    for name in names {
+        assert!(store.installations(name).await.unwrap().is_empty(), "{name:?}");
+        assert_eq!(store.client_key_of_installation(name).await.unwrap(), None, "{name:?}");
+        store.save_installation(name, &installation(name, "old"), Some(name)).await.unwrap();
+        store.save_installation(name, &installation(name, "secret"), Some(name)).await.unwrap();
+        store.set(name, "key", &json!(name)).await.unwrap();
+        store.set("owner", name, &json!(name)).await.unwrap();
+        store.forge_set(name, "key", &json!(name)).await.unwrap();
+        store.forge_set("owner", name, &json!(name)).await.unwrap();
+    }
+    let unchanged = async |names: &[&str]| {
+        for &name in names {
+            assert_eq!(store.installations(name).await.unwrap(), [installation(name, "secret")], "{name:?}");
+            assert_eq!(store.get(name, "key").await.unwrap(), Some(json!(name)));
+            assert_eq!(store.get("owner", name).await.unwrap(), Some(json!(name)));
+            assert_eq!(store.forge_get(name, "key").await.unwrap(), Some(json!(name)));
+            assert_eq!(store.forge_get("owner", name).await.unwrap(), Some(json!(name)));
+            assert_eq!(store.client_key_of_installation(name).await.unwrap().as_deref(), Some(name));
+        }
+        let mut sorted = names.to_vec();
+        sorted.sort_unstable();
+        for limit in [1, 2, 100] {
+            let (mut seen, mut after) = (Vec::new(), None);
+            loop {
+                let page = store.tenants(after.as_deref(), limit).await.unwrap();
+                seen.extend(page.tenants.into_iter().map(|(name, _)| name));
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(seen, sorted, "{limit} a page");
+        }
+    };
+    unchanged(&names).await;
+    assert_eq!(store.get("owner", "KEY").await.unwrap(), None);
+    assert!(store.values(Place::of_tenant("tenant", "clientInfo ")).await.unwrap().is_empty());
+
+    // what befalls one befalls no other
+    let place = Place::of_tenant(names[0], "key");
+    assert!(store.exchange(place, &json!(names[0]), &json!("new")).await.unwrap());
+    assert!(store.delete("owner", names[0]).await.unwrap() && store.forge_delete("owner", names[0]).await.unwrap());
+    assert!(store.uninstall(names[0]).await.unwrap());
+    unchanged(&names[1..]).await;
+    assert!(store.purge(names[0], now()).await.unwrap());
+    unchanged(&names[1..]).await;
+    assert!(store.remove(names[1]).await.unwrap());
+    assert!(store.delete("owner", names[1]).await.unwrap() && store.forge_delete("owner", names[1]).await.unwrap());
+    unchanged(&names[2..]).await;
+
+    let mut listed = all_keys(&store, 1).await;
+    assert_eq!(listed, all_keys(&store, 3).await);
+    listed.retain(|(owner, _)| owner != "owner");
+    let mut left = names[2..].to_vec();
+    left.sort_unstable();
+    assert_eq!(listed.into_iter().map(|(owner, _)| owner).collect::<Vec<_>>(), left);
+}
+
 pub async fn text_that_holds_an_installation(store: Opened) {
     let installation = installation("tenant", "secret");
     store.set("tenant", CLIENT_INFO, &json!(installation.to_string())).await.unwrap();

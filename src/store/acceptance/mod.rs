@@ -1,11 +1,14 @@
 //! What every store must do: one suite of cases, run on each backend.
 //!
-//! The cases on PostgreSQL are ignored by plain `cargo test`. `.ci/postgres start` prints the variables that they need;
-//! `cargo test -- --include-ignored` runs them, and fails without.
+//! The cases on servers are ignored by plain `cargo test`. `.ci/postgres start` and `.ci/mariadb start` print the
+//! variables that they need; `cargo test --features mysql -- --include-ignored` runs them, and fails without.
 
 mod ace;
 mod cases;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod postgres;
+mod proxy;
 mod sql;
 
 use std::sync::Arc;
@@ -43,6 +46,8 @@ enum Keep {
     Nothing,
     Folder(TempDir),
     Database(postgres::TestDatabase),
+    #[cfg(feature = "mysql")]
+    Mysql(mysql::TestDatabase),
 }
 
 /// An SQL database of a test's own, without any table.
@@ -67,6 +72,21 @@ impl Sandbox {
         Self { config: config(&database.url), _keep: Keep::Database(database) }
     }
 
+    #[cfg(feature = "mysql")]
+    pub fn mysql() -> Self {
+        let database = mysql::TestDatabase::new();
+        Self { config: config(&database.url), _keep: Keep::Mysql(database) }
+    }
+
+    /// With the tables that ACE makes on a server as it comes: texts that differ by case or by spaces at the end alone
+    /// are equal there.
+    #[cfg(feature = "mysql")]
+    pub fn mysql_of_ace() -> Self {
+        let sandbox = Self::mysql();
+        sandbox.sql(mysql::TABLES_OF_ACE).unwrap();
+        sandbox
+    }
+
     /// The same, whose values are sealed.
     pub fn sealed(mut self) -> Self {
         self.config.encryption_keys = vec![KEY.parse().unwrap()];
@@ -89,6 +109,19 @@ impl Sandbox {
         self.url().starts_with("postgres")
     }
 
+    pub fn is_mysql(&self) -> bool {
+        self.url().starts_with("mysql")
+    }
+
+    /// The folder of its migrations.
+    pub fn backend(&self) -> &'static str {
+        match (self.is_postgres(), self.is_mysql()) {
+            (true, _) => "postgres",
+            (_, true) => "mysql",
+            _ => "sqlite",
+        }
+    }
+
     fn sqlite(&self) -> SqliteConnection {
         let mut connection = SqliteConnection::establish(self.url().trim_start_matches("sqlite:")).unwrap();
         // A pool that was dropped may still be closing its connections.
@@ -99,6 +132,10 @@ impl Sandbox {
     /// Runs SQL beside the store.
     pub fn sql(&self, sql: &str) -> Result<(), diesel::result::Error> {
         on_thread(|| {
+            #[cfg(feature = "mysql")]
+            if self.is_mysql() {
+                return mysql::connection(&self.config).batch(sql);
+            }
             if self.is_postgres() {
                 super::postgres::database_manager(&self.config).unwrap().connect().unwrap().batch_execute(sql)
             } else {
@@ -112,6 +149,11 @@ impl Sandbox {
         use super::database::SqlConnection;
         use super::statement::Statement;
         let rows = on_thread(|| {
+            #[cfg(feature = "mysql")]
+            if self.is_mysql() {
+                let statement = Statement::new(&super::mysql::DIALECT, sql);
+                return mysql::connection(&self.config).rows(&statement, &[]);
+            }
             if self.is_postgres() {
                 let statement = Statement::new(&super::postgres::DIALECT, sql);
                 super::postgres::database_manager(&self.config).unwrap().connect().unwrap().rows(&statement, &[])
@@ -164,7 +206,7 @@ macro_rules! acceptance_suite {
             keys_are_listed_installed_or_not, a_removed_tenant_leaves_nothing,
             forge_keys_are_listed, values_are_exchanged_for_what_they_were, of_many_exchanges_at_once_one_is_done,
             an_uninstall_is_timed_until_the_next_install, what_was_uninstalled_long_ago_is_purged,
-            hostile_names_are_names, text_that_holds_an_installation, it_answers_a_ping,
+            hostile_names_are_names, names_differ_by_every_byte, text_that_holds_an_installation, it_answers_a_ping,
         ]);
     };
 }
@@ -192,7 +234,7 @@ impl Opened {
     /// How many rows `table` has, where another connection can look: not into memory.
     fn count(&self, table: &str) -> Option<usize> {
         let sandbox = self.sandbox.as_ref().filter(|sandbox| !sandbox.url().contains(":memory:"))?;
-        Some(sandbox.rows(&format!(r#"SELECT CAST("id" AS TEXT), NULL FROM "{table}""#)).len())
+        Some(sandbox.rows(&format!(r#"SELECT '1', NULL FROM "{table}""#)).len())
     }
 }
 
@@ -219,3 +261,24 @@ acceptance_suite!(
     opened(Sandbox::postgres().sealed()).await,
     (#[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"])
 );
+
+#[cfg(feature = "mysql")]
+mod servers_of_mysql {
+    use super::*;
+
+    acceptance_suite!(
+        on_mysql,
+        opened(Sandbox::mysql()).await,
+        (#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"])
+    );
+    acceptance_suite!(
+        on_mysql_of_ace,
+        opened(Sandbox::mysql_of_ace()).await,
+        (#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"])
+    );
+    acceptance_suite!(
+        sealed_on_mysql,
+        opened(Sandbox::mysql().sealed()).await,
+        (#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"])
+    );
+}

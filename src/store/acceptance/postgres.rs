@@ -1,8 +1,6 @@
 //! A PostgreSQL server: its databases for the tests, its failures, its TLS.
 
-use std::io;
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
@@ -10,6 +8,7 @@ use futures_util::future::try_join_all;
 use r2d2::ManageConnection;
 use serde_json::{Value, json};
 
+use super::proxy::Proxy;
 use super::{Sandbox, config, on_thread, unique};
 use crate::config::StoreConfig;
 use crate::store::postgres::database_manager;
@@ -74,54 +73,12 @@ async fn connections_that_the_server_ended_are_replaced() {
     }
 }
 
-/// Stands between a store and the server, and can cut it off.
-struct Proxy {
-    port: u16,
-    streams: Arc<Mutex<Option<Vec<TcpStream>>>>,
-}
-
-impl Proxy {
-    fn to(url: &url::Url) -> Self {
-        let server = (url.host_str().unwrap().to_owned(), url.port().unwrap());
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let streams = Arc::new(Mutex::new(Some(Vec::new())));
-        let shared = Arc::clone(&streams);
-        std::thread::spawn(move || {
-            for client in listener.incoming() {
-                let client = client.unwrap();
-                let mut streams = shared.lock().unwrap();
-                // Cut off: the client's connection is closed as soon as it is made.
-                let Some(streams) = streams.as_mut() else { continue };
-                let server = TcpStream::connect((server.0.as_str(), server.1)).unwrap();
-                for (mut from, mut to) in [(&client, &server), (&server, &client)]
-                    .map(|(a, b)| (a.try_clone().unwrap(), b.try_clone().unwrap()))
-                {
-                    std::thread::spawn(move || io::copy(&mut from, &mut to));
-                }
-                streams.extend([client, server]);
-            }
-        });
-        Self { port, streams }
-    }
-
-    fn cut(&self) {
-        for stream in self.streams.lock().unwrap().take().unwrap_or_default() {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-    }
-
-    fn mend(&self) {
-        *self.streams.lock().unwrap() = Some(Vec::new());
-    }
-}
-
 #[actix_web::test]
 #[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"]
 async fn a_server_that_goes_away_is_unavailable_until_it_is_back() {
     let sandbox = Sandbox::postgres();
     let mut url = url::Url::parse(sandbox.url()).unwrap();
-    let proxy = Proxy::to(&url);
+    let proxy = Proxy::to(sandbox.url());
     url.set_port(Some(proxy.port)).unwrap();
     let store = open(&config(url.as_str())).await.unwrap();
     store.set("tenant", "key", &json!(1)).await.unwrap();

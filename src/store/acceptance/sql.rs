@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::{Sandbox, run_cases, sql as cases};
 use crate::store::{
-    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Place, Store, StoreError,
-    migrate, now, open,
+    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Place, Reversion, Store,
+    StoreError, TablesFound, migrate, now, open, open_existing, revert, survey,
 };
 
 /// A row as another program may have left it.
@@ -181,10 +181,10 @@ pub async fn nodes_that_start_at_once_end_well(sandbox: Sandbox) {
 pub async fn a_revert_drops_empty_tables_alone(sandbox: Sandbox) {
     let store = sandbox.open().await;
     let down = |step: &str| {
-        let backend = if sandbox.is_postgres() { "postgres" } else { "sqlite" };
+        let backend = sandbox.backend();
         let folder = format!("{}/migrations/{backend}/2026-11-22-{step}", env!("CARGO_MANIFEST_DIR"));
         let sql = std::fs::read_to_string(format!("{folder}/down.sql")).unwrap();
-        sandbox.sql(&format!("BEGIN; {sql}; COMMIT"))
+        sandbox.sql(&format!("BEGIN; {sql} COMMIT"))
     };
     store.set("tenant", "key", &json!(1)).await.unwrap();
     store.associate("id", "tenant").await.unwrap();
@@ -200,6 +200,116 @@ pub async fn a_revert_drops_empty_tables_alone(sandbox: Sandbox) {
         down(step).unwrap();
     }
     assert!(store.get("tenant", "key").await.is_err(), "the tables are gone");
+}
+
+pub async fn of_nodes_that_migrate_at_once_one_does(sandbox: Sandbox) {
+    let reports = try_join_all((0..4).map(|_| migrate(&sandbox.config))).await.unwrap();
+    let mut applied: Vec<_> = reports.iter().map(|report| report.applied.len()).collect();
+    applied.sort_unstable();
+    assert_eq!(applied, [0, 0, 0, 2], "{reports:?}");
+
+    // they wait for each other on the way back as well
+    let reverted = try_join_all((0..4).map(|_| revert(&sandbox.config, 1, false))).await.unwrap();
+    let mut reverted: Vec<_> = reverted.iter().map(steps).map(Vec::len).collect();
+    reverted.sort_unstable();
+    assert_eq!(reverted, [0, 0, 1, 1]);
+}
+
+fn steps(reversion: &Reversion) -> &Vec<String> {
+    let Reversion::Done(steps) = reversion else { panic!("{reversion:?}") };
+    steps
+}
+
+pub async fn a_schema_says_that_it_is_too_new(sandbox: Sandbox) {
+    let store = sandbox.open().await;
+    store.set("tenant", "key", &json!(1)).await.unwrap();
+    let table = r#""atlassian_connect_schema""#;
+    sandbox.sql(&format!(r#"CREATE TABLE {table} ("readableFrom" VARCHAR(50) NOT NULL)"#)).unwrap();
+    let says = |version: &str| sandbox.sql(&format!("INSERT INTO {table} VALUES ('{version}')")).unwrap();
+    sandbox.open().await;
+    says("20261122000002");
+    sandbox.sql("INSERT INTO __diesel_schema_migrations (version) VALUES ('20990101000000')").unwrap();
+    sandbox.open().await.ping().await.unwrap();
+    migrate(&sandbox.config).await.unwrap();
+
+    says("20990101000000");
+    says("20260101000000");
+    let outcomes = [
+        sandbox.try_open().await.err(),
+        migrate(&sandbox.config).await.err(),
+        open_existing(&sandbox.config).await.err(),
+        revert(&sandbox.config, 1, true).await.err(),
+    ];
+    for error in outcomes.map(Option::unwrap) {
+        assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
+        let text = error.to_string();
+        assert!(
+            text.contains("too new") && text.contains("20990101000000") && text.contains("20261122000002"),
+            "{text}"
+        );
+    }
+    let TablesFound::Wrong(reason) = survey(&sandbox.config).await.unwrap().tables else { panic!("it is not usable") };
+    assert!(reason.contains("too new"), "{reason}");
+}
+
+const STEPS: [&str; 2] = ["2026-11-22-000001_create_addon_settings", "2026-11-22-000002_create_forge_tables"];
+
+pub async fn a_revert_takes_back_the_last_steps(sandbox: Sandbox) {
+    drop(sandbox.open().await);
+    let survey = async || survey(&sandbox.config).await.unwrap();
+    assert_eq!(survey().await.applied, STEPS);
+    assert_eq!(revert(&sandbox.config, 1, false).await.unwrap(), Reversion::Done(vec![STEPS[1].to_owned()]));
+    let found = survey().await;
+    assert_eq!((found.applied, found.pending), (vec![STEPS[0].to_owned()], vec![STEPS[1].to_owned()]));
+    assert_eq!(migrate(&sandbox.config).await.unwrap().applied, [STEPS[1]]);
+
+    let all = Reversion::Done(vec![STEPS[1].to_owned(), STEPS[0].to_owned()]);
+    assert_eq!(revert(&sandbox.config, 9, false).await.unwrap(), all);
+    assert_eq!(survey().await.tables, TablesFound::None);
+    assert_eq!(revert(&sandbox.config, 1, false).await.unwrap(), Reversion::Done(vec![]));
+    sandbox.open().await.ping().await.unwrap();
+}
+
+pub async fn a_revert_asks_before_rows_go(sandbox: Sandbox) {
+    let store = sandbox.open().await;
+    store.save_installation("tenant", &secret("old"), Some("id")).await.unwrap();
+    store.set("tenant", "key", &json!(1)).await.unwrap();
+    let held = |tables: &[(&str, u64)]| {
+        Reversion::HoldsRows(tables.iter().map(|&(table, rows)| (table.to_owned(), rows)).collect())
+    };
+    let ids = ("InstallationClientKeys", 1);
+    assert_eq!(revert(&sandbox.config, 1, false).await.unwrap(), held(&[ids]));
+    assert_eq!(revert(&sandbox.config, 2, false).await.unwrap(), held(&[ids, ("AddonSettings", 2)]));
+    assert_eq!(store.client_key_of_installation("id").await.unwrap().as_deref(), Some("tenant"));
+    assert_eq!(survey(&sandbox.config).await.unwrap().applied, STEPS);
+
+    assert_eq!(steps(&revert(&sandbox.config, 1, true).await.unwrap()).as_slice(), [STEPS[1]]);
+    assert_eq!(store.installations("tenant").await.unwrap(), [secret("old")], "that step's tables alone");
+    assert_eq!(revert(&sandbox.config, 1, false).await.unwrap(), held(&[("AddonSettings", 2)]));
+    assert_eq!(steps(&revert(&sandbox.config, 1, true).await.unwrap()).as_slice(), [STEPS[0]]);
+    assert_eq!(survey(&sandbox.config).await.unwrap().tables, TablesFound::None);
+}
+
+pub async fn what_a_newer_release_did_is_not_reverted(sandbox: Sandbox) {
+    drop(sandbox.open().await);
+    sandbox.sql("INSERT INTO __diesel_schema_migrations (version) VALUES ('20990101000000')").unwrap();
+    for count in [1, 2] {
+        let error = revert(&sandbox.config, count, true).await.unwrap_err();
+        assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
+        assert!(error.to_string().contains("20990101000000"), "{error}");
+    }
+    sandbox.open().await.ping().await.unwrap();
+}
+
+pub async fn a_migration_that_was_broken_off_is_finished(sandbox: Sandbox) {
+    let store = sandbox.open().await;
+    store.set("tenant", "key", &json!(1)).await.unwrap();
+    // As where no database takes tables back: one is there, the other is not, and nothing is recorded.
+    sandbox.sql(r#"DROP TABLE "ForgeSettings""#).unwrap();
+    sandbox.sql("DELETE FROM __diesel_schema_migrations").unwrap();
+    assert_eq!(migrate(&sandbox.config).await.unwrap().applied, STEPS);
+    assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!(1)));
+    store.forge_set("id", "key", &json!(2)).await.unwrap();
 }
 
 pub async fn errors_hold_no_value(sandbox: Sandbox) {
@@ -219,13 +329,17 @@ macro_rules! sql_suite {
             an_uninstalled_row_beside_one_in_use_is_not_taken_for_it, a_row_without_a_value_counts_as_none,
             the_table_is_the_one_of_two_forms_that_exists, missing_forge_tables_are_added,
             a_database_that_lacks_the_settings_is_not_taken_for_a_new_one, migrating_twice_does_nothing_the_second_time,
-            nodes_that_start_at_once_end_well, a_revert_drops_empty_tables_alone, errors_hold_no_value,
+            nodes_that_start_at_once_end_well, of_nodes_that_migrate_at_once_one_does, a_schema_says_that_it_is_too_new,
+            a_revert_drops_empty_tables_alone, a_revert_takes_back_the_last_steps, a_revert_asks_before_rows_go,
+            what_a_newer_release_did_is_not_reverted, a_migration_that_was_broken_off_is_finished, errors_hold_no_value,
         ]);
     };
 }
 
 sql_suite!(on_sqlite, Sandbox::sqlite_file(), ());
 sql_suite!(on_postgres, Sandbox::postgres(), (#[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"]));
+#[cfg(feature = "mysql")]
+sql_suite!(on_mysql, Sandbox::mysql(), (#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]));
 
 #[actix_web::test]
 async fn a_value_that_is_no_json_is_reported_without_it() {

@@ -3,7 +3,7 @@
 use diesel::result::QueryResult;
 use serde_json::Value;
 
-use super::{SqlStore, Statements, Values, about, fits, of};
+use super::{SqlStore, Statements, Values, fits, lock, of};
 use crate::store::database::{Access, SqlConnection};
 use crate::store::statement::Bind;
 use crate::store::{
@@ -69,7 +69,7 @@ impl SqlStore {
         check_keys(&[place.owner(), place.key()])?;
         let (of, expected, value) = (of(place), expected.clone(), value.to_string());
         self.write([place.owner(), place.key()], move |connection, statements, [owner, key]| {
-            about(connection, statements.lock_tenant.as_ref(), owner)?;
+            lock(connection, statements.lock_tenant.as_ref(), owner)?;
             let values = of(statements);
             let mut exchanged = 0;
             for (id, text) in values.rows(connection, owner, key)? {
@@ -89,7 +89,7 @@ impl SqlStore {
             return Ok(false);
         }
         self.write([client_key], move |connection, statements, [client_key]| {
-            about(connection, statements.lock_tenant.as_ref(), client_key)?;
+            lock(connection, statements.lock_tenant.as_ref(), client_key)?;
             match statements.uninstalled_at(connection, client_key)? {
                 Some(since) if since <= before => statements.remove(connection, client_key),
                 _ => Ok(false),

@@ -13,7 +13,7 @@ fn the_help_is_there_and_says_what_there_is() {
 
     Commands:
       serve       Serve the add-on (the default)
-      migrate     Bring the store's tables to this version, as Heroku's release phase does
+      migrate     Bring the store's tables to this version, as Heroku's release phase does; tell or take back the steps
       descriptor  Print the descriptor as it is served, or check it
       forge       Make a Forge manifest of the descriptor
       tenants     List the tenants of the store, show or remove one, purge those that are gone, encrypt the store

@@ -3,6 +3,7 @@
 mod arguments;
 mod doctor;
 mod forge;
+mod migrate;
 mod purge;
 mod sealing;
 mod tenants;

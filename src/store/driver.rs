@@ -1,0 +1,62 @@
+//! What the drivers of database servers share: they are asynchronous, diesel's connections are not.
+//!
+//! The connections live on a small runtime of their own, and a thread of the blocking pool waits for it: nothing of it
+//! depends on the runtime that happened to open the store.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::sync::LazyLock;
+
+use diesel_async::async_connection_wrapper::BlockOn;
+use tokio::runtime::{Handle, Runtime};
+
+use super::StoreError;
+
+static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("store-driver").enable_all().build()
+});
+
+pub(super) fn runtime() -> Result<&'static Runtime, StoreError> {
+    RUNTIME
+        .as_ref()
+        .map_err(|error| StoreError::Unavailable(format!("no thread for the connections of the store: {error}")))
+}
+
+/// Waits for the connections' runtime.
+pub(super) struct Driver(Handle);
+
+impl BlockOn for Driver {
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.0.block_on(future)
+    }
+
+    /// Called within [`runtime`] only: the managers make the connections there.
+    fn get_runtime() -> Self {
+        Self(Handle::current())
+    }
+}
+
+/// An error with its causes: the drivers keep what matters in there. None of them holds the password.
+pub(super) fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// What TLS says of a connection that it did not let be.
+pub(super) fn rejected<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    let mut cause = Some(error);
+    let mut io = None;
+    while let Some(error) = cause {
+        io = io.or(error.downcast_ref::<std::io::Error>());
+        cause = error.source();
+    }
+    io?.get_ref()?.downcast_ref()
+}
