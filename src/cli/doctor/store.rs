@@ -119,8 +119,31 @@ fn surveyed(survey: &Survey, config: &Config) -> Vec<Finding> {
     findings.extend(survey.file.as_deref().and_then(|file| files::for_others(CHECK, file)));
     if matches!(survey.tables, TablesFound::All(_)) {
         findings.push(schema(survey, config.store.auto_migrate));
+        findings.extend(of_ace(survey, !config.store.encryption_keys.is_empty()));
     }
     findings
+}
+
+/// What happens to a database that ACE made, which is one with its tables and no record of ours.
+fn of_ace(survey: &Survey, seals: bool) -> Option<Finding> {
+    if survey.applied.is_empty() && survey.unknown.is_empty() {
+        let check = "ACE";
+        return Some(if seals {
+            Finding::warning(
+                check,
+                "atlassian-connect-express made these tables; what is written with AC_STORE_ENCRYPTION_KEYS it cannot read",
+                "leave the keys out until you are sure that you will not go back to it; then run tenants encrypt",
+            )
+        } else {
+            Finding::ok(
+                check,
+                "atlassian-connect-express made these tables: they are used as they stand, and no site has to install \
+                 again. Rows are written only when a site installs or uninstalls and when values are set, in a form that \
+                 it reads: to go back, start it on this database again",
+            )
+        });
+    }
+    None
 }
 
 fn schema(survey: &Survey, auto_migrate: bool) -> Finding {
@@ -201,6 +224,16 @@ mod tests {
             skipped: Vec::new(),
             unknown: owned(unknown),
         }
+    }
+
+    #[test]
+    fn a_database_of_ace_is_recognised() {
+        let of = |applied: &[&str], seals| {
+            let applied = applied.iter().map(|&name| name.to_owned()).collect();
+            of_ace(&Survey { applied, ..survey(&["a"], &[]) }, seals).map(|finding| finding.level)
+        };
+        assert_eq!((of(&[], false), of(&[], true)), (Some(Ok), Some(Warning)));
+        assert_eq!((of(&["a"], false), of(&["a"], true)), (None, None));
     }
 
     #[test]

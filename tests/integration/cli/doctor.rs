@@ -237,6 +237,7 @@ async fn a_database_of_aces_is_left_as_it_is() {
     let place = isolated(place, &nowhere).var("AC_AUTO_MIGRATE", "false");
     let (place, said) = examined(place).await;
     assert_eq!(said.code, 0, "{said:?}");
+    assert_one(&said, "ACE", "ok", "atlassian-connect-express made these tables");
     assert_one(&said, "tenants", "ok", &format!("{} installed, 0 uninstalled", tenants.len()));
     assert_one(&said, "schema", "warning", "migrations that have not run: 2026-11-22-000001_create_addon_settings, ");
     assert_one(&said, "store", "warning", "not for its owner alone (mode 644)");
