@@ -11,9 +11,14 @@ mod existing;
 mod listen;
 mod memory;
 mod migrations;
+#[cfg(feature = "mongodb")]
+mod mongodb;
 mod open;
 mod place;
 mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
+mod runtime;
 mod sealed;
 mod sql;
 mod sqlite;
@@ -30,9 +35,13 @@ pub use existing::{Survey, TablesFound, open_existing, survey};
 pub use listen::{Change, Changes};
 pub use memory::MemoryStore;
 pub use migrations::{MigrationReport, migrate};
+#[cfg(feature = "mongodb")]
+pub use mongodb::MongoStore;
 pub use open::{open, redact};
 pub(crate) use place::KeyPages;
 pub use place::Place;
+#[cfg(feature = "redis")]
+pub use redis::RedisStore;
 pub use sealed::{Census, Conversion, Form, SealedStore};
 pub use sql::SqlStore;
 pub use tenant::{Installation, Tenant, is_key, origin_of};

@@ -5,11 +5,46 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 
 use super::database::Database;
-use super::{MemoryStore, SealedStore, SqlStore, Store, StoreError, migrations, postgres, sqlite};
+use super::{MemoryStore, SealedStore, SqlStore, Store, StoreError, StoreFuture, migrations, postgres, sqlite};
 use crate::config::StoreConfig;
 
-/// The stores of this build.
+/// The stores of every build.
 const KNOWN: &str = "sqlite:, postgres:, postgresql:, memory:";
+
+/// The stores of this build.
+fn known() -> String {
+    let further = [(cfg!(feature = "redis"), ", redis:"), (cfg!(feature = "mongodb"), ", mongodb:")];
+    let further = further.iter().filter(|(is_there, _)| *is_there).map(|(_, scheme)| *scheme);
+    std::iter::once(KNOWN).chain(further).collect()
+}
+
+/// What a store is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To be used: what it needs is made.
+    Use,
+    /// To be looked at: nothing is made.
+    Look,
+}
+
+/// Opens a store that is no SQL database and has no tables; `None`: `config` names another, or one that this build does
+/// not have.
+#[cfg_attr(not(feature = "mongodb"), expect(unused_variables, reason = "MongoDB alone has something to be made"))]
+pub(super) fn without_tables(config: &StoreConfig, purpose: Purpose) -> Option<StoreFuture<'_, Arc<dyn Store>>> {
+    match scheme(config.url.expose_secret()).as_str() {
+        #[cfg(feature = "redis")]
+        "redis" | "rediss" => Some(Box::pin(async { Ok(Arc::new(super::RedisStore::open(config).await?) as _) })),
+        #[cfg(feature = "mongodb")]
+        "mongodb" | "mongodb+srv" => Some(Box::pin(async move {
+            let store = super::MongoStore::open(config).await?;
+            if purpose == Purpose::Use {
+                store.make_indexes().await?;
+            }
+            Ok(Arc::new(store) as _)
+        })),
+        _ => None,
+    }
+}
 
 /// Opens the store that `config` names; a database without our tables gets them.
 ///
@@ -24,6 +59,10 @@ pub async fn open(config: &StoreConfig) -> Result<Arc<dyn Store>, StoreError> {
     if scheme(config.url.expose_secret()) == "memory" {
         return Ok(Arc::new(SealedStore::new(Arc::new(MemoryStore::new()), keys)));
     }
+    if let Some(opening) = without_tables(config, Purpose::Use) {
+        let opened = opening.await.map_err(|error| chosen_by(error, source))?;
+        return Ok(SealedStore::tried(opened, keys).await?);
+    }
     let config = config.clone();
     let task = tokio::task::spawn_blocking(move || {
         let database = connect(&config)?;
@@ -34,11 +73,16 @@ pub async fn open(config: &StoreConfig) -> Result<Arc<dyn Store>, StoreError> {
         Ok(SqlStore::new(database, &prepared.table))
     });
     let opened = task.await.map_err(|error| StoreError::Unavailable(format!("opening it was given up: {error}")))?;
-    let opened = opened.map_err(|error| match error {
+    let opened = opened.map_err(|error| chosen_by(error, source))?;
+    Ok(SealedStore::tried(Arc::new(opened), keys).await?)
+}
+
+/// Whoever reads that a store is away has to know why it was asked for.
+fn chosen_by(error: StoreError, source: &str) -> StoreError {
+    match error {
         StoreError::Unavailable(reason) => StoreError::Unavailable(format!("{reason} (it was chosen by {source})")),
         other => other,
-    })?;
-    Ok(SealedStore::tried(Arc::new(opened), keys).await?)
+    }
 }
 
 /// Connects to an SQL database. Blocks.
@@ -48,11 +92,22 @@ pub(super) fn connect(config: &StoreConfig) -> Result<Box<dyn Database>, StoreEr
         "sqlite" => Ok(Box::new(sqlite::database(url, config.pool_size)?)),
         "postgres" | "postgresql" => Ok(Box::new(postgres::database(config)?)),
         "memory" => Err(StoreError::Configuration("the store is in memory: it has no migrations".to_owned())),
-        other @ ("mysql" | "mariadb" | "redis" | "rediss" | "mongodb" | "mongodb+srv") => {
-            Err(StoreError::Configuration(format!("this build has no {other}: store; it has {KNOWN}")))
+        other @ ("mysql" | "mariadb") => {
+            Err(StoreError::Configuration(format!("this build has no {other}: store; it has {}", known())))
         }
-        other => Err(StoreError::Configuration(format!("a store {other}: is not known; this build has {KNOWN}"))),
+        // Where the feature is on, nobody asks here.
+        other @ ("redis" | "rediss") => Err(not_compiled_in(other, "redis")),
+        other @ ("mongodb" | "mongodb+srv") => Err(not_compiled_in(other, "mongodb")),
+        other => Err(StoreError::Configuration(format!("a store {other}: is not known; this build has {}", known()))),
     }
+}
+
+fn not_compiled_in(scheme: &str, feature: &str) -> StoreError {
+    StoreError::Configuration(format!(
+        "this build has no {scheme}: store, which is the Cargo feature {feature}: build it with `--features {feature}`, \
+         as in `cargo run --features {feature}`; it has {}",
+        known()
+    ))
 }
 
 /// What stands before the first colon. Never more: in a URL without a scheme the rest may be a password.
@@ -88,7 +143,8 @@ pub fn redact(url: &str) -> String {
 fn redact_parameter(parameter: &str) -> String {
     let (name, _) = parameter.split_once('=').unwrap_or((parameter, ""));
     let lower = name.to_ascii_lowercase();
-    let secret = ["pass", "pwd", "secret", "token", "sslkey"].iter().any(|word| lower.contains(word));
+    let secret =
+        ["pass", "pwd", "secret", "token", "sslkey", "authmechanismproperties"].iter().any(|word| lower.contains(word));
     if secret { format!("{name}=***") } else { parameter.to_owned() }
 }
 
@@ -104,6 +160,11 @@ mod tests {
             ("postgres://u:hu/s?h@h/db", "postgres://u:***@h/db"),
             ("postgres://u:hu#sh:x@h/db", "postgres://u:***@h/db"),
             ("redis://:hush@h:6379/0", "redis://:***@h:6379/0"),
+            (
+                "mongodb://h/d?authMechanismProperties=AWS_SESSION_TOKEN:hush&tls=true",
+                "mongodb://h/d?authMechanismProperties=***&tls=true",
+            ),
+            ("mongodb://u:hush@h1,h2:2/d?replicaSet=r", "mongodb://u:***@h1,h2:2/d?replicaSet=r"),
             ("postgres:///db?host=/run&password=hush", "postgres:///db?host=/run&password=***"),
             (
                 "postgres:///db?user=u&PASSWORD=hush&sslpassword=hush",
@@ -124,13 +185,27 @@ mod tests {
 
     #[actix_web::test]
     async fn other_stores_are_refused_by_name() {
-        for url in
-            ["mysql://u:hush@h/db", "redis://:hush@h", "mongodb+srv://u:hush@h/db", "oracle://u:hush@h", "u:hush@h"]
-        {
+        let refused = async |url| {
             let error = open(&config(url)).await.err().unwrap();
             let text = error.to_string();
             assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
             assert!(text.contains("postgres:") && !text.contains("hush"), "{text}");
+            text
+        };
+        for url in ["mysql://u:hush@h/db", "oracle://u:hush@h", "u:hush@h"] {
+            refused(url).await;
+        }
+        for (url, feature, is_there) in [
+            ("redis://:hush@h", "redis", cfg!(feature = "redis")),
+            ("rediss://:hush@h", "redis", cfg!(feature = "redis")),
+            ("mongodb+srv://u:hush@h/db", "mongodb", cfg!(feature = "mongodb")),
+        ] {
+            if is_there {
+                assert!(known().contains(feature));
+            } else {
+                let text = refused(url).await;
+                assert!(text.contains(&format!("cargo run --features {feature}")), "{text}");
+            }
         }
     }
 

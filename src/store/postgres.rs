@@ -7,7 +7,6 @@
 use std::error::Error as StdError;
 use std::future::Future;
 use std::net::IpAddr;
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use diesel::QueryResult;
@@ -19,7 +18,7 @@ use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use r2d2::ManageConnection;
 use secrecy::ExposeSecret;
-use tokio::runtime::{Handle, Runtime};
+use tokio::runtime::Handle;
 use tokio_postgres::config::Host;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::MakeTlsConnect;
@@ -30,6 +29,7 @@ use super::StoreError;
 use super::database::{Pooled, SqlConnection, Work};
 use super::migrations::{embedded, run_pending};
 use super::open::redact;
+use super::runtime::runtime;
 use super::statement::{Bind, Bound, Dialect, Row, Statement};
 use super::tls::{SslMode, Tls, UrlParameters};
 use crate::config::StoreConfig;
@@ -60,16 +60,6 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// How long an unused connection is kept.
 const IDLE: Duration = Duration::from_secs(600);
 
-static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("store-postgres").enable_all().build()
-});
-
-pub(super) fn runtime() -> Result<&'static Runtime, StoreError> {
-    RUNTIME
-        .as_ref()
-        .map_err(|error| StoreError::Unavailable(format!("no thread for PostgreSQL's connections: {error}")))
-}
-
 /// Waits for the connections' runtime.
 pub(super) struct Driver(Handle);
 
@@ -78,7 +68,7 @@ impl BlockOn for Driver {
         self.0.block_on(future)
     }
 
-    /// Called within [`RUNTIME`] only: [`Manager::connect`] makes the connections there.
+    /// Called within [`runtime`] only: [`Manager::connect`] makes the connections there.
     fn get_runtime() -> Self {
         Self(Handle::current())
     }

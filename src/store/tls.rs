@@ -1,4 +1,4 @@
-//! Whether and how the connection to PostgreSQL is encrypted, in the terms of libpq's `sslmode`.
+//! Whether and how the connection to PostgreSQL or Redis is encrypted, in the terms of libpq's `sslmode`.
 
 use std::sync::Arc;
 
@@ -117,8 +117,16 @@ impl Tls {
         }
     }
 
-    /// Makes the encrypted streams. The crypto provider is named here, so that no other part of the process chooses it.
+    /// Makes the encrypted streams to PostgreSQL.
     pub fn connector(self) -> Result<MakeRustlsConnect, StoreError> {
+        let mut config = self.client_config()?;
+        // Asked for by `sslnegotiation=direct`, and sent by libpq always.
+        config.alpn_protocols = vec![b"postgresql".to_vec()];
+        Ok(MakeRustlsConnect::new(config))
+    }
+
+    /// What checks the server. The crypto provider is named here, so that no other part of the process chooses it.
+    pub fn client_config(self) -> Result<ClientConfig, StoreError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let algorithms = provider.signature_verification_algorithms;
         let trust = match self.mode {
@@ -126,15 +134,13 @@ impl Tls {
             SslMode::VerifyCa => Some(Trust::new(self.roots, false)?),
             SslMode::VerifyFull => Some(Trust::new(self.roots, true)?),
         };
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| StoreError::Configuration(format!("TLS cannot be set up: {error}")))?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Verifier { algorithms, trust }))
             .with_no_client_auth();
-        // Asked for by `sslnegotiation=direct`, and sent by libpq always.
-        config.alpn_protocols = vec![b"postgresql".to_vec()];
-        Ok(MakeRustlsConnect::new(config))
+        Ok(config)
     }
 }
 
@@ -202,7 +208,7 @@ impl Trust {
         let mut roots = RootCertStore::empty();
         for certificate in &pinned {
             roots.add(certificate.clone()).map_err(|error| {
-                StoreError::Configuration(format!("a certificate of PostgreSQL's authority cannot be used: {error}"))
+                StoreError::Configuration(format!("a certificate of the store's authority cannot be used: {error}"))
             })?;
         }
         Ok(Self { roots, pinned, name })

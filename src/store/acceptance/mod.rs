@@ -1,11 +1,17 @@
 //! What every store must do: one suite of cases, run on each backend.
 //!
-//! The cases on PostgreSQL are ignored by plain `cargo test`. `.ci/postgres start` prints the variables that they need;
-//! `cargo test -- --include-ignored` runs them, and fails without.
+//! The cases that need a server are ignored by plain `cargo test`. `.ci/postgres start` and its neighbours print the
+//! variables that they need; `cargo test -- --include-ignored` runs them, and fails without.
 
 mod ace;
 mod cases;
+#[cfg(feature = "mongodb")]
+mod mongodb;
 mod postgres;
+#[cfg(any(feature = "mongodb", feature = "redis"))]
+mod process;
+#[cfg(feature = "redis")]
+mod redis;
 mod sql;
 
 use std::sync::Arc;
@@ -26,6 +32,8 @@ pub(crate) fn config(url: &str) -> StoreConfig {
         url: SecretString::from(url),
         source: "the test".to_owned(),
         table: "AddonSetting".to_owned(),
+        collection: "AddonSettings".to_owned(),
+        database: None,
         pool_size: 4,
         ssl: None,
         auto_migrate: false,
@@ -45,7 +53,7 @@ enum Keep {
     Database(postgres::TestDatabase),
 }
 
-/// An SQL database of a test's own, without any table.
+/// A database of a test's own, with nothing in it.
 pub(crate) struct Sandbox {
     pub config: StoreConfig,
     _keep: Keep,
@@ -65,6 +73,16 @@ impl Sandbox {
     pub fn postgres() -> Self {
         let database = postgres::TestDatabase::new();
         Self { config: config(&database.url), _keep: Keep::Database(database) }
+    }
+
+    #[cfg(feature = "mongodb")]
+    pub fn mongodb() -> Self {
+        Self { config: config(&mongodb::database()), _keep: Keep::Nothing }
+    }
+
+    #[cfg(feature = "redis")]
+    pub fn redis() -> Self {
+        Self { config: config(&redis::database()), _keep: Keep::Nothing }
     }
 
     /// The same, whose values are sealed.
@@ -87,6 +105,10 @@ impl Sandbox {
 
     pub fn is_postgres(&self) -> bool {
         self.url().starts_with("postgres")
+    }
+
+    fn is_sql(&self) -> bool {
+        !self.url().starts_with("redis") && !self.url().starts_with("mongodb")
     }
 
     fn sqlite(&self) -> SqliteConnection {
@@ -189,9 +211,10 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    /// How many rows `table` has, where another connection can look: not into memory.
+    /// How many rows `table` has, where there is one and another connection can look: not into memory.
     fn count(&self, table: &str) -> Option<usize> {
-        let sandbox = self.sandbox.as_ref().filter(|sandbox| !sandbox.url().contains(":memory:"))?;
+        let is_readable = |sandbox: &&Sandbox| sandbox.is_sql() && !sandbox.url().contains(":memory:");
+        let sandbox = self.sandbox.as_ref().filter(is_readable)?;
         Some(sandbox.rows(&format!(r#"SELECT CAST("id" AS TEXT), NULL FROM "{table}""#)).len())
     }
 }
@@ -218,4 +241,30 @@ acceptance_suite!(
     sealed_on_postgres,
     opened(Sandbox::postgres().sealed()).await,
     (#[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"])
+);
+
+#[cfg(feature = "redis")]
+acceptance_suite!(
+    on_redis,
+    opened(Sandbox::redis()).await,
+    (#[ignore = "needs TEST_REDIS_URL, see .ci/redis"])
+);
+#[cfg(feature = "redis")]
+acceptance_suite!(
+    sealed_on_redis,
+    opened(Sandbox::redis().sealed()).await,
+    (#[ignore = "needs TEST_REDIS_URL, see .ci/redis"])
+);
+
+#[cfg(feature = "mongodb")]
+acceptance_suite!(
+    on_mongodb,
+    opened(Sandbox::mongodb()).await,
+    (#[ignore = "needs TEST_MONGODB_URL, see .ci/mongodb"])
+);
+#[cfg(feature = "mongodb")]
+acceptance_suite!(
+    sealed_on_mongodb,
+    opened(Sandbox::mongodb().sealed()).await,
+    (#[ignore = "needs TEST_MONGODB_URL, see .ci/mongodb"])
 );

@@ -75,13 +75,13 @@ async fn connections_that_the_server_ended_are_replaced() {
 }
 
 /// Stands between a store and the server, and can cut it off.
-struct Proxy {
-    port: u16,
+pub(super) struct Proxy {
+    pub port: u16,
     streams: Arc<Mutex<Option<Vec<TcpStream>>>>,
 }
 
 impl Proxy {
-    fn to(url: &url::Url) -> Self {
+    pub fn to(url: &url::Url) -> Self {
         let server = (url.host_str().unwrap().to_owned(), url.port().unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -105,13 +105,13 @@ impl Proxy {
         Self { port, streams }
     }
 
-    fn cut(&self) {
+    pub fn cut(&self) {
         for stream in self.streams.lock().unwrap().take().unwrap_or_default() {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
 
-    fn mend(&self) {
+    pub fn mend(&self) {
         *self.streams.lock().unwrap() = Some(Vec::new());
     }
 }
