@@ -73,8 +73,8 @@ impl Space {
         self == Self::Forge || !matches!(owner.split(':').next(), Some("forge" | "installation" | OURS))
     }
 
-    /// Redis keys of which one is there if `owner` is more than a way to read a Redis key.
-    fn proofs(self, owner: &str) -> Vec<String> {
+    /// Redis keys of which one is there if `owner` is more than a way to read a Redis key; for each owner as many.
+    pub fn proofs(self, owner: &str) -> Vec<String> {
         match self {
             Self::Tenants => [CLIENT_INFO, CLIENT_INFO_UNINSTALLED].map(|key| format!("{owner}:{key}")).into(),
             Self::Forge => vec![association(owner)],
@@ -87,8 +87,8 @@ impl Space {
 pub(super) enum Owner<'a> {
     /// It can be only one's: the name, and the value's key.
     Known(&'a str, &'a str),
-    /// The names, longest first, each with the Redis keys that prove it: one of them is the owner.
-    OneOf(Vec<(&'a str, Vec<String>)>),
+    /// One of these names, longest first.
+    OneOf(Vec<&'a str>),
 }
 
 /// The values among all Redis keys: whose space, and whose in there. `None`: no value of ours or ACE's.
@@ -103,8 +103,7 @@ pub(super) fn read(redis_key: &str) -> Option<(Space, Owner<'_>)> {
             return Some((space, known));
         }
     }
-    let names = rest.rmatch_indices(':').map(|(at, _)| &rest[..at]);
-    Some((space, Owner::OneOf(names.map(|name| (name, space.proofs(name))).collect())))
+    Some((space, Owner::OneOf(rest.rmatch_indices(':').map(|(at, _)| &rest[..at]).collect())))
 }
 
 /// The Redis key of a value, with what tells it from others'.
@@ -134,10 +133,8 @@ impl<'a> Spot<'a> {
             Owner::Known(..) => return None,
             Owner::OneOf(names) if names.len() == 1 => {}
             Owner::OneOf(names) => {
-                for (name, of_name) in names {
-                    rivals.push(name.to_owned());
-                    proofs.extend(of_name);
-                }
+                proofs = names.iter().flat_map(|name| space.proofs(name)).collect();
+                rivals = names.into_iter().map(str::to_owned).collect();
             }
         }
         Some(Self { redis_key, owner, rivals, proofs, is_recorded })

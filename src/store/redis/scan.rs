@@ -77,27 +77,24 @@ pub(super) async fn owned(server: &Server, redis_keys: &[String]) -> Result<Vec<
             None => of_ace.push((redis_key, space, rivals)),
         }
     }
-    let proofs: HashSet<&str> = of_ace
-        .iter()
-        .flat_map(|(_, _, rivals)| rivals.iter().flat_map(|(_, proofs)| proofs.iter().map(String::as_str)))
-        .collect();
-    let there = those_that_exist(server, proofs).await?;
+    let proofs = of_ace.iter().flat_map(|(_, space, rivals)| rivals.iter().flat_map(|name| space.proofs(name)));
+    let there = those_that_exist(server, proofs.collect()).await?;
     for (redis_key, space, rivals) in &of_ace {
-        let proven = |proofs: &[String]| proofs.iter().any(|proof| there.contains(proof.as_str()));
-        if let Some((owner, _)) = rivals.iter().find(|(_, proofs)| proven(proofs)) {
+        let is_proven = |name: &&&str| space.proofs(name).iter().any(|proof| there.contains(proof));
+        if let Some(owner) = rivals.iter().find(is_proven) {
             found.extend(Found::new(redis_key, *space, owner));
         }
     }
     Ok(found)
 }
 
-async fn those_that_exist<'a>(server: &Server, keys: HashSet<&'a str>) -> Result<HashSet<&'a str>, StoreError> {
+async fn those_that_exist(server: &Server, keys: HashSet<String>) -> Result<HashSet<String>, StoreError> {
     if keys.is_empty() {
         return Ok(HashSet::new());
     }
     let mut commands = ::redis::pipe();
     for key in &keys {
-        commands.exists(*key);
+        commands.exists(key);
     }
     let exist: Vec<bool> = server.ask_all(&commands).await?;
     Ok(keys.into_iter().zip(exist).filter_map(|(key, exists)| exists.then_some(key)).collect())
@@ -113,10 +110,17 @@ pub(super) async fn keys(
     let (from, limit) = (from.unwrap_or_default(), limit.max(1));
     let mut owners = BTreeMap::<String, BTreeSet<String>>::new();
     let mut walk = Walk::new(server, if space == Space::Forge { "forge:*:*" } else { "*:*" });
-    while let Some(redis_keys) = walk.next().await? {
+    while let Some(mut redis_keys) = walk.next().await? {
+        // whose names are not of this page, whoever has them, need not be asked for
+        let last = owners.last_key_value().filter(|_| owners.len() > limit).map(|(last, _)| last.as_str());
+        let is_near = |name: &str| name >= from && last.is_none_or(|last| name <= last);
+        redis_keys.retain(|redis_key| match names::read(redis_key) {
+            Some((of, Owner::Known(name, _))) => of == space && is_near(name),
+            Some((of, Owner::OneOf(rivals))) => of == space && rivals.into_iter().any(is_near),
+            None => false,
+        });
         for found in owned(server, &redis_keys).await? {
-            let is_late = owners.len() > limit && owners.last_key_value().is_some_and(|(last, _)| *last < found.owner);
-            if found.space == space && found.owner.as_str() >= from && !is_late {
+            if found.space == space && found.owner.as_str() >= from {
                 owners.entry(found.owner).or_default().insert(found.key);
                 if owners.len() > limit + 1 {
                     owners.pop_last();
