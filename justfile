@@ -71,6 +71,26 @@ server-tests:
     eval "$settings"
     cargo test --features mysql --lib store -- --include-ignored
 
+# Runs the store's tests on real Redis servers, started for them (needs Debian's redis-server, and openssl)
+redis-tests:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    dir=$(mktemp -d)
+    trap '.ci/redis stop "$dir"' EXIT
+    settings=$(.ci/redis start "$dir")
+    eval "$settings"
+    cargo test --features redis --lib redis -- --include-ignored
+
+# Runs the store's tests on an emulator of MongoDB, started for them (needs Debian's python3-venv, and openssl)
+mongodb-tests:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    dir=$(mktemp -d)
+    trap '.ci/mongodb stop "$dir"' EXIT
+    settings=$(.ci/mongodb start "$dir")
+    eval "$settings"
+    cargo test --features mongodb --lib mongodb -- --include-ignored
+
 # Checks licences, advisories and bans of the dependencies (needs cargo-deny)
 deny:
     cargo deny check

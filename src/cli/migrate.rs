@@ -53,6 +53,7 @@ fn told(shown: &str, survey: &Survey) -> String {
     let Survey { tables, applied, pending, skipped, unknown, .. } = survey;
     let place = match tables {
         TablesFound::InMemory => return format!("{shown} is in memory: it has no migrations"),
+        TablesFound::NotNeeded => return format!("{shown} has no tables, and no migrations"),
         TablesFound::NoFile => return format!("{shown} does not exist yet: the first start makes it"),
         TablesFound::None => format!("{shown} has no tables yet: the first start makes them"),
         TablesFound::All(table) => format!("{shown}, table {table}"),

@@ -26,6 +26,11 @@ pub(super) const VARIABLES: &[(&str, &str)] = &[
     ("AC_STORE_ENCRYPTION_KEYS", "storeEncryptionKeys"),
 ];
 
+/// The same for one adapter of ACE's alone: its name, the variable, the key. MongoDB's is the strongest of all, as in
+/// ACE; Heroku's for Redis counts where nothing else names a URL.
+pub(super) const OF_ADAPTERS: &[(&str, &str, &str)] =
+    &[("mongodb", "MONGODB_URI", "store.url"), ("redis", "REDIS_URL", "store.url")];
+
 const TOP: &[&str] = &[
     "port",
     "bind",
@@ -65,10 +70,22 @@ const TOP: &[&str] = &[
 /// Keys that ACE reads and we do not need: the environment's name comes from the variables, a transformer is code.
 const TOP_OF_ACE: &[&str] = &["environment", "descriptorTransformer"];
 
-const STORE: &[&str] = &["adapter", "dialect", "url", "storage", "table", "pool", "dialectOptions", "autoMigrate"];
+const STORE: &[&str] = &[
+    "adapter",
+    "dialect",
+    "url",
+    "storage",
+    "table",
+    "collection",
+    "database",
+    "pool",
+    "dialectOptions",
+    "autoMigrate",
+];
 
-/// `type` is ACE's older word for `dialect`; the rest is for Sequelize and for other adapters of ACE.
-const STORE_OF_ACE: &[&str] = &["type", "logging", "collection", "database", "rs", "region", "endpoint", "retry"];
+/// `type` is ACE's older word for `dialect`, `rs` the one for MongoDB's `url`; the rest is for Sequelize and for other
+/// adapters of ACE.
+const STORE_OF_ACE: &[&str] = &["type", "rs", "logging", "region", "endpoint", "retry"];
 
 const POOL: &[&str] = &["max"];
 

@@ -94,12 +94,24 @@ fn settle_value(value: Value, origin: &str, vars: &Vars) -> Value {
     Value::new(Some(&origin.to_owned()), kind)
 }
 
-/// One layer for each variable that is set, weakest first.
-pub(super) fn variables(vars: &Vars) -> impl Iterator<Item = Table> {
-    VARIABLES.iter().filter_map(|(name, path)| {
-        let value = Value::new(Some(&(*name).to_owned()), vars.get(name)?);
-        Some(Table::from([((*path).to_owned(), value)]))
-    })
+/// One layer for each variable that is set, weakest first; `file` are the layers below.
+pub(super) fn variables(vars: &Vars, file: &[Table]) -> Vec<Table> {
+    let layer = |name: &str, path: &str| {
+        let value = Value::new(Some(&name.to_owned()), vars.get(name)?);
+        Some(Table::from([(path.to_owned(), value)]))
+    };
+    let store = file.iter().rfind(|layer| names_a_place(layer)).and_then(|layer| match &layer.get("store")?.kind {
+        ValueKind::Table(store) => Some(store),
+        _ => None,
+    });
+    let named = |key: &str| store.and_then(|store| store.get(key)).map(ToString::to_string);
+    let of_adapter = |adapter: &str| {
+        let (_, name, path) = keys::OF_ADAPTERS.iter().find(|(of, ..)| *of == adapter)?;
+        layer(name, path).filter(|_| named("adapter").as_deref() == Some(adapter))
+    };
+    let weakest = of_adapter("redis").filter(|_| named("url").is_none_or(|url| url.trim().is_empty()));
+    let usual = VARIABLES.iter().filter_map(|(name, path)| layer(name, path));
+    weakest.into_iter().chain(usual).chain(of_adapter("mongodb")).collect()
 }
 
 /// Lays each layer over those before it: objects merge, everything else replaces.
@@ -120,7 +132,7 @@ pub(super) fn merge(mut layers: Vec<Table>) -> Result<Table, config::ConfigError
 }
 
 /// The keys of `store` that say together where it is.
-const PLACE: [&str; 5] = ["adapter", "type", "dialect", "url", "storage"];
+const PLACE: [&str; 6] = ["adapter", "type", "dialect", "url", "rs", "storage"];
 
 fn names_a_place(layer: &Table) -> bool {
     let named = |store: &Table| PLACE.iter().any(|key| store.get(*key).is_some_and(|v| v.kind != ValueKind::Nil));

@@ -20,7 +20,9 @@
 //! | `bind` | `AC_BIND` | `127.0.0.1` in development, `0.0.0.0` otherwise |
 //! | `localBaseUrl` | `AC_LOCAL_BASE_URL` | `http://localhost:$port` in development, required otherwise |
 //! | `store.url`, or `store.dialect` and `store.storage` | `DB_URL`, else `DATABASE_URL` | `sqlite:data/addon.db` in development, required otherwise |
+//! | the same | with `store.adapter` `mongodb` `MONGODB_URI` before these, with `redis` `REDIS_URL` where nothing else names one | |
 //! | `store.table` | | `AddonSetting` |
+//! | `store.collection`, `store.database` (MongoDB) | | `AddonSettings`, the URL's |
 //! | `store.pool.max` | | 8 connections |
 //! | `store.dialectOptions.ssl` | | by the URL's `sslmode` |
 //! | `store.autoMigrate` | `AC_AUTO_MIGRATE` | true in development, false otherwise |
@@ -127,7 +129,7 @@ pub struct Config {
     pub local_base_url: BaseUrl,
     /// `product`, `AC_PRODUCT`; Jira.
     pub product: Product,
-    /// `store`, `DB_URL`, `DATABASE_URL`, `AC_AUTO_MIGRATE`, `storeEncryptionKeys`, `AC_STORE_ENCRYPTION_KEYS`.
+    /// `store`, `DB_URL`, `DATABASE_URL`, `MONGODB_URI`, `REDIS_URL`, `AC_AUTO_MIGRATE`, `storeEncryptionKeys`, `AC_STORE_ENCRYPTION_KEYS`.
     pub store: StoreConfig,
     /// `whitelist`, `AC_HOST_WHITELIST`: which hosts may install; any in development, the product's own otherwise.
     pub whitelist: Whitelist,

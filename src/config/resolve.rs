@@ -101,7 +101,7 @@ fn read(text: Option<&str>, vars: &Vars, environment: &Environment) -> Result<(R
         warnings.extend(keys::unknown(&section, &place, ""));
         stack.push(layers::settle(section, &place, vars));
     }
-    stack.extend(layers::variables(vars));
+    stack.extend(layers::variables(vars, &stack));
     let values = layers::merge(stack).map_err(|error| {
         Fault::new(format!("cannot be merged: {error}"), "Compare it with the documentation").at(FILE, None)
     })?;

@@ -8,17 +8,23 @@ use super::problems::{Fault, redact};
 use super::read::Reader;
 use super::{BadEncryptionKey, EncryptionKey, Environment};
 
-/// The settings of the store, already resolved from `store`, `DB_URL` and `DATABASE_URL`.
+/// The settings of the store, already resolved from `store`, `DB_URL` and `DATABASE_URL`, and for ACE's adapters
+/// `mongodb` and `redis` from `MONGODB_URI` and `REDIS_URL`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct StoreConfig {
     /// The whole URL, password included: `sqlite:data/addon.db`, `postgres://user:password@host/db?sslmode=require`,
-    /// `mysql://user:password@host/db?ssl-mode=REQUIRED`, `memory:`.
+    /// `mysql://user:password@host/db?ssl-mode=REQUIRED`, `redis://:password@host:6379/0`,
+    /// `mongodb://user:password@host/db`, `memory:`.
     pub url: SecretString,
     /// What chose the URL, for the log: `DATABASE_URL`, `store.url`, `the default of development` …
     pub source: String,
     /// Sequelize's model name, `store.table` of ACE: model `AddonSetting` lives in table `AddonSettings`.
     pub table: String,
+    /// MongoDB's collection of tenants' values, `store.collection` of ACE.
+    pub collection: String,
+    /// MongoDB's database, `store.database` of ACE; `None`: the URL's.
+    pub database: Option<String>,
     /// Connections at most.
     pub pool_size: u32,
     /// ACE's `dialectOptions.ssl`, as it stands in the file.
@@ -70,6 +76,8 @@ impl StoreConfig {
             url: url.into(),
             source,
             table: table.unwrap_or_else(|| "AddonSetting".to_owned()),
+            collection: reader.text("store.collection").unwrap_or_else(|| "AddonSettings".to_owned()),
+            database: reader.text("store.database"),
             pool_size: pool_size.and_then(|size| size.try_into().ok()).unwrap_or(DEFAULT_POOL),
             ssl: reader.json("store.dialectOptions.ssl"),
             auto_migrate: reader.flag("store.autoMigrate").unwrap_or_else(|| environment.is_development()),
@@ -91,6 +99,8 @@ impl fmt::Debug for StoreConfig {
             .field("url", &self.redacted_url())
             .field("source", &self.source)
             .field("table", &self.table)
+            .field("collection", &self.collection)
+            .field("database", &self.database)
             .field("pool_size", &self.pool_size)
             .field("ssl", &self.ssl.as_ref().map(|_| "…"))
             .field("auto_migrate", &self.auto_migrate)
@@ -122,11 +132,13 @@ fn place(reader: &mut Reader, environment: &Environment) -> Option<(String, Stri
         let file = reader.text("store.storage")?;
         return Some((canonical(format!("sqlite:{file}")), reader.source("store.storage")));
     }
-    if reader.value("store.url").is_some() {
-        let url = reader.parsed("store.url", |url| {
+    // ACE's older word for MongoDB's URL counts more than the newer one.
+    let key = if adapter == "mongodb" && reader.value("store.rs").is_some() { "store.rs" } else { "store.url" };
+    if reader.value(key).is_some() {
+        let url = reader.parsed(key, |url| {
             if is_url(url) { Ok(canonical(url.to_owned())) } else { Err(Fault::new("is no URL of a store", REMEDY)) }
         })?;
-        return Some((url, reader.source("store.url")));
+        return Some((url, reader.source(key)));
     }
     match (adapter.as_str(), dialect) {
         ("memory", _) => Some(("memory:".to_owned(), reader.source("store.adapter"))),
@@ -140,6 +152,15 @@ fn place(reader: &mut Reader, environment: &Environment) -> Option<(String, Stri
         }
         ("sequelize", None) => {
             reader.missing("store.url", format!("no store is named, and {environment} has no default"), REMEDY);
+            None
+        }
+        ("redis" | "mongodb", _) => {
+            let wrong = format!("the store's adapter is {adapter}, and it has no url");
+            reader.missing(
+                "store.url",
+                wrong,
+                format!("Write it there, or set DATABASE_URL: {adapter}://user:password@host"),
+            );
             None
         }
         // The name of a store of the add-on's own, or of one that is not compiled in: opening it tells.

@@ -230,6 +230,7 @@ fn the_store_in_every_form_of_ace() {
         ("{ url: 'sqlite::memory:' }", "memory:", "store.url"),
         ("{ adapter: 'redis', url: 'redis://h:6379' }", "redis://h:6379", "store.url"),
         ("{ adapter: 'mongodb', url: 'mongodb://h/d', collection: 'C' }", "mongodb://h/d", "store.url"),
+        ("{ adapter: 'mongodb', url: 'mongodb://h/d', rs: 'mongodb://rs/d' }", "mongodb://rs/d", "store.rs"),
         ("{ adapter: 'dynamodb', region: 'us-east-1' }", "dynamodb:", "store.adapter"),
         ("{ table: 'T', pool: { max: 2 } }", "sqlite:data/addon.db", "the default of development"),
         ("{ url: 'postgres://u:pa$word@h/d' }", "postgres://u:pa$word@h/d", "store.url"),
@@ -238,6 +239,37 @@ fn the_store_in_every_form_of_ace() {
         assert_eq!((config.store.url.expose_secret(), config.store.source.as_str()), (url, source), "{store}");
         assert_eq!(config.warnings(), &[] as &[String], "{store}");
     }
+}
+
+#[test]
+fn adapters_have_variables_of_their_own() {
+    let all = [
+        ("MONGODB_URI", "mongodb://uri"),
+        ("REDIS_URL", "redis://heroku"),
+        ("DB_URL", "redis://db"),
+        ("DATABASE_URL", "redis://database"),
+    ];
+    for (store, vars, url, source) in [
+        ("{ adapter: 'mongodb', rs: 'mongodb://rs', url: 'mongodb://url' }", &all[..], "mongodb://uri", "MONGODB_URI"),
+        ("{ adapter: 'mongodb', rs: 'mongodb://rs' }", &all[1..], "redis://db", "DB_URL"),
+        ("{ adapter: 'mongodb', rs: 'mongodb://rs' }", &all[1..2], "mongodb://rs", "store.rs"),
+        ("{ adapter: 'redis' }", &all[..], "redis://db", "DB_URL"),
+        ("{ adapter: 'redis', url: 'redis://url' }", &all[..2], "redis://url", "store.url"),
+        ("{ adapter: 'redis', url: '' }", &all[..2], "redis://heroku", "REDIS_URL"),
+        ("{ adapter: 'redis' }", &all[1..2], "redis://heroku", "REDIS_URL"),
+        ("{ dialect: 'postgres', url: 'postgres://h' }", &all[..2], "postgres://h", "store.url"),
+        ("{}", &all[..2], "sqlite:data/addon.db", "the default of development"),
+    ] {
+        let config = config(&format!("{{ store: {store} }}"), vars);
+        assert_eq!((config.store.url.expose_secret(), config.store.source.as_str()), (url, source), "{store}");
+    }
+    let file = "{ store: { adapter: 'mongodb', url: 'mongodb://h', collection: 'C', database: 'd' },
+        production: { store: { url: 'postgres://h' } } }";
+    let development = config(file, &all[..1]);
+    assert_eq!(development.store.source, "MONGODB_URI");
+    assert_eq!((development.store.collection.as_str(), development.store.database.as_deref()), ("C", Some("d")));
+    assert_eq!(config(file, &production(&all[..1])).store.source, "DATABASE_URL", "the adapter is another layer's");
+    assert_eq!(config("{}", &[]).store.collection, "AddonSettings");
 }
 
 #[test]

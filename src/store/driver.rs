@@ -1,26 +1,13 @@
 //! What the drivers of database servers share: they are asynchronous, diesel's connections are not.
 //!
-//! The connections live on a small runtime of their own, and a thread of the blocking pool waits for it: nothing of it
+//! The connections live on a [small runtime](super::runtime) of their own, and a thread of the blocking pool waits for it: nothing of it
 //! depends on the runtime that happened to open the store.
 
 use std::error::Error as StdError;
 use std::future::Future;
-use std::sync::LazyLock;
 
 use diesel_async::async_connection_wrapper::BlockOn;
-use tokio::runtime::{Handle, Runtime};
-
-use super::StoreError;
-
-static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("store-driver").enable_all().build()
-});
-
-pub(super) fn runtime() -> Result<&'static Runtime, StoreError> {
-    RUNTIME
-        .as_ref()
-        .map_err(|error| StoreError::Unavailable(format!("no thread for the connections of the store: {error}")))
-}
+use tokio::runtime::Handle;
 
 /// Waits for the connections' runtime.
 pub(super) struct Driver(Handle);
@@ -30,7 +17,7 @@ impl BlockOn for Driver {
         self.0.block_on(future)
     }
 
-    /// Called within [`runtime`] only: the managers make the connections there.
+    /// Called within the [runtime](super::runtime) only: the managers make the connections there.
     fn get_runtime() -> Self {
         Self(Handle::current())
     }

@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 
 use super::database::{Access, Database, SqlConnection};
 use super::migrations::{SETTINGS_STEP, incomplete};
-use super::open::{connect, redact, scheme};
+use super::open::{Purpose, connect, redact, scheme, without_tables};
 use super::schema::too_new;
 use super::statement::{Bind, Dialect, Statement, Step};
 use super::tables::{Found, SettingsTable};
@@ -46,6 +46,8 @@ pub struct Survey {
 pub enum TablesFound {
     /// It is in memory: what is in it lives and dies with the process that serves.
     InMemory,
+    /// It has none, and needs none: Redis, MongoDB.
+    NotNeeded,
     /// The SQLite file does not exist.
     NoFile,
     /// None.
@@ -61,6 +63,10 @@ pub enum TablesFound {
 /// # Errors
 /// As [`super::open`].
 pub async fn survey(config: &StoreConfig) -> Result<Survey, StoreError> {
+    if let Some(opening) = without_tables(config, Purpose::Look) {
+        opening.await?.ping().await?;
+        return Ok(Looked::without_database(None, TablesFound::NotNeeded).survey);
+    }
     blocking(config, |config| Ok(look(config)?.survey)).await
 }
 
@@ -70,6 +76,9 @@ pub async fn survey(config: &StoreConfig) -> Result<Survey, StoreError> {
 /// [`StoreError::Configuration`] says that there is no such store yet, and what makes it; the others as for
 /// [`super::open`].
 pub async fn open_existing(config: &StoreConfig) -> Result<Arc<SealedStore>, StoreError> {
+    if let Some(opening) = without_tables(config, Purpose::Look) {
+        return Ok(Arc::new(SealedStore::new(opening.await?, &config.encryption_keys)));
+    }
     blocking(config, |config| {
         let shown = redact(config.url.expose_secret());
         let none = |reason: String| Err(StoreError::Configuration(format!("no tenants: {reason}")));

@@ -19,7 +19,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
 
 use super::StoreError;
 use super::database::{Access, Database, SqlConnection, take_lock};
-use super::open::{connect, redact};
+use super::open::{Purpose, connect, redact, without_tables};
 use super::schema::too_new;
 use super::statement::{Dialect, Statement, Step};
 use super::tables::{Found, SettingsTable};
@@ -38,12 +38,15 @@ pub struct MigrationReport {
     pub store: String,
     /// The steps that were run now, oldest first: `2026-11-22-000001_create_addon_settings`.
     pub applied: Vec<String>,
+    /// Whether the store has tables at all: Redis and MongoDB have none.
+    pub has_tables: bool,
 }
 
 impl fmt::Display for MigrationReport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { store, applied } = self;
+        let Self { store, applied, has_tables } = self;
         match applied.as_slice() {
+            [] if !has_tables => write!(formatter, "{store} is ready: such a store has no tables, and no migrations"),
             [] => write!(formatter, "{store} is up to date, nothing was to be done"),
             [one] => write!(formatter, "{store}: ran 1 migration: {one}"),
             many => write!(formatter, "{store}: ran {} migrations: {}", many.len(), many.join(", ")),
@@ -59,11 +62,16 @@ impl fmt::Display for MigrationReport {
 /// certificate or the table's name is wrong, or the store has no migrations; [`StoreError::Refused`] when the database
 /// refuses a step.
 pub async fn migrate(config: &StoreConfig) -> Result<MigrationReport, StoreError> {
+    let store = redact(secrecy::ExposeSecret::expose_secret(&config.url));
+    if let Some(opening) = without_tables(config, Purpose::Use) {
+        opening.await?.ping().await?;
+        return Ok(MigrationReport { store, applied: Vec::new(), has_tables: false });
+    }
     let config = config.clone();
     let task = tokio::task::spawn_blocking(move || {
         let database = connect(&config)?;
         let applied = prepare(database.as_ref(), &config.table, true)?.applied;
-        Ok(MigrationReport { store: redact(secrecy::ExposeSecret::expose_secret(&config.url)), applied })
+        Ok(MigrationReport { store, applied, has_tables: true })
     });
     task.await.map_err(|error| StoreError::Unavailable(format!("the migration was given up: {error}")))?
 }
@@ -232,9 +240,11 @@ mod tests {
     fn reports_read_well() {
         let report = |applied: &[&str]| {
             let applied = applied.iter().map(|name| (*name).to_owned()).collect();
-            MigrationReport { store: "sqlite:x".to_owned(), applied }.to_string()
+            MigrationReport { store: "sqlite:x".to_owned(), applied, has_tables: true }.to_string()
         };
         assert_eq!(report(&[]), "sqlite:x is up to date, nothing was to be done");
+        let redis = MigrationReport { store: "redis://h".to_owned(), applied: Vec::new(), has_tables: false };
+        assert_eq!(redis.to_string(), "redis://h is ready: such a store has no tables, and no migrations");
         assert_eq!(report(&["a"]), "sqlite:x: ran 1 migration: a");
         assert_eq!(report(&["a", "b"]), "sqlite:x: ran 2 migrations: a, b");
     }

@@ -12,12 +12,17 @@ mod existing;
 mod listen;
 mod memory;
 mod migrations;
+#[cfg(feature = "mongodb")]
+mod mongodb;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod open;
 mod place;
 mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
 mod revert;
+mod runtime;
 mod schema;
 mod sealed;
 mod sql;
@@ -35,9 +40,13 @@ pub use existing::{Survey, TablesFound, open_existing, survey};
 pub use listen::{Change, Changes};
 pub use memory::MemoryStore;
 pub use migrations::{MigrationReport, migrate};
+#[cfg(feature = "mongodb")]
+pub use mongodb::MongoStore;
 pub use open::{open, redact};
 pub(crate) use place::KeyPages;
 pub use place::Place;
+#[cfg(feature = "redis")]
+pub use redis::RedisStore;
 pub use revert::{Reversion, revert};
 pub use sealed::{Census, Conversion, Form, SealedStore};
 pub use sql::SqlStore;

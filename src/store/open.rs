@@ -5,7 +5,7 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 
 use super::database::Database;
-use super::{MemoryStore, SealedStore, SqlStore, Store, StoreError, migrations, postgres, sqlite};
+use super::{MemoryStore, SealedStore, SqlStore, Store, StoreError, StoreFuture, migrations, postgres, sqlite};
 use crate::config::StoreConfig;
 
 /// The stores of this build.
@@ -17,8 +17,40 @@ const KNOWN: &[&str] = &[
     "mysql:",
     #[cfg(feature = "mysql")]
     "mariadb:",
+    #[cfg(feature = "redis")]
+    "redis:",
+    #[cfg(feature = "mongodb")]
+    "mongodb:",
     "memory:",
 ];
+
+/// What a store is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To be used: what it needs is made.
+    Use,
+    /// To be looked at: nothing is made.
+    Look,
+}
+
+/// Opens a store that is no SQL database and has no tables; `None`: `config` names another, or one that this build does
+/// not have.
+#[cfg_attr(not(feature = "mongodb"), expect(unused_variables, reason = "MongoDB alone has something to be made"))]
+pub(super) fn without_tables(config: &StoreConfig, purpose: Purpose) -> Option<StoreFuture<'_, Arc<dyn Store>>> {
+    match scheme(config.url.expose_secret()).as_str() {
+        #[cfg(feature = "redis")]
+        "redis" | "rediss" => Some(Box::pin(async { Ok(Arc::new(super::RedisStore::open(config).await?) as _) })),
+        #[cfg(feature = "mongodb")]
+        "mongodb" | "mongodb+srv" => Some(Box::pin(async move {
+            let store = super::MongoStore::open(config).await?;
+            if purpose == Purpose::Use {
+                store.make_indexes().await?;
+            }
+            Ok(Arc::new(store) as _)
+        })),
+        _ => None,
+    }
+}
 
 /// Opens the store that `config` names; a database without our tables gets them.
 ///
@@ -33,6 +65,10 @@ pub async fn open(config: &StoreConfig) -> Result<Arc<dyn Store>, StoreError> {
     if scheme(config.url.expose_secret()) == "memory" {
         return Ok(Arc::new(SealedStore::new(Arc::new(MemoryStore::new()), keys)));
     }
+    if let Some(opening) = without_tables(config, Purpose::Use) {
+        let opened = opening.await.map_err(|error| chosen_by(error, source))?;
+        return Ok(SealedStore::tried(opened, keys).await?);
+    }
     let config = config.clone();
     let task = tokio::task::spawn_blocking(move || {
         let database = connect(&config)?;
@@ -43,11 +79,16 @@ pub async fn open(config: &StoreConfig) -> Result<Arc<dyn Store>, StoreError> {
         Ok(SqlStore::new(database, &prepared.table))
     });
     let opened = task.await.map_err(|error| StoreError::Unavailable(format!("opening it was given up: {error}")))?;
-    let opened = opened.map_err(|error| match error {
+    let opened = opened.map_err(|error| chosen_by(error, source))?;
+    Ok(SealedStore::tried(Arc::new(opened), keys).await?)
+}
+
+/// Whoever reads that a store is away has to know why it was asked for.
+fn chosen_by(error: StoreError, source: &str) -> StoreError {
+    match error {
         StoreError::Unavailable(reason) => StoreError::Unavailable(format!("{reason} (it was chosen by {source})")),
         other => other,
-    })?;
-    Ok(SealedStore::tried(Arc::new(opened), keys).await?)
+    }
 }
 
 /// Connects to an SQL database. Blocks.
@@ -66,13 +107,16 @@ pub(super) fn connect(config: &StoreConfig) -> Result<Box<dyn Database>, StoreEr
 /// Why no store of this scheme can be opened.
 fn not_here(scheme: &str) -> String {
     let known = KNOWN.join(", ");
-    match scheme {
-        "mysql" | "mariadb" => {
-            format!("this build has no {scheme}: store: build it with `--features mysql`; it has {known}")
-        }
-        "redis" | "rediss" | "mongodb" | "mongodb+srv" => format!("this build has no {scheme}: store; it has {known}"),
-        _ => format!("a store {scheme}: is not known; this build has {known}"),
-    }
+    let feature = match scheme {
+        "mysql" | "mariadb" => "mysql",
+        "redis" | "rediss" => "redis",
+        "mongodb" | "mongodb+srv" => "mongodb",
+        _ => return format!("a store {scheme}: is not known; this build has {known}"),
+    };
+    format!(
+        "this build has no {scheme}: store, which is the Cargo feature {feature}: build it with `--features {feature}`; it \
+         has {known}"
+    )
 }
 
 /// What stands before the first colon. Never more: in a URL without a scheme the rest may be a password.
@@ -108,7 +152,8 @@ pub fn redact(url: &str) -> String {
 fn redact_parameter(parameter: &str) -> String {
     let (name, _) = parameter.split_once('=').unwrap_or((parameter, ""));
     let lower = name.to_ascii_lowercase();
-    let secret = ["pass", "pwd", "secret", "token", "sslkey"].iter().any(|word| lower.contains(word));
+    let secret =
+        ["pass", "pwd", "secret", "token", "sslkey", "authmechanismproperties"].iter().any(|word| lower.contains(word));
     if secret { format!("{name}=***") } else { parameter.to_owned() }
 }
 
@@ -124,6 +169,11 @@ mod tests {
             ("postgres://u:hu/s?h@h/db", "postgres://u:***@h/db"),
             ("postgres://u:hu#sh:x@h/db", "postgres://u:***@h/db"),
             ("redis://:hush@h:6379/0", "redis://:***@h:6379/0"),
+            (
+                "mongodb://h/d?authMechanismProperties=AWS_SESSION_TOKEN:hush&tls=true",
+                "mongodb://h/d?authMechanismProperties=***&tls=true",
+            ),
+            ("mongodb://u:hush@h1,h2:2/d?replicaSet=r", "mongodb://u:***@h1,h2:2/d?replicaSet=r"),
             ("postgres:///db?host=/run&password=hush", "postgres:///db?host=/run&password=***"),
             (
                 "postgres:///db?user=u&PASSWORD=hush&sslpassword=hush",
@@ -144,16 +194,29 @@ mod tests {
 
     #[actix_web::test]
     async fn other_stores_are_refused_by_name() {
-        #[cfg(not(feature = "mysql"))]
-        {
-            let error = open(&config("mysql://u:hush@h/db")).await.err().unwrap().to_string();
-            assert!(error.contains("--features mysql") && !error.contains("hush"), "{error}");
-        }
-        for url in ["redis://:hush@h", "mongodb+srv://u:hush@h/db", "oracle://u:hush@h", "u:hush@h"] {
+        let refused = async |url| {
             let error = open(&config(url)).await.err().unwrap();
             let text = error.to_string();
             assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
             assert!(text.contains("postgres:") && !text.contains("hush"), "{text}");
+            text
+        };
+        for url in ["oracle://u:hush@h", "u:hush@h"] {
+            refused(url).await;
+        }
+        for (url, feature, is_there) in [
+            ("mysql://u:hush@h/db", "mysql", cfg!(feature = "mysql")),
+            ("mariadb://u:hush@h/db", "mysql", cfg!(feature = "mysql")),
+            ("redis://:hush@h", "redis", cfg!(feature = "redis")),
+            ("rediss://:hush@h", "redis", cfg!(feature = "redis")),
+            ("mongodb+srv://u:hush@h/db", "mongodb", cfg!(feature = "mongodb")),
+        ] {
+            if is_there {
+                assert!(KNOWN.iter().any(|known| known.starts_with(feature)));
+            } else {
+                let text = refused(url).await;
+                assert!(text.contains(&format!("build it with `--features {feature}`")), "{text}");
+            }
         }
     }
 

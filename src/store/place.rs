@@ -51,8 +51,8 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Owners that are read in one go.
-const PAGE: usize = 200;
+/// Owners that are read in one go. Redis, which has no order, walks over all its keys for each page.
+const PAGE: usize = 2000;
 
 /// The keys of everything in a store, page by page: first the tenants', then the Forge installations'.
 #[derive(Debug, Default)]

@@ -21,9 +21,10 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::StoreError;
 use super::database::{Pooled, SqlConnection, Work};
-use super::driver::{Driver, chain, rejected, runtime};
+use super::driver::{Driver, chain, rejected};
 use super::migrations::{embedded, revert_last, run_pending};
 use super::open::redact;
+use super::runtime::runtime;
 use super::statement::{Bind, Bound, Dialect, Row, Statement};
 use super::tls::{SslMode, Tls, UrlParameters};
 use crate::config::StoreConfig;

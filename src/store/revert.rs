@@ -7,7 +7,7 @@ use super::StoreError;
 use super::database::{Access, SqlConnection};
 use super::existing::{Looked, look, steps_seen};
 use super::migrations::{FORGE_STEP, SETTINGS_STEP, lock};
-use super::open::redact;
+use super::open::{Purpose, redact, without_tables};
 use super::schema::too_new;
 use super::statement::{Bind, Dialect, Statement, Step};
 use super::tables::FORGE_TABLES;
@@ -33,6 +33,9 @@ pub enum Reversion {
 /// [`StoreError::Configuration`] when a newer binary has migrated the database, which alone knows how to take that
 /// back, or there is no such database; otherwise as for [`super::migrate`].
 pub async fn revert(config: &StoreConfig, steps: usize, drop_rows: bool) -> Result<Reversion, StoreError> {
+    if without_tables(config, Purpose::Look).is_some() {
+        return Err(StoreError::Configuration("there is nothing to revert: such a store has no migrations".to_owned()));
+    }
     let config = config.clone();
     let task = tokio::task::spawn_blocking(move || {
         let shown = redact(config.url.expose_secret());

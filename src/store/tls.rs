@@ -1,4 +1,4 @@
-//! Whether and how the connection to a database server is encrypted, in the terms of libpq's `sslmode`.
+//! Whether and how the connection to a server is encrypted, in the terms of libpq's `sslmode`.
 
 use std::sync::Arc;
 
@@ -134,8 +134,16 @@ impl Tls {
         }
     }
 
-    /// Makes the encrypted streams. The crypto provider is named here, so that no other part of the process chooses it.
+    /// Makes the encrypted streams to PostgreSQL.
     pub fn connector(self) -> Result<MakeRustlsConnect, StoreError> {
+        let mut config = self.client_config()?;
+        // Asked for by `sslnegotiation=direct`, and sent by libpq always.
+        config.alpn_protocols = vec![b"postgresql".to_vec()];
+        Ok(MakeRustlsConnect::new(config))
+    }
+
+    /// What checks the server. The crypto provider is named here, so that no other part of the process chooses it.
+    pub fn client_config(self) -> Result<ClientConfig, StoreError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let algorithms = provider.signature_verification_algorithms;
         let trust = match self.mode {
@@ -143,15 +151,13 @@ impl Tls {
             SslMode::VerifyCa => Some(Trust::new(self.roots, false)?),
             SslMode::VerifyFull => Some(Trust::new(self.roots, true)?),
         };
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| StoreError::Configuration(format!("TLS cannot be set up: {error}")))?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Verifier { algorithms, trust }))
             .with_no_client_auth();
-        // Asked for by `sslnegotiation=direct`, and sent by libpq always.
-        config.alpn_protocols = vec![b"postgresql".to_vec()];
-        Ok(MakeRustlsConnect::new(config))
+        Ok(config)
     }
 }
 

@@ -49,7 +49,7 @@ async fn looked_at(builder: &AddonBuilder, config: &Config) -> (Vec<Finding>, Ve
                 return (vec![Finding::problem(CHECK, error.to_string(), remedy(&error, config))], Vec::new());
             }
         };
-        let usable = matches!(survey.tables, TablesFound::All(_));
+        let usable = matches!(survey.tables, TablesFound::All(_) | TablesFound::NotNeeded);
         findings.extend(surveyed(&survey, config));
         if !usable {
             return (findings, Vec::new());
@@ -115,6 +115,7 @@ fn surveyed(survey: &Survey, config: &Config) -> Vec<Finding> {
             Finding::problem(CHECK, format!("{shown}: {reason}"), remedy)
         }
         TablesFound::All(table) => Finding::ok(CHECK, format!("{shown} ({source}), table {table}")),
+        TablesFound::NotNeeded => Finding::ok(CHECK, format!("{shown} ({source}) answers; it needs no tables")),
     }];
     findings.extend(survey.file.as_deref().and_then(|file| files::for_others(CHECK, file)));
     if matches!(survey.tables, TablesFound::All(_)) {

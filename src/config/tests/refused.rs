@@ -52,6 +52,10 @@ fn wrong_stores_are_refused() {
     the configuration has a problem:
       store = "memory:" (config.json): is no object. Write { "url": "…" }.
     "#);
+    insta::assert_snapshot!(errors("{ store: { adapter: 'redis' } }", &[("MONGODB_URI", "mongodb://h")]), @"
+    the configuration has a problem:
+      store.url: the store's adapter is redis, and it has no url. Write it there, or set DATABASE_URL: redis://user:password@host.
+    ");
     insta::assert_snapshot!(errors("{ store: { dialect: 'postgres' } }", &[]), @"
     the configuration has a problem:
       store.url: the store has a dialect and neither a url nor a storage. Set DATABASE_URL, or store.url in config.json, as in postgres://user:password@host/database, sqlite:data/addon.db, or memory: to forget every installation on a restart.

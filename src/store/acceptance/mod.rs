@@ -1,14 +1,20 @@
 //! What every store must do: one suite of cases, run on each backend.
 //!
-//! The cases on servers are ignored by plain `cargo test`. `.ci/postgres start` and `.ci/mariadb start` print the
-//! variables that they need; `cargo test --features mysql -- --include-ignored` runs them, and fails without.
+//! The cases on servers are ignored by plain `cargo test`. `.ci/postgres start` and its neighbours print the variables
+//! that they need; `cargo test --features mysql,redis,mongodb -- --include-ignored` runs them, and fails without.
 
 mod ace;
 mod cases;
+#[cfg(feature = "mongodb")]
+mod mongodb;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod postgres;
+#[cfg(any(feature = "mongodb", feature = "redis"))]
+mod process;
 mod proxy;
+#[cfg(feature = "redis")]
+mod redis;
 mod sql;
 
 use std::sync::Arc;
@@ -29,6 +35,8 @@ pub(crate) fn config(url: &str) -> StoreConfig {
         url: SecretString::from(url),
         source: "the test".to_owned(),
         table: "AddonSetting".to_owned(),
+        collection: "AddonSettings".to_owned(),
+        database: None,
         pool_size: 4,
         ssl: None,
         auto_migrate: false,
@@ -50,7 +58,7 @@ enum Keep {
     Mysql(mysql::TestDatabase),
 }
 
-/// An SQL database of a test's own, without any table.
+/// A database of a test's own, with nothing in it.
 pub(crate) struct Sandbox {
     pub config: StoreConfig,
     _keep: Keep,
@@ -87,6 +95,16 @@ impl Sandbox {
         sandbox
     }
 
+    #[cfg(feature = "mongodb")]
+    pub fn mongodb() -> Self {
+        Self { config: config(&mongodb::database()), _keep: Keep::Nothing }
+    }
+
+    #[cfg(feature = "redis")]
+    pub fn redis() -> Self {
+        Self { config: config(&redis::database()), _keep: Keep::Nothing }
+    }
+
     /// The same, whose values are sealed.
     pub fn sealed(mut self) -> Self {
         self.config.encryption_keys = vec![KEY.parse().unwrap()];
@@ -107,6 +125,10 @@ impl Sandbox {
 
     pub fn is_postgres(&self) -> bool {
         self.url().starts_with("postgres")
+    }
+
+    fn is_sql(&self) -> bool {
+        !self.url().starts_with("redis") && !self.url().starts_with("mongodb")
     }
 
     pub fn is_mysql(&self) -> bool {
@@ -231,9 +253,10 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    /// How many rows `table` has, where another connection can look: not into memory.
+    /// How many rows `table` has, where there is one and another connection can look: not into memory.
     fn count(&self, table: &str) -> Option<usize> {
-        let sandbox = self.sandbox.as_ref().filter(|sandbox| !sandbox.url().contains(":memory:"))?;
+        let is_readable = |sandbox: &&Sandbox| sandbox.is_sql() && !sandbox.url().contains(":memory:");
+        let sandbox = self.sandbox.as_ref().filter(is_readable)?;
         Some(sandbox.rows(&format!(r#"SELECT '1', NULL FROM "{table}""#)).len())
     }
 }
@@ -282,3 +305,28 @@ mod servers_of_mysql {
         (#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"])
     );
 }
+#[cfg(feature = "redis")]
+acceptance_suite!(
+    on_redis,
+    opened(Sandbox::redis()).await,
+    (#[ignore = "needs TEST_REDIS_URL, see .ci/redis"])
+);
+#[cfg(feature = "redis")]
+acceptance_suite!(
+    sealed_on_redis,
+    opened(Sandbox::redis().sealed()).await,
+    (#[ignore = "needs TEST_REDIS_URL, see .ci/redis"])
+);
+
+#[cfg(feature = "mongodb")]
+acceptance_suite!(
+    on_mongodb,
+    opened(Sandbox::mongodb()).await,
+    (#[ignore = "needs TEST_MONGODB_URL, see .ci/mongodb"])
+);
+#[cfg(feature = "mongodb")]
+acceptance_suite!(
+    sealed_on_mongodb,
+    opened(Sandbox::mongodb().sealed()).await,
+    (#[ignore = "needs TEST_MONGODB_URL, see .ci/mongodb"])
+);

@@ -1,0 +1,385 @@
+//! The store on MongoDB, with the collections and documents of atlassian-connect-express:
+//! `{ key, clientKey, val }` in `AddonSettings` (or what `store.collection` names), `{ installationId, clientKey }` in
+//! `InstallationClientKeys`, `{ installationId, key, val }` in `ForgeSettings`.
+//!
+//! Source: `lib/store/mongodb.js` of atlassian-connect-express 11.5.3. A server that stands alone has no transactions,
+//! so what takes several steps takes them in [`steps`], in an order that loses nothing wherever it ends.
+
+mod connection;
+mod steps;
+mod value;
+
+use ::mongodb::bson::{Bson, Document, RawDocumentBuf, doc, oid::ObjectId};
+use ::mongodb::options::IndexOptions;
+use ::mongodb::{Collection, Cursor, IndexModel};
+use serde_json::Value;
+
+use self::connection::{Failure, Server};
+use super::{
+    CLIENT_INFO, KeyPage, Place, Store, StoreError, StoreFuture, TenantPage, as_installation, check_keys, fits,
+};
+use crate::config::StoreConfig;
+
+/// Tenants in MongoDB.
+pub struct MongoStore {
+    server: Server,
+    settings: Collection<RawDocumentBuf>,
+    associations: Collection<RawDocumentBuf>,
+    forge: Collection<RawDocumentBuf>,
+}
+
+impl std::fmt::Debug for MongoStore {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("MongoStore").field("settings", &self.settings.name()).finish_non_exhaustive()
+    }
+}
+
+/// How often a write that another one got in the way of is tried. Each time, somebody else has succeeded.
+const TRIES: usize = 16;
+
+fn too_many() -> Failure {
+    StoreError::Unavailable("too many write to the same tenant at once".to_owned()).into()
+}
+
+/// The value of a document; one without, which only other hands can have written, counts as none.
+fn value_of(mut document: Document) -> Option<Result<Value, StoreError>> {
+    document.remove("val").map(value::to_json)
+}
+
+/// What a place is called in its collection.
+fn filter(place: Place<'_>) -> Document {
+    match place {
+        Place::Tenant { client_key, key } => doc! { "key": key, "clientKey": client_key },
+        Place::Forge { installation_id, key } => doc! { "installationId": installation_id, "key": key },
+    }
+}
+
+/// As ACE's have their members.
+fn document(place: Place<'_>, value: &Value) -> Result<RawDocumentBuf, StoreError> {
+    let value = value::to_bson(value)?;
+    let document = match place {
+        Place::Tenant { client_key, key } => doc! { "key": key, "clientKey": client_key, "val": value },
+        Place::Forge { installation_id, key } => doc! { "key": key, "val": value, "installationId": installation_id },
+    };
+    value::to_raw(&document)
+}
+
+fn can_be(place: Place<'_>) -> bool {
+    fits(place.owner()) && fits(place.key())
+}
+
+/// The next document. Not by serde, which takes `{ "$oid": … }` in a value for an id of MongoDB's.
+async fn next(cursor: &mut Cursor<RawDocumentBuf>) -> Result<Option<Document>, Failure> {
+    if !cursor.advance().await? {
+        return Ok(None);
+    }
+    Document::try_from(cursor.current()).map(Some).map_err(|_| unreadable())
+}
+
+fn unreadable() -> Failure {
+    StoreError::Refused("a document in MongoDB cannot be read".to_owned()).into()
+}
+
+async fn all(mut cursor: Cursor<RawDocumentBuf>) -> Result<Vec<Document>, Failure> {
+    let mut documents = Vec::new();
+    while let Some(document) = next(&mut cursor).await? {
+        documents.push(document);
+    }
+    Ok(documents)
+}
+
+impl MongoStore {
+    /// Connects to the database that `config` names, and makes nothing in it.
+    ///
+    /// # Errors
+    /// [`StoreError::Configuration`] with the remedy when the URL, the password or the certificate cannot work;
+    /// [`StoreError::Unavailable`] when the server is not there.
+    pub async fn open(config: &StoreConfig) -> Result<Self, StoreError> {
+        let server = Server::open(config).await?;
+        let collection = |name| server.database().collection(name);
+        let (settings, associations, forge) =
+            (collection(&config.collection), collection("InstallationClientKeys"), collection("ForgeSettings"));
+        Ok(Self { server, settings, associations, forge })
+    }
+
+    /// Makes the indexes, ACE's and two by which tenants are listed and removed. One that cannot be made, as a unique
+    /// one over the duplicates of an old database, is warned of: the store works without.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the server is away, [`StoreError::Configuration`] when it wants another user.
+    pub async fn make_indexes(&self) -> Result<(), StoreError> {
+        let indexes = [
+            (&self.settings, doc! { "key": 1, "clientKey": 1 }, true),
+            (&self.settings, doc! { "key": 1 }, false),
+            (&self.associations, doc! { "installationId": 1 }, false),
+            (&self.forge, doc! { "installationId": 1, "key": 1 }, true),
+            (&self.settings, doc! { "clientKey": 1, "key": 1 }, false),
+            (&self.associations, doc! { "clientKey": 1 }, false),
+        ];
+        for (collection, keys, unique) in indexes {
+            let options = unique.then(|| IndexOptions::builder().unique(true).build());
+            let index = IndexModel::builder().keys(keys.clone()).options(options).build();
+            match self.server.run(async { Ok(collection.create_index(index).await.map(drop)?) }).await {
+                Ok(()) => {}
+                Err(StoreError::Refused(reason)) => tracing::warn!(
+                    collection = collection.name(),
+                    index = %keys,
+                    reason,
+                    "an index of the store could not be made; it works without"
+                ),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn of(&self, place: Place<'_>) -> &Collection<RawDocumentBuf> {
+        match place {
+            Place::Tenant { .. } => &self.settings,
+            Place::Forge { .. } => &self.forge,
+        }
+    }
+
+    /// Newest first.
+    async fn documents(
+        &self,
+        collection: &Collection<RawDocumentBuf>,
+        filter: Document,
+    ) -> Result<Vec<Document>, Failure> {
+        all(collection.find(filter).sort(doc! { "_id": -1 }).await?).await
+    }
+
+    async fn read(&self, place: Place<'_>) -> Result<Vec<Value>, StoreError> {
+        if !can_be(place) {
+            return Ok(Vec::new());
+        }
+        let documents = self.server.run(self.documents(self.of(place), filter(place))).await?;
+        documents.into_iter().filter_map(value_of).collect()
+    }
+
+    async fn first(&self, place: Place<'_>) -> Result<Option<Value>, StoreError> {
+        Ok(self.read(place).await?.into_iter().next())
+    }
+
+    /// Writes `document` in the place of what `filter` finds, or anew; of several, in the place of the newest.
+    async fn upsert(
+        &self,
+        collection: &Collection<RawDocumentBuf>,
+        filter: &Document,
+        document: &RawDocumentBuf,
+    ) -> Result<(), Failure> {
+        for _ in 0..TRIES {
+            let replacing = collection.find_one_and_replace(filter.clone(), document).sort(doc! { "_id": -1 });
+            match replacing.projection(doc! { "_id": 1 }).upsert(true).await {
+                // somebody else has made it meanwhile: now there is one to replace
+                Err(error) if connection::is_duplicate(&error) => {}
+                outcome => return Ok(outcome.map(drop)?),
+            }
+        }
+        Err(too_many())
+    }
+
+    async fn put(&self, place: Place<'_>, value: &Value) -> Result<(), StoreError> {
+        check_keys(&[place.owner(), place.key()])?;
+        let document = document(place, value)?;
+        self.server.run(self.upsert(self.of(place), &filter(place), &document)).await
+    }
+
+    async fn take(&self, place: Place<'_>) -> Result<bool, StoreError> {
+        if !can_be(place) {
+            return Ok(false);
+        }
+        let gone = async { Ok(self.of(place).delete_many(filter(place)).await?) };
+        Ok(self.server.run(gone).await?.deleted_count > 0)
+    }
+
+    async fn exchanged(&self, place: Place<'_>, expected: &Value, value: &Value) -> Result<bool, StoreError> {
+        check_keys(&[place.owner(), place.key()])?;
+        let new = document(place, value)?;
+        let work = async {
+            let mut exchanged = false;
+            for held in self.documents(self.of(place), filter(place)).await? {
+                let (Some(id), Some(stored)) = (held.get("_id").cloned(), held.get("val").cloned()) else { continue };
+                if value::to_json(stored.clone())? != *expected {
+                    continue;
+                }
+                // `$eq`, so that no name in the value is an operator
+                let same = doc! { "_id": id, "val": { "$eq": stored } };
+                exchanged |= self.of(place).replace_one(same, &new).await?.matched_count > 0;
+            }
+            Ok(exchanged)
+        };
+        self.server.run(work).await
+    }
+
+    async fn page(&self, after: Option<&str>, limit: usize) -> Result<TenantPage, StoreError> {
+        let (after, limit) = (after.unwrap_or_default(), limit.max(1));
+        let work = async {
+            let filter = doc! { "key": CLIENT_INFO, "clientKey": { "$gt": after } };
+            let mut cursor = self.settings.find(filter).sort(doc! { "clientKey": 1 }).batch_size(batch(limit)).await?;
+            // (clientKey, id, installation): of duplicates the newest counts
+            let mut found: Vec<(String, Option<ObjectId>, Value)> = Vec::new();
+            while found.len() <= limit {
+                let Some(document) = next(&mut cursor).await? else { break };
+                let Ok(client_key) = document.get_str("clientKey").map(str::to_owned) else { continue };
+                let id = document.get_object_id("_id").ok();
+                let Some(value) = value_of(document).transpose()? else { continue };
+                match found.last_mut().filter(|(last, ..)| *last == client_key) {
+                    Some(last) if last.1 < id => *last = (client_key, id, value),
+                    Some(_) => {}
+                    None => found.push((client_key, id, value)),
+                }
+            }
+            Ok(found)
+        };
+        let found = self.server.run(work).await?;
+        let more = found.len() > limit;
+        let tenants: Vec<_> =
+            found.into_iter().take(limit).map(|(client_key, _, value)| (client_key, as_installation(value))).collect();
+        let next = tenants.last().filter(|_| more).map(|(client_key, _)| client_key.clone());
+        Ok(TenantPage { tenants, next })
+    }
+
+    async fn keys(
+        &self,
+        collection: &Collection<RawDocumentBuf>,
+        owner: &str,
+        from: Option<&str>,
+        limit: usize,
+    ) -> Result<KeyPage, StoreError> {
+        let limit = limit.max(1);
+        let work = async {
+            let filter = doc! { owner: { "$gte": from.unwrap_or_default() } };
+            let find = collection.find(filter).sort(doc! { owner: 1, "key": 1 });
+            // the index by which this is in order may be missing
+            let find = find.projection(doc! { "_id": 0, owner: 1, "key": 1 }).allow_disk_use(true);
+            let mut cursor = find.batch_size(batch(limit)).await?;
+            let mut page = KeyPage::default();
+            while let Some(document) = next(&mut cursor).await? {
+                let (Ok(name), Ok(key)) = (document.get_str(owner), document.get_str("key")) else { continue };
+                if let Some((_, keys)) = page.tenants.last_mut().filter(|(last, _)| last == name) {
+                    keys.push(key.to_owned());
+                } else if page.tenants.len() == limit {
+                    page.next = Some(name.to_owned());
+                    break;
+                } else {
+                    page.tenants.push((name.to_owned(), vec![key.to_owned()]));
+                }
+            }
+            Ok(page)
+        };
+        self.server.run(work).await
+    }
+}
+
+/// How many documents the server sends at once for a page.
+fn batch(limit: usize) -> u32 {
+    u32::try_from(limit.saturating_add(1)).unwrap_or(u32::MAX).min(1000)
+}
+
+/// The ids of documents.
+fn ids(documents: &[Document]) -> impl Iterator<Item = &Bson> {
+    documents.iter().filter_map(|document| document.get("_id"))
+}
+
+impl Store for MongoStore {
+    fn get<'a>(&'a self, client_key: &'a str, key: &'a str) -> StoreFuture<'a, Option<Value>> {
+        Box::pin(self.first(Place::of_tenant(client_key, key)))
+    }
+
+    fn set<'a>(&'a self, client_key: &'a str, key: &'a str, value: &'a Value) -> StoreFuture<'a, ()> {
+        Box::pin(self.put(Place::of_tenant(client_key, key), value))
+    }
+
+    fn delete<'a>(&'a self, client_key: &'a str, key: &'a str) -> StoreFuture<'a, bool> {
+        Box::pin(self.take(Place::of_tenant(client_key, key)))
+    }
+
+    fn installations<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, Vec<Value>> {
+        Box::pin(async move {
+            let installations = self.read(Place::of_tenant(client_key, CLIENT_INFO)).await?;
+            Ok(installations.into_iter().map(as_installation).collect())
+        })
+    }
+
+    fn values<'a>(&'a self, place: Place<'a>) -> StoreFuture<'a, Vec<Value>> {
+        Box::pin(self.read(place))
+    }
+
+    fn exchange<'a>(&'a self, place: Place<'a>, expected: &'a Value, value: &'a Value) -> StoreFuture<'a, bool> {
+        Box::pin(self.exchanged(place, expected, value))
+    }
+
+    fn save_installation<'a>(
+        &'a self,
+        client_key: &'a str,
+        installation: &'a Value,
+        installation_id: Option<&'a str>,
+    ) -> StoreFuture<'a, ()> {
+        Box::pin(async move {
+            check_keys(&[client_key, installation_id.unwrap_or_default()])?;
+            let document = document(Place::of_tenant(client_key, CLIENT_INFO), installation)?;
+            self.server.run(self.save(client_key, &document, installation_id)).await
+        })
+    }
+
+    fn uninstall<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            if !fits(client_key) {
+                return Ok(false);
+            }
+            self.server.run(self.end(client_key)).await
+        })
+    }
+
+    fn tenants<'a>(&'a self, after: Option<&'a str>, limit: usize) -> StoreFuture<'a, TenantPage> {
+        Box::pin(self.page(after, limit))
+    }
+
+    fn stored_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage> {
+        Box::pin(self.keys(&self.settings, "clientKey", from, limit))
+    }
+
+    fn remove<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool> {
+        Box::pin(self.server.run(self.clear(client_key, None)))
+    }
+
+    fn purge<'a>(&'a self, client_key: &'a str, before: u64) -> StoreFuture<'a, bool> {
+        Box::pin(self.server.run(self.clear(client_key, Some(before))))
+    }
+
+    fn client_key_of_installation<'a>(&'a self, installation_id: &'a str) -> StoreFuture<'a, Option<String>> {
+        Box::pin(async move {
+            let found = self.server.run(self.documents(&self.associations, doc! { "installationId": installation_id }));
+            let newest = found.await?.into_iter().next();
+            Ok(newest.and_then(|association| association.get_str("clientKey").map(str::to_owned).ok()))
+        })
+    }
+
+    fn associate<'a>(&'a self, installation_id: &'a str, client_key: &'a str) -> StoreFuture<'a, ()> {
+        Box::pin(async move {
+            check_keys(&[installation_id, client_key])?;
+            self.server.run(self.associated(installation_id, client_key)).await
+        })
+    }
+
+    fn forge_get<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, Option<Value>> {
+        Box::pin(self.first(Place::of_forge(installation_id, key)))
+    }
+
+    fn forge_set<'a>(&'a self, installation_id: &'a str, key: &'a str, value: &'a Value) -> StoreFuture<'a, ()> {
+        Box::pin(self.put(Place::of_forge(installation_id, key), value))
+    }
+
+    fn forge_delete<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, bool> {
+        Box::pin(self.take(Place::of_forge(installation_id, key)))
+    }
+
+    fn forge_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage> {
+        Box::pin(self.keys(&self.forge, "installationId", from, limit))
+    }
+
+    fn ping(&self) -> StoreFuture<'_, ()> {
+        Box::pin(self.server.ping())
+    }
+}
