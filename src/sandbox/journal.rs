@@ -185,7 +185,15 @@ pub(super) fn token(headers: &HeaderMap, query: &str) -> Option<String> {
 
 /// The headers without credentials.
 pub(super) fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
-    let secret = ["authorization", "proxy-authorization", "x-acpt", "cookie", "set-cookie"];
+    let secret = [
+        "authorization",
+        "proxy-authorization",
+        "x-acpt",
+        "x-forge-oauth-system",
+        "x-forge-oauth-user",
+        "cookie",
+        "set-cookie",
+    ];
     let read = |name: &str, value: &str| {
         let kept = if secret.contains(&name) {
             let scheme = value.split_once(' ').filter(|_| name == "authorization").map_or("", |(scheme, _)| scheme);
@@ -303,6 +311,15 @@ mod tests {
         assert_eq!(headers(&map), [("authorization".to_owned(), "JWT …".to_owned())]);
         assert_eq!(token(&map, "").as_deref(), Some(token_text.as_str()));
         assert_eq!(token(&map, "jwt=a").as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn forges_tokens_are_not_shown_whatever_they_look_like() {
+        for name in ["x-forge-oauth-system", "x-forge-oauth-user"] {
+            let mut map = HeaderMap::new();
+            map.insert(HeaderName::from_static(name), HeaderValue::from_static("opaque"));
+            assert_eq!(headers(&map), [(name.to_owned(), "…".to_owned())]);
+        }
     }
 
     #[test]

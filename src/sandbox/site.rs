@@ -8,6 +8,9 @@ use super::api::Data;
 use crate::config::Product;
 use crate::fake_host::{TestTenant, lock};
 
+/// What every Forge installation's id begins with.
+const INSTALLATION_ARI: &str = "ari:cloud:ecosystem::installation/";
+
 /// A site: a tenant of the add-on's as soon as it has installed it.
 pub(super) struct Site {
     /// In the sandbox's URLs: `jira`.
@@ -50,7 +53,7 @@ impl Site {
     /// base URL, as a site with a domain of its own is.
     pub(super) fn all(port: u16, secret: impl Fn() -> String) -> Vec<Self> {
         let origin = format!("http://localhost:{port}");
-        let site = |key, name, product, path: &'static str, display_url: Option<String>| {
+        let site = |number: u32, key, name, product, path: &'static str, display_url: Option<String>| {
             let mut tenant = TestTenant::new();
             tenant.client_key = format!("sandbox-{key}");
             tenant.shared_secret = secret();
@@ -58,6 +61,9 @@ impl Site {
             tenant.display_url = display_url;
             tenant.product = if product == Product::Confluence { "confluence".into() } else { "jira".into() };
             tenant.description = format!("{name}, a site of the sandbox");
+            // the same in every run, as the clientKey is: the add-on's store outlives the sandbox
+            tenant.cloud_id = format!("{number:08x}-0000-4000-8000-5a4db0c00000");
+            tenant.installation_id = Some(format!("{INSTALLATION_ARI}{number:08x}-0000-4000-8000-5a4db0f00000"));
             Self {
                 key,
                 name,
@@ -69,9 +75,9 @@ impl Site {
             }
         };
         vec![
-            site("jira", "Acme Jira", Product::Jira, "/jira", None),
-            site("globex", "Globex Jira", Product::Jira, "/globex", Some(format!("http://127.0.0.1:{port}/globex"))),
-            site("confluence", "Acme Confluence", Product::Confluence, "/confluence/wiki", None),
+            site(1, "jira", "Acme Jira", Product::Jira, "/jira", None),
+            site(2, "globex", "Globex Jira", Product::Jira, "/globex", Some(format!("http://127.0.0.1:{port}/globex"))),
+            site(3, "confluence", "Acme Confluence", Product::Confluence, "/confluence/wiki", None),
         ]
     }
 
@@ -158,5 +164,27 @@ impl User {
     /// The user of an account id; the empty one is nobody's.
     pub(super) fn of_account(account_id: &str) -> Option<Self> {
         USERS.into_iter().find(|user| user.account_id == account_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn each_site_is_a_forge_installation_of_its_own_and_the_same_in_every_run() {
+        let ids = || {
+            let sites = Site::all(3001, || "secret".to_owned());
+            sites
+                .iter()
+                .map(|site| (site.tenant().installation_id.unwrap(), site.tenant().cloud_id))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(ids(), ids());
+        let (installations, clouds): (HashSet<_>, HashSet<_>) = ids().into_iter().unzip();
+        assert_eq!((installations.len(), clouds.len()), (3, 3));
+        let payload = Site::all(3001, || "secret".to_owned())[0].tenant().payload("addon", "installed");
+        assert_eq!(payload["installationId"], "ari:cloud:ecosystem::installation/00000001-0000-4000-8000-5a4db0f00000");
     }
 }
