@@ -9,6 +9,8 @@ mod cases;
 mod mysql;
 mod postgres;
 mod proxy;
+#[path = "../../../examples/own_store/shelf.rs"]
+mod shelf;
 mod sql;
 
 use std::sync::Arc;
@@ -20,7 +22,7 @@ use r2d2::ManageConnection;
 use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
 
-use super::{MemoryStore, SealedStore, Store, StoreError};
+use super::{MemoryStore, RecordStore, SealedStore, Store, StoreError};
 use crate::config::StoreConfig;
 
 /// A configuration with nothing but a URL.
@@ -215,6 +217,10 @@ fn memory() -> Opened {
     Opened { store: Arc::new(MemoryStore::new()), sandbox: None }
 }
 
+fn own_store() -> Opened {
+    Opened { store: Arc::new(RecordStore::new(shelf::Shelf::default())), sandbox: None }
+}
+
 fn sealed_memory() -> Opened {
     let store = SealedStore::new(Arc::new(MemoryStore::new()), &[KEY.parse().unwrap()]);
     Opened { store: Arc::new(store), sandbox: None }
@@ -247,6 +253,7 @@ impl std::ops::Deref for Opened {
 }
 
 acceptance_suite!(on_memory, memory(), ());
+acceptance_suite!(on_the_store_of_the_example, own_store(), ());
 acceptance_suite!(on_sqlite_file, opened(Sandbox::sqlite_file()).await, ());
 acceptance_suite!(on_sqlite_memory, opened(Sandbox::sqlite_memory()).await, ());
 acceptance_suite!(
