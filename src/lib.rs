@@ -2,6 +2,9 @@
 //! starter app that shows it.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(test)]
+extern crate self as atlassian_connect_actix;
+
 pub mod error;
 pub mod log;
 

@@ -19,6 +19,7 @@ mod mysql;
 mod open;
 mod place;
 mod postgres;
+mod records;
 #[cfg(feature = "redis")]
 mod redis;
 mod revert;
@@ -45,6 +46,7 @@ pub use mongodb::MongoStore;
 pub use open::{open, redact};
 pub(crate) use place::KeyPages;
 pub use place::Place;
+pub use records::{RecordChange, RecordStore, Records};
 #[cfg(feature = "redis")]
 pub use redis::RedisStore;
 pub use revert::{Reversion, revert};

@@ -15,6 +15,8 @@ mod process;
 mod proxy;
 #[cfg(feature = "redis")]
 mod redis;
+#[path = "../../../examples/own_store/shelf.rs"]
+mod shelf;
 mod sql;
 
 use std::sync::Arc;
@@ -26,7 +28,7 @@ use r2d2::ManageConnection;
 use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
 
-use super::{MemoryStore, SealedStore, Store, StoreError};
+use super::{MemoryStore, RecordStore, SealedStore, Store, StoreError};
 use crate::config::StoreConfig;
 
 /// A configuration with nothing but a URL.
@@ -237,6 +239,10 @@ fn memory() -> Opened {
     Opened { store: Arc::new(MemoryStore::new()), sandbox: None }
 }
 
+fn own_store() -> Opened {
+    Opened { store: Arc::new(RecordStore::new(shelf::Shelf::default())), sandbox: None }
+}
+
 fn sealed_memory() -> Opened {
     let store = SealedStore::new(Arc::new(MemoryStore::new()), &[KEY.parse().unwrap()]);
     Opened { store: Arc::new(store), sandbox: None }
@@ -269,7 +275,16 @@ impl std::ops::Deref for Opened {
     }
 }
 
+/// The README quotes the store of the example, which the suite below runs on.
+#[test]
+fn the_readme_shows_the_example() {
+    let shelf = include_str!("../../../examples/own_store/shelf.rs");
+    let (_, code) = shelf.split_once("\n\n").unwrap();
+    assert!(include_str!("../../../README.md").contains(code), "README.md quotes another examples/own_store/shelf.rs");
+}
+
 acceptance_suite!(on_memory, memory(), ());
+acceptance_suite!(on_the_store_of_the_example, own_store(), ());
 acceptance_suite!(on_sqlite_file, opened(Sandbox::sqlite_file()).await, ());
 acceptance_suite!(on_sqlite_memory, opened(Sandbox::sqlite_memory()).await, ());
 acceptance_suite!(

@@ -1,0 +1,450 @@
+//! A store over any backend that keeps records under names and changes several of them at once or none.
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde_json::{Map, Value};
+
+use super::{
+    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, KeyPage, Place, Store,
+    StoreError, StoreFuture, TenantPage, as_installation, check_keys, fits, now,
+};
+
+/// What the names of tenants' records begin with; their clientKey follows.
+const TENANT: &str = "tenant:";
+/// What the names of Forge installations' records begin with; their installationId follows.
+const FORGE: &str = "forge:";
+/// What a record has beside its values, as the keys of an object: a Forge installation's the clientKey of its tenant, a
+/// tenant's the ids of its Forge installations.
+const ASSOCIATED: &str = "associated";
+/// Where a record has its values.
+const VALUES: &str = "values";
+/// How often a change is tried whose records others change meanwhile. Each time one of them has got on.
+const TRIES: usize = 1000;
+/// Records that are read in one go.
+const PAGE: usize = 200;
+
+/// One change of a commit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordChange {
+    /// The record's name: at most 262 characters, no NUL.
+    pub name: String,
+    /// What it must hold for the commit to be done; `None`: it must not be there.
+    pub expected: Option<Value>,
+    /// What it then holds; `None`: it goes.
+    pub value: Option<Value>,
+}
+
+/// Records: JSON objects under names. What a backend has to be able to do, so that [`RecordStore`] makes a [`Store`]
+/// of it.
+///
+/// A tenant is one record, a Forge installation another; `{"values": {key: value}, "associated": …}`. They hold secrets:
+/// no value belongs in a log or an error. The order of an object's keys must be kept, names differ by every byte.
+pub trait Records: Send + Sync + 'static {
+    /// The record of that name, as the last commit left it.
+    fn read<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<Value>>;
+
+    /// The records from the name `from` on, ordered by their names byte by byte, at most `limit` of them.
+    fn scan<'a>(&'a self, from: &'a str, limit: usize) -> StoreFuture<'a, Vec<(String, Value)>>;
+
+    /// Does all the changes if each record holds what is expected, otherwise none; the answer says which. Nobody sees a
+    /// part of them, and no other commit comes between the look and the change.
+    fn commit(&self, changes: Vec<RecordChange>) -> StoreFuture<'_, bool>;
+}
+
+/// A [`Store`] over [`Records`]: each method that writes is one commit, tried again when another came before it.
+pub struct RecordStore<R> {
+    records: R,
+}
+
+/// What a backend's own form shows is not ours to know: it may hold secrets.
+impl<R> std::fmt::Debug for RecordStore<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RecordStore").finish_non_exhaustive()
+    }
+}
+
+/// A record that is read, and perhaps changed.
+struct Draft {
+    name: String,
+    read: Option<Value>,
+    values: Map<String, Value>,
+    associated: Map<String, Value>,
+}
+
+impl Draft {
+    fn new(name: String, read: Option<Value>) -> Result<Self, StoreError> {
+        let part = |part| match read.as_ref().map(|record| record.get(part)) {
+            None | Some(None) => Ok(Map::new()),
+            Some(Some(Value::Object(part))) => Ok(part.clone()),
+            _ => Err(StoreError::Refused(format!("the {part} of a record are no object"))),
+        };
+        let (values, associated) = (part(VALUES)?, part(ASSOCIATED)?);
+        Ok(Self { name, read, values, associated })
+    }
+
+    fn take(&mut self, key: &str) -> Option<Value> {
+        self.values.shift_remove(key)
+    }
+
+    /// The associated names: the tenant of a Forge installation, the Forge installations of a tenant.
+    fn associates(&self) -> Vec<String> {
+        self.associated.keys().cloned().collect()
+    }
+
+    /// Associates this with `name`.
+    fn associate(&mut self, name: &str) {
+        self.associated.insert(name.to_owned(), Value::Bool(true));
+    }
+
+    /// What a commit does to this record. One that was only read stands in it as well: others must not change it.
+    fn change(self) -> RecordChange {
+        let is_empty = self.values.is_empty() && self.associated.is_empty();
+        let value = (!is_empty).then(|| {
+            Value::Object(Map::from_iter([
+                (VALUES.to_owned(), Value::Object(self.values)),
+                (ASSOCIATED.to_owned(), Value::Object(self.associated)),
+            ]))
+        });
+        RecordChange { name: self.name, expected: self.read, value }
+    }
+}
+
+/// What is read of the records, and what becomes of them.
+struct Transaction<'a> {
+    records: &'a dyn Records,
+    drafts: Vec<Draft>,
+}
+
+impl Transaction<'_> {
+    /// The record of that name, read at most once.
+    async fn draft(&mut self, prefix: &str, owner: &str) -> Result<&mut Draft, StoreError> {
+        let name = format!("{prefix}{owner}");
+        let index = if let Some(index) = self.drafts.iter().position(|draft| draft.name == name) {
+            index
+        } else {
+            let read = self.records.read(&name).await?;
+            self.drafts.push(Draft::new(name, read)?);
+            self.drafts.len() - 1
+        };
+        Ok(&mut self.drafts[index])
+    }
+
+    async fn tenant(&mut self, client_key: &str) -> Result<&mut Draft, StoreError> {
+        self.draft(TENANT, client_key).await
+    }
+
+    async fn forge(&mut self, installation_id: &str) -> Result<&mut Draft, StoreError> {
+        self.draft(FORGE, installation_id).await
+    }
+
+    async fn associate(&mut self, installation_id: &str, client_key: &str) -> Result<(), StoreError> {
+        for former in self.forge(installation_id).await?.associates() {
+            self.tenant(&former).await?.associated.shift_remove(installation_id);
+        }
+        let forge = self.forge(installation_id).await?;
+        forge.associated.clear();
+        forge.associate(client_key);
+        self.tenant(client_key).await?.associate(installation_id);
+        Ok(())
+    }
+
+    async fn install(&mut self, client_key: &str, installation: &Value) -> Result<(), StoreError> {
+        let tenant = self.tenant(client_key).await?;
+        tenant.take(CLIENT_INFO_UNINSTALLED_AT);
+        let revived = tenant.take(CLIENT_INFO_UNINSTALLED);
+        let replaced = tenant.values.insert(CLIENT_INFO.to_owned(), installation.clone());
+        if let (Some(old), Some(_)) = (revived, replaced) {
+            tenant.values.insert(CLIENT_INFO_SUPERSEDED.to_owned(), old);
+        }
+        Ok(())
+    }
+
+    async fn uninstall(&mut self, client_key: &str) -> Result<bool, StoreError> {
+        let tenant = self.tenant(client_key).await?;
+        let associated = tenant.associates();
+        tenant.associated.clear();
+        let installation = tenant.take(CLIENT_INFO);
+        let was_installed = installation.is_some();
+        if let Some(installation) = installation {
+            if let Some(old) = tenant.values.insert(CLIENT_INFO_UNINSTALLED.to_owned(), installation) {
+                tenant.values.insert(CLIENT_INFO_SUPERSEDED.to_owned(), old);
+            }
+            tenant.values.insert(CLIENT_INFO_UNINSTALLED_AT.to_owned(), now().into());
+        }
+        for installation_id in associated {
+            self.forge(&installation_id).await?.associated.clear();
+        }
+        Ok(was_installed)
+    }
+
+    async fn remove(&mut self, client_key: &str) -> Result<bool, StoreError> {
+        let tenant = self.tenant(client_key).await?;
+        let (associated, known) = (tenant.associates(), tenant.read.is_some());
+        tenant.values.clear();
+        tenant.associated.clear();
+        for installation_id in associated {
+            let forge = self.forge(&installation_id).await?;
+            forge.values.clear();
+            forge.associated.clear();
+        }
+        Ok(known)
+    }
+
+    async fn purge(&mut self, client_key: &str, before: u64) -> Result<bool, StoreError> {
+        let values = &self.tenant(client_key).await?.values;
+        let since = values.get(CLIENT_INFO_UNINSTALLED_AT).and_then(Value::as_u64);
+        let is_uninstalled = !values.contains_key(CLIENT_INFO) && values.contains_key(CLIENT_INFO_UNINSTALLED);
+        if is_uninstalled && since.is_some_and(|since| since <= before) {
+            return self.remove(client_key).await;
+        }
+        Ok(false)
+    }
+}
+
+type Outcome<'t, T> = BoxFuture<'t, Result<T, StoreError>>;
+
+/// Gives a closure the signature that [`RecordStore::change`] takes: the compiler infers it only where it is asked for.
+fn retriable<'a, T, F>(work: F) -> F
+where
+    F: for<'t> Fn(&'t mut Transaction<'a>) -> Outcome<'t, T> + Send + Sync,
+{
+    work
+}
+
+impl<R: Records> RecordStore<R> {
+    /// A store over `records`.
+    #[must_use]
+    pub fn new(records: R) -> Self {
+        Self { records }
+    }
+
+    /// Reads and changes until nobody has changed meanwhile what was read.
+    async fn change<'a, T>(
+        &'a self,
+        work: impl for<'t> Fn(&'t mut Transaction<'a>) -> Outcome<'t, T> + Send + Sync,
+    ) -> Result<T, StoreError> {
+        for _ in 0..TRIES {
+            let mut transaction = Transaction { records: &self.records, drafts: Vec::new() };
+            let outcome = work(&mut transaction).await?;
+            let changes: Vec<_> = transaction.drafts.into_iter().map(Draft::change).collect();
+            let is_same = changes.iter().all(|change| change.value == change.expected);
+            if is_same || self.records.commit(changes).await? {
+                return Ok(outcome);
+            }
+        }
+        Err(StoreError::Unavailable(format!("others changed the same records {TRIES} times")))
+    }
+
+    async fn value(&self, prefix: &str, owner: &str, key: &str) -> Result<Option<Value>, StoreError> {
+        if !fits(owner) || !fits(key) {
+            return Ok(None);
+        }
+        let name = format!("{prefix}{owner}");
+        let read = self.records.read(&name).await?;
+        Ok(Draft::new(name, read)?.take(key))
+    }
+
+    fn put<'a>(&'a self, prefix: &'a str, owner: &'a str, key: &'a str, value: &'a Value) -> StoreFuture<'a, ()> {
+        async move {
+            check_keys(&[owner, key])?;
+            let work = retriable(move |transaction| {
+                async move {
+                    transaction.draft(prefix, owner).await?.values.insert(key.to_owned(), value.clone());
+                    Ok(())
+                }
+                .boxed()
+            });
+            self.change(work).await
+        }
+        .boxed()
+    }
+
+    fn drop_value<'a>(&'a self, prefix: &'a str, owner: &'a str, key: &'a str) -> StoreFuture<'a, bool> {
+        let work = retriable(move |transaction| {
+            async move { Ok(transaction.draft(prefix, owner).await?.take(key).is_some()) }.boxed()
+        });
+        async move { if fits(owner) && fits(key) { self.change(work).await } else { Ok(false) } }.boxed()
+    }
+
+    /// At most `limit` of the records under `prefix` from `owner` on that `pick` takes, and whose the next one is.
+    async fn page<T>(
+        &self,
+        prefix: &str,
+        owner: &str,
+        limit: usize,
+        pick: impl Fn(&str, Map<String, Value>) -> Option<T>,
+    ) -> Result<(Vec<T>, Option<String>), StoreError> {
+        let (mut picked, mut from) = (Vec::new(), format!("{prefix}{owner}"));
+        loop {
+            let records = self.records.scan(&from, PAGE).await?;
+            let is_last = records.len() < PAGE;
+            for (name, record) in records {
+                let Some(owner) = name.strip_prefix(prefix) else { return Ok((picked, None)) };
+                let values = Draft::new(String::new(), Some(record))?.values;
+                if let Some(taken) = pick(owner, values) {
+                    if picked.len() == limit.max(1) {
+                        return Ok((picked, Some(owner.to_owned())));
+                    }
+                    picked.push(taken);
+                }
+                // the least name after this one
+                from = format!("{name}\0");
+            }
+            if is_last {
+                return Ok((picked, None));
+            }
+        }
+    }
+
+    async fn keys(&self, prefix: &str, from: Option<&str>, limit: usize) -> Result<KeyPage, StoreError> {
+        let pick = |owner: &str, values: Map<String, Value>| {
+            let mut keys: Vec<_> = values.into_iter().map(|(key, _)| key).collect();
+            keys.sort_unstable();
+            (!keys.is_empty()).then(|| (owner.to_owned(), keys))
+        };
+        let (tenants, next) = self.page(prefix, from.unwrap_or_default(), limit, pick).await?;
+        Ok(KeyPage { tenants, next })
+    }
+}
+
+fn prefix(place: Place<'_>) -> &'static str {
+    match place {
+        Place::Tenant { .. } => TENANT,
+        Place::Forge { .. } => FORGE,
+    }
+}
+
+impl<R: Records> Store for RecordStore<R> {
+    fn get<'a>(&'a self, client_key: &'a str, key: &'a str) -> StoreFuture<'a, Option<Value>> {
+        self.value(TENANT, client_key, key).boxed()
+    }
+
+    fn set<'a>(&'a self, client_key: &'a str, key: &'a str, value: &'a Value) -> StoreFuture<'a, ()> {
+        self.put(TENANT, client_key, key, value)
+    }
+
+    fn delete<'a>(&'a self, client_key: &'a str, key: &'a str) -> StoreFuture<'a, bool> {
+        self.drop_value(TENANT, client_key, key)
+    }
+
+    fn installations<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, Vec<Value>> {
+        async move { Ok(self.get(client_key, CLIENT_INFO).await?.map(as_installation).into_iter().collect()) }.boxed()
+    }
+
+    fn values<'a>(&'a self, place: Place<'a>) -> StoreFuture<'a, Vec<Value>> {
+        async move { Ok(self.value(prefix(place), place.owner(), place.key()).await?.into_iter().collect()) }.boxed()
+    }
+
+    fn exchange<'a>(&'a self, place: Place<'a>, expected: &'a Value, value: &'a Value) -> StoreFuture<'a, bool> {
+        let work = retriable(move |transaction| {
+            async move {
+                let values = &mut transaction.draft(prefix(place), place.owner()).await?.values;
+                let Some(held) = values.get_mut(place.key()).filter(|held| *held == expected) else { return Ok(false) };
+                held.clone_from(value);
+                Ok(true)
+            }
+            .boxed()
+        });
+        async move {
+            check_keys(&[place.owner(), place.key()])?;
+            self.change(work).await
+        }
+        .boxed()
+    }
+
+    fn save_installation<'a>(
+        &'a self,
+        client_key: &'a str,
+        installation: &'a Value,
+        installation_id: Option<&'a str>,
+    ) -> StoreFuture<'a, ()> {
+        let work = retriable(move |transaction| {
+            async move {
+                transaction.install(client_key, installation).await?;
+                match installation_id {
+                    Some(installation_id) => transaction.associate(installation_id, client_key).await,
+                    None => Ok(()),
+                }
+            }
+            .boxed()
+        });
+        async move {
+            check_keys(&[client_key, installation_id.unwrap_or_default()])?;
+            self.change(work).await
+        }
+        .boxed()
+    }
+
+    fn uninstall<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool> {
+        let work = retriable(move |transaction| transaction.uninstall(client_key).boxed());
+        async move { if fits(client_key) { self.change(work).await } else { Ok(false) } }.boxed()
+    }
+
+    fn tenants<'a>(&'a self, after: Option<&'a str>, limit: usize) -> StoreFuture<'a, TenantPage> {
+        async move {
+            let pick = |owner: &str, mut values: Map<String, Value>| {
+                let installation = values.shift_remove(CLIENT_INFO).filter(|_| Some(owner) != after)?;
+                Some((owner.to_owned(), as_installation(installation)))
+            };
+            let (tenants, next) = self.page(TENANT, after.unwrap_or_default(), limit, pick).await?;
+            let next = next.and_then(|_| tenants.last().map(|(client_key, _)| client_key.clone()));
+            Ok(TenantPage { tenants, next })
+        }
+        .boxed()
+    }
+
+    fn stored_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage> {
+        self.keys(TENANT, from, limit).boxed()
+    }
+
+    fn remove<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool> {
+        let work = retriable(move |transaction| transaction.remove(client_key).boxed());
+        async move { if fits(client_key) { self.change(work).await } else { Ok(false) } }.boxed()
+    }
+
+    fn purge<'a>(&'a self, client_key: &'a str, before: u64) -> StoreFuture<'a, bool> {
+        let work = retriable(move |transaction| transaction.purge(client_key, before).boxed());
+        async move { if fits(client_key) { self.change(work).await } else { Ok(false) } }.boxed()
+    }
+
+    fn client_key_of_installation<'a>(&'a self, installation_id: &'a str) -> StoreFuture<'a, Option<String>> {
+        async move {
+            if !fits(installation_id) {
+                return Ok(None);
+            }
+            let name = format!("{FORGE}{installation_id}");
+            let read = self.records.read(&name).await?;
+            Ok(Draft::new(name, read)?.associates().pop())
+        }
+        .boxed()
+    }
+
+    fn associate<'a>(&'a self, installation_id: &'a str, client_key: &'a str) -> StoreFuture<'a, ()> {
+        let work = retriable(move |transaction| transaction.associate(installation_id, client_key).boxed());
+        async move {
+            check_keys(&[installation_id, client_key])?;
+            self.change(work).await
+        }
+        .boxed()
+    }
+
+    fn forge_get<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, Option<Value>> {
+        self.value(FORGE, installation_id, key).boxed()
+    }
+
+    fn forge_set<'a>(&'a self, installation_id: &'a str, key: &'a str, value: &'a Value) -> StoreFuture<'a, ()> {
+        self.put(FORGE, installation_id, key, value)
+    }
+
+    fn forge_delete<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, bool> {
+        self.drop_value(FORGE, installation_id, key)
+    }
+
+    fn forge_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage> {
+        self.keys(FORGE, from, limit).boxed()
+    }
+
+    fn ping(&self) -> StoreFuture<'_, ()> {
+        async move { self.records.read(TENANT).await.map(drop) }.boxed()
+    }
+}
