@@ -38,6 +38,8 @@ pub struct AppToken {
     pub api_base_url: Option<String>,
     /// Seconds since 1970; `None` where nobody knows.
     pub expires_at: Option<i64>,
+    /// Forge itself has sent it, and no user's browser can have.
+    pub is_sure: bool,
 }
 
 /// A user's access token.

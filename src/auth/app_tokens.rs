@@ -3,6 +3,10 @@
 //!
 //! It is stored where ACE looks for it: under the installation, `appToken`, as `{"appToken": …, "apiBaseUrl": …}`. An
 //! invocation without a token changes nothing (ACE writes that there is none).
+//!
+//! The invocation's token proves the invocation, not the headers beside it, and a user can get one to send with headers of
+//! their own (`requestRemote`). So a token that comes with a user is kept in memory alone, as long as there is no better
+//! one; what Forge sends of itself (events, schedules) is stored, and takes its place.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +27,10 @@ const KEY: &str = "appToken";
 const WORTH_WRITING: Duration = Duration::from_secs(300);
 /// A token that expires sooner is not used, in seconds.
 const MARGIN: i64 = 5;
+/// What a token says of a longer life is not believed, in seconds.
+///
+/// Source: Atlassian, "Forge Remote: calling product APIs".
+const LONGEST: i64 = 4 * 3600;
 
 /// What is read of a token, which is Atlassian's to understand.
 #[derive(Deserialize)]
@@ -35,9 +43,10 @@ fn expiry(token: &str, limit: usize) -> Option<i64> {
 }
 
 impl AppToken {
-    fn read(token: &str, api_base_url: Option<&str>, limit: usize) -> Self {
+    fn read(token: &str, api_base_url: Option<&str>, is_sure: bool, limit: usize) -> Self {
         Self {
-            expires_at: expiry(token, limit),
+            expires_at: expiry(token, limit).map(|expires_at| expires_at.min(now() + LONGEST)),
+            is_sure,
             token: Arc::new(SecretString::from(token)),
             api_base_url: api_base_url.map(str::to_owned),
         }
@@ -45,6 +54,15 @@ impl AppToken {
 
     fn is_usable(&self) -> bool {
         self.expires_at.is_none_or(|expires_at| expires_at.saturating_sub(MARGIN) > now())
+    }
+
+    /// Whether it takes the place of `known`.
+    fn is_better_than(&self, known: &Self) -> bool {
+        match (self.is_sure, known.is_sure && known.is_usable()) {
+            (false, true) => false,
+            (true, false) => true,
+            _ => self.api_base_url != known.api_base_url || !known.is_usable() || self.outlives(known, WORTH_WRITING),
+        }
     }
 
     /// Whether it lives longer than `other`; of what nobody knows, the newer one is taken to.
@@ -58,17 +76,24 @@ impl AppToken {
     }
 }
 
-/// Keeps the token of an invocation. The store is written to in the background: the invocation does not wait for it.
-pub(super) fn keep(state: &web::Data<State>, installation_id: &str, token: &SecretString, api_base_url: Option<&str>) {
-    let token = AppToken::read(token.expose_secret(), api_base_url, state.config.limits.token);
+/// Keeps the token of an invocation; `is_sure`: one of Forge's own, without a user. The store is written to in the
+/// background: the invocation does not wait for it.
+pub(super) fn keep(
+    state: &web::Data<State>,
+    installation_id: &str,
+    token: &SecretString,
+    api_base_url: Option<&str>,
+    is_sure: bool,
+) {
+    let token = AppToken::read(token.expose_secret(), api_base_url, is_sure, state.config.limits.token);
     let known = state.outbound.app_tokens.get(installation_id);
-    let is_better = |known: &AppToken| {
-        known.api_base_url != token.api_base_url || !known.is_usable() || token.outlives(known, WORTH_WRITING)
-    };
-    if !token.is_usable() || !known.as_ref().is_none_or(is_better) {
+    if !token.is_usable() || known.is_some_and(|known| !token.is_better_than(&known)) {
         return;
     }
     state.outbound.app_tokens.insert(installation_id.to_owned(), token.clone());
+    if !is_sure {
+        return;
+    }
     let (state, installation_id) = (state.clone(), installation_id.to_owned());
     actix_web::rt::spawn(async move {
         let value = json!({ "appToken": token.token.expose_secret(), "apiBaseUrl": token.api_base_url });
@@ -87,16 +112,16 @@ impl State {
     /// # Errors
     /// [`Error::Unavailable`] when the store is away.
     pub async fn forge_app_token(&self, installation_id: &str) -> Result<Option<AppToken>, Error> {
-        if let Some(token) = self.outbound.app_tokens.get(installation_id).filter(AppToken::is_usable) {
-            return Ok(Some(token));
+        let known = self.outbound.app_tokens.get(installation_id).filter(AppToken::is_usable);
+        if known.as_ref().is_some_and(|known| known.is_sure) {
+            return Ok(known);
         }
-        let Some(value) = self.tenants.store().forge_get(installation_id, KEY).await? else { return Ok(None) };
-        let Some(token) = value.get("appToken").and_then(Value::as_str) else { return Ok(None) };
-        let api_base_url = value.get("apiBaseUrl").and_then(Value::as_str);
-        let token = AppToken::read(token, api_base_url, self.config.limits.token);
-        if !token.is_usable() {
-            return Ok(None);
-        }
+        let stored = self.tenants.store().forge_get(installation_id, KEY).await?.and_then(|value| {
+            let api_base_url = value.get("apiBaseUrl").and_then(Value::as_str);
+            let token = value.get("appToken").and_then(Value::as_str)?;
+            Some(AppToken::read(token, api_base_url, true, self.config.limits.token))
+        });
+        let Some(token) = stored.filter(AppToken::is_usable) else { return Ok(known) };
         self.outbound.app_tokens.insert(installation_id.to_owned(), token.clone());
         Ok(Some(token))
     }
@@ -109,7 +134,7 @@ mod tests {
 
     fn token(exp: Option<i64>) -> AppToken {
         let text = exp.map_or("opaque".to_owned(), |exp| SharedSecret::new("s").sign(&json!({ "exp": exp })).unwrap());
-        AppToken::read(&text, None, 4096)
+        AppToken::read(&text, None, true, 4096)
     }
 
     #[test]
@@ -126,13 +151,26 @@ mod tests {
     }
 
     #[test]
+    fn a_token_of_a_users_invocation_takes_the_place_of_none_of_forges_own() {
+        let unsure = |exp| AppToken { is_sure: false, ..token(exp) };
+        let (soon, late) = (Some(now() + 60), Some(now() + 3 * 3600));
+        assert!(!unsure(late).is_better_than(&token(soon)));
+        assert!(!unsure(Some(i64::MAX)).is_better_than(&token(soon)));
+        assert!(token(soon).is_better_than(&unsure(late)));
+        assert!(token(soon).is_better_than(&unsure(Some(i64::MAX))));
+        assert!(unsure(late).is_better_than(&unsure(soon)));
+        assert!(unsure(soon).is_better_than(&token(Some(0))), "better than one that has expired");
+        assert!(token(Some(i64::MAX)).expires_at.unwrap() <= now() + LONGEST);
+    }
+
+    #[test]
     fn of_two_the_longer_one_is_kept() {
         let five_minutes = Duration::from_secs(300);
         for (new, old, outlives) in [
             (Some(1000), Some(600), true),
             (Some(1000), Some(700), false),
             (Some(1000), Some(2000), false),
-            (Some(1), Some(i64::MAX), false),
+            (Some(1), Some(now() + 60), false),
             (Some(1000), None, true),
             (None, Some(1000), true),
             (None, None, false),

@@ -149,7 +149,8 @@ async fn invocation(request: &HttpRequest) -> Result<Rc<Invocation>, Error> {
         let verify = async move {
             let claims = verify(&state, &token).await?;
             if let Some(token) = &app_token {
-                app_tokens::keep(&state, &claims.app.installation_id, token, claims.app.api_base_url.as_deref());
+                let (app, is_sure) = (&claims.app, claims.principal.is_none());
+                app_tokens::keep(&state, &app.installation_id, token, app.api_base_url.as_deref(), is_sure);
             }
             Ok(Rc::new(Invocation { state, claims, app_token, user_token }))
         };

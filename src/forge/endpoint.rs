@@ -41,6 +41,9 @@ const LAST_MOMENT: Duration = Duration::from_secs(50);
 /// # }
 /// ```
 ///
+/// Only what Forge sends of itself is taken: a token that names a user (`requestRemote` gives one to each who looks at a
+/// page) is answered 403.
+///
 /// An event's name is the `eventType` that Forge sends; where there is none, as for a scheduled trigger, it is `forge:`
 /// and the key of the manifest's module. Any invocation brings the app's token, if the endpoint asks for it: a schedule
 /// alone, without a listener, keeps the token from running out.
@@ -98,6 +101,13 @@ async fn before_uninstall(
 }
 
 async fn read(invocation: &ForgeInvocation, payload: web::Payload, state: &State) -> Result<Delivery, Error> {
+    // `requestRemote` gives a token to whoever looks at a page of the app: it proves a user, and no event
+    if let Some(account_id) = invocation.account_id() {
+        return Err(Error::forbidden(
+            "Events are Forge's own to send.",
+            format!("an event is sent by the user {account_id}, not by Forge itself"),
+        ));
+    }
     let limit = state.config.limits.forge_body;
     let bytes = payload.to_bytes_limited(limit).await.map_err(|_| Error::TooLarge { limit })?;
     let body = json_body(&bytes.map_err(|error| Error::Body { detail: error.to_string() })?)?;

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::HeaderMap;
 use actix_web::{Error, HttpMessage as _};
 use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder};
@@ -14,7 +15,7 @@ use crate::transport::shown;
 #[derive(Clone, Copy)]
 struct Arrival(Instant);
 
-/// The span of a request: its id, method and path.
+/// The span of a request: its id, method and path, and the trace that Forge knows it by.
 #[derive(Debug)]
 pub struct RequestSpan;
 
@@ -22,7 +23,8 @@ impl RootSpanBuilder for RequestSpan {
     fn on_request_start(request: &ServiceRequest) -> Span {
         let id = request.extensions().get::<RequestId>().map(ToString::to_string);
         request.extensions_mut().insert(Arrival(Instant::now()));
-        tracing::info_span!(target: "http", "request", id, method = %request.method(), path = request.path())
+        let trace = trace(request.headers());
+        tracing::info_span!(target: "http", "request", id, trace, method = %request.method(), path = request.path())
     }
 
     fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, Error>) {
@@ -39,5 +41,34 @@ impl RootSpanBuilder for RequestSpan {
                 tracing::info!(target: "http", direction = "in", status, "answered");
             }
         });
+    }
+}
+
+/// The id of a trace: 16 or 32 hexadecimal digits; anything else is not written down.
+///
+/// Source: Atlassian, "Forge Remote essentials"; the B3 propagation format.
+fn trace(headers: &HeaderMap) -> Option<&str> {
+    let id = headers.get("x-b3-traceid")?.to_str().ok()?;
+    (matches!(id.len(), 16 | 32) && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::http::header::{HeaderName, HeaderValue};
+
+    #[test]
+    fn a_trace_is_hexadecimal() {
+        let of = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HeaderName::from_static("x-b3-traceid"), HeaderValue::from_static(value));
+            trace(&headers).map(str::to_owned)
+        };
+        assert_eq!(of("463ac35c9f6413ad").as_deref(), Some("463ac35c9f6413ad"));
+        assert_eq!(of("463ac35c9f6413ad48485a3953bb6124").as_deref(), Some("463ac35c9f6413ad48485a3953bb6124"));
+        for bad in ["", "463ac35c9f6413a", "463ac35c9f6413ag", "463ac35c9f6413ad 1", "level=error id=123"] {
+            assert_eq!(of(bad), None, "{bad}");
+        }
+        assert_eq!(trace(&HeaderMap::new()), None);
     }
 }

@@ -203,6 +203,7 @@ async function story({ ace: store, create }) {
 
   // both at once, as in a switch without a pause
   const beside = await actix();
+  check('a tenant that is remembered here', await page(beside, a), 200);
   a.sharedSecret = crypto.randomBytes(32).toString('hex');
   check('ACE installs beside us', await lifecycle(addon, 'installed', a), 204);
   check('and its new secret opens here at once', await page(beside, a), 200);

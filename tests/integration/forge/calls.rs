@@ -100,7 +100,7 @@ async fn without_the_apps_token_the_remedy_is_told_to_the_log_and_nothing_is_sen
 async fn the_apps_token_is_kept_and_no_absent_one_overwrites_it() {
     let host = installed().await;
     let token = host.forge_token(&host.tenant(), None, 3600);
-    let invocation = host.invocation().app_token(Some(&token));
+    let invocation = host.invocation().without("/principal").app_token(Some(&token));
     assert_eq!(host.invoke("/call", &invocation).await.status, 200);
     let id = invocation.installation_id();
     let later = host.invocation().installation(&id).app_token(None);
@@ -123,6 +123,27 @@ async fn the_apps_token_is_kept_and_no_absent_one_overwrites_it() {
     };
     assert_eq!(stored["appToken"], token.as_str());
     assert!(stored["apiBaseUrl"].as_str().unwrap().contains("/ex/jira/"));
+}
+
+/// Who looks at a page can send an invocation token of their own with any headers beside it.
+#[actix_web::test]
+async fn a_token_that_comes_with_a_user_is_not_stored_and_displaces_none_of_forges_own() {
+    let host = installed().await;
+    let user = host.invocation().app_token(Some("made-up"));
+    let id = user.installation_id();
+    host.invoke("/call", &user).await;
+    let store = host.addon().state().tenants.store().clone();
+    let own = host.invocation().installation(&id).without("/principal");
+    assert_eq!(host.invoke("/call", &own).await.json(), json!({ "status": 200 }));
+    host.invoke("/call", &user).await;
+    let client = host.addon().forge_client(&id).await.unwrap();
+    assert_eq!(client.get("/rest/api/3/myself").send().await.unwrap().status(), 200, "not with the made-up one");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while store.forge_get(&id, "appToken").await.unwrap().is_none() {
+        assert!(Instant::now() < deadline, "the token is never stored");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_ne!(store.forge_get(&id, "appToken").await.unwrap().unwrap()["appToken"], "made-up");
 }
 
 #[actix_web::test]

@@ -78,6 +78,9 @@ async fn an_event_is_proven_and_json_and_not_too_large() {
     let event = TestInvocation::event(created(1));
     assert_eq!(host.invoke_with("/forge/events", "a.b.c", &event).await.status, 401);
     assert_eq!(host.invoke_by(actix_web::http::Method::GET, "/forge/events", &event).await.status, 404);
+    let of_a_user = TestInvocation::new().body(created(1));
+    assert_eq!(host.invoke("/forge/events", &of_a_user).await.status, 403, "a user can send no event");
+    assert_eq!(host.invoke("/forge/leave", &of_a_user).await.status, 403);
     let large = event.clone().body(json!({ "eventType": CREATED, "text": "x".repeat(100_000) }));
     assert_eq!(host.invoke("/forge/events", &large).await.status, 413);
     let token = host.forge_keys().sign(&event.claims(TestHost::APP_ID));
