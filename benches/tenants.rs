@@ -1,4 +1,4 @@
-//! What many tenants cost: pages of 100,000 tenants, asked for by Zipf's law, beside pages of one tenant in the same run.
+//! What many tenants cost: pages of 100,000 tenants, asked for by Zipf's law, beside pages of one in the same run.
 //!
 //! The many are in an SQLite file of the bench's own, or in the empty database that `TENANTS_URL` names. Both add-ons
 //! serve at once and their requests alternate in rounds, so that what else runs on the machine befalls both alike.
@@ -48,7 +48,7 @@ impl Zipf {
         Self { cumulated: weights.collect(), seed: 0x9e37_79b9_7f4a_7c15 }
     }
 
-    /// The number of a tenant: ranks are strewn over the numbers, so that no two popular ones share a page of the index.
+    /// The number of a tenant: ranks are strewn over them, so that no two popular ones share a page of the index.
     fn next(&mut self) -> usize {
         // xorshift64: every run asks for the same tenants
         self.seed ^= self.seed << 13;

@@ -16,6 +16,7 @@ const calls = {
   set: ({ key, clientKey, value }) => addon.settings.set(key, value, clientKey),
   all: async () => (await addon.settings.getAllClientInfos()).map(info => info?.clientKey),
   appToken: ({ id }) => addon.getForgeAppToken(id),
+  getForge: ({ id, key }) => addon.settings.forForgeInstallation(id).get(key),
   setForge: ({ id, key, value }) => addon.settings.forForgeInstallation(id).set(key, value),
   ofInstallation: async ({ id }) => (await addon.settings.getClientSettingsForForgeInstallation(id))?.clientKey
 };

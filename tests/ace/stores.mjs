@@ -1,8 +1,8 @@
 // ACE and this add-on take turns on one database, then share it: what one of them writes, the other one opens.
 //
-//     npm ci && node stores.mjs path/to/atlassian-connect-actix
+//     npm ci && node stores.mjs path/to/target/debug
 //
-// The binary needs the features mysql, redis and mongodb; the servers are those of .ci/postgres, .ci/mariadb, .ci/redis and
+// The starter and the example `settings` there need the features mysql, redis and mongodb; the servers are those of .ci/postgres, .ci/mariadb, .ci/redis and
 // .ci/mongodb, by the variables that these print. One that is missing is a failure.
 //
 // ACE's adapter for Redis does not work with the redis 4 that ACE asks for (it never connects): package.json gives it
@@ -18,7 +18,8 @@ import path from 'node:path';
 
 const here = import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname);
 const jwt = createRequire(import.meta.url)('atlassian-jwt');
-const binary = path.resolve(process.argv[2]);
+const target = path.resolve(process.argv[2]);
+const binary = path.join(target, 'atlassian-connect-actix');
 const APP_ID = '6f0e5a4c-7d6b-4f1e-9a37-0c2f4f1b7a11';
 const KID = 'key-1';
 const now = () => Math.floor(Date.now() / 1000);
@@ -162,7 +163,8 @@ async function story({ ace: store, create }) {
   const ace = () => start(process.execPath, [path.join(here, 'add-on.cjs')], cwd, { STORE: JSON.stringify(store(url)) });
   const ours = { DATABASE_URL: url, AC_APP_ID: APP_ID, AC_FORGE_JWKS_URL: `${origin}/jwks.json` };
   const actix = () => start(binary, [], cwd, ours);
-  const command = (...args) => spawnSync(binary, args, { cwd, encoding: 'utf8', env: { PATH: process.env.PATH, NODE_ENV: 'production', AC_LOCAL_BASE_URL: origin, ...ours } });
+  const command = (...args) => run(binary, ...args);
+  const run = (program, ...args) => spawnSync(program, args, { cwd, encoding: 'utf8', env: { PATH: process.env.PATH, NODE_ENV: 'production', AC_LOCAL_BASE_URL: origin, ...ours } });
 
   const id = `ari:cloud:ecosystem::installation/${crypto.randomUUID()}`;
   const [a, b, c, d] = [tenant(`jira:${unique}-a`, { installationId: id }), tenant(`${unique}-b`), tenant(`${unique}-c`), tenant(`${unique}-d`)];
@@ -190,6 +192,10 @@ async function story({ ace: store, create }) {
   check('a new install', await lifecycle(addon, 'installed', d), 204);
   check('an uninstall', await lifecycle(addon, 'uninstalled', c), 204);
   await addon.stop();
+  const settle = (...args) => run(path.join(target, 'examples', 'settings'), ...args);
+  check('a value of ACE is read here', JSON.parse(settle('get', a.clientKey, 'user:42').stdout || 'null'), value);
+  const own = { ...value, of: 'ours', list: [1, -2.5, '\u2028', false] };
+  check('a value is written here', settle('set', b.clientKey, 'project:7', JSON.stringify(own)).status, 0);
 
   addon = await ace();
   const opened = async () => [await page(addon, a), await page(addon, b), await page(addon, old), await page(addon, c), await page(addon, d)];
@@ -198,6 +204,8 @@ async function story({ ace: store, create }) {
   const info = await settings(addon, 'get', { key: 'clientInfo', clientKey: d.clientKey });
   check('ACE reads what we stored of an install', info?.description, d.description);
   check('a value of its own is as it was', await settings(addon, 'get', { key: 'user:42', clientKey: a.clientKey }), value);
+  check('ACE reads a value of ours', await settings(addon, 'get', { key: 'project:7', clientKey: b.clientKey }), own);
+  check('a value of Forge is as it was', await settings(addon, 'getForge', { id, key: 'note' }), { of: 'ACE' });
   check('ACE reads the app token that we kept', (await settings(addon, 'appToken', { id }))?.appToken, 'opaque-app-token');
   check('ACE reads the association', await settings(addon, 'ofInstallation', { id }), a.clientKey);
 
@@ -207,9 +215,10 @@ async function story({ ace: store, create }) {
   a.sharedSecret = crypto.randomBytes(32).toString('hex');
   check('ACE installs beside us', await lifecycle(addon, 'installed', a), 204);
   check('and its new secret opens here at once', await page(beside, a), 200);
+  const former = { ...d };
   d.sharedSecret = crypto.randomBytes(32).toString('hex');
   check('we install beside ACE', await lifecycle(beside, 'installed', d), 204);
-  check('and our new secret opens there at once', await page(addon, d), 200);
+  check('and our new secret opens there at once, the old one no more', [await page(addon, d), await page(addon, former)], [200, 400]);
   check('a revived tenant', [await lifecycle(beside, 'installed', c), await page(addon, c)], [204, 200]);
   await Promise.all([addon.stop(), beside.stop()]);
 }

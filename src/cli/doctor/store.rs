@@ -132,15 +132,15 @@ fn of_ace(survey: &Survey, seals: bool) -> Option<Finding> {
         return Some(if seals {
             Finding::warning(
                 check,
-                "atlassian-connect-express made these tables; what is written with AC_STORE_ENCRYPTION_KEYS it cannot read",
+                "atlassian-connect-express made these tables; it cannot read what AC_STORE_ENCRYPTION_KEYS seal",
                 "leave the keys out until you are sure that you will not go back to it; then run tenants encrypt",
             )
         } else {
             Finding::ok(
                 check,
                 "atlassian-connect-express made these tables: they are used as they stand, and no site has to install \
-                 again. Rows are written only when a site installs or uninstalls and when values are set, in a form that \
-                 it reads: to go back, start it on this database again",
+                 again. What is written (installs, uninstalls, values, tokens, associations of Forge) it can read: to \
+                 go back, start it on this database again",
             )
         });
     }
