@@ -90,11 +90,12 @@ pub(super) async fn run(arguments: &Arguments, builder: &AddonBuilder, vars: Var
 async fn of_the_add_on(builder: &AddonBuilder, config: &Config) -> Vec<Finding> {
     let (descriptor, mut findings) = files::descriptor(builder, config);
     let key = descriptor.as_ref().map(crate::descriptor::Descriptor::key);
-    let (base, port, (stored, tenants), (servers, mut times)) = tokio::join!(
+    let (base, port, (stored, tenants), (servers, mut times), forge) = tokio::join!(
         reach::base_url(config, key),
         reach::port(config, key),
         store::check(builder, config),
         network::key_servers(config),
+        network::forge_keys(config),
     );
     if times.is_empty() {
         // any other server whose clock can be trusted
@@ -103,6 +104,7 @@ async fn of_the_add_on(builder: &AddonBuilder, config: &Config) -> Vec<Finding> 
     findings.extend([base, port]);
     findings.extend(stored);
     findings.extend(servers);
+    findings.extend(forge);
     findings.push(network::clock(&times, config.leeway));
     findings
 }

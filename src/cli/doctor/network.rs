@@ -100,6 +100,22 @@ pub(super) async fn key_servers(config: &Config) -> (Vec<Finding>, Vec<Times>) {
     (findings, times)
 }
 
+/// Whether the server answers whose keys prove the invocations of Forge; nothing where the add-on is no Forge app.
+pub(super) async fn forge_keys(config: &Config) -> Option<Finding> {
+    config.app_id.as_ref()?;
+    let keys = crate::keys::ForgeKeys::new(config.forge_jwks_url.as_ref(), config.forge_isolated_jwks_url.clone());
+    let check = "forge keys";
+    Some(match get(keys.url()).await {
+        Answer::Http { status: 200, .. } => Finding::ok(check, format!("{} answers", keys.url())),
+        failed => Finding::warning(
+            check,
+            format!("{}: {}", keys.url(), failed.in_words()),
+            "no invocation of Forge's can be taken without its keys: check network, proxy and firewall, and \
+             AC_FORGE_JWKS_URL if it is set",
+        ),
+    })
+}
+
 /// What the clocks of a few tenants' sites say.
 pub(super) async fn clocks_of(base_urls: &[String]) -> Vec<Times> {
     let answers = join_all(base_urls.iter().take(ASKED).map(|url| get(url))).await;

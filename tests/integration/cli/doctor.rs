@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 
-use atlassian_connect_actix::testing::KeyServer;
+use atlassian_connect_actix::testing::{JwksAnswer, JwksServer, KeyServer};
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
 
@@ -224,6 +224,19 @@ async fn tenants_are_judged() {
     assert_one(&said, "schema", "warning", "newer than this binary");
     assert!(!said.stdout.contains(HUSH), "{said:?}");
     assert_eq!(place.files(), before, "no file was left behind");
+}
+
+#[actix_web::test]
+async fn the_keys_of_forge_are_asked_for_where_the_add_on_is_a_forge_app() {
+    let (nowhere, keys) = (Nowhere::new(), JwksServer::start());
+    let (place, said) = examined(isolated(Workplace::new().with_file(), &nowhere)).await;
+    assert!(of(&said, "forge keys").is_empty(), "{said:?}");
+    let place = place.var("AC_APP_ID", "6f0e5a4c").var("AC_FORGE_JWKS_URL", keys.url());
+    let (place, said) = examined(place).await;
+    assert_one(&said, "forge keys", "ok", "answers");
+    keys.answer(JwksAnswer::Other(404, String::new()));
+    let (_place, said) = examined(place).await;
+    assert_one(&said, "forge keys", "warning", "it answers 404");
 }
 
 #[actix_web::test]
