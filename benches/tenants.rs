@@ -1,6 +1,7 @@
 //! What many tenants cost: pages of 100,000 tenants, asked for by Zipf's law, beside pages of one in the same run.
 //!
-//! The many are in an SQLite file of the bench's own, or in the empty database that `TENANTS_URL` names. Both add-ons
+//! The many are in an SQLite file of the bench's own, or in the empty database that `TENANTS_URL` names; `TENANTS_CACHE` is
+//! the setting `cache`, as in `{"capacity": 50000, "ttl": 60}`. Both add-ons
 //! serve at once and their requests alternate in rounds, so that what else runs on the machine befalls both alike.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss)]
 
@@ -18,7 +19,7 @@ const ROUNDS: usize = 100;
 /// Requests of each add-on in a round.
 const REQUESTS: usize = 600;
 /// Rounds that warm the caches and the connections, and are not counted.
-const WARM_UP: usize = 20;
+const WARM_UP: usize = 100;
 
 #[derive(Template)]
 #[template(source = r#"{% include "connect/head.html" %}{% include "connect/context.html" %}"#, ext = "html")]
@@ -68,7 +69,9 @@ fn tenant(like: &TestTenant, number: usize) -> TestTenant {
 }
 
 async fn start(url: &str, tenants: usize) -> TestHost {
-    let host = TestHost::builder().var("DATABASE_URL", url).workers(1).start(routes).await;
+    let cache = std::env::var("TENANTS_CACHE").unwrap_or_else(|_| "{}".to_owned());
+    let host = TestHost::builder().config(format!(r#"{{ "cache": {cache} }}"#)).var("DATABASE_URL", url);
+    let host = host.workers(1).start(routes).await;
     let (like, state) = (host.tenant(), host.addon().state());
     let (key, store) = (state.descriptor().key().to_owned(), state.tenants.store());
     let save = |number| {
