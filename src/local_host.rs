@@ -1,5 +1,6 @@
 //! A host that runs in this very process with services of its own: the sandbox. What its sites are asked for, and by
-//! whom, is decided by their origin: every other host goes on using the services of its domain.
+//! whom, is decided by their origin: every other host goes on using the services of its domain. Its Forge installations
+//! are known by their ids, and no others are proven by its keys.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use actix_web::HttpRequest;
 use url::Url;
 
 use crate::error::Error;
+use crate::keys::ForgeKeys;
 
 /// A request to the add-on, once it has been answered.
 #[derive(Debug)]
@@ -36,8 +38,21 @@ pub struct LocalHost {
     pub authorization_server_url: String,
     /// The bridge's script for the pages of these sites; `None`: the configured one.
     pub script_url: Option<String>,
+    /// The Forge installations of its sites.
+    pub forge: LocalForge,
     /// Told of each request to the add-on.
     pub observer: Observer,
+}
+
+/// A platform that invokes the add-on from this very process.
+#[derive(Debug)]
+pub struct LocalForge {
+    /// The app's id (the bare one), for an add-on that has none configured.
+    pub app_id: String,
+    /// The ARIs of its installations.
+    pub installations: Vec<String>,
+    /// The keys that prove their invocations, and theirs alone.
+    pub keys: ForgeKeys,
 }
 
 impl fmt::Debug for LocalHost {
@@ -53,6 +68,12 @@ impl LocalHost {
         let origin = Url::parse(base_url).map(|url| url.origin().ascii_serialization());
         origin.is_ok_and(|origin| self.origins.contains(&origin))
     }
+
+    /// The platform of this host, where an installation is of it.
+    #[must_use]
+    pub fn forge_of(&self, installation_id: &str) -> Option<&LocalForge> {
+        Some(&self.forge).filter(|forge| forge.installations.iter().any(|id| id == installation_id))
+    }
 }
 
 #[cfg(test)]
@@ -60,12 +81,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_site_belongs_to_the_host_by_its_origin() {
+    fn a_site_belongs_to_the_host_by_its_origin_and_an_installation_by_its_id() {
         let host = LocalHost {
             origins: vec!["http://localhost:3001".into(), "http://127.0.0.1:3001".into()],
             install_keys_url: String::new(),
             authorization_server_url: String::new(),
             script_url: None,
+            forge: LocalForge {
+                app_id: String::new(),
+                installations: vec!["ari:cloud:ecosystem::installation/1".into()],
+                keys: ForgeKeys::new(None, None),
+            },
             observer: Box::new(|_| {}),
         };
         for (url, expected) in [
@@ -80,6 +106,10 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(host.has(url), expected, "{url}");
+        }
+        assert!(host.forge_of("ari:cloud:ecosystem::installation/1").is_some());
+        for other in ["", "1", "ari:cloud:ecosystem::installation/11"] {
+            assert!(host.forge_of(other).is_none(), "{other}");
         }
     }
 }

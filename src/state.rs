@@ -147,12 +147,10 @@ impl State {
         self.local_host().filter(|host| host.has(base_url))
     }
 
-    /// Makes a host of this process known. There is one at most: a second one is given back.
-    ///
-    /// # Errors
-    /// The second one.
-    pub fn announce_local_host(&self, host: LocalHost) -> Result<(), LocalHost> {
-        self.local_host.set(host)
+    /// Makes a host of this process known. There is one at most: a second one is not taken, and the answer is `false`.
+    #[must_use]
+    pub fn announce_local_host(&self, host: LocalHost) -> bool {
+        self.local_host.set(host).is_ok()
     }
 
     /// The bridge's script for the add-on's pages.

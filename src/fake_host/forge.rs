@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::{Value, json};
 
 use super::TestTenant;
+use super::product_api::api_base_url;
 use crate::jwt::{ForgeClaims, now};
 
 /// How long an invocation token lives, in seconds: Atlassian's.
@@ -21,6 +22,7 @@ const LIFETIME: i64 = 25;
 #[derive(Debug, Clone)]
 pub struct TestInvocation {
     claims: Vec<(String, Option<Value>)>,
+    patch: Value,
     pub(crate) app_token: Option<String>,
     pub(crate) user_token: Option<String>,
     pub(crate) body: Value,
@@ -38,6 +40,7 @@ impl TestInvocation {
         let api = format!("https://api.atlassian.com/ex/jira/{cloud}");
         Self {
             claims: Vec::new(),
+            patch: json!({}),
             app_token: Some(format!("app-token-{number}")),
             user_token: Some(format!("user-token-{number}")),
             body: json!({}),
@@ -66,22 +69,19 @@ impl TestInvocation {
         }
     }
 
-    /// From an event or a scheduled trigger: nobody is there and nobody looks at anything; the app's token alone.
+    /// From an event or a scheduled trigger, see [`TestInvocation::unattended`].
     #[must_use]
     pub fn event(body: Value) -> Self {
-        let mut invocation = Self::new().without("/principal").without("/context");
-        invocation.user_token = None;
-        invocation.body = body;
-        invocation
+        Self::new().unattended().body(body)
     }
 
-    /// From a user of `tenant`, whose product answers at `api_base_url`.
+    /// From the user of `tenant`, whose product answers below the site's origin. Its tokens are made up.
     #[must_use]
-    pub fn of(tenant: &TestTenant, api_base_url: &str) -> Self {
+    pub fn of(tenant: &TestTenant) -> Self {
         let mut invocation = Self::new();
-        let cloud_id = tenant.cloud_id.as_str();
+        let (cloud_id, api_base_url) = (tenant.cloud_id.as_str(), api_base_url(tenant));
         invocation.base["principal"] = tenant.account_id.as_str().into();
-        invocation.base["app"]["apiBaseUrl"] = api_base_url.into();
+        invocation.base["app"]["apiBaseUrl"] = api_base_url.as_str().into();
         invocation.base["app"]["installation"]["contexts"] =
             json!([{ "name": tenant.product, "cloudId": cloud_id, "apiBaseUrl": api_base_url }]);
         invocation.base["context"]["cloudId"] = cloud_id.into();
@@ -90,6 +90,21 @@ impl TestInvocation {
             Some(id) => invocation.installation(id),
             None => invocation,
         }
+    }
+
+    /// As of an event or a scheduled trigger: nobody is there and nobody looks at anything; the app's token alone.
+    #[must_use]
+    pub fn unattended(self) -> Self {
+        self.without("/principal").without("/context").user_token(None)
+    }
+
+    /// Changes claims by a merge patch, after everything else: what is null is left out.
+    ///
+    /// Source: RFC 7396.
+    #[must_use]
+    pub fn patch(mut self, patch: Value) -> Self {
+        self.patch = patch;
+        self
     }
 
     /// Changes a claim, by its JSON pointer: `/app/license`, `/context/extension`. Its parent must be there.
@@ -149,6 +164,7 @@ impl TestInvocation {
                 None => drop(parent.shift_remove(name)),
             }
         }
+        merge(&mut claims, &self.patch);
         claims
     }
 
@@ -159,8 +175,47 @@ impl TestInvocation {
     }
 }
 
+fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else { return *target = patch.clone() };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    let Some(target) = target.as_object_mut() else { return };
+    for (name, value) in patch {
+        if value.is_null() {
+            target.shift_remove(name);
+        } else {
+            merge(target.entry(name.as_str()).or_insert(Value::Null), value);
+        }
+    }
+}
+
 impl Default for TestInvocation {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_merge_patch_changes_adds_and_removes() {
+        // of the appendix of RFC 7396
+        for (target, patch, result) in [
+            (json!({ "a": "b" }), json!({ "a": "c" }), json!({ "a": "c" })),
+            (json!({ "a": "b" }), json!({ "b": "c" }), json!({ "a": "b", "b": "c" })),
+            (json!({ "a": "b" }), json!({ "a": null }), json!({})),
+            (json!({ "a": ["b"] }), json!({ "a": "c" }), json!({ "a": "c" })),
+            (json!({ "a": { "b": "c" } }), json!({ "a": { "b": "d", "c": null } }), json!({ "a": { "b": "d" } })),
+            (json!({ "a": "foo" }), json!("bar"), json!("bar")),
+            (json!([1, 2]), json!({ "a": "b", "c": null }), json!({ "a": "b" })),
+            (json!({}), json!({ "a": { "bb": { "ccc": null } } }), json!({ "a": { "bb": {} } })),
+        ] {
+            let mut merged = target.clone();
+            merge(&mut merged, &patch);
+            assert_eq!(merged, result, "{target} {patch}");
+        }
     }
 }

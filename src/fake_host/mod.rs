@@ -5,6 +5,7 @@ mod forge;
 mod grant;
 mod install_key;
 mod ledger;
+pub(crate) mod product_api;
 mod tenant;
 
 pub use forge::TestInvocation;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use actix_web::http::Method;
 use serde_json::Value;
 
 use super::Sandbox;
@@ -18,7 +19,7 @@ const TIMEOUT: Duration = Duration::from_secs(70);
 const ANSWER: usize = 16 * 1024;
 
 /// What the add-on answered, or why it did not.
-type Answer = Result<(u16, String), String>;
+pub(super) type Answer = Result<(u16, String), String>;
 
 impl Sandbox {
     /// Installs the add-on, as a site does: signed by the install key, then `enabled`. `renew`: with a new secret, as
@@ -99,7 +100,7 @@ impl Sandbox {
         };
         let payload = tenant.payload(descriptor.key(), callback.name());
         Some(match token {
-            Ok(token) => self.post(path, &token, payload.to_string(), None).await,
+            Ok(token) => self.send(Method::POST, path, &[authorization(&token)], payload.to_string()).await,
             Err(error) => Err(error.to_string()),
         })
     }
@@ -127,7 +128,13 @@ impl Sandbox {
             Ok(token) => token,
             Err(error) => return bad("Not sent", &Err(error.to_string())),
         };
-        let answer = self.post(&url, &token, body, Some(&super::new_secret())).await;
+        // the identifier stays when a webhook is sent again
+        let headers = [
+            authorization(&token),
+            ("X-Atlassian-Webhook-Identifier", super::new_secret()),
+            ("X-Atlassian-Webhook-Flow", "Primary".to_owned()),
+        ];
+        let answer = self.send(Method::POST, &url, &headers, body).await;
         if is_good(&answer) {
             good(&format!("{event} was taken."))
         } else {
@@ -135,30 +142,39 @@ impl Sandbox {
         }
     }
 
-    /// `webhook`: the identifier of a webhook, which stays when it is sent again.
-    async fn post(&self, path: &str, token: &str, body: String, webhook: Option<&str>) -> Answer {
+    /// Asks the add-on, with a body of JSON where there is one.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&'static str, String)],
+        body: String,
+    ) -> Answer {
         // behind the base URL, "@other.example" would be another host
         if !path.starts_with('/') {
-            return Err(format!("{path} in the descriptor does not begin with /"));
+            return Err(format!("{path} does not begin with /"));
         }
         let url = format!("{}{path}", self.state.config.local_base_url.as_str());
         let exchange = async {
-            let mut request = crate::transport::client().post(&url).content_type("application/json");
-            if let Some(identifier) = webhook {
-                request = request
-                    .insert_header(("X-Atlassian-Webhook-Identifier", identifier))
-                    .insert_header(("X-Atlassian-Webhook-Flow", "Primary"));
+            let mut request = crate::transport::client().request(method, &url);
+            if !body.is_empty() {
+                request = request.content_type("application/json");
             }
-            let request = request
-                .insert_header(("Authorization", format!("JWT {token}")))
-                .insert_header(("Accept", "application/json"))
-                .insert_header(("User-Agent", super::USER_AGENT));
+            for (name, value) in headers {
+                request = request.insert_header((*name, value.as_str()));
+            }
+            let request =
+                request.insert_header(("Accept", "application/json")).insert_header(("User-Agent", super::USER_AGENT));
             let mut response = request.send_body(body).await.map_err(|error| error.to_string())?;
             let text = response.body().limit(ANSWER).await.map_err(|error| error.to_string())?;
             Ok((response.status().as_u16(), String::from_utf8_lossy(&text).into_owned()))
         };
         tokio::time::timeout(TIMEOUT, exchange).await.unwrap_or_else(|_| Err("no answer in time".into()))
     }
+}
+
+fn authorization(token: &str) -> (&'static str, String) {
+    ("Authorization", format!("JWT {token}"))
 }
 
 /// A token for a POST to `url`, below the add-on's base URL.
@@ -168,19 +184,19 @@ fn request_token(tenant: &TestTenant, url: &str, account_id: Option<&str>) -> Re
     tenant.try_sign(&claims_of_site(&tenant.client_key, account_id, &hash, LIFETIME))
 }
 
-fn is_good(answer: &Answer) -> bool {
+pub(super) fn is_good(answer: &Answer) -> bool {
     matches!(answer, Ok((200..=299, _)))
 }
 
-fn good(text: &str) -> News {
+pub(super) fn good(text: &str) -> News {
     News { good: true, text: text.to_owned() }
 }
 
-fn refused(text: String) -> News {
+pub(super) fn refused(text: String) -> News {
     News { good: false, text }
 }
 
-fn bad(what: &str, answer: &Answer) -> News {
+pub(super) fn bad(what: &str, answer: &Answer) -> News {
     let text = match answer {
         Ok((status, body)) => {
             let message = serde_json::from_str::<Value>(body).ok();

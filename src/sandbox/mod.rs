@@ -9,6 +9,8 @@ mod api;
 mod bridge;
 mod calls;
 mod context;
+mod draft;
+mod forge;
 mod frame;
 mod guard;
 mod journal;
@@ -32,6 +34,7 @@ use crate::jwt::{JwtError, to_hex};
 use crate::local_host::LocalHost;
 use crate::state::State;
 use bridge::Bridge;
+use forge::Platform;
 use journal::Journal;
 use site::Site;
 
@@ -71,6 +74,7 @@ pub(crate) struct Sandbox {
     port: u16,
     key: InstallKey,
     ledger: Ledger,
+    platform: Platform,
     sites: Vec<Site>,
     journal: Arc<Journal>,
     bridge: Bridge,
@@ -123,6 +127,7 @@ pub async fn start(state: web::Data<State>) -> Result<RunningSandbox, SandboxErr
         port,
         key,
         ledger: Ledger::default(),
+        platform: Platform::new(config.app_id.as_deref()),
         sites: Site::all(port, new_secret),
         journal: Arc::new(Journal::new()),
         bridge,
@@ -137,6 +142,7 @@ pub async fn start(state: web::Data<State>) -> Result<RunningSandbox, SandboxErr
             .app_data(web::FormConfig::default().limit(BODY))
             .wrap(from_fn(guard::around))
             .configure(services::routes)
+            .configure(forge::routes)
             .configure(pages::routes)
     });
     server = server.workers(1).disable_signals().shutdown_timeout(0);
@@ -198,10 +204,11 @@ fn announce(state: &State, sandbox: &Sandbox) -> Result<(), SandboxError> {
             .collect(),
         install_keys_url: format!("{}/install-keys", sandbox.service_origin()),
         authorization_server_url: sandbox.service_origin(),
+        forge: sandbox.platform.local(&sandbox.sites, &sandbox.service_origin()),
         script_url: own_script.map(|_| format!("{}/atlassian-connect/all.js", sandbox.origin())),
         observer: Box::new(move |exchange| journal.observe(exchange)),
     };
-    state.announce_local_host(local).map_err(|_| SandboxError::Twice)
+    if state.announce_local_host(local) { Ok(()) } else { Err(SandboxError::Twice) }
 }
 
 impl Sandbox {

@@ -1,6 +1,7 @@
 //! The sandbox's own pages: a site with its modules, one module in its frame, buttons.
 
 mod assets;
+mod invocations;
 mod stream;
 
 use actix_web::http::header;
@@ -10,16 +11,19 @@ use askama::Template;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::api::Door;
 use super::bridge::{Bridge, CDN_INTEGRITY, CDN_SCRIPT};
 use super::context::encoded;
+use super::draft::Draft;
 use super::frame::{Frame, context_token as token_of, origin_of_host};
 use super::journal::Shown;
 use super::modules::{PageModule, is_for_event, pages};
 use super::selection::Selection;
 use super::site::{Site, Status, USERS, User};
-use super::{Sandbox, api, guard};
+use super::{Sandbox, api, forge, guard};
 use crate::config::Product;
 use crate::descriptor::Lifecycle;
+use crate::jwt::qsh::relative_path;
 use crate::view::{View, script_json};
 
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
@@ -31,6 +35,7 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
         .route("/{site}/context-token", web::get().to(context_token))
         .route("/{site}/lifecycle/{action}", web::post().to(lifecycle))
         .route("/{site}/webhooks", web::post().to(webhook))
+        .configure(invocations::routes)
         .route("/{site}", web::get().to(site_page))
         .default_service(web::to(elsewhere));
 }
@@ -70,6 +75,7 @@ struct SitePage {
     groups: Vec<Group>,
     elsewhere: Vec<ModuleLink>,
     webhooks: Vec<WebhookForm>,
+    invocations: Vec<Draft>,
     base_url: String,
     client_key: String,
 }
@@ -239,6 +245,7 @@ async fn site_page(sandbox: web::Data<Sandbox>, request: HttpRequest, key: web::
     });
     let page = SitePage {
         webhooks: webhooks.collect(),
+        invocations: site.drafts(),
         layout: sandbox.layout(&request, site, site.name, None),
         groups,
         elsewhere,
@@ -384,13 +391,18 @@ async fn webhook(
 
 /// What else a site is asked: its REST API, or a page of the product's own that the sandbox has not.
 async fn elsewhere(sandbox: web::Data<Sandbox>, request: HttpRequest, body: Bytes) -> HttpResponse {
+    let path = request.uri().path();
+    if path.starts_with("/ex/") {
+        return forge::product_api(&sandbox, path, &request, body).await;
+    }
     let Some(site) = sandbox.site_of_path(request.path()) else {
         let text = format!("The sandbox has nothing at {}.", request.path());
         return missing(&sandbox.message(&request, sandbox.home(), "There is nothing here", text));
     };
     let below = request.path().strip_prefix(site.path).unwrap_or_default();
     if below.starts_with("/rest/") || below.starts_with("/api/") {
-        return api::answer(&sandbox, site, &request, body).await;
+        let path = relative_path(path, site.path).unwrap_or(path);
+        return api::answer(&sandbox, site, Door::Site, path, &request, body).await;
     }
     if below.starts_with("/atlassian-connect/") {
         // the host's stylesheet, which pages link to

@@ -67,7 +67,8 @@ async fn token(sandbox: web::Data<Sandbox>, form: web::Form<GrantForm>) -> HttpR
     response
 }
 
-fn entry(method: &str, url: &str, status: u16, reason: Option<String>) -> Entry {
+/// Of a request to one of the services.
+pub(super) fn entry(method: &str, url: &str, status: u16, reason: Option<String>) -> Entry {
     Entry {
         direction: Direction::ToHost,
         method: method.to_owned(),

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use serde::Serialize;
 
 use super::api::Data;
+use super::draft::Draft;
 use crate::config::Product;
 use crate::fake_host::{TestTenant, lock};
 
@@ -23,6 +24,8 @@ pub(super) struct Site {
     pub(super) data: Mutex<Data>,
     tenant: Mutex<TestTenant>,
     status: Mutex<Status>,
+    /// One of each kind.
+    drafts: Mutex<Vec<Draft>>,
 }
 
 /// What the site thinks of the add-on.
@@ -72,6 +75,7 @@ impl Site {
                 data: Mutex::new(Data::new()),
                 tenant: Mutex::new(tenant),
                 status: Mutex::default(),
+                drafts: Mutex::new(Draft::all(product, USERS[0])),
             }
         };
         vec![
@@ -91,6 +95,16 @@ impl Site {
 
     pub(super) fn status(&self) -> Status {
         lock(&self.status).clone()
+    }
+
+    /// What Forge would invoke the add-on with from here.
+    pub(super) fn drafts(&self) -> Vec<Draft> {
+        lock(&self.drafts).clone()
+    }
+
+    /// In place of the one of its kind.
+    pub(super) fn keep_draft(&self, draft: &Draft) {
+        lock(&self.drafts).iter_mut().filter(|kept| kept.kind == draft.kind).for_each(|kept| kept.clone_from(draft));
     }
 
     pub(super) fn update(&self, change: impl FnOnce(&mut Status)) {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::journal::{HostCall, Journal};
 use super::{TestHost, forge};
+use crate::fake_host::product_api::{GRAPHQL, below_api};
 use crate::fake_host::{By, TestTenant, lock, must};
 use crate::jwt::qsh::relative_path;
 
@@ -114,7 +115,7 @@ async fn answer(journal: &Journal, client_key: String, request: &HttpRequest, bo
     let (method, path, query) = (request.method(), request.uri().path(), request.query_string());
     let below = url::Url::parse(&tenant.base_url).ok();
     let below = below.and_then(|base| relative_path(path, base.path().trim_end_matches('/')));
-    let (path, by) = if let Some(path) = forge::below_api(&tenant, path) {
+    let (path, by) = if let Some(path) = below_api(&tenant, path) {
         (path, journal.ledger.prove_forge(&tenant, request.headers()))
     } else {
         let path = below.unwrap_or(path);
@@ -138,7 +139,7 @@ async fn answer(journal: &Journal, client_key: String, request: &HttpRequest, bo
     let answer = lock(&journal.stubs).iter().rev().find(|stub| stub.fits(&call)).map(|stub| Arc::clone(&stub.answer));
     match answer {
         Some(answer) => answer(call).await,
-        None if call.path == forge::GRAPHQL => forge::offline_token(journal, &tenant, &call),
+        None if call.path == GRAPHQL => forge::offline_token(journal, &tenant, &call),
         None => {
             HttpResponse::NotFound().json(json!({ "message": format!("no stub for {} {}", call.method, call.path) }))
         }

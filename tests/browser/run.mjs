@@ -231,7 +231,7 @@ await test('a flag is shown as text, acts and closes', async (page) => {
 await test('a webhook fired from the page reaches the add-on', async (page) => {
   await page.goto(SITE);
   await page.locator('summary', { hasText: 'jira:issue_created' }).click();
-  const body = page.getByLabel('Body');
+  const body = page.locator('details[open]').getByLabel('Body');
   const text = await body.inputValue();
   assert.equal(JSON.parse(text).webhookEvent, 'jira:issue_created');
   await body.fill(text.slice(1));
@@ -240,6 +240,33 @@ await test('a webhook fired from the page reaches the add-on', async (page) => {
   await page.getByRole('button', { name: 'Send' }).click();
   await page.locator('.news.good').waitFor();
   await entry(page, 'POST', '/webhook/issue-created', '204').waitFor();
+});
+
+await test('Forge invokes an endpoint, and what cannot be sent is kept', async (page) => {
+  await page.goto(SITE);
+  const form = page.locator('#invocation-page');
+  await form.locator('summary').click();
+  const claims = form.getByLabel('Claims');
+  await claims.fill('{');
+  assert.equal(await claims.evaluate((field) => field.checkValidity()), false, 'what is no JSON is said to be so');
+  await claims.fill('[]');
+  await form.getByRole('button', { name: 'Invoke' }).click();
+  await form.locator('.news.bad', { hasText: 'Not sent' }).waitFor();
+  assert.equal(await claims.inputValue(), '[]');
+  await accessible(page, 'an invocation that was not sent');
+  await claims.fill('{ "context": { "extension": { "issue": { "key": "JRA-2" } } } }');
+  await form.getByRole('button', { name: 'Invoke' }).click();
+  await form.locator('.news.good').waitFor();
+  const answer = JSON.parse(await form.locator('.answer').innerText());
+  assert.equal(answer.accountId, '557058:sandbox-ada');
+  assert.equal(answer.context.extension.issue.key, 'JRA-2');
+  assert.equal(answer.connect.clientKey, 'sandbox-jira');
+  await page.getByRole('button', { name: "Rotate Forge's key" }).click();
+  await page.locator('#main > .news.good').waitFor();
+  await page.locator('#invocation-schedule summary').click();
+  await page.locator('#invocation-schedule').getByRole('button', { name: 'Invoke' }).click();
+  await page.locator('#invocation-schedule .news.good').waitFor();
+  await entry(page, 'POST', '/forge/events', '204').waitFor();
 });
 
 await test('uninstalled, the page is locked; installed again, it opens', async (page) => {

@@ -20,7 +20,6 @@ use super::site::{Site, User};
 use super::{Sandbox, guard};
 use crate::config::Product;
 use crate::fake_host::{By, lock};
-use crate::jwt::qsh::relative_path;
 use crate::transport::shown;
 
 /// By this header the bridge says whose browser it is.
@@ -77,18 +76,38 @@ pub(super) fn refusal(status: u16, text: impl Into<String>) -> Reply {
     (status, json!({ "errorMessages": [text], "errors": {}, "message": text, "statusCode": status }))
 }
 
-/// Answers whatever is asked below `/rest` of a site, and writes it down.
-pub(super) async fn answer(sandbox: &Sandbox, site: &Site, request: &HttpRequest, body: Bytes) -> HttpResponse {
+/// Where a request came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Door {
+    /// At the site itself, as Connect's do.
+    Site,
+    /// At the product's API, where Forge's tokens are good.
+    Forge,
+}
+
+/// Answers whatever is asked below `/rest` of a site, and writes it down. `path` is below the site's base URL.
+pub(super) async fn answer(
+    sandbox: &Sandbox,
+    site: &Site,
+    door: Door,
+    path: &str,
+    request: &HttpRequest,
+    body: Bytes,
+) -> HttpResponse {
     let tenant = site.tenant();
-    let path = relative_path(request.uri().path(), site.path).unwrap_or(request.uri().path()).to_owned();
     let (method, query) = (request.method(), request.query_string());
-    let bridge = guard::is_own_script(request).then(|| request.headers().get(USER_HEADER)).flatten();
+    let own_script = guard::is_own_script(request) && door == Door::Site;
+    let bridge = own_script.then(|| request.headers().get(USER_HEADER)).flatten();
     let by = match bridge {
         Some(_) => By::Nobody,
+        None if door == Door::Forge => match sandbox.ledger.prove_forge(&tenant, request.headers()) {
+            By::Nobody => By::Refused("it has no token of Forge's".into()),
+            by => by,
+        },
         None if !site.status().installed && request.headers().contains_key("authorization") => {
             By::Refused("the site has not installed the add-on".into())
         }
-        None => sandbox.ledger.prove(&tenant, method, &path, query, request.headers()),
+        None => sandbox.ledger.prove(&tenant, method, path, query, request.headers()),
     };
     let account = bridge.and_then(|value| value.to_str().ok()).unwrap_or_default();
     let asker = match (&by, User::of_account(account)) {
@@ -105,11 +124,13 @@ pub(super) async fn answer(sandbox: &Sandbox, site: &Site, request: &HttpRequest
             // whoever shows nothing is a visitor of the site's, who is not asked through the add-on
             let lacks = match by {
                 By::Nobody if bridge.is_none() => None,
-                _ => lacking_scope(sandbox, narrowed.as_deref(), method, &path),
+                // those of a Forge app stand in its manifest, which the sandbox does not read
+                _ if door == Door::Forge => None,
+                _ => lacking_scope(sandbox, narrowed.as_deref(), method, path),
             };
             let (status, json) = match lacks {
                 Some(reply) => reply,
-                None => reply(sandbox, site, request, &path, asker, &body).await,
+                None => reply(sandbox, site, request, path, asker, &body).await,
             };
             let reason = json.get("message").and_then(Value::as_str).filter(|_| status >= 400).map(str::to_owned);
             (status, json, reason)
@@ -122,6 +143,7 @@ pub(super) async fn answer(sandbox: &Sandbox, site: &Site, request: &HttpRequest
         status,
         took_ms: None,
         by: Some(match asker {
+            Ok(Asker::Addon) if door == Door::Forge => "the Forge app".into(),
             Ok(Asker::Addon) => "the add-on".into(),
             Ok(Asker::User(id)) => User::of_account(id).map_or_else(String::new, |user| user.display_name.to_owned()),
             Ok(Asker::Anonymous) => "nobody".into(),

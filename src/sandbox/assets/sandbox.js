@@ -132,13 +132,13 @@
   events.addEventListener('entry', (event) => show(JSON.parse(event.data)));
   events.addEventListener('error', () => addon('down')); // the sandbox lives in the add-on's own process
 
-  // ---- Webhooks ---------------------------------------------------------------------------------------------------
+  // ---- Webhooks and invocations ------------------------------------------------------------------------------------
 
   // A body that is no JSON is said to be so before it is sent.
-  for (const field of document.querySelectorAll('textarea[name=body]')) {
+  for (const field of document.querySelectorAll('textarea[name=body], textarea[name=claims]')) {
     field.addEventListener('input', () => {
       try {
-        JSON.parse(field.value);
+        if (field.value.trim()) JSON.parse(field.value);
         field.setCustomValidity('');
       } catch (error) {
         field.setCustomValidity(`This is no JSON: ${error.message}`);

@@ -11,7 +11,7 @@ async fn a_webhook_goes_to_a_url_of_the_descriptor_alone() {
         ("jira:issue_created", "@127.0.0.1:9/steal", "Not sent: the descriptor names no webhook"),
         ("jira:issue_created", "/other", "Not sent: the descriptor names no webhook"),
         ("jira:issue_deleted", "/hook?i={issue.key}", "Not sent: the descriptor names no webhook"),
-        ("odd", "@127.0.0.1:9/x", "in the descriptor does not begin with /"),
+        ("odd", "@127.0.0.1:9/x", "@127.0.0.1:9/x does not begin with /"),
     ] {
         sandbox.post("/jira/webhooks", &[("event", event), ("url", url), ("body", "{}")]).await;
         let news = sandbox.news("jira").await;

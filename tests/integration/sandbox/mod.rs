@@ -1,6 +1,7 @@
 //! The sandbox: a real add-on in development under it, asked over HTTP as a browser asks.
 
 mod attacks;
+mod forge;
 mod manners;
 
 use std::time::Duration;
@@ -12,7 +13,7 @@ use atlassian_connect_actix::auth::{ConnectJwt, SessionToken};
 use atlassian_connect_actix::permission::{Authorized, Needed, Permission};
 use atlassian_connect_actix::sandbox::RunningSandbox;
 use atlassian_connect_actix::testing::{KeyServer, Reply, TestHost, TestTenant, claims_for};
-use atlassian_connect_actix::{Error, PageContext};
+use atlassian_connect_actix::{Addon, Error, PageContext};
 use awc::Client;
 use serde_json::{Value, json};
 
@@ -75,7 +76,7 @@ async fn administer(_who: Authorized<Administers>) -> HttpResponse {
 
 fn routes(cfg: &mut ServiceConfig) {
     cfg.service(show_page).service(show_panel).service(ask_me).service(ask_host).service(administer);
-    cfg.route("/content", web::get().to(HttpResponse::Ok));
+    cfg.route("/content", web::get().to(HttpResponse::Ok)).configure(forge::routes);
 }
 
 struct Sandbox {
@@ -95,15 +96,21 @@ impl Sandbox {
     }
 
     async fn of(text: &str) -> Self {
+        Self::prepared(text, |_| {}).await
+    }
+
+    /// `prepare` is given the add-on before it serves.
+    async fn prepared(text: &str, prepare: impl FnOnce(&Addon) + 'static) -> Self {
         let descriptor = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(descriptor.path(), text).unwrap();
         let file = descriptor.path().to_owned();
         let builder =
             TestHost::builder().var("NODE_ENV", "development").var("AC_HOST_WHITELIST", "127.0.0.1,*.atlassian.net");
         let builder = builder.var("AC_SANDBOX_PORT", "0").addon(move |addon| addon.descriptor_file(file));
-        let host = builder.start(routes).await;
+        let host = builder.prepare(prepare).start(routes).await;
         let running = host.addon().sandbox().await.unwrap();
-        let client = Client::builder().disable_redirects().finish();
+        // its keys are made while somebody waits, which takes a busy machine seconds
+        let client = Client::builder().disable_redirects().timeout(Duration::from_secs(60)).finish();
         let sandbox = Self { host, running, client, _descriptor: descriptor };
         // it installs the add-on by itself
         let begun = std::time::Instant::now();

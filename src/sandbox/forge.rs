@@ -1,0 +1,206 @@
+//! The sandbox as Forge: it invokes the add-on's endpoints with keys and tokens of its own, and is the product's API that
+//! takes the tokens. Each site is an installation of the app, whether Connect has installed the add-on there or not.
+
+use std::sync::Arc;
+
+use actix_web::http::Method;
+use actix_web::web::{self, Bytes, Json};
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use url::Url;
+
+use super::api::{self, Door};
+use super::calls::{Answer, is_good, refused};
+use super::draft::{Draft, Kind, Outcome, laid_out};
+use super::services::entry;
+use super::site::{News, Site, User};
+use super::{Sandbox, new_secret};
+use crate::fake_host::product_api::{self, GRAPHQL, TOKEN_LIFETIME};
+use crate::fake_host::{By, InstallKey, TestInvocation, TestTenant};
+use crate::jwt::JwtError;
+use crate::keys::ForgeKeys;
+use crate::local_host::LocalForge;
+
+/// The app's id where none is configured.
+const APP_ID: &str = "sandbox";
+const JWKS: &str = "/forge/jwks.json";
+/// Methods that a page may choose.
+///
+/// Source: Atlassian, "Forge Remote essentials".
+const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+
+/// What invokes: the app, and the key that signs.
+pub(super) struct Platform {
+    app_id: String,
+    /// Made when it is first needed, which most sandboxes never do.
+    key: Mutex<Option<Arc<InstallKey>>>,
+}
+
+impl Platform {
+    pub(super) fn new(app_id: Option<&str>) -> Self {
+        Self { app_id: app_id.unwrap_or(APP_ID).to_owned(), key: Mutex::new(None) }
+    }
+
+    /// What the add-on has to know of it.
+    pub(super) fn local(&self, sites: &[Site], origin: &str) -> LocalForge {
+        LocalForge {
+            app_id: self.app_id.clone(),
+            installations: sites.iter().filter_map(|site| site.tenant().installation_id).collect(),
+            keys: ForgeKeys::new(Url::parse(&format!("{origin}{JWKS}")).ok().as_ref(), None),
+        }
+    }
+
+    async fn key(&self) -> Result<Arc<InstallKey>, JwtError> {
+        let mut key = self.key.lock().await;
+        if let Some(key) = &*key {
+            return Ok(Arc::clone(key));
+        }
+        let made = new_key().await?;
+        *key = Some(Arc::clone(&made));
+        Ok(made)
+    }
+
+    /// Signs with another key from now on, and takes the one before back.
+    pub(super) async fn rotate(&self) -> Result<(), JwtError> {
+        let made = new_key().await?;
+        *self.key.lock().await = Some(made);
+        Ok(())
+    }
+}
+
+/// Under an id that no other key has.
+async fn new_key() -> Result<Arc<InstallKey>, JwtError> {
+    let kid = format!("sandbox-{}", &new_secret()[..12]);
+    let made = web::block(move || InstallKey::generate(&kid)).await;
+    made.map_err(|_| JwtError::Key("no thread for it"))?.map(Arc::new)
+}
+
+pub(super) fn routes(cfg: &mut web::ServiceConfig) {
+    cfg.route(JWKS, web::get().to(jwks)).route(GRAPHQL, web::post().to(graphql));
+}
+
+async fn jwks(sandbox: web::Data<Sandbox>) -> HttpResponse {
+    let key = sandbox.platform.key.lock().await.clone();
+    let keys: Vec<Value> = key.iter().map(|key| key.signer().public_jwk(key.kid())).collect();
+    sandbox.journal.write(&entry("GET", JWKS, 200, None));
+    HttpResponse::Ok().json(json!({ "keys": keys }))
+}
+
+/// Tokens for users who are away.
+async fn graphql(sandbox: web::Data<Sandbox>, request: HttpRequest, question: Json<Value>) -> HttpResponse {
+    let asked = question["variables"]["input"]["contextIds"][0].as_str().unwrap_or_default();
+    let tenants = sandbox.sites.iter().map(Site::tenant);
+    let tenant = tenants.into_iter().find(|tenant| product_api::site_ari(tenant) == asked);
+    let mut written = entry("POST", GRAPHQL, 200, None);
+    let response = if let Some(tenant) = tenant {
+        let by = match sandbox.ledger.prove_forge(&tenant, request.headers()) {
+            By::Nobody => By::Refused("it has no token of Forge's".to_owned()),
+            by => by,
+        };
+        let user = question["variables"]["input"]["userId"].as_str().unwrap_or_default();
+        let user = User::of_account(user).filter(|user| !user.anonymous);
+        if let By::Refused(reason) = &by {
+            (written.status, written.reason) = (401, Some(reason.clone()));
+            HttpResponse::Unauthorized().json(json!({ "message": reason }))
+        } else if let Some(user) = user {
+            let (answer, refusal) = product_api::offline_token(&sandbox.ledger, &tenant, &by, &question, &new_secret());
+            written.by = Some(format!("for {}, who is away", user.display_name));
+            written.reason = refusal.map(str::to_owned);
+            HttpResponse::Ok().json(answer)
+        } else {
+            written.reason = Some("the site has no such user".to_owned());
+            HttpResponse::Ok().json(refusal("the site has no such user"))
+        }
+    } else {
+        written.reason = Some("the sandbox has no such site".to_owned());
+        HttpResponse::Ok().json(refusal("the sandbox has no such site"))
+    };
+    sandbox.journal.write(&written);
+    response
+}
+
+fn refusal(reason: &str) -> Value {
+    let answer = json!({ "success": false, "errors": [{ "message": reason }], "authToken": null });
+    json!({ "data": { "offlineUserAuthToken": answer } })
+}
+
+/// Answers what is asked below `/ex`.
+pub(super) async fn product_api(sandbox: &Sandbox, path: &str, request: &HttpRequest, body: Bytes) -> HttpResponse {
+    let below = |site: &Site| product_api::below_api(&site.tenant(), path).map(str::to_owned);
+    if let Some((site, path)) = sandbox.sites.iter().find_map(|site| Some((site, below(site)?))) {
+        return api::answer(sandbox, site, Door::Forge, &path, request, body).await;
+    }
+    let reason = "the sandbox has no site of that cloudId and product";
+    sandbox.journal.write(&entry(request.method().as_str(), path, 404, Some(reason.to_owned())));
+    HttpResponse::NotFound().json(json!({ "message": reason }))
+}
+
+impl Sandbox {
+    /// Invokes an endpoint of the add-on's as Forge does.
+    pub(super) async fn invoke(&self, site: &Site, user: User, draft: &Draft) -> Outcome {
+        match self.sent(&site.tenant(), user, draft).await {
+            Ok(answer) => outcome(answer),
+            Err(reason) => Outcome { news: refused(format!("Not sent: {reason}.")), body: None },
+        }
+    }
+
+    async fn sent(&self, tenant: &TestTenant, user: User, draft: &Draft) -> Result<Answer, String> {
+        let method = METHODS.into_iter().find(|method| *method == draft.method).ok_or("Forge has no such method")?;
+        let method = if draft.kind == Kind::Page { method } else { "POST" };
+        let method = Method::from_bytes(method.as_bytes()).map_err(|error| error.to_string())?;
+        let patch: Value = match draft.claims.trim() {
+            "" => json!({}),
+            text => serde_json::from_str(text).map_err(|error| format!("the claims are no JSON: {error}"))?,
+        };
+        if !patch.is_object() {
+            return Err("the claims are no JSON object".to_owned());
+        }
+        let body = draft.body.trim();
+        if !body.is_empty() {
+            serde_json::from_str::<Value>(body).map_err(|error| format!("the body is no JSON: {error}"))?;
+        }
+        let invocation = TestInvocation::of(tenant);
+        let invocation = match user.account() {
+            _ if !draft.kind.has_user() => invocation.unattended(),
+            Some(account_id) => invocation.claim("/principal", account_id),
+            None => invocation.without("/principal"),
+        };
+        let claims = invocation.claim("/jti", new_secret()).patch(patch).claims(&self.platform.app_id);
+        let signed = async { self.platform.key().await?.sign(&claims) };
+        let token = signed.await.map_err(|error| error.to_string())?;
+        // 128 and 64 bits
+        let mut headers = vec![
+            ("Authorization", format!("Bearer {token}")),
+            ("x-b3-traceid", new_secret()[..32].to_owned()),
+            ("x-b3-spanid", new_secret()[..16].to_owned()),
+        ];
+        let user = user.account().filter(|_| draft.user_token && draft.kind.has_user());
+        for (name, account) in
+            [("x-forge-oauth-system", draft.app_token.then_some(None)), ("x-forge-oauth-user", user.map(Some))]
+        {
+            let Some(account) = account else { continue };
+            let token = product_api::issue(&self.ledger, tenant, account, TOKEN_LIFETIME, &new_secret());
+            headers.push((name, token.map_err(|error| error.to_string())?));
+        }
+        let body = if method == Method::GET { String::new() } else { body.to_owned() };
+        Ok(self.send(method, &draft.path, &headers, body).await)
+    }
+}
+
+fn outcome(answer: Answer) -> Outcome {
+    let good = is_good(&answer);
+    match answer {
+        Ok((status, text)) => {
+            let verdict = match status {
+                300..=399 => ": for Forge, a redirect is a failure.",
+                _ if good => ".",
+                _ => ". The journal says why.",
+            };
+            let body = serde_json::from_str(&text).map_or(text, |json: Value| laid_out(&json));
+            let news = News { good, text: format!("The add-on answered {status}{verdict}") };
+            Outcome { news, body: Some(body).filter(|body| !body.is_empty()) }
+        }
+        Err(reason) => Outcome { news: refused(format!("There is no answer: {reason}.")), body: None },
+    }
+}
