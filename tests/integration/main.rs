@@ -9,6 +9,7 @@ mod auth;
 #[cfg(unix)]
 mod cli;
 mod descriptor;
+mod documents;
 mod forge;
 #[cfg(target_os = "linux")]
 mod host_attachment;
@@ -39,3 +40,5 @@ mod sealed;
 mod support;
 mod tenants;
 mod webhooks;
+
+use documents::app;
