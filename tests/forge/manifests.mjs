@@ -283,6 +283,22 @@ await test('a descriptor without modules and callbacks', async () => {
   assert.deepEqual(errors(findings), ['$']);
 });
 
+await test('the manifests that docs/forge.md shows', async () => {
+  const guide = fs.readFileSync(path.join(import.meta.dirname, '../../docs/forge.md'), 'utf8');
+  const pieces = [...guide.matchAll(/^( *)```yaml\n(.*?)^ *```$/gms)].map(([, indent, text]) => `\n${text}`.replaceAll(`\n${indent}`, '\n'));
+  assert.ok(pieces.length > 0);
+  for (const piece of pieces) {
+    // what `forge create` has written there
+    const app = { id: 'ari:cloud:ecosystem::app/11111111-1111-4111-8111-111111111111', runtime: { name: 'nodejs22.x' } };
+    const manifest = { app, ...yaml.parse(piece) };
+    for (const { path: file } of manifest.resources ?? []) {
+      fs.mkdirSync(path.dirname(path.join(work, file)), { recursive: true });
+      fs.writeFileSync(path.join(work, file), '');
+    }
+    assert.deepEqual(await lint(yaml.stringify(manifest)), [], piece);
+  }
+});
+
 fs.rmSync(work, { recursive: true, force: true });
 console.log(`\n${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);
