@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::auth::{ForgeInvocation, ProofFuture, SessionToken};
 use crate::error::Error;
 use crate::host::HostClient;
+use crate::permission::{Inquiry, Subject};
 use crate::store::Tenant;
 
 /// A caller by either door: a page in a Connect iframe with its session token, or Forge with an invocation. One handler
@@ -27,6 +28,7 @@ use crate::store::Tenant;
 /// ```
 ///
 /// `Authorization: Bearer …` is Forge's door, anything else is Connect's; each is proven as its own extractor proves it.
+/// [`Authorized<P, AnyCaller>`](crate::permission::Authorized) is one with a permission of the host's.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum AnyCaller {
@@ -95,6 +97,21 @@ impl AnyCaller {
         match self {
             Self::Connect(session) => Ok(session.client_key().to_owned()),
             Self::Forge(invocation) => invocation.tenant_key().await,
+        }
+    }
+}
+
+impl Subject for AnyCaller {
+    type Seen = Self;
+
+    fn seen(&self) -> &Self {
+        self
+    }
+
+    fn inquiry(&self) -> Result<Inquiry<'_>, Error> {
+        match self {
+            Self::Connect(session) => session.inquiry(),
+            Self::Forge(invocation) => invocation.inquiry(),
         }
     }
 }

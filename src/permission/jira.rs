@@ -5,8 +5,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Names, denied, id, remembered, undetermined};
-use crate::auth::Caller;
+use super::subject::text;
+use super::{Inquiry, Names, Subject, denied, undetermined};
 use crate::error::Error;
 
 #[derive(Serialize)]
@@ -52,41 +52,45 @@ struct ProjectGrant {
 /// # Errors
 /// 403 when one is missing; 403 with its own message when the context names neither project nor issue, and when the
 /// host does not answer.
-pub async fn authorize_jira(caller: &Caller, project: Names, global: Names) -> Result<(), Error> {
-    let context = caller.context();
-    let (project_id, issue_id) = (id(context, "/jira/project/id"), id(context, "/jira/issue/id"));
-    if !project.is_empty() && project_id.is_none() && issue_id.is_none() {
-        return Err(Error::forbidden(
-            "Your permissions could not be determined: there is no project and no issue here.",
-            "project permissions are asked for, and the context has neither project nor issue",
-        ));
+pub async fn authorize_jira(caller: &impl Subject, project: Names, global: Names) -> Result<(), Error> {
+    authorize(&caller.inquiry()?, project, global).await
+}
+
+pub(super) async fn authorize(inquiry: &Inquiry<'_>, project: Names, global: Names) -> Result<(), Error> {
+    let (mut project_id, mut issue_id) = (None, None);
+    if !project.is_empty() {
+        (project_id, issue_id) = (inquiry.id("jira", "project")?, inquiry.id("jira", "issue")?);
+        if project_id.is_none() && issue_id.is_none() {
+            return Err(Error::forbidden(
+                "Your permissions could not be determined: there is no project and no issue here.",
+                "project permissions are asked for, and the context has neither project nor issue",
+            ));
+        }
     }
     let question = format!("jira {project:?} {project_id:?} {issue_id:?} {global:?}");
-    let ask = ask(caller, project, project_id.as_deref(), issue_id.as_deref(), global);
-    if remembered(caller, question, ask).await? { Ok(()) } else { Err(denied(&format!("{project:?} {global:?}"))) }
+    let ask = ask(inquiry, project, project_id, issue_id, global);
+    if inquiry.remembered(question, ask).await? { Ok(()) } else { Err(denied(&format!("{project:?} {global:?}"))) }
 }
 
 async fn ask(
-    caller: &Caller,
+    inquiry: &Inquiry<'_>,
     project: Names,
-    project_id: Option<&str>,
-    issue_id: Option<&str>,
+    project_id: Option<&Value>,
+    issue_id: Option<&Value>,
     global: Names,
 ) -> Result<bool, Error> {
-    let values = |pointer| caller.context().and_then(|context: &Value| context.pointer(pointer)).into_iter().collect();
     let needs_project = ProjectQuestion {
         permissions: project,
-        projects: if project_id.is_some() { values("/jira/project/id") } else { Vec::new() },
-        issues: if issue_id.is_some() { values("/jira/issue/id") } else { Vec::new() },
+        projects: project_id.into_iter().collect(),
+        issues: issue_id.into_iter().collect(),
     };
     let question = Question {
         global_permissions: global,
         project_permissions: if project.is_empty() { Vec::new() } else { vec![needs_project] },
-        account_id: caller.user_account_id(),
+        account_id: inquiry.user,
     };
-    // without a user it is the anonymous user's permissions that count
-    let host = if question.account_id.is_some() { caller.host() } else { caller.host().anonymous() };
-    let request = host.post("/rest/api/3/permissions/check").header("X-Atlassian-Token", "no-check").json(&question);
+    let request = inquiry.host.post("/rest/api/3/permissions/check");
+    let request = request.header("X-Atlassian-Token", "no-check").json(&question);
     let answer: Answer = request.retry(true).send().await.map_err(undetermined)?.json().await.map_err(undetermined)?;
     if let Some(errors) =
         [&answer.errors, &answer.error_messages].into_iter().flatten().find(|errors| !is_empty(errors))
@@ -112,12 +116,6 @@ fn is_empty(value: &Value) -> bool {
 }
 
 /// Whether a grant is for the one id that was asked for, if one was.
-fn names(granted: &[Value], asked: Option<&str>) -> bool {
-    asked.is_none_or(|asked| {
-        granted.iter().any(|id| match id {
-            Value::String(id) => id == asked,
-            Value::Number(id) => id.to_string() == asked,
-            _ => false,
-        })
-    })
+fn names(granted: &[Value], asked: Option<&Value>) -> bool {
+    asked.is_none_or(|asked| granted.iter().any(|id| text(id).is_some() && text(id) == text(asked)))
 }

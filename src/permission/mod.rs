@@ -18,21 +18,40 @@
 //!     HttpResponse::Ok().body(caller.client_key().to_owned())
 //! }
 //! ```
+//!
+//! `Authorized<SiteAdmin, ForgeInvocation>` asks by Forge's door, `Authorized<SiteAdmin, AnyCaller>` by either. What is
+//! asked is the same, about what the user looks at in Connect's context or in Forge's `context.extension`. By Connect's
+//! door the add-on asks. By Forge's the user does, with the token of the invocation (`auth.appUserToken` of the
+//! endpoint, scope `read:app-user-token`), else with one that acts as a user who is away. The user's token needs a scope:
+//!
+//! | asked for | classic scope |
+//! |---|---|
+//! | [`Needed::jira`] | `read:jira-work` |
+//! | [`Needed::confluence`], `application` | `read:confluence-user` |
+//! | [`Needed::confluence`], `content` | `read:confluence-content.permission` |
+//!
+//! Yes is what the host says, about this very user and these very ids, and nothing else: an error, a refused token, a
+//! host that is away are a 403. So is an invocation without a user, as events are; by Connect's door Jira is asked about
+//! the anonymous user. The browser can alter Forge's `context.extension`: take the id from there and nowhere else,
+//! because it is the id that was asked about, and not the key beside it.
+//!
+//! Source: Atlassian, REST API reference of Jira and Confluence; "App context security".
 
 mod confluence;
 mod jira;
+mod subject;
 
 use std::marker::PhantomData;
 use std::ops::Deref;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
-use serde_json::Value;
 
 pub use confluence::authorize_confluence;
 pub use jira::authorize_jira;
+pub use subject::{Inquiry, Subject};
 
-use crate::auth::{Caller, ProofFuture, SessionToken};
+use crate::auth::{ProofFuture, SessionToken};
 use crate::error::Error;
 
 /// A list of permissions' names.
@@ -61,10 +80,10 @@ impl Needed {
         ConfluenceNeeds { content: None }
     }
 
-    async fn ask(self, caller: &Caller) -> Result<(), Error> {
+    async fn ask(self, inquiry: &Inquiry<'_>) -> Result<(), Error> {
         match self.0 {
-            Product::Jira { project, global } => authorize_jira(caller, project, global).await,
-            Product::Confluence { application, content } => authorize_confluence(caller, application, content).await,
+            Product::Jira { project, global } => jira::authorize(inquiry, project, global).await,
+            Product::Confluence { application, content } => confluence::authorize(inquiry, application, content).await,
         }
     }
 }
@@ -76,7 +95,7 @@ pub struct JiraNeeds {
 }
 
 impl JiraNeeds {
-    /// For the project or issue of the token's context: `BROWSE_PROJECTS`, `EDIT_ISSUES` …
+    /// For the project and issue of the token's context: `BROWSE_PROJECTS`, `EDIT_ISSUES` …
     #[must_use]
     pub const fn project(self, project: Names) -> Self {
         Self { project }
@@ -115,7 +134,28 @@ pub trait Permission: 'static {
     const NEEDED: Needed;
 }
 
-/// A caller whom the host grants `P`. `C` proves who calls: [`SessionToken`] unless said otherwise.
+/// A caller whom the host grants `P`. `C` proves who calls: [`SessionToken`] unless said otherwise. By it a handler has
+/// the [`Caller`] of a proof of Connect's, and a proof of Forge's itself:
+///
+/// ```
+/// use actix_web::post;
+/// use atlassian_connect_actix::Error;
+/// use atlassian_connect_actix::forge::AnyCaller;
+/// use atlassian_connect_actix::permission::{Authorized, Needed, Permission};
+///
+/// struct SiteAdmin;
+///
+/// impl Permission for SiteAdmin {
+///     const NEEDED: Needed = Needed::jira().global(&["ADMINISTER"]);
+/// }
+///
+/// #[post("/api/settings")]
+/// async fn settings(caller: Authorized<SiteAdmin, AnyCaller>) -> Result<String, Error> {
+///     caller.tenant_key().await
+/// }
+/// ```
+///
+/// [`Caller`]: crate::auth::Caller
 pub struct Authorized<P, C = SessionToken> {
     caller: C,
     permission: PhantomData<P>,
@@ -127,18 +167,18 @@ impl<P, C: std::fmt::Debug> std::fmt::Debug for Authorized<P, C> {
     }
 }
 
-impl<P, C: Deref<Target = Caller>> Deref for Authorized<P, C> {
-    type Target = Caller;
+impl<P, C: Subject> Deref for Authorized<P, C> {
+    type Target = C::Seen;
 
-    fn deref(&self) -> &Caller {
-        &self.caller
+    fn deref(&self) -> &C::Seen {
+        self.caller.seen()
     }
 }
 
 impl<P, C> FromRequest for Authorized<P, C>
 where
     P: Permission,
-    C: FromRequest<Error = Error> + Deref<Target = Caller> + 'static,
+    C: FromRequest<Error = Error> + Subject + 'static,
 {
     type Error = Error;
     type Future = ProofFuture<Self>;
@@ -147,7 +187,7 @@ where
         let proof = C::from_request(request, payload);
         Box::pin(async move {
             let caller = proof.await?;
-            P::NEEDED.ask(&caller).await?;
+            P::NEEDED.ask(&caller.inquiry()?).await?;
             Ok(Self { caller, permission: PhantomData })
         })
     }
@@ -164,29 +204,4 @@ fn undetermined(reason: impl std::fmt::Display) -> Error {
         "Your permissions could not be determined.",
         format!("permissions could not be determined: {reason}"),
     )
-}
-
-/// An id of the context, which comes as a text or a number.
-fn id(context: Option<&Value>, pointer: &str) -> Option<String> {
-    match context?.pointer(pointer)? {
-        Value::String(id) if !id.is_empty() => Some(id.clone()),
-        Value::Number(id) => Some(id.to_string()),
-        _ => None,
-    }
-}
-
-/// The answer to a question, asked once in a while for each user: `question` must name everything it depends on.
-async fn remembered<F>(caller: &Caller, question: String, ask: F) -> Result<bool, Error>
-where
-    F: Future<Output = Result<bool, Error>>,
-{
-    let answers = &caller.state().outbound.permissions;
-    let user = caller.user_account_id().unwrap_or_default();
-    let key = serde_json::json!([caller.client_key(), user, question]).to_string();
-    if let Some(answer) = answers.get(&key) {
-        return Ok(answer);
-    }
-    let answer = ask.await?;
-    answers.insert(key, answer);
-    Ok(answer)
 }

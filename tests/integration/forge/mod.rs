@@ -4,6 +4,7 @@ mod calls;
 mod cors;
 mod events;
 mod keys;
+mod permissions;
 mod proof;
 
 use actix_web::web::{Json, ServiceConfig};
