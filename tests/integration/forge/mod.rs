@@ -4,6 +4,7 @@ mod calls;
 mod cors;
 mod events;
 mod keys;
+mod migration;
 mod proof;
 
 use actix_web::web::{Json, ServiceConfig};
