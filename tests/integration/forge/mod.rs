@@ -6,6 +6,7 @@ mod events;
 mod keys;
 mod migration;
 mod proof;
+mod signed_body;
 
 use actix_web::web::{Json, ServiceConfig};
 use actix_web::{Error, post};
