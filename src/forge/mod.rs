@@ -1,6 +1,6 @@
 //! What a Forge app needs beyond the proof of an invocation ([`crate::auth::ForgeInvocation`]) and a client
-//! ([`crate::host`]): one tenant by either door, the platform's events, a site's move to another region, and bodies that
-//! others than Forge sign.
+//! ([`crate::host`]): one tenant by either door, the platform's events, a site's move to another region, and bodies
+//! that others than Forge sign.
 
 mod any_caller;
 mod association;

@@ -23,7 +23,7 @@ const HEADER: HeaderName = HeaderName::from_static("x-hub-signature-256");
 const SCHEME: &str = "Signature";
 
 /// The body of a webhook that somebody else than Atlassian sends, and who sends it: signed with HMAC-SHA256 by the
-/// [`SigningSecret`] of the route, of `limits.forgeBody` bytes at most. 401: no signature, another one, or more than one.
+/// [`SigningSecret`] of the route, of `limits.forgeBody` bytes at most. 401: no signature, another one, or several.
 ///
 /// ```
 /// use actix_web::web::{self, ServiceConfig};
@@ -59,7 +59,7 @@ impl SignedBody {
     }
 }
 
-/// The secret that a sender signs bodies with, and how. Each route that takes a [`SignedBody`] has one: `.app_data(secret)`.
+/// The secret that a sender signs bodies with, and how. A route that takes a [`SignedBody`] has one as its app data.
 ///
 /// The form is GitHub's, `X-Hub-Signature-256: sha256=<hex>`, unless it is [`timestamped`](Self::timestamped).
 ///
@@ -92,9 +92,9 @@ impl SigningSecret {
         Self { header, ..self }
     }
 
-    /// The form is Stripe's, `t=<seconds since 1970>,v1=<hex>`, where the time is signed as well: what was signed longer
-    /// than `tolerance` ago, or is to be signed then, is refused, so that a request that was overheard is soon worth
-    /// nothing. Of several `v1` one has to fit.
+    /// The form is Stripe's, `t=<seconds since 1970>,v1=<hex>`, where the time is signed as well: what is more than
+    /// `tolerance` away from now, in the past or in the future, is refused, so that a request that was overheard is
+    /// soon worth nothing. Of several `v1` one has to fit.
     ///
     /// Source: Stripe, "Verify webhook signatures manually".
     #[must_use]
@@ -102,7 +102,7 @@ impl SigningSecret {
         Self { tolerance: Some(tolerance), ..self }
     }
 
-    /// Whether `signature` is that of `body`: for a body that does not come as the request's own, but inside of another.
+    /// Whether `signature` is that of `body`: for a body that does not come as the request's own, but within another.
     ///
     /// # Errors
     /// A 401 where it is not, a 500 where the secret is empty.
@@ -279,7 +279,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_signer_alone_is_taken(body: Vec<u8>, secret in "[a-z]{1,80}", other in "[a-z]{1,80}", flip in 0..2048usize) {
+        fn the_signer_alone_is_taken(
+            body: Vec<u8>, secret in "[a-z]{1,80}", other in "[a-z]{1,80}", flip in 0..2048usize,
+        ) {
             let signer = SigningSecret::new(secret.as_str());
             let signature = format!("sha256={}", signed(&signer, &[&body]));
             prop_assert!(signer.verify(&body, &signature).is_ok());
