@@ -24,13 +24,15 @@ use actix_web::{HttpResponse, ResponseError};
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Who calls is not proven: 401 with `WWW-Authenticate: JWT`.
+    /// Who calls is not proven: 401 with `WWW-Authenticate`.
     #[error("not authenticated: {detail}")]
     Unauthorized {
         /// For the caller.
         public: Cow<'static, str>,
         /// For the log.
         detail: String,
+        /// What the route asks for: `JWT` on a Connect route, `Bearer` on one of Forge's.
+        scheme: &'static str,
     },
     /// Who calls is known and may not: 403.
     #[error("not permitted: {detail}")]
@@ -95,12 +97,21 @@ pub enum Error {
 impl Error {
     /// A 401 with our usual sentence; `detail` goes to the log alone.
     pub fn unauthorized(detail: impl Into<String>) -> Self {
-        Self::Unauthorized { public: Cow::Borrowed("The request could not be authenticated."), detail: detail.into() }
+        Self::unauthorized_because("The request could not be authenticated.", detail)
     }
 
     /// A 401 whose caller is told `public`.
     pub fn unauthorized_because(public: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
-        Self::Unauthorized { public: public.into(), detail: detail.into() }
+        Self::Unauthorized { public: public.into(), detail: detail.into(), scheme: "JWT" }
+    }
+
+    /// A 401 of a route that asks for another scheme than Connect's; any other error stays as it is.
+    #[must_use]
+    pub fn asking_for(mut self, asked: &'static str) -> Self {
+        if let Self::Unauthorized { scheme, .. } = &mut self {
+            *scheme = asked;
+        }
+        self
     }
 
     /// A 403 whose caller is told `public`.
@@ -160,7 +171,7 @@ impl ResponseError for Error {
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
         match self {
-            Self::Unauthorized { .. } => response.insert_header((header::WWW_AUTHENTICATE, "JWT")),
+            Self::Unauthorized { scheme, .. } => response.insert_header((header::WWW_AUTHENTICATE, *scheme)),
             Self::Unavailable { .. } => response.insert_header((header::RETRY_AFTER, "5")),
             _ => &mut response,
         };

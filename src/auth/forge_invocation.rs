@@ -10,13 +10,15 @@ use futures_util::FutureExt as _;
 use futures_util::future::{LocalBoxFuture, Shared};
 use secrecy::SecretString;
 
-use super::{AuthError, ProofFuture, app_tokens};
+use super::{AuthError, ProofFuture, Proven, app_tokens};
 use crate::error::Error;
 use crate::jwt::{ForgeClaims, Unverified, now};
 use crate::keys::KeyError;
 use crate::state::State;
 use crate::store::Tenant;
 
+/// What a 401 asks for.
+const SCHEME: &str = "Bearer";
 /// The token of the app itself, where the endpoint of the manifest asks for it.
 const APP_TOKEN: &str = "x-forge-oauth-system";
 /// The token of the user, where the endpoint of the manifest asks for it.
@@ -78,6 +80,7 @@ impl ForgeInvocation {
     pub fn require_account_id(&self) -> Result<&str, Error> {
         self.account_id().ok_or_else(|| {
             Error::unauthorized_because("This needs a user, and nobody is logged in.", "the token names no user")
+                .asking_for(SCHEME)
         })
     }
 
@@ -130,7 +133,11 @@ impl FromRequest for ForgeInvocation {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
-        Box::pin(async move { invocation(&request).await.map(Self) })
+        Box::pin(async move {
+            let invocation = invocation(&request).await.map_err(|error| error.asking_for(SCHEME))?;
+            request.extensions_mut().insert(Proven);
+            Ok(Self(invocation))
+        })
     }
 }
 

@@ -68,6 +68,11 @@ use crate::jwt::JwtError;
 /// The future of an extractor of this module.
 pub type ProofFuture<T> = futures_util::future::LocalBoxFuture<'static, Result<T, Error>>;
 
+/// What an extractor leaves in the request's extensions when it takes a caller that is no [`Caller`]: the answer is for
+/// them alone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Proven;
+
 /// Which check failed. Texts are for the log: no token, no secret.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]

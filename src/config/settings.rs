@@ -59,7 +59,7 @@ impl FromStr for Product {
 pub struct Limits {
     /// `limits.body`: bytes of a request's body at most; 2 MiB.
     pub body: usize,
-    /// `limits.forgeBody`: bytes of a Forge invocation's body at most; 5 MiB, Forge's own limit.
+    /// `limits.forgeBody`: bytes of a Forge invocation's body, or a signed one, at most; 5 MiB, Forge's own limit.
     pub forge_body: usize,
     /// `limits.token`: bytes of a token at most; 16 KiB.
     pub token: usize,

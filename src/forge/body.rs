@@ -20,12 +20,20 @@ impl<T: DeserializeOwned + 'static> FromRequest for ForgeBody<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), web::Payload::from_request(request, payload));
         Box::pin(async move {
-            let limit = State::of(&request)?.config.limits.forge_body;
-            let payload = payload.await.map_err(Error::internal)?;
-            let bytes = payload.to_bytes_limited(limit).await.map_err(|_| Error::TooLarge { limit })?;
-            let bytes = bytes.map_err(|error| Error::Body { detail: error.to_string() })?;
-            let body = serde_json::from_slice(&bytes);
-            body.map(Self).map_err(|error| Error::bad_request(format!("The body does not fit: {error}")))
+            let state = State::of(&request)?;
+            parse(&read(payload.await.map_err(Error::internal)?, &state).await?).map(Self)
         })
     }
+}
+
+/// A body of `limits.forgeBody` bytes at most, as it was sent.
+pub(super) async fn read(payload: web::Payload, state: &State) -> Result<web::Bytes, Error> {
+    let limit = state.config.limits.forge_body;
+    let bytes = payload.to_bytes_limited(limit).await.map_err(|_| Error::TooLarge { limit })?;
+    bytes.map_err(|error| Error::Body { detail: error.to_string() })
+}
+
+/// What stands in it as JSON.
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(body).map_err(|error| Error::bad_request(format!("The body does not fit: {error}")))
 }

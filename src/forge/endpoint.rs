@@ -8,7 +8,7 @@ use actix_web::{HttpResponse, guard};
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::Value;
 
-use super::{ledger, names, worker};
+use super::{body, ledger, names, worker};
 use crate::auth::{ForgeInvocation, json_body};
 use crate::deliveries::Delivery;
 use crate::error::Error;
@@ -101,16 +101,8 @@ async fn before_uninstall(
 }
 
 async fn read(invocation: &ForgeInvocation, payload: web::Payload, state: &State) -> Result<Delivery, Error> {
-    // `requestRemote` gives a token to whoever looks at a page of the app: it proves a user, and no event
-    if let Some(account_id) = invocation.account_id() {
-        return Err(Error::forbidden(
-            "Events are Forge's own to send.",
-            format!("an event is sent by the user {account_id}, not by Forge itself"),
-        ));
-    }
-    let limit = state.config.limits.forge_body;
-    let bytes = payload.to_bytes_limited(limit).await.map_err(|_| Error::TooLarge { limit })?;
-    let body = json_body(&bytes.map_err(|error| Error::Body { detail: error.to_string() })?)?;
+    expect_forge_itself(invocation)?;
+    let body = json_body(&body::read(payload, state).await?)?;
     let claims = invocation.claims();
     let event = match event_type(&body) {
         Some(event) => event.to_owned(),
@@ -123,6 +115,17 @@ async fn read(invocation: &ForgeInvocation, payload: web::Payload, state: &State
         account_id: invocation.account_id().map(str::to_owned),
     };
     Ok(Delivery { event, origin: Arc::new(origin), body: Arc::new(body), failures: 0 })
+}
+
+/// Refuses what comes from a user: `requestRemote` gives a token to whoever looks at a page of the app.
+pub(super) fn expect_forge_itself(invocation: &ForgeInvocation) -> Result<(), Error> {
+    match invocation.account_id() {
+        None => Ok(()),
+        Some(account_id) => Err(Error::forbidden(
+            "This is Forge's own to send.",
+            format!("it is sent by the user {account_id}, not by Forge itself"),
+        )),
+    }
 }
 
 fn event_type(body: &Value) -> Option<&str> {

@@ -1,5 +1,6 @@
 //! What a Forge app needs beyond the proof of an invocation ([`crate::auth::ForgeInvocation`]) and a client
-//! ([`crate::host`]): one tenant by either door, and the platform's events.
+//! ([`crate::host`]): one tenant by either door, the platform's events, a site's move to another region, and bodies
+//! that others than Forge sign.
 
 mod any_caller;
 mod association;
@@ -8,9 +9,15 @@ pub(crate) mod cors;
 mod endpoint;
 mod events;
 mod ledger;
+mod migration;
+mod signed_body;
 pub(crate) mod worker;
 
 pub use any_caller::AnyCaller;
 pub use body::ForgeBody;
 pub use endpoint::{events, pre_uninstall};
 pub use events::{AppInstalled, AppUpgraded, PreUninstall, names};
+pub use migration::{
+    Migration, MigrationCode, MigrationFailure, MigrationPlan, MigrationStatus, RealmMigration, realm_migration,
+};
+pub use signed_body::{SignedBody, SigningSecret};

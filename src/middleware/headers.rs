@@ -9,7 +9,7 @@ use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::Outcome;
-use crate::auth::Granted;
+use crate::auth::{Granted, Proven};
 use crate::error::Error;
 
 /// The refreshed session token.
@@ -25,6 +25,7 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 pub(super) fn add(response: &mut ServiceResponse<BoxBody>, outcome: &Outcome) {
     let granted = response.request().extensions().get::<Granted>().cloned();
+    let is_proven = granted.is_some() || response.request().extensions().contains::<Proven>();
     let request_id = response.request().extensions().get::<tracing_actix_web::RequestId>().copied();
     let is_error = response.status().is_client_error() || response.status().is_server_error();
     let headers = response.headers_mut();
@@ -34,7 +35,7 @@ pub(super) fn add(response: &mut ServiceResponse<BoxBody>, outcome: &Outcome) {
     if let Some(id) = request_id.and_then(|id| HeaderValue::try_from(id.to_string()).ok()) {
         headers.insert(X_REQUEST_ID, id);
     }
-    if is_error || granted.is_some() {
+    if is_error || is_proven {
         add_missing(headers, header::CACHE_CONTROL, || NO_STORE);
     }
     let Some(Granted(caller)) = granted else { return };

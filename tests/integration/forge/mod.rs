@@ -4,8 +4,10 @@ mod calls;
 mod cors;
 mod events;
 mod keys;
+mod migration;
 mod permissions;
 mod proof;
+mod signed_body;
 
 use actix_web::web::{Json, ServiceConfig};
 use actix_web::{Error, post};

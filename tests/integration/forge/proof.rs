@@ -26,7 +26,7 @@ async fn an_invocation_gets_in_with_what_it_brings() {
     let host = TestHost::start(routes).await;
     let page = TestInvocation::new();
     let reply = host.invoke("/remote", &page).await;
-    assert_eq!(reply.status, 200, "{}", reply.body);
+    assert_eq!((reply.status, reply.header("cache-control")), (200, "no-store"), "{}", reply.body);
     assert_eq!(
         reply.json(),
         json!({
@@ -95,7 +95,7 @@ async fn claims_that_do_not_fit_are_refused() {
         ("principal object", good().claim("/principal", json!({ "$ne": "" }))),
     ] {
         let reply = host.invoke("/remote", &invocation).await;
-        assert_eq!(reply.status, 401, "{what}: {}", reply.body);
+        assert_eq!((reply.status, reply.header("www-authenticate")), (401, "Bearer"), "{what}: {}", reply.body);
         assert!(!reply.body.contains("installation"), "{what}: {}", reply.body);
     }
     // a clock that is half a minute off is no reason
