@@ -145,6 +145,59 @@ mod forge {
     }
 }
 
+mod forge_migration {
+    use actix_web::web::ServiceConfig;
+    use atlassian_connect_actix::auth::ForgeInvocation;
+    use atlassian_connect_actix::forge::{
+        self, Migration, MigrationFailure, MigrationPlan, MigrationStatus, RealmMigration,
+    };
+
+    struct Move;
+
+    impl RealmMigration for Move {
+        async fn schedule(&self, _: &ForgeInvocation, _: MigrationPlan) -> Result<(), MigrationFailure> {
+            Ok(())
+        }
+
+        async fn start(&self, _: &ForgeInvocation, _: MigrationPlan) -> Result<(), MigrationFailure> {
+            Ok(())
+        }
+
+        async fn status(&self, _: &ForgeInvocation, _: Option<String>) -> Result<MigrationStatus, MigrationFailure> {
+            Ok(MigrationStatus::ReadyToCommit)
+        }
+
+        async fn commit(&self, _: &ForgeInvocation, _: Migration) -> Result<(), MigrationFailure> {
+            Ok(())
+        }
+
+        async fn rollback(&self, _: &ForgeInvocation, _: Migration) -> Result<(), MigrationFailure> {
+            Ok(())
+        }
+    }
+
+    fn routes(cfg: &mut ServiceConfig) {
+        cfg.configure(forge::realm_migration("/forge/migration", Move));   // Move: your RealmMigration, five async methods
+    }
+}
+
+mod forge_signed {
+    use actix_web::web::{self, ServiceConfig};
+    use atlassian_connect_actix::Error;
+    use atlassian_connect_actix::forge::{SignedBody, SigningSecret};
+    use serde_json::Value;
+
+    async fn deployed(body: SignedBody) -> Result<String, Error> {
+        let build: Value = body.json()?;
+        Ok(format!("{} is deployed", build["version"]))
+    }
+
+    pub fn routes(cfg: &mut ServiceConfig) {
+        let secret = SigningSecret::new(std::env::var("BUILD_SECRET").unwrap_or_default());
+        cfg.service(web::resource("/hooks/deployed").app_data(secret).route(web::post().to(deployed)));
+    }
+}
+
 mod from_ace {
     use actix_web::get;
     use actix_web::web::{Json, ServiceConfig};
