@@ -41,8 +41,8 @@ const LAST_MOMENT: Duration = Duration::from_secs(50);
 /// # }
 /// ```
 ///
-/// Only what Forge sends of itself is taken: a token that names a user (`requestRemote` gives one to each who looks at a
-/// page) is answered 403.
+/// Only what Forge sends of itself is taken: the token of a page (`requestRemote` gives one to each who looks at it, logged
+/// in or not) is answered 403.
 ///
 /// An event's name is the `eventType` that Forge sends; where there is none, as for a scheduled trigger, it is `forge:`
 /// and the key of the manifest's module. Any invocation brings the app's token, if the endpoint asks for it: a schedule
@@ -101,12 +101,11 @@ async fn before_uninstall(
 }
 
 async fn read(invocation: &ForgeInvocation, payload: web::Payload, state: &State) -> Result<Delivery, Error> {
-    // `requestRemote` gives a token to whoever looks at a page of the app: it proves a user, and no event
-    if let Some(account_id) = invocation.account_id() {
-        return Err(Error::forbidden(
-            "Events are Forge's own to send.",
-            format!("an event is sent by the user {account_id}, not by Forge itself"),
-        ));
+    // `requestRemote` gives a token to whoever looks at a page of the app: it proves a visitor, and no event
+    if !invocation.claims().is_unattended() {
+        let sender = invocation.account_id().unwrap_or("who is anonymous");
+        let detail = format!("an event is sent from a page, by the user {sender}, not by Forge itself");
+        return Err(Error::forbidden("Events are Forge's own to send.", detail));
     }
     let limit = state.config.limits.forge_body;
     let bytes = payload.to_bytes_limited(limit).await.map_err(|_| Error::TooLarge { limit })?;

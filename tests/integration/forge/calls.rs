@@ -100,7 +100,7 @@ async fn without_the_apps_token_the_remedy_is_told_to_the_log_and_nothing_is_sen
 async fn the_apps_token_is_kept_and_no_absent_one_overwrites_it() {
     let host = installed().await;
     let token = host.forge_token(&host.tenant(), None, 3600);
-    let invocation = host.invocation().without("/principal").app_token(Some(&token));
+    let invocation = host.invocation().unattended().app_token(Some(&token));
     assert_eq!(host.invoke("/call", &invocation).await.status, 200);
     let id = invocation.installation_id();
     let later = host.invocation().installation(&id).app_token(None);
@@ -133,7 +133,7 @@ async fn a_token_that_comes_with_a_user_is_not_stored_and_displaces_none_of_forg
     let id = user.installation_id();
     host.invoke("/call", &user).await;
     let store = host.addon().state().tenants.store().clone();
-    let own = host.invocation().installation(&id).without("/principal");
+    let own = host.invocation().installation(&id).unattended();
     assert_eq!(host.invoke("/call", &own).await.json(), json!({ "status": 200 }));
     host.invoke("/call", &user).await;
     let client = host.addon().forge_client(&id).await.unwrap();

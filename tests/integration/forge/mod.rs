@@ -5,6 +5,7 @@ mod cors;
 mod events;
 mod keys;
 mod proof;
+mod visitors;
 
 use actix_web::web::{Json, ServiceConfig};
 use actix_web::{Error, post};
