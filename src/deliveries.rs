@@ -22,11 +22,30 @@ pub struct Delivery {
     pub event: String,
     /// Where it comes from.
     pub origin: Arc<ForgeOrigin>,
-    /// What Forge sent.
+    /// What Forge sent. It is written down as a text: in a row's own JSON it would be nested deeper than it came, perhaps
+    /// deeper than is read again.
+    #[serde(with = "text")]
     pub body: Arc<Value>,
     /// How often the listeners have failed.
     #[serde(default)]
     pub failures: u32,
+}
+
+/// JSON as the text that it is.
+mod text {
+    use std::sync::Arc;
+
+    use serde::{Deserialize as _, Deserializer, Serializer, de, ser};
+    use serde_json::Value;
+
+    pub(super) fn serialize<S: Serializer>(json: &Arc<Value>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&serde_json::to_string(json.as_ref()).map_err(ser::Error::custom)?)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Value>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        serde_json::from_str(&text).map(Arc::new).map_err(de::Error::custom)
+    }
 }
 
 /// The events that are under way on this node.

@@ -60,15 +60,29 @@ async fn ids(store: &dyn Store) -> Result<Vec<String>, StoreError> {
     Ok(page.tenants.into_iter().find(|(owner, _)| owner == OWNER).map(|(_, ids)| ids).unwrap_or_default())
 }
 
-/// Takes the events for which nobody answers any more, and forgets those that were done long ago.
+/// Takes the events for which nobody answers any more, and forgets those that were done long ago. `turn` counts the calls:
+/// where there are more rows than are looked through in one go, each begins elsewhere, so that every row has its turn.
 pub(super) async fn take_over(
     store: &dyn Store,
+    turn: usize,
     is_ours: impl Fn(&str) -> bool,
 ) -> Result<Vec<(String, Delivery)>, StoreError> {
     let mut taken = Vec::new();
-    for id in ids(store).await?.into_iter().filter(|id| !is_ours(id)).take(SWEPT) {
+    let mut ids: Vec<String> = ids(store).await?.into_iter().filter(|id| !is_ours(id)).collect();
+    let begin = turn.wrapping_mul(SWEPT).checked_rem(ids.len()).unwrap_or_default();
+    ids.rotate_left(begin);
+    for id in ids.into_iter().take(SWEPT) {
         let place = Place::of_forge(OWNER, &id);
-        let Some(found) = store.forge_get(OWNER, &id).await? else { continue };
+        let found = match store.forge_get(OWNER, &id).await {
+            Ok(Some(found)) => found,
+            Ok(None) => continue,
+            Err(error @ StoreError::Unavailable(_)) => return Err(error),
+            // one row that nobody can read must not keep the others from being looked at
+            Err(error) => {
+                tracing::warn!(id, %error, "a stored event cannot be read");
+                continue;
+            }
+        };
         match Row::deserialize(&found) {
             Ok(Row::Done { done }) if done + MEMORY < now() => drop(store.forge_delete(OWNER, &id).await?),
             Ok(Row::Waiting { delivery, lease }) if lease < now() => {
@@ -83,4 +97,34 @@ pub(super) async fn take_over(
         }
     }
     Ok(taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MemoryStore;
+
+    async fn write(store: &MemoryStore, id: &str, row: &Row) {
+        store.forge_set(OWNER, id, &value(row).unwrap()).await.unwrap();
+    }
+
+    #[actix_web::test]
+    async fn every_row_has_its_turn() {
+        let store = MemoryStore::new();
+        for i in 0..SWEPT + 10 {
+            write(&store, &format!("a{i:05}"), &Row::Done { done: now() }).await;
+        }
+        write(&store, "z-old", &Row::Done { done: now() - MEMORY - 1 }).await;
+        let body = serde_json::json!({ "issue": 1 });
+        let delivery =
+            Delivery { event: "e".into(), origin: std::sync::Arc::default(), body: body.into(), failures: 0 };
+        write(&store, "z-left", &Row::Waiting { delivery, lease: 0 }).await;
+        let mut taken = Vec::new();
+        for turn in 0..2 {
+            taken.extend(take_over(&store, turn, |_| false).await.unwrap());
+        }
+        let taken: Vec<_> = taken.iter().map(|(id, delivery)| (id.as_str(), delivery.body.to_string())).collect();
+        assert_eq!(taken, [("z-left", r#"{"issue":1}"#.to_owned())]);
+        assert!(store.forge_get(OWNER, "z-old").await.unwrap().is_none());
+    }
 }
