@@ -74,7 +74,7 @@ async fn receive(invocation: ForgeInvocation, payload: web::Payload, addon: Shar
     let id = format!("{content}.{}", short(invocation.claims().jti.as_deref().unwrap_or_default()));
     // sent again it has another token; the same event may also happen twice
     let start = if retries > 0 { &content } else { &id };
-    if addon.deliveries.get(&id).is_some() || ledger::is_known(store, start, retries == 0).await? {
+    if addon.deliveries.get(&id).is_some() || ledger::is_known(store, start, retries).await? {
         tracing::info!(event = delivery.event, retries, "an event of Forge's came again");
         return Ok(HttpResponse::NoContent().finish());
     }

@@ -17,6 +17,10 @@ const OWNER: &str = "atlassian-connect:deliveries";
 const LEASE: u64 = 60;
 /// How long a done event is remembered, in seconds.
 const MEMORY: u64 = 600;
+/// How far apart Forge's tries may be, in seconds: a minute, and what each takes.
+const TRY: u64 = 75;
+/// Clocks of nodes, and of Forge, differ by this at most, in seconds.
+const SKEW: u64 = 60;
 /// Rows that are looked through at most in one go.
 const SWEPT: usize = 5000;
 
@@ -47,12 +51,21 @@ pub(super) async fn finish(store: &dyn Store, id: &str) -> Result<(), StoreError
     store.forge_set(OWNER, id, &value(&Row::Done { done: now() })?).await
 }
 
-/// Whether an event is written down whose id begins so; `whole`: is this.
-pub(super) async fn is_known(store: &dyn Store, start: &str, whole: bool) -> Result<bool, StoreError> {
-    if whole {
+/// Whether an event is written down whose id is `start`; when it is sent for the `retries`-th time again: begins so. What was
+/// done before its first try was the same thing happening before, as a schedule does.
+pub(super) async fn is_known(store: &dyn Store, start: &str, retries: u64) -> Result<bool, StoreError> {
+    if retries == 0 {
         return Ok(store.forge_get(OWNER, start).await?.is_some());
     }
-    Ok(ids(store).await?.iter().any(|id| id.starts_with(start)))
+    let first_try = now().saturating_sub(retries.saturating_mul(TRY).saturating_add(SKEW));
+    for id in ids(store).await?.iter().filter(|id| id.starts_with(start)) {
+        match store.forge_get(OWNER, id).await?.map(|found| Row::deserialize(&found)) {
+            Some(Ok(Row::Done { done })) if done < first_try => {}
+            Some(_) => return Ok(true),
+            None => {}
+        }
+    }
+    Ok(false)
 }
 
 async fn ids(store: &dyn Store) -> Result<Vec<String>, StoreError> {
@@ -106,6 +119,20 @@ mod tests {
 
     async fn write(store: &MemoryStore, id: &str, row: &Row) {
         store.forge_set(OWNER, id, &value(row).unwrap()).await.unwrap();
+    }
+
+    #[actix_web::test]
+    async fn what_was_done_before_the_first_try_was_another_event() {
+        let store = MemoryStore::new();
+        // a schedule of five minutes, whose body is always the same
+        for (ago, retries, known) in
+            [(5, 1, true), (100, 1, true), (360, 1, false), (300, 4, true), (540, 4, false), (1, u64::MAX, true)]
+        {
+            write(&store, "content.token", &Row::Done { done: now() - ago }).await;
+            assert_eq!(is_known(&store, "content", retries).await.unwrap(), known, "{ago} s ago, {retries} retries");
+        }
+        assert!(is_known(&store, "content.token", 0).await.unwrap());
+        assert!(!is_known(&store, "content", 0).await.unwrap() && !is_known(&store, "other", 1).await.unwrap());
     }
 
     #[actix_web::test]
