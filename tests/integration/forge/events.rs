@@ -111,9 +111,10 @@ async fn the_life_of_the_app_is_typed_and_the_listener_acts_as_the_app() {
     host.stub_get("/rest/api/3/serverInfo", json!({}));
     let invocation = host.invocation().without("/principal").without("/context");
     let body = json!({ "eventType": "avi:forge:installed:app", "id": "1234", "app": { "version": "1" } });
+    let id = invocation.installation_id();
     assert_eq!(host.invoke("/forge/events", &invocation.body(body)).await.status, 204);
     idle(&host).await;
-    assert_eq!(*asked.lock().unwrap(), [("ari:cloud:ecosystem::installation/1234".to_owned(), 200)]);
+    assert_eq!(*asked.lock().unwrap(), [(id, 200)], "of whose token it is");
 }
 
 #[actix_web::test]
