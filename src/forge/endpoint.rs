@@ -13,7 +13,7 @@ use crate::auth::{ForgeInvocation, json_body};
 use crate::deliveries::Delivery;
 use crate::error::Error;
 use crate::events::ForgeOrigin;
-use crate::jwt::to_hex;
+use crate::jwt::{ForgeClaims, to_hex};
 use crate::pattern;
 use crate::state::{Shared, State};
 
@@ -103,8 +103,8 @@ async fn before_uninstall(
 async fn read(invocation: &ForgeInvocation, payload: web::Payload, state: &State) -> Result<Delivery, Error> {
     // `requestRemote` gives a token to whoever looks at a page of the app: it proves a visitor, and no event
     if !invocation.claims().is_unattended() {
-        let sender = invocation.account_id().unwrap_or("who is anonymous");
-        let detail = format!("an event is sent from a page, by the user {sender}, not by Forge itself");
+        let visitor = invocation.account_id().unwrap_or(ForgeClaims::ANONYMOUS);
+        let detail = format!("an event comes from a page that {visitor:?} looks at, not from Forge itself");
         return Err(Error::forbidden("Events are Forge's own to send.", detail));
     }
     let limit = state.config.limits.forge_body;

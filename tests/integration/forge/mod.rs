@@ -5,6 +5,7 @@ mod cors;
 mod events;
 mod keys;
 mod proof;
+mod secrets;
 mod visitors;
 
 use actix_web::web::{Json, ServiceConfig};
