@@ -208,6 +208,48 @@ async fn one_handler_serves_both_doors() {
     assert_eq!(host.invoke_with("/either", &session, &invocation).await.status, 401);
 }
 
+/// Who stands at both doors comes in by one, as whom that one proves, or not at all.
+#[actix_web::test]
+async fn two_proofs_at_once_are_not_mixed() {
+    let host = installed().await;
+    let stranger = host.new_tenant();
+    let invocation = host.invocation_of(&stranger);
+    let forge = host.forge_keys().sign(&invocation.claims(TestHost::APP_ID));
+    let session = host.session_token(&host.tenant()).await;
+    let (bearer, jwt) = (format!("Bearer {forge}"), format!("JWT {session}"));
+    let send = async |path: String, headers: &[(&'static str, &str)], form: &str| {
+        let mut request = host.request(Method::POST, &path);
+        for (name, value) in headers {
+            request = request.append_header((*name, *value));
+        }
+        let reply = host.send(request, form.as_bytes().to_vec()).await;
+        let key = if reply.status == 200 { reply.json()["key"].clone() } else { Value::Null };
+        (reply.status, key.as_str().unwrap_or_default().to_owned())
+    };
+    let forms = ("content-type", "application/x-www-form-urlencoded");
+    let user = ("x-forge-oauth-user", host.forge_token(&stranger, Some(&stranger.account_id), 60));
+    let user = (user.0, user.1.as_str());
+    let (by_forge, by_connect) =
+        ((200, format!("ari:cloud:jira::site/{}", stranger.cloud_id)), (200, host.tenant().client_key));
+    let refused = (401, String::new());
+    let in_query = format!("/either?jwt={session}");
+    let plain = || "/either".to_owned();
+    for (what, path, headers, form, expected) in [
+        ("a session in the query", in_query.clone(), vec![("authorization", bearer.as_str()), user], "", &by_forge),
+        ("a session in a form", plain(), vec![("authorization", &bearer), user, forms], "jwt=SESSION", &by_forge),
+        ("a session in X-acpt", plain(), vec![("authorization", &bearer), user, ("x-acpt", &session)], "", &by_forge),
+        ("both, Forge first", plain(), vec![("authorization", &bearer), ("authorization", &jwt), user], "", &refused),
+        ("both, Connect first", plain(), vec![("authorization", &jwt), ("authorization", &bearer), user], "", &refused),
+        ("a session as a bearer", plain(), vec![("authorization", &jwt.replace("JWT", "Bearer")), user], "", &refused),
+        ("an invocation as a JWT", plain(), vec![("authorization", &bearer.replace("Bearer", "JWT"))], "", &refused),
+        ("a bad bearer, a session in the query", in_query, vec![("authorization", "Bearer a.b.c"), user], "", &refused),
+        ("a session alone", plain(), vec![("authorization", &jwt), user], "", &by_connect),
+    ] {
+        let form = form.replace("SESSION", &session);
+        assert_eq!(&send(path, &headers, &form).await, expected, "{what}");
+    }
+}
+
 #[actix_web::test]
 async fn a_site_stays_the_same_tenant_when_its_installation_changes() {
     let host = installed().await;
