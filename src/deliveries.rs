@@ -13,6 +13,8 @@ use crate::events::ForgeOrigin;
 
 /// Events that are kept at once at most, on this node; beyond, Forge is told to try again later.
 const CAPACITY: usize = 1000;
+/// Of one installation: a site that imports its issues must leave the others room.
+const SHARE: usize = CAPACITY / 2;
 
 /// An event that was taken and is not done yet.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -22,11 +24,30 @@ pub struct Delivery {
     pub event: String,
     /// Where it comes from.
     pub origin: Arc<ForgeOrigin>,
-    /// What Forge sent.
+    /// What Forge sent. It is written down as a text: in a row's own JSON it would be nested deeper than it came, perhaps
+    /// deeper than is read again.
+    #[serde(with = "text")]
     pub body: Arc<Value>,
     /// How often the listeners have failed.
     #[serde(default)]
     pub failures: u32,
+}
+
+/// JSON as the text that it is.
+mod text {
+    use std::sync::Arc;
+
+    use serde::{Deserialize as _, Deserializer, Serializer, de, ser};
+    use serde_json::Value;
+
+    pub(super) fn serialize<S: Serializer>(json: &Arc<Value>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&serde_json::to_string(json.as_ref()).map_err(ser::Error::custom)?)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Value>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        serde_json::from_str(&text).map(Arc::new).map_err(de::Error::custom)
+    }
 }
 
 /// The events that are under way on this node.
@@ -49,7 +70,11 @@ impl Deliveries {
     /// Takes an event in, if there is room and it is not here already.
     pub(crate) fn enter(&self, id: &str, delivery: &Delivery) -> bool {
         let mut active = self.active();
-        if active.len() >= CAPACITY || active.contains_key(id) {
+        let of_installation = |other: &&Delivery| other.origin.installation_id == delivery.origin.installation_id;
+        if active.len() >= CAPACITY
+            || active.contains_key(id)
+            || active.values().filter(of_installation).count() >= SHARE
+        {
             return false;
         }
         active.insert(id.to_owned(), delivery.clone());
@@ -126,21 +151,23 @@ impl Deliveries {
 mod tests {
     use super::*;
 
-    fn delivery() -> Delivery {
-        let origin = Arc::default();
+    fn delivery(installation_id: &str) -> Delivery {
+        let origin = Arc::new(ForgeOrigin { installation_id: installation_id.to_owned(), ..ForgeOrigin::default() });
         Delivery { event: "e".into(), origin, body: Arc::new(Value::Null), failures: 0 }
     }
 
     #[actix_web::test]
     async fn there_is_room_for_so_many() {
         let deliveries = Deliveries::default();
-        assert!((0..CAPACITY).all(|id| deliveries.enter(&id.to_string(), &delivery())));
-        assert!(!deliveries.enter("one more", &delivery()));
+        assert!((0..SHARE).all(|id| deliveries.enter(&id.to_string(), &delivery("busy"))));
+        assert!(!deliveries.enter("one more", &delivery("busy")));
+        assert!((SHARE..CAPACITY).all(|id| deliveries.enter(&id.to_string(), &delivery(&(id % 7).to_string()))));
+        assert!(!deliveries.enter("one more", &delivery("other")));
         assert!(!deliveries.drained(Duration::from_millis(1)).await);
         for id in 0..CAPACITY {
             deliveries.leave(&id.to_string());
         }
         assert!(deliveries.drained(Duration::ZERO).await);
-        assert!(deliveries.enter("a", &delivery()) && !deliveries.enter("a", &delivery()));
+        assert!(deliveries.enter("a", &delivery("i")) && !deliveries.enter("a", &delivery("i")));
     }
 }

@@ -70,7 +70,7 @@ impl ForgeInvocation {
     /// The Atlassian account id of the user; `None` for events, triggers and anonymous users.
     #[must_use]
     pub fn account_id(&self) -> Option<&str> {
-        self.claims().principal.as_deref().filter(|id| !id.is_empty())
+        self.claims().principal.as_deref().filter(|id| !matches!(*id, "" | ForgeClaims::ANONYMOUS))
     }
 
     /// The same where a user is needed.
@@ -156,7 +156,7 @@ async fn invocation(request: &HttpRequest) -> Result<Rc<Invocation>, Error> {
         let verify = async move {
             let claims = verify(&state, &token).await?;
             if let Some(token) = &app_token {
-                let (app, is_sure) = (&claims.app, claims.principal.is_none());
+                let (app, is_sure) = (&claims.app, claims.is_unattended());
                 app_tokens::keep(&state, &app.installation_id, token, app.api_base_url.as_deref(), is_sure);
             }
             Ok(Rc::new(Invocation { state, claims, app_token, user_token }))

@@ -13,7 +13,7 @@ use crate::auth::{ForgeInvocation, json_body};
 use crate::deliveries::Delivery;
 use crate::error::Error;
 use crate::events::ForgeOrigin;
-use crate::jwt::to_hex;
+use crate::jwt::{ForgeClaims, to_hex};
 use crate::pattern;
 use crate::state::{Shared, State};
 
@@ -41,8 +41,8 @@ const LAST_MOMENT: Duration = Duration::from_secs(50);
 /// # }
 /// ```
 ///
-/// Only what Forge sends of itself is taken: a token that names a user (`requestRemote` gives one to each who looks at a
-/// page) is answered 403.
+/// Only what Forge sends of itself is taken: the token of a page (`requestRemote` gives one to each who looks at it, logged
+/// in or not) is answered 403.
 ///
 /// An event's name is the `eventType` that Forge sends; where there is none, as for a scheduled trigger, it is `forge:`
 /// and the key of the manifest's module. Any invocation brings the app's token, if the endpoint asks for it: a schedule
@@ -74,7 +74,7 @@ async fn receive(invocation: ForgeInvocation, payload: web::Payload, addon: Shar
     let id = format!("{content}.{}", short(invocation.claims().jti.as_deref().unwrap_or_default()));
     // sent again it has another token; the same event may also happen twice
     let start = if retries > 0 { &content } else { &id };
-    if addon.deliveries.get(&id).is_some() || ledger::is_known(store, start, retries == 0).await? {
+    if addon.deliveries.get(&id).is_some() || ledger::is_known(store, start, retries).await? {
         tracing::info!(event = delivery.event, retries, "an event of Forge's came again");
         return Ok(HttpResponse::NoContent().finish());
     }
@@ -117,15 +117,15 @@ async fn read(invocation: &ForgeInvocation, payload: web::Payload, state: &State
     Ok(Delivery { event, origin: Arc::new(origin), body: Arc::new(body), failures: 0 })
 }
 
-/// Refuses what comes from a user: `requestRemote` gives a token to whoever looks at a page of the app.
+/// Refuses what comes from a page: `requestRemote` gives a token to whoever looks at one. It proves a visitor, who may be
+/// anonymous, and neither an event nor a hook.
 pub(super) fn expect_forge_itself(invocation: &ForgeInvocation) -> Result<(), Error> {
-    match invocation.account_id() {
-        None => Ok(()),
-        Some(account_id) => Err(Error::forbidden(
-            "This is Forge's own to send.",
-            format!("it is sent by the user {account_id}, not by Forge itself"),
-        )),
+    if invocation.claims().is_unattended() {
+        return Ok(());
     }
+    let visitor = invocation.account_id().unwrap_or(ForgeClaims::ANONYMOUS);
+    let detail = format!("it comes from a page that {visitor:?} looks at, not from Forge itself");
+    Err(Error::forbidden("This is Forge's own to send.", detail))
 }
 
 fn event_type(body: &Value) -> Option<&str> {

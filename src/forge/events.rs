@@ -18,16 +18,13 @@ pub mod names {
     pub const PRE_UNINSTALL: &str = "forge:preUninstall";
 }
 
-/// What stands before an installation's id in its ARI.
-const INSTALLATION_ARI: &str = "ari:cloud:ecosystem::installation/";
-
 macro_rules! life_cycle {
     ($($(#[$doc:meta])* $type:ident = $name:expr),* $(,)?) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone)]
         #[non_exhaustive]
         pub struct $type {
-            /// The installation's ARI, whatever form the event has it in.
+            /// The installation's ARI, by the invocation's token.
             pub installation_id: String,
             /// Where the event comes from, by the invocation's token.
             pub origin: Arc<ForgeOrigin>,
@@ -40,7 +37,8 @@ macro_rules! life_cycle {
 
             fn read(occurrence: &Occurrence) -> Result<Self, ListenerError> {
                 let origin = occurrence.forge.clone().ok_or("it is no event of Forge's")?;
-                let installation_id = installation_id(&occurrence.body, &origin);
+                // the event's own `id` is the same in another form, and signed by nobody
+                let installation_id = origin.installation_id.clone();
                 Ok(Self { installation_id, origin, body: Arc::clone(&occurrence.body) })
             }
         }
@@ -56,32 +54,17 @@ life_cycle! {
     PreUninstall = names::PRE_UNINSTALL,
 }
 
-/// Events have bare ids where tokens have ARIs.
-fn installation_id(body: &Value, origin: &ForgeOrigin) -> String {
-    match body.get("id").and_then(Value::as_str).filter(|id| !id.is_empty()) {
-        Some(id) if id.starts_with("ari:") => id.to_owned(),
-        Some(id) => format!("{INSTALLATION_ARI}{id}"),
-        None => origin.installation_id.clone(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
     #[test]
-    fn an_installation_has_one_form_of_its_id() {
-        let origin =
-            Arc::new(ForgeOrigin { installation_id: format!("{INSTALLATION_ARI}token"), ..Default::default() });
-        for (body, id) in [
-            (json!({ "id": "bare" }), "ari:cloud:ecosystem::installation/bare"),
-            (json!({ "id": "ari:cloud:ecosystem::installation/x" }), "ari:cloud:ecosystem::installation/x"),
-            (json!({}), "ari:cloud:ecosystem::installation/token"),
-            (json!({ "id": 7 }), "ari:cloud:ecosystem::installation/token"),
-        ] {
+    fn an_event_is_of_the_installation_whose_token_it_has() {
+        let origin = Arc::new(ForgeOrigin { installation_id: "ari:i".into(), ..Default::default() });
+        for body in [json!({ "id": "bare" }), json!({ "id": "ari:other" }), json!({}), json!({ "id": 7 })] {
             let occurrence = Occurrence::of_forge("e", None, Arc::clone(&origin), Arc::new(body));
-            assert_eq!(AppInstalled::read(&occurrence).unwrap().installation_id, id);
+            assert_eq!(AppInstalled::read(&occurrence).unwrap().installation_id, "ari:i");
         }
         assert!(AppInstalled::read(&Occurrence::new("e", None, json!({}))).is_err());
     }

@@ -17,6 +17,10 @@ const OWNER: &str = "atlassian-connect:deliveries";
 const LEASE: u64 = 60;
 /// How long a done event is remembered, in seconds.
 const MEMORY: u64 = 600;
+/// How far apart Forge's tries may be, in seconds: a minute, and what each takes.
+const TRY: u64 = 75;
+/// Clocks of nodes, and of Forge, differ by this at most, in seconds.
+const SKEW: u64 = 60;
 /// Rows that are looked through at most in one go.
 const SWEPT: usize = 5000;
 
@@ -47,12 +51,21 @@ pub(super) async fn finish(store: &dyn Store, id: &str) -> Result<(), StoreError
     store.forge_set(OWNER, id, &value(&Row::Done { done: now() })?).await
 }
 
-/// Whether an event is written down whose id begins so; `whole`: is this.
-pub(super) async fn is_known(store: &dyn Store, start: &str, whole: bool) -> Result<bool, StoreError> {
-    if whole {
+/// Whether an event is written down whose id is `start`; when it is sent for the `retries`-th time again: begins so. What was
+/// done before its first try was the same thing happening before, as a schedule does.
+pub(super) async fn is_known(store: &dyn Store, start: &str, retries: u64) -> Result<bool, StoreError> {
+    if retries == 0 {
         return Ok(store.forge_get(OWNER, start).await?.is_some());
     }
-    Ok(ids(store).await?.iter().any(|id| id.starts_with(start)))
+    let first_try = now().saturating_sub(retries.saturating_mul(TRY).saturating_add(SKEW));
+    for id in ids(store).await?.iter().filter(|id| id.starts_with(start)) {
+        match store.forge_get(OWNER, id).await?.map(|found| Row::deserialize(&found)) {
+            Some(Ok(Row::Done { done })) if done < first_try => {}
+            Some(_) => return Ok(true),
+            None => {}
+        }
+    }
+    Ok(false)
 }
 
 async fn ids(store: &dyn Store) -> Result<Vec<String>, StoreError> {
@@ -60,15 +73,29 @@ async fn ids(store: &dyn Store) -> Result<Vec<String>, StoreError> {
     Ok(page.tenants.into_iter().find(|(owner, _)| owner == OWNER).map(|(_, ids)| ids).unwrap_or_default())
 }
 
-/// Takes the events for which nobody answers any more, and forgets those that were done long ago.
+/// Takes the events for which nobody answers any more, and forgets those that were done long ago. `turn` counts the calls:
+/// where there are more rows than are looked through in one go, each begins elsewhere, so that every row has its turn.
 pub(super) async fn take_over(
     store: &dyn Store,
+    turn: usize,
     is_ours: impl Fn(&str) -> bool,
 ) -> Result<Vec<(String, Delivery)>, StoreError> {
     let mut taken = Vec::new();
-    for id in ids(store).await?.into_iter().filter(|id| !is_ours(id)).take(SWEPT) {
+    let mut ids: Vec<String> = ids(store).await?.into_iter().filter(|id| !is_ours(id)).collect();
+    let begin = turn.wrapping_mul(SWEPT).checked_rem(ids.len()).unwrap_or_default();
+    ids.rotate_left(begin);
+    for id in ids.into_iter().take(SWEPT) {
         let place = Place::of_forge(OWNER, &id);
-        let Some(found) = store.forge_get(OWNER, &id).await? else { continue };
+        let found = match store.forge_get(OWNER, &id).await {
+            Ok(Some(found)) => found,
+            Ok(None) => continue,
+            Err(error @ StoreError::Unavailable(_)) => return Err(error),
+            // one row that nobody can read must not keep the others from being looked at
+            Err(error) => {
+                tracing::warn!(id, %error, "a stored event cannot be read");
+                continue;
+            }
+        };
         match Row::deserialize(&found) {
             Ok(Row::Done { done }) if done + MEMORY < now() => drop(store.forge_delete(OWNER, &id).await?),
             Ok(Row::Waiting { delivery, lease }) if lease < now() => {
@@ -83,4 +110,48 @@ pub(super) async fn take_over(
         }
     }
     Ok(taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MemoryStore;
+
+    async fn write(store: &MemoryStore, id: &str, row: &Row) {
+        store.forge_set(OWNER, id, &value(row).unwrap()).await.unwrap();
+    }
+
+    #[actix_web::test]
+    async fn what_was_done_before_the_first_try_was_another_event() {
+        let store = MemoryStore::new();
+        // a schedule of five minutes, whose body is always the same
+        for (ago, retries, known) in
+            [(5, 1, true), (100, 1, true), (360, 1, false), (300, 4, true), (540, 4, false), (1, u64::MAX, true)]
+        {
+            write(&store, "content.token", &Row::Done { done: now() - ago }).await;
+            assert_eq!(is_known(&store, "content", retries).await.unwrap(), known, "{ago} s ago, {retries} retries");
+        }
+        assert!(is_known(&store, "content.token", 0).await.unwrap());
+        assert!(!is_known(&store, "content", 0).await.unwrap() && !is_known(&store, "other", 1).await.unwrap());
+    }
+
+    #[actix_web::test]
+    async fn every_row_has_its_turn() {
+        let store = MemoryStore::new();
+        for i in 0..SWEPT + 10 {
+            write(&store, &format!("a{i:05}"), &Row::Done { done: now() }).await;
+        }
+        write(&store, "z-old", &Row::Done { done: now() - MEMORY - 1 }).await;
+        let body = serde_json::json!({ "issue": 1 });
+        let delivery =
+            Delivery { event: "e".into(), origin: std::sync::Arc::default(), body: body.into(), failures: 0 };
+        write(&store, "z-left", &Row::Waiting { delivery, lease: 0 }).await;
+        let mut taken = Vec::new();
+        for turn in 0..2 {
+            taken.extend(take_over(&store, turn, |_| false).await.unwrap());
+        }
+        let taken: Vec<_> = taken.iter().map(|(id, delivery)| (id.as_str(), delivery.body.to_string())).collect();
+        assert_eq!(taken, [("z-left", r#"{"issue":1}"#.to_owned())]);
+        assert!(store.forge_get(OWNER, "z-old").await.unwrap().is_none());
+    }
 }

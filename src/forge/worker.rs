@@ -26,6 +26,7 @@ pub(crate) async fn work(add_on: Weak<State>) {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut pulse = interval(PULSE);
     pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut turn: usize = 0;
     loop {
         tokio::select! {
             id = ids.recv() => {
@@ -35,14 +36,15 @@ pub(crate) async fn work(add_on: Weak<State>) {
             _ = pulse.tick() => {
                 let Some(state) = add_on.upgrade() else { return };
                 // beside the loop: a slow store must not hold up what comes in
-                actix_web::rt::spawn(keep_up(state));
+                actix_web::rt::spawn(keep_up(state, turn));
+                turn = turn.wrapping_add(1);
             }
         }
     }
 }
 
 /// Renews what this node answers for, takes over what nobody does.
-async fn keep_up(state: Arc<State>) {
+async fn keep_up(state: Arc<State>, turn: usize) {
     let store = state.tenants.store();
     for (id, delivery) in state.deliveries.all() {
         if let Err(error) = ledger::hold(store.as_ref(), &id, &delivery).await {
@@ -52,7 +54,7 @@ async fn keep_up(state: Arc<State>) {
             forget(&state, &id).await;
         }
     }
-    match ledger::take_over(store.as_ref(), |id| state.deliveries.get(id).is_some()).await {
+    match ledger::take_over(store.as_ref(), turn, |id| state.deliveries.get(id).is_some()).await {
         Ok(left) => {
             for (id, delivery) in left {
                 tracing::info!(id, event = delivery.event, "an event of Forge's was left behind: it is taken up");

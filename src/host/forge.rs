@@ -64,7 +64,7 @@ impl HostClient {
     /// A client for a Forge installation outside of an invocation.
     pub(crate) async fn of_installation(state: web::Data<State>, installation_id: &str) -> Result<Self, Error> {
         let token = state.forge_app_token(installation_id).await?.ok_or_else(|| {
-            Error::unauthorized(format!("no invocation has brought a token of the app for {installation_id}"))
+            Error::unauthorized(format!("no invocation has brought a token of the app for {installation_id:?}"))
         })?;
         let site = ForgeSite {
             app_token: Some(SecretString::from(token.token.expose_secret())),

@@ -33,7 +33,8 @@ pub struct ForgeClaims {
     pub app: ForgeApp,
     /// What the user looks at; absent for what nobody looks at.
     pub context: Option<ForgeContext>,
-    /// The Atlassian account id of the user; absent for events, triggers, and anonymous users.
+    /// The Atlassian account id of the user; absent for events, triggers, and anonymous users (Forge's own functions are
+    /// told [`ForgeClaims::ANONYMOUS`] for those).
     pub principal: Option<String>,
     /// The label of an Isolated Cloud.
     pub ic_label: Option<String>,
@@ -199,6 +200,10 @@ impl ForgeClaims {
     pub const ISSUER: &str = "forge/invocation-token";
     /// What stands before an app's id in its ARI.
     pub const APP_ARI: &str = "ari:cloud:ecosystem::app/";
+    /// The account id of everybody who is not logged in.
+    ///
+    /// Source: Atlassian, "Access to Forge apps for unlicensed users".
+    pub const ANONYMOUS: &str = "unidentified";
 
     /// Checks issuer, audience and time, all but the signature. `app_id` is the bare id; `now` and `leeway` are seconds.
     ///
@@ -212,6 +217,18 @@ impl ForgeClaims {
             return Err(JwtError::Audience);
         }
         check_time(self.exp, self.nbf, now, leeway)
+    }
+
+    /// Whether Forge invokes of itself, for an event or a schedule. Whoever looks at a page of the app can have a token for
+    /// it and send it with a body and headers of their own; it names them, or at least the page: an anonymous visitor has
+    /// no principal either.
+    ///
+    /// Source: Atlassian, "Forge Remote essentials": a context describes the module of a front end, and a back end has none.
+    #[must_use]
+    pub fn is_unattended(&self) -> bool {
+        // a site's URL alone may be said of whatever happens there
+        let is_of_a_page = |context: &ForgeContext| !context.extension.is_null() || context.local_id.is_some();
+        self.principal.is_none() && !self.context.as_ref().is_some_and(is_of_a_page)
     }
 
     /// The site's cloudId: that of the context, else the only one of the installation. It outlives re-installs.
@@ -384,6 +401,24 @@ mod tests {
         }
         for iss in [json!("forge"), json!(null), json!("forge/invocation-token ")] {
             assert_eq!(check("iss", iss, 99), Err(JwtError::Issuer));
+        }
+    }
+
+    #[test]
+    fn a_page_attends_whoever_looks_at_it() {
+        for (more, is_unattended) in [
+            (json!({}), true),
+            (json!({ "context": null, "principal": null }), true),
+            (json!({ "context": { "cloudId": "c", "moduleKey": "hourly" } }), true),
+            (json!({ "principal": "557058:a" }), false),
+            (json!({ "principal": "" }), false),
+            (json!({ "principal": "unidentified" }), false),
+            (json!({ "context": { "extension": { "type": "macro" } } }), false),
+            (json!({ "context": { "cloudId": "c", "localId": "ari:l" } }), false),
+            (json!({ "context": { "cloudId": "c", "siteUrl": "https://site.atlassian.net" } }), true),
+        ] {
+            let claims = claims(&json!({ "installationId": "i" }), &more).unwrap();
+            assert_eq!(claims.is_unattended(), is_unattended, "{more}");
         }
     }
 

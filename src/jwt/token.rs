@@ -3,9 +3,8 @@
 use jsonwebtoken::{Algorithm, DecodingKey};
 use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::pki_types::pem::PemObject;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Deserializer};
 
 use super::{Claims, JwtError, SharedSecret};
 
@@ -23,9 +22,14 @@ struct Header {
     alg: String,
     #[serde(default)]
     kid: Option<String>,
-    /// Extensions that a reader must understand; we understand none (RFC 7515, 4.1.11).
-    #[serde(default)]
-    crit: Option<Value>,
+    /// Whether there are extensions that a reader must understand; we understand none (RFC 7515, 4.1.11).
+    #[serde(default, rename = "crit", deserialize_with = "present")]
+    is_critical: bool,
+}
+
+/// The member is there, whatever it holds: null is no list of extensions.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 impl<'a> Unverified<'a> {
@@ -56,7 +60,7 @@ impl<'a, C> Unverified<'a, C> {
             return Err(JwtError::Malformed("not three segments"));
         }
         let header: Header = object(header).ok_or(JwtError::Malformed("the header is no JSON object with alg"))?;
-        if header.crit.is_some() {
+        if header.is_critical {
             return Err(JwtError::Malformed("the header has critical extensions"));
         }
         let claims = object(payload).ok_or(JwtError::Malformed("a claim is missing or of the wrong type"))?;
@@ -159,7 +163,7 @@ impl std::fmt::Debug for PublicKey {
 mod tests {
     use super::*;
     use crate::jwt::RsaSigner;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     const LIMIT: usize = 4096;
 

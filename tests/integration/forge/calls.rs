@@ -100,7 +100,7 @@ async fn without_the_apps_token_the_remedy_is_told_to_the_log_and_nothing_is_sen
 async fn the_apps_token_is_kept_and_no_absent_one_overwrites_it() {
     let host = installed().await;
     let token = host.forge_token(&host.tenant(), None, 3600);
-    let invocation = host.invocation().without("/principal").app_token(Some(&token));
+    let invocation = host.invocation().unattended().app_token(Some(&token));
     assert_eq!(host.invoke("/call", &invocation).await.status, 200);
     let id = invocation.installation_id();
     let later = host.invocation().installation(&id).app_token(None);
@@ -133,7 +133,7 @@ async fn a_token_that_comes_with_a_user_is_not_stored_and_displaces_none_of_forg
     let id = user.installation_id();
     host.invoke("/call", &user).await;
     let store = host.addon().state().tenants.store().clone();
-    let own = host.invocation().installation(&id).without("/principal");
+    let own = host.invocation().installation(&id).unattended();
     assert_eq!(host.invoke("/call", &own).await.json(), json!({ "status": 200 }));
     host.invoke("/call", &user).await;
     let client = host.addon().forge_client(&id).await.unwrap();
@@ -206,6 +206,48 @@ async fn one_handler_serves_both_doors() {
     assert_eq!(host.call(Method::GET, "/either", &forge, None).await.status, 401, "each proof at its own door");
     let session = host.session_token(&tenant).await;
     assert_eq!(host.invoke_with("/either", &session, &invocation).await.status, 401);
+}
+
+/// Who stands at both doors comes in by one, as whom that one proves, or not at all.
+#[actix_web::test]
+async fn two_proofs_at_once_are_not_mixed() {
+    let host = installed().await;
+    let stranger = host.new_tenant();
+    let invocation = host.invocation_of(&stranger);
+    let forge = host.forge_keys().sign(&invocation.claims(TestHost::APP_ID));
+    let session = host.session_token(&host.tenant()).await;
+    let (bearer, jwt) = (format!("Bearer {forge}"), format!("JWT {session}"));
+    let send = async |path: String, headers: &[(&'static str, &str)], form: &str| {
+        let mut request = host.request(Method::POST, &path);
+        for (name, value) in headers {
+            request = request.append_header((*name, *value));
+        }
+        let reply = host.send(request, form.as_bytes().to_vec()).await;
+        let key = if reply.status == 200 { reply.json()["key"].clone() } else { Value::Null };
+        (reply.status, key.as_str().unwrap_or_default().to_owned())
+    };
+    let forms = ("content-type", "application/x-www-form-urlencoded");
+    let user = ("x-forge-oauth-user", host.forge_token(&stranger, Some(&stranger.account_id), 60));
+    let user = (user.0, user.1.as_str());
+    let (by_forge, by_connect) =
+        ((200, format!("ari:cloud:jira::site/{}", stranger.cloud_id)), (200, host.tenant().client_key));
+    let refused = (401, String::new());
+    let in_query = format!("/either?jwt={session}");
+    let plain = || "/either".to_owned();
+    for (what, path, headers, form, expected) in [
+        ("a session in the query", in_query.clone(), vec![("authorization", bearer.as_str()), user], "", &by_forge),
+        ("a session in a form", plain(), vec![("authorization", &bearer), user, forms], "jwt=SESSION", &by_forge),
+        ("a session in X-acpt", plain(), vec![("authorization", &bearer), user, ("x-acpt", &session)], "", &by_forge),
+        ("both, Forge first", plain(), vec![("authorization", &bearer), ("authorization", &jwt), user], "", &refused),
+        ("both, Connect first", plain(), vec![("authorization", &jwt), ("authorization", &bearer), user], "", &refused),
+        ("a session as a bearer", plain(), vec![("authorization", &jwt.replace("JWT", "Bearer")), user], "", &refused),
+        ("an invocation as a JWT", plain(), vec![("authorization", &bearer.replace("Bearer", "JWT"))], "", &refused),
+        ("a bad bearer, a session in the query", in_query, vec![("authorization", "Bearer a.b.c"), user], "", &refused),
+        ("a session alone", plain(), vec![("authorization", &jwt), user], "", &by_connect),
+    ] {
+        let form = form.replace("SESSION", &session);
+        assert_eq!(&send(path, &headers, &form).await, expected, "{what}");
+    }
 }
 
 #[actix_web::test]

@@ -111,9 +111,10 @@ async fn the_life_of_the_app_is_typed_and_the_listener_acts_as_the_app() {
     host.stub_get("/rest/api/3/serverInfo", json!({}));
     let invocation = host.invocation().without("/principal").without("/context");
     let body = json!({ "eventType": "avi:forge:installed:app", "id": "1234", "app": { "version": "1" } });
+    let id = invocation.installation_id();
     assert_eq!(host.invoke("/forge/events", &invocation.body(body)).await.status, 204);
     idle(&host).await;
-    assert_eq!(*asked.lock().unwrap(), [("ari:cloud:ecosystem::installation/1234".to_owned(), 200)]);
+    assert_eq!(*asked.lock().unwrap(), [(id, 200)], "of whose token it is");
 }
 
 #[actix_web::test]
@@ -208,6 +209,45 @@ async fn what_a_node_leaves_behind_is_taken_up_at_the_next_start() {
 
     let (builder, heard) = hearing(&[CREATED]);
     let next = builder.addon(move |addon| addon.store(store)).start(routes).await;
+    until("it is not taken up", || !heard.lock().unwrap().is_empty()).await;
+    assert_eq!(*heard.lock().unwrap(), [(CREATED.into(), created(7))]);
+    idle(&next).await;
+}
+
+/// As deep as JSON is read: nested once more, in a row, it could not be read again.
+fn deep(levels: usize) -> Value {
+    (0..levels).fold(json!(1), |inner, _| json!([inner]))
+}
+
+#[actix_web::test]
+async fn an_event_that_is_nested_as_deep_as_can_be_is_done_and_holds_up_no_other() {
+    const OWNER: &str = "atlassian-connect:deliveries";
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("addon.db").display());
+    let (builder, heard) = hearing(&["forge:endpoint"]);
+    let host = builder.var("DATABASE_URL", url.clone()).start(routes).await;
+    assert_eq!(host.invoke("/forge/events", &TestInvocation::event(deep(127))).await.status, 204);
+    assert_eq!(host.invoke("/forge/events", &TestInvocation::event(deep(128))).await.status, 400);
+    idle(&host).await;
+    assert_eq!(*heard.lock().unwrap(), [("forge:endpoint".into(), deep(127))]);
+    let store = host.addon().state().tenants.store().clone();
+    let ids = store.forge_keys(Some(OWNER), 1).await.unwrap().tenants.remove(0).1;
+    assert_eq!(ids.len(), 1);
+    let row = store.forge_get(OWNER, &ids[0]).await.unwrap().unwrap();
+    assert!(row["done"].is_u64(), "{row}");
+
+    // whatever a row holds that cannot be read, the next one is taken up
+    store.forge_set(OWNER, "0", &deep(200)).await.unwrap();
+    let stuck = TestHost::builder()
+        .var("DATABASE_URL", url.clone())
+        .prepare(|addon| addon.on(CREATED, |_| std::future::pending()))
+        .start(routes)
+        .await;
+    assert_eq!(stuck.invoke("/forge/events", &TestInvocation::event(created(7))).await.status, 204);
+    stuck.stop().await;
+    stuck.addon().drain(Duration::from_millis(10)).await;
+    let (builder, heard) = hearing(&[CREATED]);
+    let next = builder.var("DATABASE_URL", url).start(routes).await;
     until("it is not taken up", || !heard.lock().unwrap().is_empty()).await;
     assert_eq!(*heard.lock().unwrap(), [(CREATED.into(), created(7))]);
     idle(&next).await;

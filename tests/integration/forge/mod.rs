@@ -7,7 +7,9 @@ mod keys;
 mod migration;
 mod permissions;
 mod proof;
+mod secrets;
 mod signed_body;
+mod visitors;
 
 use actix_web::web::{Json, ServiceConfig};
 use actix_web::{Error, post};

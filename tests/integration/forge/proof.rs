@@ -135,6 +135,8 @@ async fn signatures_that_do_not_hold_are_refused() {
         ("RS512", with("alg", "RS512".into())),
         ("alg in lower case", with("alg", "rs256".into())),
         ("crit", with("crit", json!(["b64"]))),
+        ("crit null", with("crit", Value::Null)),
+        ("crit empty", with("crit", json!([]))),
         ("unknown kid", with("kid", "unknown".into())),
         ("kid number", with("kid", 7.into())),
         ("kid path", with("kid", "../keys".into())),

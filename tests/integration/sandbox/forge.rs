@@ -178,8 +178,10 @@ async fn events_and_schedules_are_heard_of() {
     let token = sandbox.host.addon().state().forge_app_token(INSTALLATION).await.unwrap();
     assert!(token.is_some(), "the event has brought it");
 
-    let (news, _) = sandbox.invoke("page", &[path, ("body", event)]).await;
-    assert!(news.starts_with("The add-on answered 403"), "a user is there: {news}");
+    for user in ["ada", "anonymous"] {
+        let (news, _) = sandbox.invoke_by(user, "page", &[path, ("body", event)]).await;
+        assert!(news.starts_with("The add-on answered 403"), "it comes from a page: {news}");
+    }
 }
 
 #[actix_web::test]
