@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use actix_web::rt::task::JoinHandle;
 use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -26,7 +27,7 @@ pub(crate) async fn work(add_on: Weak<State>) {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut pulse = interval(PULSE);
     pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut turn: usize = 0;
+    let (mut turn, mut keeping): (usize, Option<JoinHandle<()>>) = (0, None);
     loop {
         tokio::select! {
             id = ids.recv() => {
@@ -35,12 +36,22 @@ pub(crate) async fn work(add_on: Weak<State>) {
             }
             _ = pulse.tick() => {
                 let Some(state) = add_on.upgrade() else { return };
-                // beside the loop: a slow store must not hold up what comes in
-                actix_web::rt::spawn(keep_up(state, turn));
-                turn = turn.wrapping_add(1);
+                if start_unless(&mut keeping, keep_up(state, turn)) {
+                    turn = turn.wrapping_add(1);
+                }
             }
         }
     }
+}
+
+/// Starts `work` beside the loop, since a slow store must not hold up what comes in; not while it goes on from the last time:
+/// a store that hangs would be asked by more and more of it. Whether it started.
+fn start_unless(last: &mut Option<JoinHandle<()>>, work: impl Future<Output = ()> + 'static) -> bool {
+    let is_free = last.as_ref().is_none_or(JoinHandle::is_finished);
+    if is_free {
+        *last = Some(actix_web::rt::spawn(work));
+    }
+    is_free
 }
 
 /// Renews what this node answers for, takes over what nobody does.
@@ -117,5 +128,24 @@ pub(crate) async fn drain(state: &State, limit: Duration) {
             tracing::warn!(id, %error, "it could not be written down: another node takes it up in a minute");
         }
         state.deliveries.leave(&id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[actix_web::test]
+    async fn what_goes_on_is_not_started_again() {
+        let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let mut last = None;
+        assert!(start_unless(&mut last, async move { drop(ended.await) }));
+        tokio::task::yield_now().await;
+        assert!(!start_unless(&mut last, std::future::pending()));
+        end.send(()).unwrap();
+        while !last.as_ref().unwrap().is_finished() {
+            tokio::task::yield_now().await;
+        }
+        assert!(start_unless(&mut last, async {}));
     }
 }
