@@ -28,6 +28,9 @@ const STRANGER_LIFETIME: Duration = Duration::from_secs(600);
 const OFFLINE_BURST: u32 = 400;
 /// One more may be asked for after this time.
 const OFFLINE_PAUSE: Duration = Duration::from_millis(120);
+/// What one installation has of that is half: who looks at its pages can make the add-on ask, again and again where Forge
+/// refuses, and the others must not go without.
+const SHARES: u32 = 2;
 
 /// The token with which a Forge app acts as itself at one installation.
 #[derive(Debug, Clone)]
@@ -79,7 +82,9 @@ pub struct Outbound {
     /// Forge installations whose site was asked and knows no Connect tenant.
     pub strangers: Cache<String, ()>,
     /// Requests for tokens of users who are away.
-    pub offline: Budget,
+    offline: Budget,
+    /// The same by installation.
+    offline_shares: Cache<String, Arc<Budget>>,
     permits: Cache<String, Arc<Semaphore>>,
 }
 
@@ -95,13 +100,35 @@ impl Outbound {
             app_tokens: Cache::builder().max_capacity(CAPACITY).time_to_live(4 * LIFETIME).build(),
             strangers: Cache::builder().max_capacity(CAPACITY).time_to_live(STRANGER_LIFETIME).build(),
             offline: Budget::new(OFFLINE_BURST, OFFLINE_PAUSE),
+            offline_shares: Cache::builder().max_capacity(CAPACITY).time_to_idle(LIFETIME).build(),
             permits: Cache::builder().max_capacity(CAPACITY).time_to_idle(LIFETIME).build(),
         }
+    }
+
+    /// Whether a token of a user who is away may be asked for, for an installation, which counts as done.
+    #[must_use]
+    pub fn may_ask_offline(&self, installation_id: &str) -> bool {
+        let share = || Arc::new(Budget::new(OFFLINE_BURST / SHARES, OFFLINE_PAUSE * SHARES));
+        self.offline_shares.get_with_by_ref(installation_id, share).take() && self.offline.take()
     }
 
     /// The places for requests to one tenant.
     #[must_use]
     pub fn places(&self, client_key: &str) -> Arc<Semaphore> {
         self.permits.get_with_by_ref(client_key, || Arc::new(Semaphore::new(IN_FLIGHT)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_installation_leaves_the_others_tokens_to_ask_for() {
+        let outbound = Outbound::new(Guard::new(None));
+        let asked = |id: &str, times: u32| (0..times).filter(|_| outbound.may_ask_offline(id)).count();
+        // some more, since time goes by
+        assert!((200..300).contains(&asked("greedy", 10_000)));
+        assert_eq!(asked("other", 100), 100);
     }
 }

@@ -144,7 +144,7 @@ async fn request(state: &State, site: &ForgeSite, account_id: &str) -> Result<Us
     let no_site = || TokenError::Refused("the invocation's apiBaseUrl names no site".into());
     let (context, url) = (site.ari().ok_or_else(no_site)?, site.graphql().ok_or_else(no_site)?);
     let app_token = app_token(state, site).await?;
-    if !state.outbound.offline.take() {
+    if !state.outbound.may_ask_offline(&site.installation_id) {
         return Err(away("too many tokens were asked for a moment ago (Forge gives out 1000 a minute)".into()));
     }
     let issued = now();
