@@ -24,8 +24,8 @@ pub struct Delivery {
     pub event: String,
     /// Where it comes from.
     pub origin: Arc<ForgeOrigin>,
-    /// What Forge sent. It is written down as a text: in a row's own JSON it would be nested deeper than it came, perhaps
-    /// deeper than is read again.
+    /// What Forge sent. It is written down as a text: in a row's own JSON it would be nested deeper than it came,
+    /// perhaps deeper than is read again.
     #[serde(with = "text")]
     pub body: Arc<Value>,
     /// How often the listeners have failed.

@@ -28,8 +28,8 @@ const STRANGER_LIFETIME: Duration = Duration::from_secs(600);
 const OFFLINE_BURST: u32 = 400;
 /// One more may be asked for after this time.
 const OFFLINE_PAUSE: Duration = Duration::from_millis(120);
-/// What one installation has of that is half: who looks at its pages can make the add-on ask, again and again where Forge
-/// refuses, and the others must not go without.
+/// What one installation has of that is half: who looks at its pages can make the add-on ask, again and again where
+/// Forge refuses, and the others must not go without.
 const SHARES: u32 = 2;
 
 /// The token with which a Forge app acts as itself at one installation.

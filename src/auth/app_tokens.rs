@@ -4,9 +4,10 @@
 //! It is stored where ACE looks for it: under the installation, `appToken`, as `{"appToken": …, "apiBaseUrl": …}`. An
 //! invocation without a token changes nothing (ACE writes that there is none).
 //!
-//! The invocation's token proves the invocation, not the headers beside it, and whoever looks at a page can get one to send
-//! with headers of their own (`requestRemote`), logged in or not. So a token that comes from a page is kept in memory alone,
-//! as long as there is no better one; what Forge sends of itself (events, schedules) is stored, and takes its place.
+//! The invocation's token proves the invocation, not the headers beside it, and whoever looks at a page can get one to
+//! send with headers of their own (`requestRemote`), logged in or not. So a token that comes from a page is kept in
+//! memory alone, as long as there is no better one; what Forge sends of itself (events, schedules) is stored, and takes
+//! its place.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -41,8 +41,8 @@ const LAST_MOMENT: Duration = Duration::from_secs(50);
 /// # }
 /// ```
 ///
-/// Only what Forge sends of itself is taken: the token of a page (`requestRemote` gives one to each who looks at it, logged
-/// in or not) is answered 403.
+/// Only what Forge sends of itself is taken: the token of a page (`requestRemote` gives one to each who looks at it,
+/// logged in or not) is answered 403.
 ///
 /// An event's name is the `eventType` that Forge sends; where there is none, as for a scheduled trigger, it is `forge:`
 /// and the key of the manifest's module. Any invocation brings the app's token, if the endpoint asks for it: a schedule
@@ -117,8 +117,8 @@ async fn read(invocation: &ForgeInvocation, payload: web::Payload, state: &State
     Ok(Delivery { event, origin: Arc::new(origin), body: Arc::new(body), failures: 0 })
 }
 
-/// Refuses what comes from a page: `requestRemote` gives a token to whoever looks at one. It proves a visitor, who may be
-/// anonymous, and neither an event nor a hook.
+/// Refuses what comes from a page: `requestRemote` gives a token to whoever looks at one. It proves a visitor, who may
+/// be anonymous, and neither an event nor a hook.
 pub(super) fn expect_forge_itself(invocation: &ForgeInvocation) -> Result<(), Error> {
     if invocation.claims().is_unattended() {
         return Ok(());

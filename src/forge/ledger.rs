@@ -51,8 +51,8 @@ pub(super) async fn finish(store: &dyn Store, id: &str) -> Result<(), StoreError
     store.forge_set(OWNER, id, &value(&Row::Done { done: now() })?).await
 }
 
-/// Whether an event is written down whose id is `start`; when it is sent for the `retries`-th time again: begins so. What was
-/// done before its first try was the same thing happening before, as a schedule does.
+/// Whether an event is written down whose id is `start`; when it is sent for the `retries`-th time again: begins so.
+/// What was done before its first try was the same thing happening before, as a schedule does.
 pub(super) async fn is_known(store: &dyn Store, start: &str, retries: u64) -> Result<bool, StoreError> {
     if retries == 0 {
         return Ok(store.forge_get(OWNER, start).await?.is_some());
@@ -73,8 +73,9 @@ async fn ids(store: &dyn Store) -> Result<Vec<String>, StoreError> {
     Ok(page.tenants.into_iter().find(|(owner, _)| owner == OWNER).map(|(_, ids)| ids).unwrap_or_default())
 }
 
-/// Takes the events for which nobody answers any more, and forgets those that were done long ago. `turn` counts the calls:
-/// where there are more rows than are looked through in one go, each begins elsewhere, so that every row has its turn.
+/// Takes the events for which nobody answers any more, and forgets those that were done long ago. `turn` counts the
+/// calls: where there are more rows than are looked through in one go, each begins elsewhere, so that every row has its
+/// turn.
 pub(super) async fn take_over(
     store: &dyn Store,
     turn: usize,

@@ -44,8 +44,8 @@ pub(crate) async fn work(add_on: Weak<State>) {
     }
 }
 
-/// Starts `work` beside the loop, since a slow store must not hold up what comes in; not while it goes on from the last time:
-/// a store that hangs would be asked by more and more of it. Whether it started.
+/// Starts `work` beside the loop, since a slow store must not hold up what comes in; not while it goes on from the last
+/// time: a store that hangs would be asked by more and more of it. Whether it started.
 fn start_unless(last: &mut Option<JoinHandle<()>>, work: impl Future<Output = ()> + 'static) -> bool {
     let is_free = last.as_ref().is_none_or(JoinHandle::is_finished);
     if is_free {

@@ -33,8 +33,8 @@ pub struct ForgeClaims {
     pub app: ForgeApp,
     /// What the user looks at; absent for what nobody looks at.
     pub context: Option<ForgeContext>,
-    /// The Atlassian account id of the user; absent for events, triggers, and anonymous users (Forge's own functions are
-    /// told [`ForgeClaims::ANONYMOUS`] for those).
+    /// The Atlassian account id of the user; absent for events, triggers, and anonymous users (Forge's own functions
+    /// are told [`ForgeClaims::ANONYMOUS`] for those).
     pub principal: Option<String>,
     /// The label of an Isolated Cloud.
     pub ic_label: Option<String>,
@@ -219,11 +219,12 @@ impl ForgeClaims {
         check_time(self.exp, self.nbf, now, leeway)
     }
 
-    /// Whether Forge invokes of itself, for an event or a schedule. Whoever looks at a page of the app can have a token for
-    /// it and send it with a body and headers of their own; it names them, or at least the page: an anonymous visitor has
-    /// no principal either.
+    /// Whether Forge invokes of itself, for an event or a schedule. Whoever looks at a page of the app can have a token
+    /// for it and send it with a body and headers of their own; it names them, or at least the page: an anonymous
+    /// visitor has no principal either.
     ///
-    /// Source: Atlassian, "Forge Remote essentials": a context describes the module of a front end, and a back end has none.
+    /// Source: Atlassian, "Forge Remote essentials": a context describes the module of a front end, and a back end has
+    /// none.
     #[must_use]
     pub fn is_unattended(&self) -> bool {
         // a site's URL alone may be said of whatever happens there

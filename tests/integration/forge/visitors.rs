@@ -1,5 +1,5 @@
-//! Whoever looks at a page of the app can have a token for it, and send it anywhere with a body and headers of their own.
-//! Pages may be open to people who are not logged in, whose token names nobody.
+//! Whoever looks at a page of the app can have a token for it, and send it anywhere with a body and headers of their
+//! own. Pages may be open to people who are not logged in, whose token names nobody.
 
 use std::sync::{Arc, Mutex};
 
