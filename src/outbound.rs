@@ -1,7 +1,7 @@
 //! What the requests to hosts share: connections, tokens, and how many are under way.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use moka::sync::Cache;
 use secrecy::SecretString;
@@ -20,8 +20,10 @@ const PERMISSION_LIFETIME: Duration = Duration::from_secs(10);
 /// Longer than any token lives; the tokens' own expiry counts.
 const LIFETIME: Duration = Duration::from_secs(3600);
 
-/// How long a Forge installation is believed to be no Connect tenant's.
-const STRANGER_LIFETIME: Duration = Duration::from_secs(600);
+/// How long a Forge installation is believed to be no Connect tenant's, where its site says so.
+pub const STRANGER_LIFETIME: Duration = Duration::from_secs(600);
+/// How long a site that could not be asked is left in peace.
+pub const UNASKED_LIFETIME: Duration = Duration::from_secs(10);
 /// Tokens of users who are away that Forge gives out a minute, to one app: 1000. Some are left to other nodes.
 ///
 /// Source: Atlassian, "Forge Remote: calling product APIs".
@@ -79,8 +81,8 @@ pub struct Outbound {
     pub permissions: Cache<String, bool>,
     /// The tokens of the Forge app by installation.
     pub app_tokens: Cache<String, AppToken>,
-    /// Forge installations whose site was asked and knows no Connect tenant.
-    pub strangers: Cache<String, ()>,
+    /// Forge installations whose site was asked and named no Connect tenant; until when that is believed.
+    pub strangers: Cache<String, Instant>,
     /// Requests for tokens of users who are away.
     offline: Budget,
     /// The same by installation.

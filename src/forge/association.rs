@@ -5,6 +5,7 @@
 //! remembered for its site, and where nothing is known, the site is asked.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix_web::http::StatusCode;
 use serde_json::Value;
@@ -12,6 +13,7 @@ use serde_json::Value;
 use crate::auth::ForgeInvocation;
 use crate::error::Error;
 use crate::host::HostError;
+use crate::outbound::{STRANGER_LIFETIME, UNASKED_LIFETIME};
 use crate::store::{Tenant, is_key};
 
 /// The property that tells the clientKey of a site. Neither it nor `installationId` survives the end of Connect: what is
@@ -22,7 +24,7 @@ const PROPERTY: &str = "connect_client_key_019cdff3-8bfb-71fe-9628-875b700aebb8"
 
 impl ForgeInvocation {
     /// The Connect tenant of this site: by the installation, else by the site itself, else as the site says when it is
-    /// asked as the app (once in ten minutes at most). What is found is stored, and found at once from then on.
+    /// asked as the app (once in ten minutes at most, in ten seconds where it gave no answer). What is found is stored, and found at once from then on.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the store is away. A site that cannot be asked is no error.
@@ -67,7 +69,8 @@ impl ForgeInvocation {
 
     async fn asked(&self) -> Result<Option<Arc<Tenant>>, Error> {
         let (state, id) = (self.state(), self.installation_id());
-        if self.app_token().is_none() || state.outbound.strangers.contains_key(id) {
+        let is_stranger = state.outbound.strangers.get(id).is_some_and(|until| Instant::now() < until);
+        if self.app_token().is_none() || is_stranger {
             return Ok(None);
         }
         let key = state.descriptor().key().to_owned();
@@ -75,21 +78,25 @@ impl ForgeInvocation {
         let property = async {
             let response = self.host().get(path).body_limit(16 * 1024).send().await?;
             match response.status() {
-                StatusCode::OK => response.json::<Value>().await,
-                _ => Ok(Value::Null),
+                StatusCode::OK => response.json::<Value>().await.map(Some),
+                StatusCode::NOT_FOUND => Ok(Some(Value::Null)),
+                _ => Ok(None),
             }
         };
         let property = property.await.unwrap_or_else(|error: HostError| {
             tracing::debug!(%error, "the site could not be asked for its clientKey");
-            Value::Null
+            None
         });
+        // whoever looks at a page can send a token beside its invocation that is none: that is no answer of the site's
+        let believed = if property.is_some() { STRANGER_LIFETIME } else { UNASKED_LIFETIME };
+        let property = property.unwrap_or_default();
         let client_key = property["value"].as_str().filter(|client_key| is_key(client_key));
         let tenant = match client_key {
             Some(client_key) => state.tenants.current(client_key).await?,
             None => None,
         };
         if tenant.is_none() {
-            state.outbound.strangers.insert(id.to_owned(), ());
+            state.outbound.strangers.insert(id.to_owned(), Instant::now() + believed);
         }
         Ok(tenant)
     }

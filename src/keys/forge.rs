@@ -26,7 +26,7 @@ const CLOUDS: u64 = 50;
 /// The keys of Forge, and of the Isolated Clouds that the configuration has a template for.
 #[derive(Debug)]
 pub struct ForgeKeys {
-    set: KeySet,
+    set: Arc<KeySet>,
     isolated: Option<Isolated>,
 }
 
@@ -48,7 +48,7 @@ impl ForgeKeys {
 
     fn with(url: Option<&Url>, isolated: Option<JwksTemplate>, patience: Patience) -> Self {
         Self {
-            set: KeySet::new(url.map_or(PRODUCTION, Url::as_str).to_owned(), patience),
+            set: Arc::new(KeySet::new(url.map_or(PRODUCTION, Url::as_str).to_owned(), patience)),
             isolated: isolated.map(|template| Isolated {
                 template,
                 patience,
@@ -119,6 +119,23 @@ mod tests {
         assert!(keys.get(Some(JwksServer::NEXT_KID), None).await.is_ok());
         assert!(matches!(keys.get(Some(JwksServer::KID), None).await, Err(KeyError::Unknown(_))), "withdrawn");
         assert_eq!(server.fetches(), 3);
+    }
+
+    #[actix_web::test]
+    async fn keys_are_renewed_beside_their_use() {
+        let server = JwksServer::start();
+        let keys = keys(&server, Patience { renewal: OLD, ..Patience::default() });
+        assert!(keys.get(Some(JwksServer::KID), None).await.is_ok());
+        server.rotate();
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        while keys.get(Some(JwksServer::KID), None).await.is_ok() {
+            assert!(std::time::Instant::now() < deadline, "the withdrawn key is still used");
+            tokio::task::yield_now().await;
+        }
+        server.stop().await;
+        for _ in 0..20 {
+            assert!(keys.get(Some(JwksServer::NEXT_KID), None).await.is_ok(), "a renewal that fails harms nobody");
+        }
     }
 
     #[actix_web::test]

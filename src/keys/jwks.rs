@@ -1,6 +1,7 @@
 //! One JSON Web Key Set of one server: kept, and fetched again with restraint.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ const MAX_KEYS: usize = 100;
 /// How long keys are believed, and how often their server is asked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
+    /// A set of this age is fetched again beside its use: nobody waits for that.
+    pub renewal: Duration,
     /// A set of this age is fetched again before it is used.
     pub lifetime: Duration,
     /// Where the server is away, a set is used until it has this age.
@@ -36,6 +39,7 @@ pub(super) struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         Self {
+            renewal: Duration::from_secs(1800),
             lifetime: Duration::from_secs(3600),
             stale: Duration::from_secs(24 * 3600),
             burst: 5,
@@ -60,6 +64,8 @@ pub(super) struct KeySet {
     absent: Cache<String, ()>,
     flights: Flights<(), Result<Arc<Fetched>, KeyError>>,
     budget: Budget,
+    /// A renewal is under way.
+    renewing: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -86,15 +92,19 @@ impl KeySet {
             absent: Cache::builder().max_capacity(1000).time_to_live(patience.pause).build(),
             flights: Flights::new(),
             budget: patience.budget(),
+            renewing: AtomicBool::new(false),
         }
     }
 
-    pub(super) async fn get(&self, kid: Option<&str>) -> Result<PublicKey, KeyError> {
+    pub(super) async fn get(self: &Arc<Self>, kid: Option<&str>) -> Result<PublicKey, KeyError> {
         let held = self.held();
         let known = held.as_ref().and_then(|held| Some((held.at.elapsed(), held.find(kid)?)));
         if let Some((age, key)) = known
             && age < self.patience.lifetime
         {
+            if age >= self.patience.renewal {
+                self.renew(held.as_ref().map(|held| held.at));
+            }
             return Ok(key.clone());
         }
         if known.is_none() && kid.is_some_and(|kid| self.absent.contains_key(kid)) {
@@ -112,6 +122,19 @@ impl KeySet {
                 None => Err(error),
             },
         }
+    }
+
+    /// Fetches a newer set, once at a time, beside the call that found `seen` old.
+    fn renew(self: &Arc<Self>, seen: Option<Instant>) {
+        if self.renewing.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let set = Arc::clone(self);
+        actix_web::rt::spawn(async move {
+            // what fails is tried again by the next call
+            let _ = set.refresh(seen).await;
+            set.renewing.store(false, Ordering::SeqCst);
+        });
     }
 
     fn held(&self) -> Option<Arc<Fetched>> {

@@ -287,6 +287,12 @@ async fn a_site_that_nobody_knows_is_asked_who_it_was() {
     assert_eq!(key(&host.invocation()).await, tenant.client_key.as_str());
     assert_eq!(asked(), 2, "the site is known from now on");
 
+    // whoever looks at a page can send any token with its invocation: the site has said nothing then
+    let made_up = host.invocation_of(&host.new_tenant()).app_token(Some("made-up"));
+    key(&made_up).await;
+    let until = host.addon().state().outbound.strangers.get(&made_up.installation_id()).unwrap();
+    assert!(until <= Instant::now() + Duration::from_secs(10));
+
     // a name that nobody has installed under is nobody
     let stranger = host.new_tenant();
     for value in [json!("made-up"), json!({ "clientKey": tenant.client_key }), json!(""), json!(7)] {
