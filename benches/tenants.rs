@@ -1,8 +1,8 @@
 //! What many tenants cost: pages of 100,000 tenants, asked for by Zipf's law, beside pages of one in the same run.
 //!
-//! The many are in an SQLite file of the bench's own, or in the empty database that `TENANTS_URL` names; `TENANTS_CACHE` is
-//! the setting `cache`, as in `{"capacity": 50000, "ttl": 60}`. Both add-ons
-//! serve at once and their requests alternate in rounds, so that what else runs on the machine befalls both alike.
+//! The many are in an SQLite file of the bench's own, or in the empty database that `TENANTS_URL` names; `TENANTS_CACHE`
+//! is the setting `cache`, as in `{"capacity": 50000, "ttl": 60}`. Both add-ons serve at once and their requests alternate
+//! in rounds, so that what else runs on the machine befalls both alike.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss)]
 
 use std::time::{Duration, Instant};

@@ -68,11 +68,20 @@ pub(crate) fn offline_token(
         (By::Addon, None) => Err("no user"),
         _ => Err("not the app"),
     };
-    let answer = match &granted {
+    match granted {
         Ok(token) => {
-            json!({ "success": true, "errors": null, "authToken": { "token": token, "ttl": OFFLINE_LIFETIME } })
+            let granted = json!({ "token": token, "ttl": OFFLINE_LIFETIME });
+            (offline_answer(&json!({ "success": true, "errors": null, "authToken": granted })), None)
         }
-        Err(reason) => json!({ "success": false, "errors": [{ "message": reason }], "authToken": null }),
-    };
-    (json!({ "data": { "offlineUserAuthToken": answer } }), granted.err())
+        Err(reason) => (offline_refusal(reason), Some(reason)),
+    }
+}
+
+/// What the mutation is answered where it is refused.
+pub(crate) fn offline_refusal(reason: &str) -> Value {
+    offline_answer(&json!({ "success": false, "errors": [{ "message": reason }], "authToken": null }))
+}
+
+fn offline_answer(answer: &Value) -> Value {
+    json!({ "data": { "offlineUserAuthToken": answer } })
 }

@@ -24,7 +24,8 @@ const PROPERTY: &str = "connect_client_key_019cdff3-8bfb-71fe-9628-875b700aebb8"
 
 impl ForgeInvocation {
     /// The Connect tenant of this site: by the installation, else by the site itself, else as the site says when it is
-    /// asked as the app (once in ten minutes at most, in ten seconds where it gave no answer). What is found is stored, and found at once from then on.
+    /// asked as the app (once in ten minutes at most, in ten seconds where it gave no answer). What is found is stored,
+    /// and found at once from then on.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the store is away. A site that cannot be asked is no error.

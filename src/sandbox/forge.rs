@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use actix_web::http::Method;
+use actix_web::http::header::HeaderMap;
 use actix_web::web::{self, Bytes, Json};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
@@ -89,40 +90,35 @@ async fn jwks(sandbox: web::Data<Sandbox>) -> HttpResponse {
 
 /// Tokens for users who are away.
 async fn graphql(sandbox: web::Data<Sandbox>, request: HttpRequest, question: Json<Value>) -> HttpResponse {
-    let asked = question["variables"]["input"]["contextIds"][0].as_str().unwrap_or_default();
-    let tenants = sandbox.sites.iter().map(Site::tenant);
-    let tenant = tenants.into_iter().find(|tenant| product_api::site_ari(tenant) == asked);
+    let input = &question["variables"]["input"];
+    let asked = input["contextIds"][0].as_str().unwrap_or_default();
+    let user = User::of_account(input["userId"].as_str().unwrap_or_default()).filter(|user| !user.anonymous);
+    let tenant = sandbox.sites.iter().map(Site::tenant).find(|tenant| product_api::site_ari(tenant) == asked);
     let mut written = entry("POST", GRAPHQL, 200, None);
-    let response = if let Some(tenant) = tenant {
-        let by = match sandbox.ledger.prove_forge(&tenant, request.headers()) {
-            By::Nobody => By::Refused("it has no token of Forge's".to_owned()),
-            by => by,
-        };
-        let user = question["variables"]["input"]["userId"].as_str().unwrap_or_default();
-        let user = User::of_account(user).filter(|user| !user.anonymous);
-        if let By::Refused(reason) = &by {
-            (written.status, written.reason) = (401, Some(reason.clone()));
-            HttpResponse::Unauthorized().json(json!({ "message": reason }))
-        } else if let Some(user) = user {
-            let (answer, refusal) = product_api::offline_token(&sandbox.ledger, &tenant, &by, &question, &new_secret());
-            written.by = Some(format!("for {}, who is away", user.display_name));
-            written.reason = refusal.map(str::to_owned);
-            HttpResponse::Ok().json(answer)
-        } else {
-            written.reason = Some("the site has no such user".to_owned());
-            HttpResponse::Ok().json(refusal("the site has no such user"))
+    let (answer, refusal) = if let Some(tenant) = tenant {
+        match (sandbox.prove_forge(&tenant, request.headers()), user) {
+            (By::Refused(reason), _) => {
+                written.status = 401;
+                (json!({ "message": reason }), Some(reason))
+            }
+            (by, Some(user)) => {
+                written.by = Some(format!("for {}, who is away", user.display_name));
+                let (answer, refusal) =
+                    product_api::offline_token(&sandbox.ledger, &tenant, &by, &question, &new_secret());
+                (answer, refusal.map(str::to_owned))
+            }
+            (_, None) => refused_offline("the site has no such user"),
         }
     } else {
-        written.reason = Some("the sandbox has no such site".to_owned());
-        HttpResponse::Ok().json(refusal("the sandbox has no such site"))
+        refused_offline("the sandbox has no such site")
     };
+    written.reason = refusal;
     sandbox.journal.write(&written);
-    response
+    if written.status == 401 { HttpResponse::Unauthorized().json(answer) } else { HttpResponse::Ok().json(answer) }
 }
 
-fn refusal(reason: &str) -> Value {
-    let answer = json!({ "success": false, "errors": [{ "message": reason }], "authToken": null });
-    json!({ "data": { "offlineUserAuthToken": answer } })
+fn refused_offline(reason: &str) -> (Value, Option<String>) {
+    (product_api::offline_refusal(reason), Some(reason.to_owned()))
 }
 
 /// Answers what is asked below `/ex`.
@@ -137,6 +133,14 @@ pub(super) async fn product_api(sandbox: &Sandbox, path: &str, request: &HttpReq
 }
 
 impl Sandbox {
+    /// Proves a request to the product's API, which knows no visitors.
+    pub(super) fn prove_forge(&self, tenant: &TestTenant, headers: &HeaderMap) -> By {
+        match self.ledger.prove_forge(tenant, headers) {
+            By::Nobody => By::Refused("it has no token of Forge's".to_owned()),
+            by => by,
+        }
+    }
+
     /// Invokes an endpoint of the add-on's as Forge does.
     pub(super) async fn invoke(&self, site: &Site, user: User, draft: &Draft) -> Outcome {
         match self.sent(&site.tenant(), user, draft).await {

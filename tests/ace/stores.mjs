@@ -2,8 +2,8 @@
 //
 //     npm ci && node stores.mjs path/to/target/debug
 //
-// The starter and the example `settings` there need the features mysql, redis and mongodb; the servers are those of .ci/postgres, .ci/mariadb, .ci/redis and
-// .ci/mongodb, by the variables that these print. One that is missing is a failure.
+// The starter and the example `settings` there need the features mysql, redis and mongodb; the servers are those of
+// .ci/postgres, .ci/mariadb, .ci/redis and .ci/mongodb, by the variables that these print. One that is missing is a failure.
 //
 // ACE's adapter for Redis does not work with the redis 4 that ACE asks for (it never connects): package.json gives it
 // redis 3. MongoDB is the emulator of .ci/mongodb.

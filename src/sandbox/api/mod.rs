@@ -100,10 +100,7 @@ pub(super) async fn answer(
     let bridge = own_script.then(|| request.headers().get(USER_HEADER)).flatten();
     let by = match bridge {
         Some(_) => By::Nobody,
-        None if door == Door::Forge => match sandbox.ledger.prove_forge(&tenant, request.headers()) {
-            By::Nobody => By::Refused("it has no token of Forge's".into()),
-            by => by,
-        },
+        None if door == Door::Forge => sandbox.prove_forge(&tenant, request.headers()),
         None if !site.status().installed && request.headers().contains_key("authorization") => {
             By::Refused("the site has not installed the add-on".into())
         }

@@ -194,24 +194,31 @@ async fn a_failed_listener_is_asked_again() {
     assert_eq!(*tries.lock().unwrap(), 2);
 }
 
-#[actix_web::test]
-async fn what_a_node_leaves_behind_is_taken_up_at_the_next_start() {
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    let shared = Arc::clone(&store);
-    let stuck = TestHost::builder()
-        .addon(move |addon| addon.store(shared))
-        .prepare(|addon| addon.on(CREATED, |_| std::future::pending()))
-        .start(routes)
-        .await;
+/// A node stops with an event that is not done, and the next one on its store hears of it.
+async fn left_behind_and_taken_up(on_the_store: impl Fn(TestHostBuilder) -> TestHostBuilder) {
+    let stuck = TestHost::builder().prepare(|addon| addon.on(CREATED, |_| std::future::pending()));
+    let stuck = on_the_store(stuck).start(routes).await;
     assert_eq!(stuck.invoke("/forge/events", &TestInvocation::event(created(7))).await.status, 204);
     stuck.stop().await;
     stuck.addon().drain(Duration::from_millis(10)).await;
 
     let (builder, heard) = hearing(&[CREATED]);
-    let next = builder.addon(move |addon| addon.store(store)).start(routes).await;
+    let next = on_the_store(builder).start(routes).await;
     until("it is not taken up", || !heard.lock().unwrap().is_empty()).await;
     assert_eq!(*heard.lock().unwrap(), [(CREATED.into(), created(7))]);
     idle(&next).await;
+}
+
+#[actix_web::test]
+async fn what_a_node_leaves_behind_is_taken_up_at_the_next_start() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    left_behind_and_taken_up(|builder| {
+        builder.addon({
+            let store = Arc::clone(&store);
+            move |addon| addon.store(store)
+        })
+    })
+    .await;
 }
 
 /// As deep as JSON is read: nested once more, in a row, it could not be read again.
@@ -238,17 +245,5 @@ async fn an_event_that_is_nested_as_deep_as_can_be_is_done_and_holds_up_no_other
 
     // whatever a row holds that cannot be read, the next one is taken up
     store.forge_set(OWNER, "0", &deep(200)).await.unwrap();
-    let stuck = TestHost::builder()
-        .var("DATABASE_URL", url.clone())
-        .prepare(|addon| addon.on(CREATED, |_| std::future::pending()))
-        .start(routes)
-        .await;
-    assert_eq!(stuck.invoke("/forge/events", &TestInvocation::event(created(7))).await.status, 204);
-    stuck.stop().await;
-    stuck.addon().drain(Duration::from_millis(10)).await;
-    let (builder, heard) = hearing(&[CREATED]);
-    let next = builder.var("DATABASE_URL", url).start(routes).await;
-    until("it is not taken up", || !heard.lock().unwrap().is_empty()).await;
-    assert_eq!(*heard.lock().unwrap(), [(CREATED.into(), created(7))]);
-    idle(&next).await;
+    left_behind_and_taken_up(|builder| builder.var("DATABASE_URL", url.clone())).await;
 }

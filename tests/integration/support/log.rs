@@ -5,6 +5,21 @@ use std::sync::{Arc, Mutex};
 
 use tracing::subscriber::DefaultGuard;
 
+/// What somebody may send who would like to write a line of the log.
+pub const FORGED: &str = "\n2026-01-01T00:00:00Z  INFO FORGED \u{1b}[31mred\r\nFORGED";
+
+/// No line of the log is [`FORGED`], and none has escapes of terminals.
+pub fn assert_lines_are_ours(log: &str, environment: &str) {
+    assert!(!log.contains('\u{1b}'), "{environment}: escapes of terminals in\n{log}");
+    for line in log.lines() {
+        let is_ours = line.starts_with('{') || line.starts_with("20");
+        assert!(
+            is_ours && !line.starts_with("FORGED") && !line.starts_with("2026-01-01T00:00:00Z"),
+            "{environment}: a line of a stranger's, {line:?}, in\n{log}"
+        );
+    }
+}
+
 pub struct Log {
     text: Arc<Mutex<Vec<u8>>>,
     _guard: DefaultGuard,
