@@ -68,6 +68,9 @@ pub enum Error {
         /// For the log.
         detail: String,
     },
+    /// The body came too slowly: 408.
+    #[error("the body came too slowly")]
+    BodyTimeout,
     /// A server that we need (store, key server) is away: 503 with `Retry-After`.
     #[error("temporarily unavailable: {detail}")]
     Unavailable {
@@ -141,6 +144,7 @@ impl Error {
             Self::MethodNotAllowed => Cow::Borrowed("This address does not answer that method."),
             Self::TooLarge { limit } => Cow::Owned(format!("The body is larger than {limit} bytes.")),
             Self::Body { .. } => Cow::Borrowed("The body could not be read."),
+            Self::BodyTimeout => Cow::Borrowed("The body did not arrive in time."),
             Self::Unavailable { .. } => {
                 Cow::Borrowed("The add-on is not available at the moment. Try again in a few seconds.")
             }
@@ -160,6 +164,7 @@ impl ResponseError for Error {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::BadGateway { .. } => StatusCode::BAD_GATEWAY,
             Self::GatewayTimeout { .. } => StatusCode::GATEWAY_TIMEOUT,

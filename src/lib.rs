@@ -11,6 +11,7 @@ pub mod log;
 pub mod config;
 
 pub mod budget;
+pub(crate) mod connection;
 pub mod flight;
 pub mod jwt;
 pub mod pattern;
@@ -56,5 +57,6 @@ pub mod cli;
 pub mod testing;
 
 pub use addon::{Addon, AddonBuilder, StartError};
+pub use connection::StreamedBody;
 pub use error::Error;
 pub use view::{PageContext, PageVariables, PublicPage, View};

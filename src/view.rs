@@ -6,19 +6,22 @@ use std::rc::Rc;
 use actix_web::body::BoxBody;
 use actix_web::dev::Payload;
 use actix_web::http::header::ContentType;
-use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse, Responder};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
 use askama::Template;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::Value;
 use url::Url;
 
-use crate::auth::{BufferedBody, Caller, ConnectJwt, ProofFuture};
+use crate::auth::{Caller, ConnectJwt, FormBody, ProofFuture};
 use crate::config::Product;
 use crate::error::Error;
 use crate::host::HostClient;
 use crate::state::State;
 use crate::store::origin_of;
+
+/// Bytes of a form in which the page's parameters are looked for.
+const MAX_HOST_FORM: usize = 16 * 1024;
 
 /// The variables that every template gets as `page`, with ACE's meaning; ACE's names stand in [`PageVariables::json`].
 ///
@@ -71,7 +74,9 @@ impl PageVariables {
 
     fn untrusted(request: &HttpRequest, state: &State) -> Self {
         let descriptor = state.descriptor();
-        let form = request.extensions().get::<BufferedBody>().map(|BufferedBody(body)| body.clone());
+        // a host posts a few short parameters; what is larger is somebody's own form
+        let form =
+            FormBody::of(request).and_then(|form| form.already_read()).filter(|form| form.len() <= MAX_HOST_FORM);
         let form = form.as_deref().and_then(|body| std::str::from_utf8(body).ok()).unwrap_or_default();
         let parameter = |name: &str| parameter(request.query_string(), name).or_else(|| parameter(form, name));
         let host_base_url =
@@ -245,11 +250,17 @@ impl Deref for PublicPage {
 
 impl FromRequest for PublicPage {
     type Error = Error;
-    type Future = std::future::Ready<Result<Self, Error>>;
+    type Future = ProofFuture<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let variables = State::of(request).map(|state| PageVariables::untrusted(request, &state));
-        std::future::ready(variables.map(|variables| Self(Rc::new(variables))))
+        let request = request.clone();
+        Box::pin(async move {
+            if let Some(form) = FormBody::of(&request) {
+                form.read().await?;
+            }
+            let state = State::of(&request)?;
+            Ok(Self(Rc::new(PageVariables::untrusted(&request, &state))))
+        })
     }
 }
 

@@ -35,7 +35,7 @@ async fn receive(request: HttpRequest, payload: web::Payload, addon: Shared) -> 
 
     let bytes = payload.to_bytes_limited(addon.config.limits.body).await;
     let bytes = bytes.map_err(|_| Error::TooLarge { limit: addon.config.limits.body })?;
-    let body = json_body(&bytes.map_err(|error| Error::Body { detail: error.to_string() })?)?;
+    let body = json_body(&bytes.map_err(|error| Error::of_body(&error))?)?;
     let webhooks =
         request.app_data::<web::Data<Vec<Webhook>>>().map(|webhooks| webhooks.as_slice()).unwrap_or_default();
     for event in events(webhooks, request.query_string(), &body) {

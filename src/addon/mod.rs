@@ -2,16 +2,15 @@
 
 mod builder;
 mod run;
+mod serve;
 mod validation;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::Server;
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{App, HttpServer};
 use tracing_actix_web::TracingLogger;
 
 pub use builder::AddonBuilder;
@@ -26,13 +25,6 @@ use crate::registration::Tunnel;
 use crate::state::State;
 use crate::store::StoreError;
 use crate::{forge, health, lifecycle, pattern, webhook};
-
-/// How long requests that are under way may take at a stop. Heroku kills after 30 seconds.
-const SHUTDOWN_SECONDS: u64 = 25;
-/// Longer than the idle time of the usual proxies, so that it is never us who closes a connection they are about to use.
-const KEEP_ALIVE: Duration = Duration::from_secs(95);
-/// Threads a worker has for the store: the pool has few connections, more threads would only wait.
-const BLOCKING_THREADS: usize = 8;
 
 /// Why an add-on does not start. `Display` is for the person at the terminal.
 #[derive(Debug, thiserror::Error)]
@@ -156,8 +148,7 @@ impl Addon {
     /// their own `HttpServer`, and for tests:
     ///
     /// ```no_run
-    /// # use actix_web::{App, HttpServer};
-    /// # fn serve(addon: atlassian_connect_actix::Addon) {
+    /// #     /// # fn serve(addon: atlassian_connect_actix::Addon) {
     /// HttpServer::new(move || App::new().configure(addon.configure(|_routes| {})));
     /// # }
     /// ```
@@ -173,11 +164,7 @@ impl Addon {
                 .app_data(state.clone())
                 .app_data(web::PayloadConfig::new(limit))
                 .app_data(web::JsonConfig::default().limit(limit).error_handler(|error, _| json_error(&error).into()))
-                .app_data(
-                    web::FormConfig::default()
-                        .limit(limit)
-                        .error_handler(|error, _| Error::bad_request(format!("The form does not fit: {error}")).into()),
-                )
+                .app_data(web::FormConfig::default().limit(limit).error_handler(|error, _| form_error(&error).into()))
                 .app_data(
                     web::QueryConfig::default().error_handler(|error, _| Error::bad_request(error.to_string()).into()),
                 )
@@ -197,40 +184,6 @@ impl Addon {
             cfg.service(scope);
         }
     }
-
-    /// Listens on `listener` and serves until it is stopped; it handles no signals.
-    ///
-    /// # Errors
-    /// [`StartError::Server`].
-    pub fn serve<F>(&self, listener: TcpListener, routes: F) -> Result<Server, StartError>
-    where
-        F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
-    {
-        self.serve_with(listener, None, routes)
-    }
-
-    /// The same with so many workers; `None`: one a processor.
-    pub(crate) fn serve_with<F>(
-        &self,
-        listener: TcpListener,
-        workers: Option<usize>,
-        routes: F,
-    ) -> Result<Server, StartError>
-    where
-        F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
-    {
-        let addon = self.clone();
-        let mut server = HttpServer::new(move || App::new().configure(addon.configure(routes.clone())))
-            .worker_max_blocking_threads(BLOCKING_THREADS)
-            .keep_alive(KEEP_ALIVE)
-            .client_request_timeout(Duration::from_secs(10))
-            .shutdown_timeout(SHUTDOWN_SECONDS)
-            .disable_signals();
-        if let Some(workers) = workers {
-            server = server.workers(workers);
-        }
-        Ok(server.listen(listener).map_err(StartError::Server)?.run())
-    }
 }
 
 /// The descriptor as it is now.
@@ -241,12 +194,22 @@ async fn descriptor_route(addon: crate::state::Shared) -> impl actix_web::Respon
         .body(addon.descriptor().json().clone())
 }
 
+fn form_error(error: &actix_web::error::UrlencodedError) -> Error {
+    use actix_web::error::UrlencodedError as E;
+    match error {
+        E::Overflow { limit, .. } => Error::TooLarge { limit: *limit },
+        E::Payload(error) => Error::of_payload(error),
+        _ => Error::bad_request(format!("The form does not fit: {error}")),
+    }
+}
+
 fn json_error(error: &actix_web::error::JsonPayloadError) -> Error {
     use actix_web::error::JsonPayloadError as E;
     match error {
         E::OverflowKnownLength { limit, .. } | E::Overflow { limit } => Error::TooLarge { limit: *limit },
         E::ContentType => Error::bad_request("The body must be JSON, and say so in Content-Type."),
         E::Deserialize(error) => Error::bad_request(format!("The JSON does not fit: {error}")),
+        E::Payload(error) => Error::of_payload(error),
         _ => Error::Body { detail: error.to_string() },
     }
 }

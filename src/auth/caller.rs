@@ -8,6 +8,7 @@ use actix_web::{HttpMessage as _, HttpRequest, web};
 use serde_json::Value;
 
 use super::AuthError;
+use crate::connection;
 use crate::error::Error;
 use crate::jwt::{AddonClaims, Claims, now};
 use crate::state::State;
@@ -47,6 +48,7 @@ impl Caller {
     /// Takes the caller for a route whose tokens are bound as `accepted` says.
     pub(super) fn accept(self: &Rc<Self>, request: &HttpRequest, accepted: &[Binding]) -> Result<Rc<Self>, AuthError> {
         if accepted.contains(&self.binding) || self.binding == Binding::Unchecked {
+            connection::prove(request);
             request.extensions_mut().insert(Granted(Rc::clone(self)));
             return Ok(Rc::clone(self));
         }

@@ -10,7 +10,9 @@ use futures_util::FutureExt as _;
 use futures_util::future::{LocalBoxFuture, Shared};
 use secrecy::SecretString;
 
+use super::body::BodyGate;
 use super::{AuthError, ProofFuture, Proven, app_tokens};
+use crate::connection;
 use crate::error::Error;
 use crate::jwt::{ForgeClaims, Unverified, now};
 use crate::keys::KeyError;
@@ -132,9 +134,10 @@ impl FromRequest for ForgeInvocation {
     type Future = ProofFuture<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
+        let (request, invocation) = (request.clone(), invocation(request));
         Box::pin(async move {
-            let invocation = invocation(&request).await.map_err(|error| error.asking_for(SCHEME))?;
+            let invocation = invocation.await.map_err(|error| error.asking_for(SCHEME))?;
+            connection::prove(&request);
             request.extensions_mut().insert(Proven);
             Ok(Self(invocation))
         })
@@ -145,27 +148,32 @@ impl FromRequest for ForgeInvocation {
 #[derive(Clone)]
 struct Verification(Shared<LocalBoxFuture<'static, Result<Rc<Invocation>, Error>>>);
 
-async fn invocation(request: &HttpRequest) -> Result<Rc<Invocation>, Error> {
+/// Known to the request before this returns, so that its body waits for it.
+fn invocation(request: &HttpRequest) -> impl Future<Output = Result<Rc<Invocation>, Error>> + use<> {
     let known = request.extensions().get::<Verification>().cloned();
-    let Verification(verification) = if let Some(verification) = known {
-        verification
-    } else {
-        let state = State::of(request)?;
-        let token = bearer(request.headers())?;
-        let (app_token, user_token) = (secret(request.headers(), APP_TOKEN)?, secret(request.headers(), USER_TOKEN)?);
-        let verify = async move {
-            let claims = verify(&state, &token).await?;
-            if let Some(token) = &app_token {
-                let (app, is_sure) = (&claims.app, claims.is_unattended());
-                app_tokens::keep(&state, &app.installation_id, token, app.api_base_url.as_deref(), is_sure);
-            }
-            Ok(Rc::new(Invocation { state, claims, app_token, user_token }))
-        };
-        let verification = Verification(verify.boxed_local().shared());
-        request.extensions_mut().insert(verification.clone());
-        verification
+    let verification = known.map_or_else(|| begin(request), Ok);
+    async move {
+        let Verification(verification) = verification?;
+        verification.await
+    }
+}
+
+fn begin(request: &HttpRequest) -> Result<Verification, Error> {
+    let state = State::of(request)?;
+    let token = bearer(request.headers())?;
+    let (app_token, user_token) = (secret(request.headers(), APP_TOKEN)?, secret(request.headers(), USER_TOKEN)?);
+    let verify = async move {
+        let claims = verify(&state, &token).await?;
+        if let Some(token) = &app_token {
+            let (app, is_sure) = (&claims.app, claims.is_unattended());
+            app_tokens::keep(&state, &app.installation_id, token, app.api_base_url.as_deref(), is_sure);
+        }
+        Ok(Rc::new(Invocation { state, claims, app_token, user_token }))
     };
-    verification.await
+    let verification = verify.boxed_local().shared();
+    BodyGate::wait_for(request, verification.clone());
+    request.extensions_mut().insert(Verification(verification.clone()));
+    Ok(Verification(verification))
 }
 
 async fn verify(state: &State, token: &str) -> Result<ForgeClaims, Error> {

@@ -1,16 +1,21 @@
 //! [`InstallJwt`]: a lifecycle callback that Atlassian signed.
 
+use std::borrow::Cow;
+
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
+use serde::Deserialize;
 use serde_json::Value;
 use url::{Host, Url};
 
-use super::{AuthError, ProofFuture, source};
+use super::source::Places;
+use super::{AuthError, ProofFuture, body};
+use crate::connection;
 use crate::error::Error;
 use crate::jwt::{CONTEXT_QSH, Claims, Unverified, now, qsh};
 use crate::keys::KeyError;
 use crate::state::State;
-use crate::store::Installation;
+use crate::store::{Installation, is_key};
 
 /// A callback `installed` or `uninstalled`: RS256 by the key server of the host's domain, for one of our base URLs,
 /// issued by the clientKey of its payload, from a host on the whitelist, bound to this request. It takes the body.
@@ -44,24 +49,27 @@ impl InstallJwt {
 
     async fn verify(request: HttpRequest, mut payload: Payload) -> Result<Self, Error> {
         let state = State::of(&request)?;
-        let token = source::token(&request)?;
+        let token = lifecycle_token(&request)?;
         let unverified = Unverified::parse(&token, state.config.limits.token).map_err(AuthError::from)?;
         unverified.expect_algorithm("RS256").map_err(AuthError::from)?;
         let kid = unverified.kid().ok_or_else(|| refuse("the token names no key (kid)"))?;
+        // what needs no body comes before the body, what needs no key before the key
+        check_claims(&state, &request, unverified.claims())?;
+        let limit = state.config.limits.lifecycle_body;
+        body::check_length(request.headers(), limit)?;
+        let body = body::read_body(&mut payload, limit).await?;
 
-        let body = source::read_body(&mut payload, state.config.limits.body).await?;
-        let payload: Value = serde_json::from_slice(&body).map_err(|_| Error::bad_request("The body is no JSON."))?;
-        let installation = Installation::read(&payload)
-            .ok_or_else(|| Error::bad_request("The body needs a clientKey, and its fields must be strings."))?;
-        let host = host(&installation)?;
-        let local = installation.base_url.as_deref().and_then(|url| state.local_host_of(url));
+        let sender = Sender::read(&body)?;
+        if unverified.claims().iss.as_deref() != Some(&*sender.client_key) {
+            return Err(refuse("the token is not issued by the clientKey of the body").into());
+        }
+        let host = sender.host()?;
+        let local = sender.base_url.as_deref().and_then(|url| state.local_host_of(url));
         // the host of this very process needs nobody's leave
         if local.is_none() && !state.config.whitelist.matches(&host) {
             let detail = format!("host {host} is not on the whitelist (AC_HOST_WHITELIST)");
             return Err(Error::unauthorized_because("This host may not install the add-on.", detail));
         }
-        // all that costs nothing comes before the key is fetched
-        check_claims(&state, &request, unverified.claims(), &installation)?;
         let key = match local {
             Some(local) => state.install_keys.get_of_server(&local.install_keys_url, kid).await,
             None => state.install_keys.get(kid, &host).await,
@@ -71,11 +79,57 @@ impl InstallJwt {
             _ => refuse(error.to_string()).into(),
         })?;
         unverified.verify_rs256(&key).map_err(AuthError::from)?;
+        connection::prove(&request);
+        let payload: Value = serde_json::from_slice(&body).map_err(|_| not_json())?;
+        let installation = Installation::read(&payload)
+            .ok_or_else(|| Error::bad_request("The body needs a clientKey, and its fields must be strings."))?;
         if local.is_some() {
             check_owner(&state, &installation.client_key).await?;
         }
         Ok(Self { payload, installation, claims: unverified.into_claims() })
     }
+}
+
+/// Who says that they send the callback: what is read of the body before that is proven. Anything else in it is skipped,
+/// so that it costs no memory; a member that stands there twice is refused, since it would have two meanings.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Sender<'a> {
+    #[serde(borrow)]
+    client_key: Cow<'a, str>,
+    #[serde(borrow, default)]
+    base_url: Option<Cow<'a, str>>,
+}
+
+impl<'a> Sender<'a> {
+    fn read(body: &'a [u8]) -> Result<Self, Error> {
+        let incomplete = || Error::bad_request("The body needs a clientKey and a baseUrl, both as strings.");
+        match serde_json::from_slice::<Self>(body) {
+            Ok(sender) if is_key(&sender.client_key) => Ok(sender),
+            Ok(_) => Err(incomplete()),
+            Err(error) if error.is_data() => Err(incomplete()),
+            Err(_) => Err(not_json()),
+        }
+    }
+
+    /// The host name of `baseUrl`, which must be an http(s) URL without credentials.
+    fn host(&self) -> Result<String, Error> {
+        let url = self.base_url.as_deref().and_then(|url| Url::parse(url).ok());
+        url.filter(|url| {
+            matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none()
+        })
+        .and_then(|url| url.host_str().map(str::to_owned))
+        .ok_or_else(|| Error::bad_request("The body needs a baseUrl, an http(s) URL."))
+    }
+}
+
+fn not_json() -> Error {
+    Error::bad_request("The body is not valid JSON.")
+}
+
+/// A token in a form or in JSON is not looked for: the body is not read yet.
+fn lifecycle_token(request: &HttpRequest) -> Result<String, AuthError> {
+    Places::of(request).token("")
 }
 
 impl FromRequest for InstallJwt {
@@ -110,14 +164,9 @@ fn is_loopback(host: &Host<&str>) -> bool {
     }
 }
 
-fn check_claims(
-    state: &State,
-    request: &HttpRequest,
-    claims: &Claims,
-    installation: &Installation,
-) -> Result<(), AuthError> {
-    if claims.iss.as_deref() != Some(installation.client_key.as_str()) {
-        return Err(refuse("the token is not issued by the clientKey of the body"));
+fn check_claims(state: &State, request: &HttpRequest, claims: &Claims) -> Result<(), AuthError> {
+    if !claims.iss.as_deref().is_some_and(is_key) {
+        return Err(refuse("the token names no issuer (iss)"));
     }
     if !claims.aud.first().is_some_and(|aud| state.is_own_base_url(aud)) {
         return Err(refuse("the token is for another base URL (aud)"));
@@ -135,12 +184,4 @@ fn check_claims(
             if fits { Ok(()) } else { Err(AuthError::Qsh("is that of another request")) }
         }
     }
-}
-
-/// The host name of the payload's `baseUrl`, which must be an http(s) URL without credentials.
-fn host(installation: &Installation) -> Result<String, Error> {
-    let url = installation.base_url.as_deref().and_then(|url| Url::parse(url).ok());
-    url.filter(|url| matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none())
-        .and_then(|url| url.host_str().map(str::to_owned))
-        .ok_or_else(|| Error::bad_request("The body needs a baseUrl, an http(s) URL."))
 }

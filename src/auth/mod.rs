@@ -33,9 +33,9 @@ macro_rules! proof {
             type Future = crate::auth::ProofFuture<Self>;
 
             fn from_request(request: &actix_web::HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
-                let request = request.clone();
+                let (request, caller) = (request.clone(), crate::auth::pipeline::caller(request));
                 Box::pin(async move {
-                    let caller = crate::auth::pipeline::caller(&request).await?;
+                    let caller = caller.await?;
                     Ok(Self(caller.accept(&request, &[$(crate::auth::caller::Binding::$binding),+])?))
                 })
             }
@@ -44,23 +44,24 @@ macro_rules! proof {
 }
 
 mod app_tokens;
+mod body;
 mod caller;
 mod connect_jwt;
 mod context_jwt;
 mod forge_invocation;
+mod heavy;
 mod install_jwt;
 mod pipeline;
 mod session_token;
 mod source;
 
+pub(crate) use body::{FormBody, json_body, prepare};
 pub use caller::{Caller, Granted};
 pub use connect_jwt::ConnectJwt;
 pub use context_jwt::ContextJwt;
 pub use forge_invocation::ForgeInvocation;
 pub use install_jwt::InstallJwt;
 pub use session_token::SessionToken;
-pub use source::BufferedBody;
-pub(crate) use source::{is_form, json_body, read_body};
 
 use crate::error::Error;
 use crate::jwt::JwtError;

@@ -4,14 +4,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::http::header;
+use actix_web::web::Bytes;
 use actix_web::{HttpMessage as _, HttpRequest, web};
 use futures_util::FutureExt as _;
 use futures_util::future::{LocalBoxFuture, Shared};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
+use super::body::{BodyGate, FormBody};
 use super::caller::{Binding, Caller};
-use super::{AuthError, source};
+use super::source::Places;
+use super::{AuthError, heavy};
 use crate::config::is_loopback;
 use crate::error::Error;
 use crate::jwt::{AddonClaims, CONTEXT_QSH, Claims, Unverified, now, qsh};
@@ -23,28 +26,38 @@ use crate::store::{Tenant, is_key};
 #[derive(Clone)]
 struct Verification(Shared<LocalBoxFuture<'static, Result<Rc<Caller>, Error>>>);
 
-/// Who sends `request`: proven but for what the token is bound to, which each extractor judges.
-pub(super) async fn caller(request: &HttpRequest) -> Result<Rc<Caller>, Error> {
+/// Who sends `request`: proven but for what the token is bound to, which each extractor judges. The verification is
+/// known to the request before this returns, so that its body waits for it.
+pub(super) fn caller(request: &HttpRequest) -> impl Future<Output = Result<Rc<Caller>, Error>> + use<> {
     let known = request.extensions().get::<Verification>().cloned();
-    let Verification(verification) = if let Some(verification) = known {
-        verification
-    } else {
-        let verification = Verification(verify(request)?.boxed_local().shared());
-        request.extensions_mut().insert(verification.clone());
-        verification
-    };
-    verification.await
+    let verification = known.map_or_else(|| begin(request), Ok);
+    async move {
+        let Verification(verification) = verification?;
+        verification.await
+    }
+}
+
+fn begin(request: &HttpRequest) -> Result<Verification, Error> {
+    let verification = verify(request)?.boxed_local().shared();
+    BodyGate::wait_for(request, verification.clone());
+    request.extensions_mut().insert(Verification(verification.clone()));
+    Ok(Verification(verification))
 }
 
 /// Takes what it needs out of the request now: a future that held the request would keep it in its own extensions.
 fn verify(request: &HttpRequest) -> Result<impl Future<Output = Result<Rc<Caller>, Error>> + use<>, Error> {
     let state = State::of(request)?;
-    let token = source::token(request);
+    let (places, form) = (Places::of(request), FormBody::of(request));
     let relative = qsh::relative_path(request.uri().path(), state.config.local_base_url.path()).map(str::to_owned);
     let (method, query) = (request.method().clone(), request.query_string().to_owned());
-    let form = source::form(request);
     let trusting = state.config.options.no_auth && is_local(request);
     Ok(async move {
+        let form = match form {
+            Some(form) => form.read().await?,
+            None => Bytes::new(),
+        };
+        let (size, sent) = (query.len() + form.len(), form.clone());
+        let token = heavy::on_bytes(size, move || places.token(text(&sent))).await?;
         if trusting {
             return unchecked(state, token.ok().as_deref(), &query).await;
         }
@@ -55,20 +68,26 @@ fn verify(request: &HttpRequest) -> Result<impl Future<Output = Result<Rc<Caller
         let is_session = is_session(&claims, &tenant, state.descriptor().key())?;
         let leeway = if is_session { 0 } else { i64::try_from(state.config.leeway.as_secs()).unwrap_or(0) };
         claims.check_time(now(), leeway).map_err(AuthError::from)?;
-        let binding = match claims.qsh.as_deref() {
+        let binding = match claims.qsh.clone() {
             None if is_session => Binding::Session,
             None => Binding::Nothing,
-            Some(CONTEXT_QSH) => Binding::Context,
+            Some(hash) if hash == CONTEXT_QSH => Binding::Context,
             Some(hash) => {
-                let sent = |path| qsh::Request { method: method.as_str(), path, query: &query, form: form.as_deref() };
-                match relative.as_deref().map(sent) {
-                    Some(request) if qsh::matches(hash, &request) => Binding::Request,
-                    _ => Binding::OtherRequest,
-                }
+                let fits = move || {
+                    let form = Some(text(&form)).filter(|form| !form.is_empty());
+                    let sent = |path| qsh::Request { method: method.as_str(), path, query: &query, form };
+                    relative.as_deref().map(sent).is_some_and(|request| qsh::matches(&hash, &request))
+                };
+                if heavy::on_bytes(size, fits).await? { Binding::Request } else { Binding::OtherRequest }
             }
         };
         Ok(Rc::new(Caller::new(state, tenant, claims, binding)))
     })
+}
+
+/// A form that is not UTF-8 carries no token and takes no part in a hash.
+fn text(form: &[u8]) -> &str {
+    std::str::from_utf8(form).unwrap_or_default()
 }
 
 /// The tenant that the token names and whose secret signs it. The cache may say yes; only the store says no.

@@ -1,77 +1,50 @@
-//! Where a request carries its token, and its body as the middleware buffered it.
+//! Where a request carries its token.
 
-use actix_web::dev::Payload;
+use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
-use actix_web::web::{Bytes, BytesMut};
-use actix_web::{HttpMessage as _, HttpRequest};
-use futures_util::StreamExt as _;
 use percent_encoding::percent_decode_str;
 
 use super::AuthError;
-use crate::error::Error;
 
 const X_ACPT: HeaderName = HeaderName::from_static("x-acpt");
-const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The body of a form or a lifecycle callback, which the middleware has read so that a token can be found in it while
-/// the handler still gets it.
+/// The places of a request that may carry a token, but for its form.
 #[derive(Debug, Clone)]
-pub struct BufferedBody(pub Bytes);
-
-/// Whether the request says that its body is a form.
-pub(crate) fn is_form(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(FORM)
+pub(super) struct Places {
+    query: String,
+    authorization: Result<Option<String>, AuthError>,
+    acpt: Result<Option<String>, AuthError>,
 }
 
-/// The buffered form, if the body is one and is UTF-8.
-pub(crate) fn form(request: &HttpRequest) -> Option<String> {
-    let extensions = request.extensions();
-    let BufferedBody(body) = extensions.get::<BufferedBody>().filter(|_| is_form(request.headers()))?;
-    std::str::from_utf8(body).ok().map(str::to_owned)
-}
-
-/// The token of a request, in ACE's order: query `jwt`, form `jwt` (both: refused), `Authorization: JWT …`, query
-/// `acpt`, header `X-acpt`.
-pub(super) fn token(request: &HttpRequest) -> Result<String, AuthError> {
-    let query = request.query_string();
-    let form = form(request).unwrap_or_default();
-    let (in_query, in_form) = (parameter(query, "jwt")?, parameter(&form, "jwt")?);
-    if in_query.is_some() && in_form.is_some() {
-        return Err(AuthError::Ambiguous("in the query and in the form"));
-    }
-    if let Some(token) = in_query.or(in_form) {
-        return Ok(token);
-    }
-    let authorization = single_header(request.headers(), &header::AUTHORIZATION)?;
-    if let Some(token) = authorization.and_then(|value| value.strip_prefix("JWT ")) {
-        return Ok(token.trim().to_owned());
-    }
-    match parameter(query, "acpt")? {
-        Some(token) => Ok(token),
-        None => Ok(single_header(request.headers(), &X_ACPT)?.ok_or(AuthError::Missing)?.trim().to_owned()),
-    }
-}
-
-/// Reads a body of at most `limit` bytes.
-pub(crate) async fn read_body(payload: &mut Payload, limit: usize) -> Result<BytesMut, Error> {
-    let mut body = BytesMut::new();
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|error| Error::Body { detail: error.to_string() })?;
-        if body.len() + chunk.len() > limit {
-            return Err(Error::TooLarge { limit });
+impl Places {
+    pub(super) fn of(request: &HttpRequest) -> Self {
+        let header = |name| Ok(single_header(request.headers(), name)?.map(str::to_owned));
+        Self {
+            query: request.query_string().to_owned(),
+            authorization: header(&header::AUTHORIZATION),
+            acpt: header(&X_ACPT),
         }
-        body.extend_from_slice(&chunk);
     }
-    Ok(body)
-}
 
-/// A body that must be JSON, or empty.
-pub(crate) fn json_body(body: &[u8]) -> Result<serde_json::Value, Error> {
-    if body.is_empty() {
-        return Ok(serde_json::Value::Null);
+    /// The token, in ACE's order: query `jwt`, form `jwt` (both: refused), `Authorization: JWT …`, query `acpt`, header
+    /// `X-acpt`. `form` is empty where the body is none.
+    pub(super) fn token(&self, form: &str) -> Result<String, AuthError> {
+        let (in_query, in_form) = (parameter(&self.query, "jwt")?, parameter(form, "jwt")?);
+        if in_query.is_some() && in_form.is_some() {
+            return Err(AuthError::Ambiguous("in the query and in the form"));
+        }
+        if let Some(token) = in_query.or(in_form) {
+            return Ok(token);
+        }
+        let authorization = self.authorization.clone()?;
+        if let Some(token) = authorization.as_deref().and_then(|value| value.strip_prefix("JWT ")) {
+            return Ok(token.trim().to_owned());
+        }
+        match parameter(&self.query, "acpt")? {
+            Some(token) => Ok(token),
+            None => Ok(self.acpt.clone()?.ok_or(AuthError::Missing)?.trim().to_owned()),
+        }
     }
-    serde_json::from_slice(body).map_err(|_| Error::bad_request("The body is no JSON."))
 }
 
 /// The value of a parameter that may stand once; an empty one counts as none.
@@ -108,14 +81,8 @@ mod tests {
         for (name, value) in headers {
             request = request.append_header((*name, *value));
         }
-        if form.is_some() {
-            request = request.append_header(("content-type", "application/x-www-form-urlencoded; charset=UTF-8"));
-        }
-        let request = request.to_http_request();
-        if let Some(form) = form {
-            request.extensions_mut().insert(BufferedBody(Bytes::from(form.to_owned())));
-        }
-        token(&request).map_err(|error| error.to_string())
+        let places = Places::of(&request.to_http_request());
+        places.token(form.unwrap_or_default()).map_err(|error| error.to_string())
     }
 
     #[test]

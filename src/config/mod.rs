@@ -36,8 +36,10 @@
 //! | `maxTokenAge` | `AC_MAX_TOKEN_AGE` | 900 s, at most a day |
 //! | `jwt.validityInMinutes` | | 3, at most 15 |
 //! | `leeway` | | 30 s, at most 120 |
-//! | `limits.body`, `limits.forgeBody`, `limits.token` | | 2 MiB, 5 MiB, 16 KiB; in bytes |
+//! | `limits.body`, `limits.lifecycleBody`, `limits.forgeBody`, `limits.token` | | 2 MiB, 64 KiB, 5 MiB, 16 KiB; in bytes |
 //! | `limits.listener` | | 10 s |
+//! | `limits.connections`, `limits.unproven` | | 8192 connections, 32 MiB; in bytes |
+//! | `limits.head`, `limits.stalled`, `limits.bodyRate` | | 10 s, 30 s, 1024 bytes a second |
 //! | `cache.capacity`, `cache.ttl` | | 10 000 tenants, 10 s |
 //! | `errorTemplate` | | true |
 //! | `errorTemplateName`, `errorTemplateObject` | | the framework's template, `{}` |

@@ -198,10 +198,20 @@ fn limits(reader: &mut Reader) -> Limits {
     };
     Limits {
         body: bytes("limits.body", 100 * MIB, 2 * MIB),
+        lifecycle_body: bytes("limits.lifecycleBody", MIB, 64 * 1024),
         forge_body: bytes("limits.forgeBody", 100 * MIB, 5 * MIB),
         token: bytes("limits.token", 64 * 1024, 16 * 1024),
+        unproven: bytes("limits.unproven", 1024 * MIB, 32 * MIB),
         listener: seconds(reader, "limits.listener", 1, 60, 10),
+        connections: count(reader, "limits.connections", 16..=1_000_000, " of connections", 8192),
+        head: seconds(reader, "limits.head", 1, 60, 10),
+        body_rate: reader.whole("limits.bodyRate", 1..=MIB, " of bytes a second").unwrap_or(1024),
+        stalled: seconds(reader, "limits.stalled", 1, 600, 30),
     }
+}
+
+fn count(reader: &mut Reader, key: &str, range: std::ops::RangeInclusive<u64>, unit: &str, default: usize) -> usize {
+    reader.whole(key, range, unit).and_then(|number| number.try_into().ok()).unwrap_or(default)
 }
 
 fn seconds(reader: &mut Reader, key: &str, least: u64, most: u64, default: u64) -> Duration {

@@ -59,6 +59,9 @@ impl FromStr for Product {
 pub struct Limits {
     /// `limits.body`: bytes of a request's body at most; 2 MiB.
     pub body: usize,
+    /// `limits.lifecycleBody`: bytes of the body of `installed` and `uninstalled` at most, which is read before its
+    /// sender is authenticated; 64 KiB.
+    pub lifecycle_body: usize,
     /// `limits.forgeBody`: bytes of a Forge invocation's body, or a signed one, at most; 5 MiB, Forge's own limit.
     pub forge_body: usize,
     /// `limits.token`: bytes of a token at most; 16 KiB.
@@ -66,6 +69,18 @@ pub struct Limits {
     /// `limits.listener`, in seconds: how long the listeners of an event may take before the host is told to retry;
     /// 10 s.
     pub listener: Duration,
+    /// `limits.connections`: connections of clients at most. Past it those that wait for their client longest are
+    /// closed. 8192; fewer where the system lets the process open fewer files.
+    pub connections: usize,
+    /// `limits.unproven`: bytes that are kept at most, over all connections, for requests whose sender is not
+    /// authenticated. Past it the slowest are answered 503. 32 MiB.
+    pub unproven: usize,
+    /// `limits.head`, in seconds: how long the head of a request may take, and the first bytes of its body; 10 s.
+    pub head: Duration,
+    /// `limits.bodyRate`: bytes a second at least, of a body and of an answer that the client reads; 1024.
+    pub body_rate: u64,
+    /// `limits.stalled`, in seconds: how long a client may read nothing of its answer; 30 s.
+    pub stalled: Duration,
 }
 
 /// The cache of tenants in front of the store.

@@ -30,7 +30,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for ForgeBody<T> {
 pub(super) async fn read(payload: web::Payload, state: &State) -> Result<web::Bytes, Error> {
     let limit = state.config.limits.forge_body;
     let bytes = payload.to_bytes_limited(limit).await.map_err(|_| Error::TooLarge { limit })?;
-    bytes.map_err(|error| Error::Body { detail: error.to_string() })
+    bytes.map_err(|error| Error::of_body(&error))
 }
 
 /// What stands in it as JSON.

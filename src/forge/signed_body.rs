@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::body;
 use crate::auth::{ProofFuture, Proven};
+use crate::connection;
 use crate::error::Error;
 use crate::jwt::now;
 use crate::state::State;
@@ -160,6 +161,7 @@ impl FromRequest for SignedBody {
             let signature = secret.signature(request.headers())?;
             let body = body::read(payload.await.map_err(Error::internal)?, &state).await?;
             secret.verify(&body, signature)?;
+            connection::prove(&request);
             request.extensions_mut().insert(Proven);
             Ok(Self(body))
         })

@@ -1,7 +1,6 @@
 //! What happens around every route of the add-on, mounted with its one scope so that nothing of it can be forgotten:
-//! forms are buffered, errors get a body by `Accept`, answers get their headers, each request gets a log line.
+//! bodies wait for whoever may read them, errors get a body by `Accept`, answers get their headers, each request gets a log line.
 
-mod body;
 mod errors;
 mod headers;
 mod span;
@@ -31,11 +30,8 @@ pub async fn around<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let begun = state.local_host().map(|local| (local, Instant::now()));
-    let response = match body::buffer(&mut request, state.config.limits.body).await {
-        Ok(()) => next.call(request).await?.map_into_boxed_body(),
-        // `into_response` would drop the error from the response
-        Err(error) => request.error_response(error),
-    };
+    crate::auth::prepare(&mut request, state.config.limits.body);
+    let response = next.call(request).await?.map_into_boxed_body();
     let outcome = Outcome::of(&response, state.config.limits.body);
     let mut response = match &outcome {
         Outcome::Answer => response,
@@ -69,8 +65,11 @@ impl Outcome {
                 return Self::Error(ours.clone());
             }
             // the one error of an extractor that no configuration of actix turns into ours
-            if let Some(PayloadError::Overflow) = error.as_error() {
-                return Self::Error(Error::TooLarge { limit });
+            if let Some(error) = error.as_error::<PayloadError>() {
+                return Self::Error(match error {
+                    PayloadError::Overflow => Error::TooLarge { limit },
+                    error => Error::of_payload(error),
+                });
             }
             // what extractors of actix and handlers say of a bad request is for the caller, what they say of a fault is not
             return match status {

@@ -215,7 +215,8 @@ async fn an_error_template_that_is_not_there_is_told_at_the_start() {
 
 #[actix_web::test]
 async fn bodies_have_a_limit() {
-    let host = TestHost::builder().config(r#"{ "limits": { "body": 10000 } }"#).start(routes).await;
+    let host =
+        TestHost::builder().config(r#"{ "limits": { "body": 10000, "lifecycleBody": 10000 } }"#).start(routes).await;
     let tenant = host.tenant();
     host.install(&tenant).await;
     let form = "application/x-www-form-urlencoded";

@@ -110,7 +110,7 @@ async fn a_body_that_is_no_installation_is_malformed() {
         ("cut off", text[..text.len() - 1].to_owned()),
         ("two objects", text.clone() + &text),
         ("a byte order mark", format!("\u{feff}{text}")),
-        ("nested deeply", "[".repeat(100_000)),
+        ("nested deeply", "[".repeat(50_000)),
         ("half a surrogate", text.replace("A site", r"\ud800")),
         ("a number beyond all bounds", with("n", json!(0)).replace("\"n\":0", "\"n\":1e999")),
         ("no clientKey", with("clientKey", json!(null))),
@@ -159,7 +159,7 @@ async fn a_body_that_is_no_installation_is_malformed() {
     400 a clientKey with a NUL
     400 a long clientKey
     401 another clientKey
-    401 two clientKeys
+    400 two clientKeys
     401 clientKey in another case
     401 clientKey with a space
     400 an installationId with a NUL

@@ -8,6 +8,7 @@ mod answers;
 mod auth;
 #[cfg(unix)]
 mod cli;
+mod connections;
 mod descriptor;
 mod documents;
 mod forge;

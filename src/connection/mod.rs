@@ -1,0 +1,176 @@
+//! The connections of clients: deadlines, and bounds on what is kept for a client that has not proven who it is.
+//!
+//! actix-http times the first request head of a connection and nothing else, and it goes on reading while an answer
+//! cannot be written. So the server runs on a stream of our own ([`ClientStream`]), which hands the HTTP code one
+//! request at a time, and nothing at all while the client does not read its answer. A middleware ([`watch`]) tells the
+//! record of the connection ([`Connection`]) where requests and answers begin and end. Each worker has a [`Pool`] of its
+//! connections, which looks at all of them twice a second and closes what is overdue.
+
+mod body;
+mod pool;
+mod progress;
+mod stream;
+mod watch;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::task::Waker;
+use std::time::Instant;
+
+use actix_web::HttpRequest;
+
+pub use body::StreamedBody;
+pub(crate) use body::WatchedBody;
+pub(crate) use pool::{KEEP_ALIVE, Pool, PoolLimits};
+pub(crate) use progress::Cut;
+use progress::{BodyLength, Permit, Progress};
+pub(crate) use stream::ClientStream;
+pub(crate) use watch::watch;
+
+/// What is known of one connection. The stream, the middleware and the pool share it; all live on one thread.
+pub(crate) struct Connection {
+    pool: Rc<Pool>,
+    progress: RefCell<Progress>,
+}
+
+impl Connection {
+    fn new(pool: Rc<Pool>) -> Self {
+        Self { pool, progress: RefCell::new(Progress::new(Instant::now())) }
+    }
+
+    /// The connection that brought `request`; none where the add-on is mounted in somebody else's server.
+    pub(crate) fn of(request: &HttpRequest) -> Option<Rc<Self>> {
+        request.conn_data::<Rc<Self>>().cloned()
+    }
+
+    /// The sender of the current request has proven who it is: what it has sent no longer counts against the bound,
+    /// and the server waits for its answer when it stops.
+    pub(crate) fn prove(&self) {
+        let released = self.progress.borrow_mut().prove();
+        self.pool.release(released);
+    }
+
+    /// A request has been read up to its body, if it has one.
+    fn begin(&self, body: Option<BodyLength>) {
+        self.progress.borrow_mut().begin(Instant::now(), body);
+        if body.is_some() {
+            self.wake_reader();
+        }
+    }
+
+    /// The answer has been handed to the HTTP code whole, or will never be.
+    fn answered(&self) {
+        let released = self.progress.borrow_mut().answered(Instant::now());
+        self.pool.release(released);
+        self.wake_reader();
+    }
+
+    /// Whether the stream may read, and how much.
+    fn permit(&self) -> Permit {
+        self.progress.borrow_mut().permit()
+    }
+
+    /// So many bytes have been received; for a head, whether it has come to an end.
+    fn received(self: &Rc<Self>, bytes: usize, head_ended: bool) {
+        let counted = self.progress.borrow_mut().received(Instant::now(), bytes, head_ended);
+        self.pool.hold(counted, self);
+    }
+
+    /// Nothing can be written: the client does not read.
+    fn blocked(&self) {
+        self.progress.borrow_mut().blocked(Instant::now());
+    }
+
+    /// So many bytes have been written.
+    fn wrote(&self, bytes: usize) {
+        let was_blocked = self.progress.borrow_mut().wrote(Instant::now(), bytes);
+        if was_blocked {
+            self.wake_reader();
+        }
+    }
+
+    /// The socket is closed.
+    fn ended(&self, id: u64) {
+        self.pool.dismiss(id);
+        self.pool.release(self.progress.borrow_mut().end());
+    }
+
+    /// The handler waits for more of the body.
+    fn wants_body(&self, waiting: &Waker) {
+        self.progress.borrow_mut().wants_body(Instant::now(), waiting);
+        self.wake_reader();
+    }
+
+    /// The handler has got so many bytes of the body.
+    fn consumed(&self, bytes: usize) {
+        self.progress.borrow_mut().consumed(Instant::now(), bytes);
+        self.wake_reader();
+    }
+
+    /// The handler reads no more of the body, perhaps because it `has_ended`.
+    fn body_over(&self, has_ended: bool) {
+        self.progress.borrow_mut().body_over(has_ended);
+    }
+
+    /// The handler reads the body as a stream, which may be slow and is not kept.
+    fn streams(&self) {
+        let released = self.progress.borrow_mut().streams();
+        self.pool.release(released);
+    }
+
+    fn cut_off(&self) -> Option<Cut> {
+        self.progress.borrow().body.cut
+    }
+
+    /// The stream was not allowed to read, and wants to be woken once it is.
+    fn starve(&self) {
+        self.progress.borrow_mut().is_starved = true;
+    }
+
+    fn wake_reader(&self) {
+        let mut progress = self.progress.borrow_mut();
+        if std::mem::take(&mut progress.is_starved)
+            && let Some(task) = &progress.task
+        {
+            task.wake_by_ref();
+        }
+    }
+
+    /// The task that drives the connection, to be woken when something changes.
+    fn driven_by(&self, task: &Waker) {
+        let mut progress = self.progress.borrow_mut();
+        if progress.task.as_ref().is_none_or(|known| !known.will_wake(task)) {
+            progress.task = Some(task.clone());
+        }
+    }
+
+    /// Whether the pool wants the connection closed.
+    fn is_condemned(&self) -> bool {
+        self.progress.borrow().is_condemned
+    }
+
+    /// The connection ends: at once, whatever it waits for.
+    fn condemn(&self) {
+        let mut progress = self.progress.borrow_mut();
+        progress.is_condemned = true;
+        if let Some(task) = &progress.task {
+            task.wake_by_ref();
+        }
+    }
+
+    /// The body of the current request is not waited for any longer; its handler reads an error.
+    fn cut(&self, reason: Cut) {
+        let mut progress = self.progress.borrow_mut();
+        progress.body.cut = Some(reason);
+        if let Some(waiting) = progress.body.waker.take() {
+            waiting.wake();
+        }
+    }
+}
+
+/// Notes that whoever sent `request` has proven who they are.
+pub(crate) fn prove(request: &HttpRequest) {
+    if let Some(connection) = Connection::of(request) {
+        connection.prove();
+    }
+}

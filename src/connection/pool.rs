@@ -1,0 +1,223 @@
+//! The connections of one worker: how many there may be, how much they may hold before anybody is proven, and which of
+//! them have had their time.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+use std::time::{Duration, Instant};
+
+use actix_server::GracefulShutdownSignal;
+
+use super::progress::Verdict;
+use super::{Connection, Cut};
+use crate::config::Limits;
+
+/// How often the connections are looked at.
+const PULSE: Duration = Duration::from_millis(500);
+/// The same while the server stops.
+const STOPPING_PULSE: Duration = Duration::from_millis(50);
+/// Between two requests. actix-http closes after [`KEEP_ALIVE`]; this is for what it does not time.
+const IDLE: Duration = Duration::from_secs(100);
+/// Longer than the idle time of the usual proxies, so that it is never us who closes a connection they are about to use.
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(95);
+/// How long a request of somebody unknown, or an unread answer, holds up the stop of the server.
+const STOP: Duration = Duration::from_secs(3);
+/// Room is made for this share of all connections at once, so that not each new one looks for an old one to close.
+const BATCH: usize = 64;
+
+/// The bounds of one worker.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PoolLimits {
+    /// A head, from its first byte; the first byte of a new connection.
+    pub(super) head: Duration,
+    pub(super) idle: Duration,
+    /// A body may be waited for this long before [`PoolLimits::rate`] counts.
+    pub(super) body: Duration,
+    /// Bytes a second at least, of bodies and of answers.
+    pub(super) rate: u64,
+    /// An answer of which the client reads nothing.
+    pub(super) stalled: Duration,
+    pub(super) stop: Duration,
+    /// Connections.
+    pub(super) connections: usize,
+    /// Bytes held for clients that have not proven who they are.
+    pub(super) unproven: usize,
+}
+
+impl PoolLimits {
+    /// The share of one of `workers` workers. `descriptors`: how many files and sockets the process may open.
+    pub(crate) fn of_worker(limits: &Limits, workers: usize, descriptors: Option<u64>) -> Self {
+        let workers = workers.max(1);
+        let descriptors = descriptors.and_then(|all| usize::try_from(all).ok()).unwrap_or(usize::MAX);
+        // the store, calls of the host and files need some too
+        let connections = limits.connections.min(descriptors - descriptors / 4).max(16);
+        // one body of the largest size must always fit
+        let largest = limits.body.max(limits.forge_body).saturating_mul(2);
+        Self {
+            head: limits.head,
+            idle: IDLE,
+            body: limits.head,
+            rate: limits.body_rate,
+            stalled: limits.stalled,
+            stop: STOP,
+            connections: connections.div_ceil(workers),
+            unproven: (limits.unproven / workers).max(largest),
+        }
+    }
+
+    /// Connections that are accepted: a few more, which are there only until others have made room.
+    pub(crate) fn accepted(&self) -> usize {
+        self.connections + self.connections / 8 + 8
+    }
+
+    /// How long so many bytes may take.
+    pub(super) fn at_rate(&self, bytes: u64) -> Duration {
+        Duration::from_secs(bytes / self.rate.max(1))
+    }
+}
+
+/// The connections of one worker.
+pub(crate) struct Pool {
+    limits: PoolLimits,
+    connections: RefCell<HashMap<u64, Weak<Connection>>>,
+    next: Cell<u64>,
+    held: Cell<usize>,
+    stopping: Cell<Option<Instant>>,
+}
+
+impl Pool {
+    /// The pool of the calling worker; it is looked after for as long as it is used. `stop` tells when the server stops.
+    pub(crate) fn start(limits: PoolLimits, stop: GracefulShutdownSignal) -> Rc<Self> {
+        let pool = Rc::new(Self {
+            limits,
+            connections: RefCell::default(),
+            next: Cell::new(0),
+            held: Cell::new(0),
+            stopping: Cell::new(None),
+        });
+        actix_web::rt::spawn(look_after(Rc::downgrade(&pool), stop));
+        pool
+    }
+
+    /// Takes a connection in, if there is room for it or room can be made.
+    pub(super) fn admit(self: &Rc<Self>) -> Option<(u64, Rc<Connection>)> {
+        let count = self.connections.borrow().len();
+        // those that are closed to make room are still counted until they have noticed
+        let is_full = count >= self.limits.connections;
+        if is_full && self.make_room() == 0 && count >= self.limits.accepted() {
+            return None;
+        }
+        let (id, connection) = (self.next.get(), Rc::new(Connection::new(Rc::clone(self))));
+        self.next.set(id.wrapping_add(1));
+        self.connections.borrow_mut().insert(id, Rc::downgrade(&connection));
+        Some((id, connection))
+    }
+
+    pub(super) fn dismiss(&self, id: u64) {
+        self.connections.borrow_mut().remove(&id);
+    }
+
+    /// So many bytes more are held for `receiving`, who is unknown. Where that is too much, the slowest lose theirs;
+    /// somebody who sends is none of them, unless there is nobody else.
+    pub(super) fn hold(&self, bytes: usize, receiving: &Rc<Connection>) {
+        self.held.set(self.held.get().saturating_add(bytes));
+        if bytes == 0 || self.held.get() <= self.limits.unproven {
+            return;
+        }
+        let now = Instant::now();
+        let others = self.all().into_iter().filter(|connection| !Rc::ptr_eq(connection, receiving));
+        let mut slowest: Vec<(f64, Rc<Connection>)> = others
+            .filter_map(|connection| {
+                let rate = connection.progress.borrow().rate(now)?;
+                Some((rate, connection))
+            })
+            .collect();
+        slowest.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+        let mut refused = 0;
+        for connection in slowest.iter().map(|(_, connection)| connection).chain([receiving]) {
+            if self.held.get() <= self.limits.unproven {
+                break;
+            }
+            self.give_up(connection);
+            refused += 1;
+        }
+        tracing::warn!(refused, "too much is held for clients that have not authenticated: the slowest are refused");
+    }
+
+    pub(super) fn release(&self, bytes: usize) {
+        self.held.set(self.held.get().saturating_sub(bytes));
+    }
+
+    /// Closes some of the connections that wait for their client; how many.
+    fn make_room(&self) -> usize {
+        let mut waiting: Vec<_> = self
+            .all()
+            .into_iter()
+            .filter_map(|connection| {
+                let order = connection.progress.borrow().may_yield()?;
+                Some((order, connection))
+            })
+            .collect();
+        let count = (self.limits.connections / BATCH + 1).min(waiting.len());
+        if count == 0 {
+            return 0;
+        }
+        waiting.select_nth_unstable_by_key(count - 1, |(order, _)| *order);
+        for (_, connection) in &waiting[..count] {
+            self.give_up(connection);
+        }
+        tracing::debug!(closed = count, "there are too many connections: those that waited longest were closed");
+        count
+    }
+
+    /// A body is refused, so that its sender reads why; any other connection is closed.
+    fn give_up(&self, connection: &Connection) {
+        let (waits_for_body, held) = {
+            let mut progress = connection.progress.borrow_mut();
+            (progress.waits_for_body(), progress.end())
+        };
+        self.release(held);
+        if waits_for_body {
+            connection.cut(Cut::Overload);
+        } else {
+            connection.condemn();
+        }
+    }
+
+    fn look_at_all(&self) {
+        let (now, stopping) = (Instant::now(), self.stopping.get());
+        for connection in self.all() {
+            let verdict = connection.progress.borrow().verdict(now, &self.limits, stopping);
+            match verdict {
+                Some(Verdict::Close) => connection.condemn(),
+                Some(Verdict::CutBody) => connection.cut(Cut::Slow),
+                None => {}
+            }
+        }
+    }
+
+    fn all(&self) -> Vec<Rc<Connection>> {
+        self.connections.borrow().values().filter_map(Weak::upgrade).collect()
+    }
+}
+
+async fn look_after(pool: Weak<Pool>, stop: GracefulShutdownSignal) {
+    let mut pulse = PULSE;
+    let stopped = stop.notified();
+    tokio::pin!(stopped);
+    loop {
+        if pulse == PULSE {
+            tokio::select! {
+                () = tokio::time::sleep(pulse) => {}
+                () = &mut stopped => pulse = STOPPING_PULSE,
+            }
+        } else {
+            tokio::time::sleep(pulse).await;
+        }
+        let Some(pool) = pool.upgrade() else { return };
+        if pulse == STOPPING_PULSE && pool.stopping.get().is_none() {
+            pool.stopping.set(Some(Instant::now()));
+        }
+        pool.look_at_all();
+    }
+}

@@ -1,0 +1,82 @@
+//! The outermost middleware: where requests and their answers begin and end.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use actix_web::HttpMessage as _;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::header;
+use actix_web::middleware::Next;
+use actix_web::web::Bytes;
+
+use super::progress::BodyLength;
+use super::{Connection, WatchedBody};
+
+/// Tells the connection of a request how far it is. Outside of all else, so that no answer goes by it.
+///
+/// # Errors
+/// Passes on what it is given.
+pub(crate) async fn watch<B: MessageBody + 'static>(
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<WatchedAnswer>, actix_web::Error> {
+    let Some(connection) = Connection::of(request.request()) else {
+        return Ok(watched(next.call(request).await?, None));
+    };
+    let payload = request.take_payload();
+    if matches!(payload, Payload::None) {
+        connection.begin(None);
+    } else {
+        connection.begin(Some(length(&request)));
+        let body = WatchedBody::new(payload, Rc::clone(&connection));
+        request.set_payload(Payload::Stream { payload: Box::pin(body) });
+    }
+    let answering = Answering(connection);
+    Ok(watched(next.call(request).await?, Some(answering)))
+}
+
+fn watched<B: MessageBody + 'static>(
+    response: ServiceResponse<B>,
+    answering: Option<Answering>,
+) -> ServiceResponse<WatchedAnswer> {
+    response.map_into_boxed_body().map_body(|_, body| WatchedAnswer { body, _answering: answering })
+}
+
+fn length(request: &ServiceRequest) -> BodyLength {
+    let headers = request.headers();
+    let named = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    match named {
+        // where both are named, the chunks count (RFC 9112, 6.3)
+        Some(bytes) if !headers.contains_key(header::TRANSFER_ENCODING) => BodyLength::Bytes(bytes),
+        _ => BodyLength::Chunked,
+    }
+}
+
+/// The answer is on its way until this is dropped.
+struct Answering(Rc<Connection>);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.answered();
+    }
+}
+
+/// The body of an answer, which the HTTP code drops once it has taken all of it.
+pub(crate) struct WatchedAnswer {
+    body: BoxBody,
+    _answering: Option<Answering>,
+}
+
+impl MessageBody for WatchedAnswer {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(cx)
+    }
+}
