@@ -91,8 +91,9 @@ impl Connection {
 
     /// The socket is closed.
     fn ended(&self, id: u64) {
-        self.pool.dismiss(id);
-        self.pool.release(self.progress.borrow_mut().end());
+        let mut progress = self.progress.borrow_mut();
+        self.pool.dismiss(id, progress.is_condemned);
+        self.pool.release(progress.end());
     }
 
     /// The handler waits for more of the body.
@@ -152,7 +153,9 @@ impl Connection {
     /// The connection ends: at once, whatever it waits for.
     fn condemn(&self) {
         let mut progress = self.progress.borrow_mut();
-        progress.is_condemned = true;
+        if !std::mem::replace(&mut progress.is_condemned, true) {
+            self.pool.leaves();
+        }
         if let Some(task) = &progress.task {
             task.wake_by_ref();
         }

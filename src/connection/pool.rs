@@ -82,6 +82,8 @@ pub(crate) struct Pool {
     connections: RefCell<HashMap<u64, Weak<Connection>>>,
     next: Cell<u64>,
     held: Cell<usize>,
+    /// Connections that are to close and have not noticed yet.
+    leaving: Cell<usize>,
     stopping: Cell<Option<Instant>>,
 }
 
@@ -93,6 +95,7 @@ impl Pool {
             connections: RefCell::default(),
             next: Cell::new(0),
             held: Cell::new(0),
+            leaving: Cell::new(0),
             stopping: Cell::new(None),
         });
         actix_web::rt::spawn(look_after(Rc::downgrade(&pool), stop));
@@ -102,8 +105,7 @@ impl Pool {
     /// Takes a connection in, if there is room for it or room can be made.
     pub(super) fn admit(self: &Rc<Self>) -> Option<(u64, Rc<Connection>)> {
         let count = self.connections.borrow().len();
-        // those that are closed to make room are still counted until they have noticed
-        let is_full = count >= self.limits.connections;
+        let is_full = count.saturating_sub(self.leaving.get()) >= self.limits.connections;
         if is_full && self.make_room() == 0 && count >= self.limits.accepted() {
             return None;
         }
@@ -113,8 +115,15 @@ impl Pool {
         Some((id, connection))
     }
 
-    pub(super) fn dismiss(&self, id: u64) {
+    pub(super) fn dismiss(&self, id: u64, was_leaving: bool) {
         self.connections.borrow_mut().remove(&id);
+        if was_leaving {
+            self.leaving.set(self.leaving.get().saturating_sub(1));
+        }
+    }
+
+    pub(super) fn leaves(&self) {
+        self.leaving.set(self.leaving.get().saturating_add(1));
     }
 
     /// So many bytes more are held for `receiving`, who is unknown. Where that is too much, the slowest lose theirs;
@@ -133,9 +142,11 @@ impl Pool {
             })
             .collect();
         slowest.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+        // somewhat more than is needed, or each byte that comes would start the search again
+        let enough = self.limits.unproven - self.limits.unproven / 8;
         let mut refused = 0;
         for connection in slowest.iter().map(|(_, connection)| connection).chain([receiving]) {
-            if self.held.get() <= self.limits.unproven {
+            if self.held.get() <= enough {
                 break;
             }
             self.give_up(connection);

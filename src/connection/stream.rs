@@ -28,6 +28,7 @@ pub(crate) struct ClientStream {
 impl ClientStream {
     /// Takes a connection in and waits for its first byte: until then it costs hardly any memory.
     pub(crate) async fn open(socket: TcpStream, pool: &Rc<Pool>) -> io::Result<Self> {
+        limit_unsent(&socket);
         let (id, connection) = pool.admit().ok_or_else(|| io::Error::other("there are too many connections"))?;
         let stream = Self { socket, id, connection, rest: BytesMut::new(), line_ends: LineEnds::default() };
         poll_fn(|cx| {
@@ -159,6 +160,19 @@ impl Drop for ClientStream {
         self.connection.ended(self.id);
     }
 }
+
+/// Bytes that the system takes for a client that does not read, beyond what is on its way. Linux takes 4 MB by default.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 128 * 1024;
+
+#[cfg(target_os = "linux")]
+fn limit_unsent(socket: &TcpStream) {
+    // where it cannot be set, the system's own bound remains
+    let _ = socket2::SockRef::from(socket).set_tcp_notsent_lowat(UNSENT);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn limit_unsent(_: &TcpStream) {}
 
 /// Looks for the empty line that ends a head, in pieces of any size.
 #[derive(Debug, Default)]
