@@ -8,7 +8,6 @@ use url::{Host, Url};
 use super::{AuthError, ProofFuture, source};
 use crate::error::Error;
 use crate::jwt::{CONTEXT_QSH, Claims, Unverified, now, qsh};
-use crate::keys::KeyError;
 use crate::state::State;
 use crate::store::Installation;
 
@@ -67,8 +66,8 @@ impl InstallJwt {
             None => state.install_keys.get(kid, &host).await,
         };
         let key = key.map_err(|error| match error {
-            KeyError::Unavailable(_) => Error::Unavailable { detail: error.to_string() },
-            _ => refuse(error.to_string()).into(),
+            error if error.is_temporary() => Error::Unavailable { detail: error.to_string() },
+            error => refuse(error.to_string()).into(),
         })?;
         unverified.verify_rs256(&key).map_err(AuthError::from)?;
         if local.is_some() {
