@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::caller::{Binding, Caller};
-use super::{AuthError, source};
+use super::{AuthError, browser, source};
 use crate::config::is_loopback;
 use crate::error::Error;
 use crate::jwt::{AddonClaims, CONTEXT_QSH, Claims, Unverified, now, qsh};
@@ -29,21 +29,40 @@ pub(super) async fn caller(request: &HttpRequest) -> Result<Rc<Caller>, Error> {
     let Verification(verification) = if let Some(verification) = known {
         verification
     } else {
-        let verification = Verification(verify(request)?.boxed_local().shared());
+        let verification = Verification(verify(request, Unproven::Considered)?.boxed_local().shared());
         request.extensions_mut().insert(verification.clone());
         verification
     };
     verification.await
 }
 
+/// The same, and `no-auth` has no say: for routes that no page opens.
+pub(super) async fn checked_caller(request: &HttpRequest) -> Result<Rc<Caller>, Error> {
+    if State::of(request)?.config.options.no_auth {
+        return verify(request, Unproven::Refused)?.await;
+    }
+    caller(request).await
+}
+
+/// What becomes of callers without a proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unproven {
+    Refused,
+    /// With `no-auth`, those on this machine are let in.
+    Considered,
+}
+
 /// Takes what it needs out of the request now: a future that held the request would keep it in its own extensions.
-fn verify(request: &HttpRequest) -> Result<impl Future<Output = Result<Rc<Caller>, Error>> + use<>, Error> {
+fn verify(
+    request: &HttpRequest,
+    unproven: Unproven,
+) -> Result<impl Future<Output = Result<Rc<Caller>, Error>> + use<>, Error> {
     let state = State::of(request)?;
     let token = source::token(request);
     let relative = qsh::relative_path(request.uri().path(), state.config.local_base_url.path()).map(str::to_owned);
     let (method, query) = (request.method().clone(), request.query_string().to_owned());
     let form = source::form(request);
-    let trusting = state.config.options.no_auth && is_local(request);
+    let trusting = unproven == Unproven::Considered && state.config.options.no_auth && is_local(request);
     Ok(async move {
         if trusting {
             return unchecked(state, token.ok().as_deref(), &query).await;
@@ -118,8 +137,8 @@ async fn unchecked(state: web::Data<State>, token: Option<&str>, query: &str) ->
     Ok(Rc::new(Caller::new(state, tenant, claims.unwrap_or_default(), Binding::Unchecked)))
 }
 
-/// A peer on this machine that asks for this machine: not a tunnel or proxy that speaks for somebody else, and not a page
-/// of a web site whose name leads here (DNS rebinding).
+/// A peer on this machine that asks for this machine: not a tunnel or proxy that speaks for somebody else, not a page of a
+/// web site whose name leads here (DNS rebinding), and not a page of another site that is open in a browser here.
 fn is_local(request: &HttpRequest) -> bool {
     let by_proxy = |name: &str| {
         name.starts_with("x-forwarded") || matches!(name, "forwarded" | "x-real-ip" | "cf-connecting-ip" | "via")
@@ -128,6 +147,7 @@ fn is_local(request: &HttpRequest) -> bool {
     request.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback())
         && host.and_then(|host| Url::parse(&format!("http://{host}")).ok()).is_some_and(|url| is_loopback(&url))
         && !request.headers().keys().any(|name| by_proxy(name.as_str()))
+        && !browser::is_from_another_site(request.headers())
 }
 
 /// A clientKey as a log line shows it: it comes from outside.
