@@ -131,13 +131,7 @@ impl InstallKeys {
     }
 
     /// Asks again for a key that the server has had before.
-    async fn renew(
-        &self,
-        servers: &[String],
-        kid: &str,
-        id: &str,
-        mut known: Known,
-    ) -> Result<PublicKey, KeyError> {
+    async fn renew(&self, servers: &[String], kid: &str, id: &str, mut known: Known) -> Result<PublicKey, KeyError> {
         let result = if known.failed_a_moment_ago() {
             Err(KeyError::Unavailable("it has failed a moment ago".into()))
         } else {
