@@ -7,6 +7,7 @@ extern crate self as atlassian_connect_actix;
 
 pub mod error;
 pub mod log;
+mod redact;
 
 pub mod config;
 

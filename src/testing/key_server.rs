@@ -55,7 +55,9 @@ impl KeyServer {
                 let known = request.path() == format!("/keys/{}", KEY.kid());
                 async move {
                     match answer {
-                        KeyAnswer::Key | KeyAnswer::KeyOrSilence if known => HttpResponse::Ok().body(Self::public_pem()),
+                        KeyAnswer::Key | KeyAnswer::KeyOrSilence if known => {
+                            HttpResponse::Ok().body(Self::public_pem())
+                        }
                         KeyAnswer::Key => HttpResponse::NotFound().body("NoSuchKey"),
                         KeyAnswer::KeyOrSilence => std::future::pending().await,
                         KeyAnswer::Late(time) => {

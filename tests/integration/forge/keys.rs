@@ -1,6 +1,6 @@
 //! Forge's keys: fetched seldom, from where the configuration says, and kept while their server is away.
 
-use atlassian_connect_actix::testing::{JwksAnswer, JwksServer, TestHost, TestInvocation, Reply};
+use atlassian_connect_actix::testing::{JwksAnswer, JwksServer, Reply, TestHost, TestInvocation};
 use futures_util::StreamExt as _;
 use serde_json::json;
 
