@@ -6,8 +6,9 @@
 extern crate self as atlassian_connect_actix;
 
 pub mod error;
-pub mod log;
 mod redact;
+
+pub mod log;
 
 pub mod config;
 

@@ -4,6 +4,7 @@ mod forge;
 mod install;
 mod jwks;
 mod permits;
+mod recent;
 mod servers;
 
 pub use forge::ForgeKeys;

@@ -4,16 +4,12 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use moka::sync::Cache;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
+use super::recent::Recent;
 use crate::budget::Budget;
 
-/// Ids that were refused and may come again, at most.
-const REFUSED: u64 = 10_000;
-/// How long a refused id is remembered; hosts try again within minutes.
-const REFUSED_LIFETIME: Duration = Duration::from_secs(600);
 /// Callers that may wait at once. Whoever comes after that takes the place of the one that has waited longest.
 const PLACES: usize = 4;
 /// Callers that get a permit by waiting while nobody is sent away: so many in a row, then one after each pause. Otherwise
@@ -46,7 +42,7 @@ pub(super) struct Permits {
     again: Budget,
     /// Permits for callers that have waited.
     served: Budget,
-    refused: Cache<String, ()>,
+    refused: Recent,
     queue: Mutex<Queue>,
 }
 
@@ -64,7 +60,7 @@ impl Permits {
             new: Budget::new(limits.burst, limits.pause),
             again: Budget::new(limits.again_burst, limits.again_pause),
             served: Budget::new(SERVED_BURST, SERVED_PAUSE),
-            refused: Cache::builder().max_capacity(REFUSED).time_to_live(REFUSED_LIFETIME).build(),
+            refused: Recent::new(),
             queue: Mutex::default(),
         }
     }
@@ -75,7 +71,7 @@ impl Permits {
             return true;
         }
         if let Some(id) = id {
-            self.refused.insert(id.to_owned(), ());
+            self.refused.insert(id);
         }
         false
     }
@@ -85,7 +81,7 @@ impl Permits {
         if self.new.take() {
             return true;
         }
-        id.is_some_and(|id| self.refused.contains_key(id)) && self.again.take()
+        id.is_some_and(|id| self.refused.contains(id)) && self.again.take()
     }
 
     /// Puts back the permit of an id that turned out to be genuine.
