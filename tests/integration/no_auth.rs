@@ -134,6 +134,7 @@ async fn webhooks_and_callbacks_are_never_unchecked() {
     let heard = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&heard);
     let host = TestHost::builder()
+        .var("NODE_ENV", "development")
         .var("AC_OPTS", "no-auth")
         .prepare(move |addon| {
             for event in ["enabled", "disabled", "jira:issue_created"] {
@@ -183,6 +184,7 @@ async fn webhooks_and_callbacks_are_never_unchecked() {
 #[actix_web::test]
 async fn forge_is_never_unchecked() {
     let host = TestHost::builder()
+        .var("NODE_ENV", "development")
         .var("AC_OPTS", "no-auth")
         .start(|cfg| {
             cfg.route("/remote", web::post().to(|_: atlassian_connect_actix::auth::ForgeInvocation| async { "in" }));
