@@ -13,15 +13,8 @@ use super::servers::servers_of;
 use crate::flight::Flights;
 use crate::jwt::PublicKey;
 
-/// How long a key is used before its server is asked for it again. Keys do not change under their id; the limit is for
-/// those that are withdrawn.
-const KEY_LIFETIME: Duration = Duration::from_secs(3600);
-/// Where the server is away, a key is used until it has this age.
-const STALE: Duration = Duration::from_secs(24 * 3600);
 /// How long an id is remembered as one that the server had a key for: to ask for it again needs no permit.
 const MEMORY: Duration = Duration::from_secs(30 * 24 * 3600);
-/// How long after a failed renewal of a known key the server is not asked for it again.
-const RENEWAL_PAUSE: Duration = Duration::from_secs(5);
 /// How long a key server's "no such key" is believed.
 const ABSENCE_LIFETIME: Duration = Duration::from_secs(30);
 /// Keys at most; Atlassian has a handful.
@@ -41,6 +34,28 @@ const LIMITS: Limits = Limits {
     longest_wait: Duration::from_secs(1),
 };
 
+/// How long a key is believed.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// A key of this age is fetched again before it is used. Keys do not change under their id; the limit is for those
+    /// that are withdrawn.
+    lifetime: Duration,
+    /// Where the server is away, a key is used until it has this age.
+    stale: Duration,
+    /// After a failure the server is not asked for a known key before this time.
+    pause: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            lifetime: Duration::from_secs(3600),
+            stale: Duration::from_secs(24 * 3600),
+            pause: Duration::from_secs(5),
+        }
+    }
+}
+
 /// Fetches install keys over TLS and keeps them: bounded, for a time, one fetch for one key at once.
 ///
 /// Anybody can make up the id of a key, so that fetches of unknown ids need a permit. Each key server has permits of
@@ -48,6 +63,7 @@ const LIMITS: Limits = Limits {
 #[derive(Debug)]
 pub struct InstallKeys {
     override_url: Option<Url>,
+    patience: Patience,
     keys: Cache<String, Known>,
     absent: Cache<String, String>,
     flights: Flights<String, Result<PublicKey, KeyError>>,
@@ -63,26 +79,17 @@ struct Known {
     failed: Option<Instant>,
 }
 
-impl Known {
-    fn is_fresh(&self) -> bool {
-        self.fetched.elapsed() < KEY_LIFETIME
-    }
-
-    fn is_usable(&self) -> bool {
-        self.fetched.elapsed() < STALE
-    }
-
-    fn failed_a_moment_ago(&self) -> bool {
-        self.failed.is_some_and(|failed| failed.elapsed() < RENEWAL_PAUSE)
-    }
-}
-
 impl InstallKeys {
     /// `override_url` takes the place of every key server (`CONNECT_KEYS_CDN_URL`).
     #[must_use]
     pub fn new(override_url: Option<Url>) -> Self {
+        Self::with(override_url, Patience::default())
+    }
+
+    fn with(override_url: Option<Url>, patience: Patience) -> Self {
         Self {
             override_url,
+            patience,
             keys: Cache::builder().max_capacity(CAPACITY).time_to_live(MEMORY).build(),
             absent: Cache::builder().max_capacity(10 * CAPACITY).time_to_live(ABSENCE_LIFETIME).build(),
             flights: Flights::new(),
@@ -113,7 +120,7 @@ impl InstallKeys {
         let Some(server) = servers.first() else { return Err(KeyError::Id) };
         // a key of one server says nothing about another server's
         let id = format!("{server}/{kid}");
-        if let Some(known) = self.keys.get(&id).filter(Known::is_fresh) {
+        if let Some(known) = self.keys.get(&id).filter(|known| self.is_fresh(known)) {
             return Ok(known.key);
         }
         if let Some(reason) = self.absent.get(&id) {
@@ -122,7 +129,7 @@ impl InstallKeys {
         let fetch = || async {
             // the run before may have ended between our look and our joining
             match self.keys.get(&id) {
-                Some(known) if known.is_fresh() => Ok(known.key),
+                Some(known) if self.is_fresh(&known) => Ok(known.key),
                 Some(known) => self.renew(&servers, kid, &id, known).await,
                 None => self.fetch_unknown(&servers, kid, &id).await,
             }
@@ -130,23 +137,23 @@ impl InstallKeys {
         self.flights.join(id.clone(), fetch).await
     }
 
+    fn is_fresh(&self, known: &Known) -> bool {
+        known.fetched.elapsed() < self.patience.lifetime
+    }
+
     /// Asks again for a key that the server has had before.
-    async fn renew(&self, servers: &[String], kid: &str, id: &str, mut known: Known) -> Result<PublicKey, KeyError> {
-        let result = if known.failed_a_moment_ago() {
+    async fn renew(&self, servers: &[String], kid: &str, id: &str, known: Known) -> Result<PublicKey, KeyError> {
+        let failed_just_now = known.failed.is_some_and(|failed| failed.elapsed() < self.patience.pause);
+        let result = if failed_just_now {
             Err(KeyError::Unavailable("it has failed a moment ago".into()))
         } else {
             self.fetch(servers, kid, id).await
         };
-        match result {
-            Err(KeyError::Unavailable(reason)) => {
-                if !known.failed_a_moment_ago() {
-                    known.failed = Some(Instant::now());
-                    self.keys.insert(id.to_owned(), known.clone());
-                }
-                if known.is_usable() { Ok(known.key) } else { Err(KeyError::Unavailable(reason)) }
-            }
-            result => result,
+        let Err(KeyError::Unavailable(reason)) = result else { return result };
+        if !failed_just_now {
+            self.keys.insert(id.to_owned(), Known { failed: Some(Instant::now()), ..known.clone() });
         }
+        if known.fetched.elapsed() < self.patience.stale { Ok(known.key) } else { Err(KeyError::Unavailable(reason)) }
     }
 
     /// Asks for an id that may be made up.
@@ -236,6 +243,7 @@ async fn fetch(server: &str, kid: &str) -> Result<PublicKey, KeyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{KeyAnswer, KeyServer};
 
     #[test]
     fn a_key_id_is_one_plain_segment() {
@@ -260,5 +268,77 @@ mod tests {
         ] {
             assert!(!is_key_id(bad), "{bad}");
         }
+    }
+
+    const OLD: Duration = Duration::ZERO;
+
+    fn keys(server: &KeyServer, patience: Patience) -> InstallKeys {
+        InstallKeys::with(Some(server.url().parse().unwrap()), patience)
+    }
+
+    #[actix_web::test]
+    async fn an_old_key_serves_while_its_server_is_away_and_is_asked_for_with_restraint() {
+        let server = KeyServer::start();
+        let keys = keys(&server, Patience { lifetime: OLD, ..Patience::default() });
+        for fetches in 1..=3 {
+            assert!(keys.get(KeyServer::KID, "a.atlassian.net").await.is_ok());
+            assert_eq!(server.fetches(), fetches, "an old key is fetched again before it is used");
+        }
+        server.answer(KeyAnswer::Other(503, String::new()));
+        for _ in 0..20 {
+            assert!(keys.get(KeyServer::KID, "a.atlassian.net").await.is_ok());
+        }
+        assert_eq!(server.fetches(), 4);
+    }
+
+    #[actix_web::test]
+    async fn a_key_that_is_too_old_does_not_serve() {
+        let server = KeyServer::start();
+        let keys = keys(&server, Patience { lifetime: OLD, stale: OLD, ..Patience::default() });
+        assert!(keys.get(KeyServer::KID, "a.atlassian.net").await.is_ok());
+        server.answer(KeyAnswer::Other(503, String::new()));
+        for _ in 0..20 {
+            let key = keys.get(KeyServer::KID, "a.atlassian.net").await;
+            assert!(matches!(key, Err(KeyError::Unavailable(_))), "{key:?}");
+        }
+        assert_eq!(server.fetches(), 2);
+    }
+
+    #[actix_web::test]
+    async fn a_withdrawn_key_is_unknown() {
+        let server = KeyServer::start();
+        let keys = keys(&server, Patience { lifetime: OLD, ..Patience::default() });
+        assert!(keys.get(KeyServer::KID, "a.atlassian.net").await.is_ok());
+        server.answer(KeyAnswer::Other(404, String::new()));
+        for _ in 0..5 {
+            let key = keys.get(KeyServer::KID, "a.atlassian.net").await;
+            assert!(matches!(key, Err(KeyError::Unknown(_))), "{key:?}");
+        }
+        assert_eq!(server.fetches(), 2);
+    }
+
+    #[actix_web::test]
+    async fn a_known_key_is_renewed_without_a_permit() {
+        let server = KeyServer::start();
+        let keys = keys(&server, Patience { lifetime: OLD, stale: OLD, ..Patience::default() });
+        assert!(keys.get(KeyServer::KID, "a.atlassian.net").await.is_ok());
+        let made_up: Vec<_> = (0..200).map(|i| format!("made-up-{i}")).collect();
+        let made_up = made_up.iter().map(|kid| keys.get(kid, "a.atlassian.net"));
+        let results = futures_util::future::join_all(made_up).await;
+        assert!(results.iter().any(|result| matches!(result, Err(KeyError::NotAsked(_)))));
+        for _ in 0..20 {
+            assert!(keys.get(KeyServer::KID, "a.atlassian.net").await.is_ok());
+        }
+    }
+
+    #[actix_web::test]
+    async fn the_flood_at_one_server_does_not_hurt_another() {
+        let (server, other) = (KeyServer::start(), KeyServer::start());
+        let keys = InstallKeys::new(None);
+        let made_up: Vec<_> = (0..200).map(|i| format!("made-up-{i}")).collect();
+        let made_up = made_up.iter().map(|kid| keys.get_of_server(server.url(), kid));
+        let results = futures_util::future::join_all(made_up).await;
+        assert!(results.iter().any(|result| matches!(result, Err(KeyError::NotAsked(_)))));
+        assert!(keys.get_of_server(other.url(), KeyServer::KID).await.is_ok());
     }
 }

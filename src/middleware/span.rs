@@ -24,8 +24,14 @@ impl RootSpanBuilder for RequestSpan {
         let id = request.extensions().get::<RequestId>().map(ToString::to_string);
         request.extensions_mut().insert(Arrival(Instant::now()));
         let trace = trace(request.headers());
-        let (method, path) = (redact::shown(request.method().as_str()), redact::shown(request.path()));
-        tracing::info_span!(target: "http", "request", id, trace, method, path)
+        tracing::info_span!(
+            target: "http",
+            "request",
+            id,
+            trace,
+            method = redact::shown(request.method().as_str()),
+            path = redact::shown(request.path())
+        )
     }
 
     fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, Error>) {
