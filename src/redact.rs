@@ -61,8 +61,8 @@ pub(crate) fn shown(text: &str) -> String {
     shown
 }
 
-/// A finished line of the log, for what no other place has looked at: tokens are masked, and a value of more than 1 kB is
-/// cut. Quotes end a value.
+/// A finished line of the log, for what no other place has looked at: tokens are masked, and a value of more than 1 kB
+/// is cut. Quotes end a value.
 pub(crate) fn line(text: &str) -> Cow<'_, str> {
     let masked = masked(text);
     if masked.len() <= LONGEST {

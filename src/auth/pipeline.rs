@@ -137,8 +137,8 @@ async fn unchecked(state: web::Data<State>, token: Option<&str>, query: &str) ->
     Ok(Rc::new(Caller::new(state, tenant, claims.unwrap_or_default(), Binding::Unchecked)))
 }
 
-/// A peer on this machine that asks for this machine: not a tunnel or proxy that speaks for somebody else, not a page of a
-/// web site whose name leads here (DNS rebinding), and not a page of another site that is open in a browser here.
+/// A peer on this machine that asks for this machine: not a tunnel or proxy that speaks for somebody else, not a page of
+/// a web site whose name leads here (DNS rebinding), and not a page of another site that is open in a browser here.
 fn is_local(request: &HttpRequest) -> bool {
     let by_proxy = |name: &str| {
         name.starts_with("x-forwarded") || matches!(name, "forwarded" | "x-real-ip" | "cf-connecting-ip" | "via")

@@ -12,8 +12,8 @@ use crate::budget::Budget;
 
 /// Callers that may wait at once. Whoever comes after that takes the place of the one that has waited longest.
 const PLACES: usize = 4;
-/// Callers that get a permit by waiting while nobody is sent away: so many in a row, then one after each pause. Otherwise
-/// a flood that sends one request after the other would get one permit after the other.
+/// Callers that get a permit by waiting while nobody is sent away: so many in a row, then one after each pause.
+/// Otherwise a flood that sends one request after the other would get one permit after the other.
 const SERVED_BURST: u32 = 8;
 const SERVED_PAUSE: Duration = Duration::from_secs(5);
 /// How often a caller that is not the newest one looks whether it is now.

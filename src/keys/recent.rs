@@ -10,8 +10,8 @@ const CAPACITY: usize = 50_000;
 /// A generation is over after this time, full or not.
 const AGE: Duration = Duration::from_secs(300);
 
-/// The ids of two generations. A full generation takes the place of the one before it, so that the newest 50,000 ids are
-/// always remembered. A cache that weighs how often something is asked for would forget a newcomer in a flood.
+/// The ids of two generations. A full generation takes the place of the one before it, so that the newest 50,000 ids
+/// are always remembered. A cache that weighs how often something is asked for would forget a newcomer in a flood.
 #[derive(Debug)]
 pub(super) struct Recent {
     hasher: RandomState,
