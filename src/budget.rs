@@ -1,42 +1,69 @@
-//! How often something is done that others can make us do: asking a server, above all.
+//! A token bucket. Limits outgoing requests that untrusted input can trigger.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A few at once, then one after each pause.
+/// A token bucket: a few permits at once, then one after each pause.
 #[derive(Debug)]
 pub struct Budget {
     burst: u32,
     pause: Duration,
-    /// How many are left, and since when the next one is being waited for.
-    left: Mutex<(u32, Instant)>,
+    left: Mutex<Left>,
+}
+
+#[derive(Debug)]
+struct Left {
+    permits: u32,
+    /// Since when the next permit is being waited for.
+    since: Instant,
 }
 
 impl Budget {
     /// `burst` at once, then one more after each `pause`.
     #[must_use]
     pub fn new(burst: u32, pause: Duration) -> Self {
-        Self { burst, pause, left: Mutex::new((burst, Instant::now())) }
+        Self { burst, pause, left: Mutex::new(Left { permits: burst, since: Instant::now() }) }
     }
 
-    /// Whether there is one left, which is then gone.
+    /// Takes a permit; `false` if there is none.
     pub fn take(&self) -> bool {
         self.take_at(Instant::now())
     }
 
+    /// Puts a permit back: what it was taken for turned out to be harmless.
+    pub fn give_back(&self) {
+        let mut left = self.refilled(Instant::now());
+        left.permits = self.burst.min(left.permits.saturating_add(1));
+    }
+
+    /// How long until there is a permit; zero if there is one.
+    #[must_use]
+    pub fn due_in(&self) -> Duration {
+        let now = Instant::now();
+        let left = self.refilled(now);
+        if left.permits > 0 {
+            return Duration::ZERO;
+        }
+        self.pause.saturating_sub(now.saturating_duration_since(left.since))
+    }
+
     fn take_at(&self, now: Instant) -> bool {
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        let (count, since) = &mut *left;
-        while *count < self.burst && now.saturating_duration_since(*since) >= self.pause {
-            *count += 1;
-            *since += self.pause;
-        }
-        if *count == self.burst {
-            *since = now;
-        }
-        let any = *count > 0;
-        *count = count.saturating_sub(1);
+        let mut left = self.refilled(now);
+        let any = left.permits > 0;
+        left.permits = left.permits.saturating_sub(1);
         any
+    }
+
+    fn refilled(&self, now: Instant) -> MutexGuard<'_, Left> {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        while left.permits < self.burst && now.saturating_duration_since(left.since) >= self.pause {
+            left.permits += 1;
+            left.since += self.pause;
+        }
+        if left.permits == self.burst {
+            left.since = now;
+        }
+        left
     }
 }
 
@@ -53,5 +80,19 @@ mod tests {
         assert_eq!([0, 1, 2, 29].map(taken), [true, true, false, false]);
         assert_eq!([30, 31, 60, 61].map(taken), [true, false, true, false]);
         assert_eq!([1000, 1001, 1002].map(taken), [true, true, false]);
+    }
+
+    #[test]
+    fn a_permit_that_is_given_back_can_be_taken_again() {
+        let budget = Budget::new(2, Duration::from_secs(30));
+        assert_eq!(budget.due_in(), Duration::ZERO);
+        assert!(budget.take() && budget.take() && !budget.take());
+        assert!(budget.due_in() > Duration::from_secs(20), "{:?}", budget.due_in());
+        budget.give_back();
+        assert!(budget.due_in().is_zero() && budget.take() && !budget.take());
+        for _ in 0..5 {
+            budget.give_back();
+        }
+        assert!(budget.take() && budget.take() && !budget.take(), "never more than the burst");
     }
 }

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, guard, web};
 use serde_json::Value;
 
-use crate::auth::{ConnectJwt, InstallJwt, json_body};
+use crate::auth::{CallbackJwt, InstallJwt, json_body};
 use crate::descriptor::{Descriptor, Lifecycle};
 use crate::error::Error;
 use crate::events::{Occurrence, names};
@@ -74,7 +74,7 @@ pub async fn uninstalled(install: InstallJwt, addon: Shared) -> Result<HttpRespo
 ///
 /// # Errors
 /// 400 when the body is no JSON or names another tenant, 500 when a listener fails.
-pub async fn enabled(caller: ConnectJwt, addon: Shared, body: web::Bytes) -> Result<HttpResponse, Error> {
+pub async fn enabled(caller: CallbackJwt, addon: Shared, body: web::Bytes) -> Result<HttpResponse, Error> {
     switched(Lifecycle::Enabled, &caller, &addon, &body).await
 }
 
@@ -82,13 +82,13 @@ pub async fn enabled(caller: ConnectJwt, addon: Shared, body: web::Bytes) -> Res
 ///
 /// # Errors
 /// The same as [`enabled`].
-pub async fn disabled(caller: ConnectJwt, addon: Shared, body: web::Bytes) -> Result<HttpResponse, Error> {
+pub async fn disabled(caller: CallbackJwt, addon: Shared, body: web::Bytes) -> Result<HttpResponse, Error> {
     switched(Lifecycle::Disabled, &caller, &addon, &body).await
 }
 
 async fn switched(
     callback: Lifecycle,
-    caller: &ConnectJwt,
+    caller: &CallbackJwt,
     addon: &Shared,
     body: &[u8],
 ) -> Result<HttpResponse, Error> {

@@ -3,9 +3,11 @@
 //! `RUST_LOG=info,http=debug` shows every request in both directions with method, URL, status, duration and the id of
 //! the request that it belongs to: what `NODE_DEBUG=request` is for atlassian-connect-express, without the tokens.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write};
 
 use tracing_subscriber::EnvFilter;
+
+use crate::redact;
 
 /// What is said without `RUST_LOG`.
 const DEFAULT: &str = "info,actix_server=warn";
@@ -15,7 +17,10 @@ pub fn start(json: bool, filter: Option<&str>) {
     let asked = filter.map(EnvFilter::try_new);
     let refused = asked.as_ref().and_then(|asked| asked.as_ref().err().map(ToString::to_string));
     let filter = asked.and_then(Result::ok).unwrap_or_else(|| EnvFilter::new(DEFAULT));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter);
+    let form = if json { redact::json_line } else { redact::line };
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(move || Redacted { form, sink: std::io::stdout() });
     // a log that somebody else has started is as good
     let _ = if json {
         builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
@@ -30,6 +35,28 @@ pub fn start(json: bool, filter: Option<&str>) {
 /// Starts the log of a command whose standard output is its result: what `filter` asks for, on standard error.
 pub fn start_beside(filter: &str) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new(DEFAULT));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_writer(|| Redacted { form: redact::line, sink: std::io::stderr() });
     let _ = builder.with_ansi(std::io::stderr().is_terminal()).try_init();
+}
+
+/// Writes lines without tokens, and without endless values, whoever logged them: other crates log what peers send as
+/// well. Each write is one line.
+struct Redacted<W> {
+    form: fn(&str) -> std::borrow::Cow<'_, str>,
+    sink: W,
+}
+
+impl<W: Write> Write for Redacted<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let line = String::from_utf8_lossy(bytes);
+        self.sink.write_all((self.form)(&line).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.sink.flush()
+    }
 }

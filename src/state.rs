@@ -15,6 +15,7 @@ use crate::events::Events;
 use crate::keys::{ForgeKeys, InstallKeys};
 use crate::local_host::LocalHost;
 use crate::outbound::Outbound;
+use crate::redact;
 use crate::store::Tenants;
 use crate::transport::Guard;
 
@@ -176,7 +177,7 @@ impl State {
             let reason =
                 "this route is outside of the add-on's scope: mount it in the function that `Addon::configure` is given";
             // out there is no middleware of ours that logs errors
-            tracing::error!(path = request.path(), "{reason}");
+            tracing::error!(path = redact::shown(request.path()), "{reason}");
             Error::internal(reason)
         })
     }

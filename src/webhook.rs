@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::{FromRequest as _, HttpRequest, HttpResponse, guard, web};
 use serde_json::Value;
 
-use crate::auth::{ConnectJwt, json_body};
+use crate::auth::{CallbackJwt, json_body};
 use crate::descriptor::{Descriptor, Webhook};
 use crate::error::Error;
 use crate::events::{Occurrence, names};
@@ -28,7 +28,7 @@ async fn receive(request: HttpRequest, payload: web::Payload, addon: Shared) -> 
     let limit = addon.config.limits.listener;
     let triggered = Occurrence::new(names::WEBHOOK_AUTH_VERIFICATION_TRIGGERED, None, Value::Null);
     addon.events.emit(triggered, limit).await?;
-    let caller = ConnectJwt::extract(&request).await?;
+    let caller = CallbackJwt::extract(&request).await?;
     let tenant = caller.tenant().clone();
     let successful = Occurrence::new(names::WEBHOOK_AUTH_VERIFICATION_SUCCESSFUL, Some(tenant.clone()), Value::Null);
     addon.events.emit(successful, limit).await?;

@@ -1,7 +1,8 @@
 //! [`ConnectJwt`].
 
 proof! {
-    /// A token of the host's that is bound to this very request by its query string hash: an iframe page, a webhook.
+    /// A token of the host's that is bound to this very request by its query string hash: an iframe page.
+    /// A route that no page opens takes a [`CallbackJwt`](crate::auth::CallbackJwt).
     ///
     /// ```
     /// use actix_web::{HttpResponse, get};

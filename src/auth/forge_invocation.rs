@@ -15,7 +15,6 @@ use super::{AuthError, ProofFuture, Proven, app_tokens};
 use crate::connection;
 use crate::error::Error;
 use crate::jwt::{ForgeClaims, Unverified, now};
-use crate::keys::KeyError;
 use crate::state::State;
 use crate::store::Tenant;
 
@@ -195,7 +194,7 @@ async fn verify(state: &State, token: &str) -> Result<ForgeClaims, Error> {
         None => state.forge_keys.get(unverified.kid(), unverified.claims().ic_label.as_deref()).await,
     };
     let key = key.map_err(|error| match error {
-        KeyError::Unavailable(_) => Error::Unavailable { detail: error.to_string() },
+        error if error.is_temporary() => Error::Unavailable { detail: error.to_string() },
         error => AuthError::ForgeKey(error).into(),
     })?;
     unverified.verify_rs256(&key).map_err(AuthError::from)?;

@@ -13,7 +13,6 @@ use super::{AuthError, ProofFuture, body};
 use crate::connection;
 use crate::error::Error;
 use crate::jwt::{CONTEXT_QSH, Claims, Unverified, now, qsh};
-use crate::keys::KeyError;
 use crate::state::State;
 use crate::store::{Installation, is_key};
 
@@ -75,8 +74,8 @@ impl InstallJwt {
             None => state.install_keys.get(kid, &host).await,
         };
         let key = key.map_err(|error| match error {
-            KeyError::Unavailable(_) => Error::Unavailable { detail: error.to_string() },
-            _ => refuse(error.to_string()).into(),
+            error if error.is_temporary() => Error::Unavailable { detail: error.to_string() },
+            error => refuse(error.to_string()).into(),
         })?;
         unverified.verify_rs256(&key).map_err(AuthError::from)?;
         connection::prove(&request);

@@ -5,12 +5,13 @@
 //! | type | ACE | takes |
 //! |---|---|---|
 //! | [`ConnectJwt`] | `authenticate()` | a token of the host's, bound to this very request |
+//! | [`CallbackJwt`] | `authenticate()` | the same on a route that no page opens: a webhook |
 //! | [`SessionToken`] | `checkValidToken()` | our own session token, a context JWT, or a token bound to this request |
 //! | [`ContextJwt`] | | a context JWT (`AP.context.getToken`) |
 //! | [`InstallJwt`] | `authenticateInstall()` | a lifecycle callback signed by the host's install key |
 //! | [`ForgeInvocation`] | `authenticateForge()` | an invocation signed by Forge's keys, for this app |
 //!
-//! The first three hold a [`Caller`]. Two of them in one handler share one verification, and so do two
+//! The first four hold a [`Caller`]. Two of them in one handler share one verification, and so do two
 //! [`ForgeInvocation`]s.
 
 /// An extractor that holds a [`Caller`] whose token is bound in one of the ways that it names.
@@ -45,6 +46,8 @@ macro_rules! proof {
 
 mod app_tokens;
 mod body;
+mod browser;
+mod callback_jwt;
 mod caller;
 mod connect_jwt;
 mod context_jwt;
@@ -56,6 +59,7 @@ mod session_token;
 mod source;
 
 pub(crate) use body::{FormBody, json_body, prepare};
+pub use callback_jwt::CallbackJwt;
 pub use caller::{Caller, Granted};
 pub use connect_jwt::ConnectJwt;
 pub use context_jwt::ContextJwt;

@@ -14,7 +14,7 @@ use url::Url;
 use super::body::{BodyGate, FormBody};
 use super::caller::{Binding, Caller};
 use super::source::Places;
-use super::{AuthError, heavy};
+use super::{AuthError, browser, heavy};
 use crate::config::is_loopback;
 use crate::error::Error;
 use crate::jwt::{AddonClaims, CONTEXT_QSH, Claims, Unverified, now, qsh};
@@ -29,28 +29,51 @@ struct Verification(Shared<LocalBoxFuture<'static, Result<Rc<Caller>, Error>>>);
 /// Who sends `request`: proven but for what the token is bound to, which each extractor judges. The verification is
 /// known to the request before this returns, so that its body waits for it.
 pub(super) fn caller(request: &HttpRequest) -> impl Future<Output = Result<Rc<Caller>, Error>> + use<> {
-    let known = request.extensions().get::<Verification>().cloned();
-    let verification = known.map_or_else(|| begin(request), Ok);
-    async move {
-        let Verification(verification) = verification?;
-        verification.await
-    }
+    judged(verification(request, Unproven::Considered))
 }
 
-fn begin(request: &HttpRequest) -> Result<Verification, Error> {
-    let verification = verify(request)?.boxed_local().shared();
-    BodyGate::wait_for(request, verification.clone());
-    request.extensions_mut().insert(Verification(verification.clone()));
-    Ok(Verification(verification))
+/// The same, and `no-auth` has no say: for routes that no page opens.
+pub(super) fn checked_caller(request: &HttpRequest) -> impl Future<Output = Result<Rc<Caller>, Error>> + use<> {
+    judged(verification(request, Unproven::Refused))
+}
+
+async fn judged(verification: Result<Verification, Error>) -> Result<Rc<Caller>, Error> {
+    let Verification(verification) = verification?;
+    verification.await
+}
+
+fn verification(request: &HttpRequest, unproven: Unproven) -> Result<Verification, Error> {
+    // what no-auth lets in is not what a callback may find
+    let is_shared = unproven == Unproven::Considered || !State::of(request)?.config.options.no_auth;
+    if is_shared && let Some(known) = request.extensions().get::<Verification>() {
+        return Ok(known.clone());
+    }
+    let verification = Verification(verify(request, unproven)?.boxed_local().shared());
+    BodyGate::wait_for(request, verification.0.clone());
+    if is_shared {
+        request.extensions_mut().insert(verification.clone());
+    }
+    Ok(verification)
+}
+
+/// What becomes of callers without a proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unproven {
+    Refused,
+    /// With `no-auth`, those on this machine are let in.
+    Considered,
 }
 
 /// Takes what it needs out of the request now: a future that held the request would keep it in its own extensions.
-fn verify(request: &HttpRequest) -> Result<impl Future<Output = Result<Rc<Caller>, Error>> + use<>, Error> {
+fn verify(
+    request: &HttpRequest,
+    unproven: Unproven,
+) -> Result<impl Future<Output = Result<Rc<Caller>, Error>> + use<>, Error> {
     let state = State::of(request)?;
     let (places, form) = (Places::of(request), FormBody::of(request));
     let relative = qsh::relative_path(request.uri().path(), state.config.local_base_url.path()).map(str::to_owned);
     let (method, query) = (request.method().clone(), request.query_string().to_owned());
-    let trusting = state.config.options.no_auth && is_local(request);
+    let trusting = unproven == Unproven::Considered && state.config.options.no_auth && is_local(request);
     Ok(async move {
         let form = match form {
             Some(form) => form.read().await?,
@@ -137,8 +160,8 @@ async fn unchecked(state: web::Data<State>, token: Option<&str>, query: &str) ->
     Ok(Rc::new(Caller::new(state, tenant, claims.unwrap_or_default(), Binding::Unchecked)))
 }
 
-/// A peer on this machine that asks for this machine: not a tunnel or proxy that speaks for somebody else, and not a page
-/// of a web site whose name leads here (DNS rebinding).
+/// A peer on this machine that asks for this machine: not a tunnel or proxy that speaks for somebody else, not a page of
+/// a web site whose name leads here (DNS rebinding), and not a page of another site that is open in a browser here.
 fn is_local(request: &HttpRequest) -> bool {
     let by_proxy = |name: &str| {
         name.starts_with("x-forwarded") || matches!(name, "forwarded" | "x-real-ip" | "cf-connecting-ip" | "via")
@@ -147,6 +170,7 @@ fn is_local(request: &HttpRequest) -> bool {
     request.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback())
         && host.and_then(|host| Url::parse(&format!("http://{host}")).ok()).is_some_and(|url| is_loopback(&url))
         && !request.headers().keys().any(|name| by_proxy(name.as_str()))
+        && !browser::is_from_another_site(request.headers())
 }
 
 /// A clientKey as a log line shows it: it comes from outside.

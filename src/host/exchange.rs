@@ -15,9 +15,9 @@ use super::target::Target;
 use super::{HostClient, HostError, HostResponse, Identity, forge, oauth2, retry};
 use crate::config::Product;
 use crate::jwt::{now, qsh};
+use crate::redact;
 use crate::state::State;
 use crate::store::Tenant;
-use crate::transport::shown;
 
 /// Redirects of one request at most.
 const REDIRECTS: usize = 5;
@@ -75,13 +75,16 @@ async fn follow(request: &mut HostRequest, first: &Target, deadline: Instant) ->
     for _ in 0..=REDIRECTS {
         let started = Instant::now();
         let response = send(request, &target, deadline).await;
-        let url = shown(&target.url[..url::Position::AfterPath], target.url.query().unwrap_or_default());
+        let url = redact::url(&target.url[..url::Position::AfterPath], target.url.query().unwrap_or_default());
         let (method, ms) = (request.method.as_str(), (started.elapsed().as_secs_f64() * 1e5).round() / 100.0);
         match &response {
             Ok(response) => {
                 tracing::debug!(target: "http", direction = "out", method, url, status = response.status.as_u16(), ms, "answered");
             }
-            Err(error) => tracing::debug!(target: "http", direction = "out", method, url, %error, ms, "no answer"),
+            Err(error) => {
+                let error = redact::shown(&error.to_string());
+                tracing::debug!(target: "http", direction = "out", method, url, error, ms, "no answer");
+            }
         }
         let response = response?;
         let location = response.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());

@@ -18,6 +18,7 @@ use crate::auth::ForgeInvocation;
 use crate::error::Error;
 use crate::jwt::{now, to_hex};
 use crate::outbound::{TokenError, UserToken};
+use crate::redact;
 use crate::state::State;
 
 /// A token that expires sooner is renewed, in seconds.
@@ -160,7 +161,8 @@ async fn request(state: &State, site: &ForgeSite, account_id: &str) -> Result<Us
     };
     let answer = tokio::time::timeout(TIMEOUT, exchange).await;
     let (status, body) = answer.unwrap_or_else(|_| Err(away("no answer in time".into())))?;
-    tracing::debug!(target: "http", direction = "out", method = "POST", %url, status = status.as_u16(), "offline user token");
+    let url = redact::shown(url.as_str());
+    tracing::debug!(target: "http", direction = "out", method = "POST", url, status = status.as_u16(), "offline user token");
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
         return Err(away(format!("it answers {status}")));
     }

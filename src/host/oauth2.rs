@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::jwt::{now, to_hex};
 use crate::outbound::{TokenError, UserToken};
+use crate::redact;
 use crate::state::State;
 use crate::store::Tenant;
 
@@ -152,7 +153,8 @@ async fn request(
     };
     let answer = tokio::time::timeout(TIMEOUT, exchange).await;
     let (status, body) = answer.unwrap_or_else(|_| Err(away("no answer in time".into())))?;
-    tracing::debug!(target: "http", direction = "out", method = "POST", url = %server, status = status.as_u16(), "user token");
+    let url = redact::shown(&server);
+    tracing::debug!(target: "http", direction = "out", method = "POST", url, status = status.as_u16(), "user token");
     if status != StatusCode::OK {
         return Err(refusal(status, &body, scope_remedy(state)));
     }

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::KeyError;
 use super::jwks::{KeySet, Patience};
-use crate::budget::Budget;
+use super::permits::Permits;
 use crate::config::JwksTemplate;
 use crate::jwt::PublicKey;
 
@@ -36,7 +36,7 @@ struct Isolated {
     patience: Patience,
     sets: Cache<String, Arc<KeySet>>,
     /// Anybody can make up a label: few of them lead to a request.
-    budget: Budget,
+    permits: Permits,
 }
 
 impl ForgeKeys {
@@ -53,7 +53,7 @@ impl ForgeKeys {
                 template,
                 patience,
                 sets: Cache::builder().max_capacity(CLOUDS).build(),
-                budget: patience.budget(),
+                permits: patience.permits(),
             }),
         }
     }
@@ -74,20 +74,20 @@ impl ForgeKeys {
             return Err(KeyError::Id);
         }
         match (&self.isolated, label) {
-            (Some(isolated), Some(label)) => isolated.set(label)?.get(kid).await,
+            (Some(isolated), Some(label)) => isolated.set(label).await?.get(kid).await,
             _ => self.set.get(kid).await,
         }
     }
 }
 
 impl Isolated {
-    fn set(&self, label: &str) -> Result<Arc<KeySet>, KeyError> {
+    async fn set(&self, label: &str) -> Result<Arc<KeySet>, KeyError> {
         let url = self.template.url(label).ok_or_else(|| KeyError::Unknown("the label of the cloud is none".into()))?;
         if let Some(set) = self.sets.get(label) {
             return Ok(set);
         }
-        if !self.budget.take() {
-            return Err(KeyError::Unavailable("too many labels of clouds were made up just now".into()));
+        if !self.permits.acquire(Some(label)).await {
+            return Err(KeyError::NotAsked("too many unknown labels of Isolated Clouds were named just now"));
         }
         let set = Arc::new(KeySet::new(url, self.patience));
         self.sets.insert(label.to_owned(), Arc::clone(&set));
@@ -139,18 +139,35 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn made_up_ids_make_few_fetches() {
+    async fn made_up_ids_make_few_fetches_and_are_not_called_unknown_where_nobody_asked() {
         let server = JwksServer::start();
-        let keys = keys(&server, Patience::default());
+        let keys = keys(&server, Patience { pause: Duration::from_secs(3600), ..Patience::default() });
+        let (mut unknown, mut not_asked) = (0, 0);
         for i in 0..2000 {
-            let kid = format!("made-up-{}", i % 1000);
-            assert!(matches!(keys.get(Some(&kid), None).await, Err(KeyError::Unknown(_))));
+            match keys.get(Some(&format!("made-up-{}", i % 1000)), None).await {
+                Err(KeyError::Unknown(_)) => unknown += 1,
+                Err(KeyError::NotAsked(_)) => not_asked += 1,
+                other => panic!("{other:?}"),
+            }
         }
+        // the first five are known to be absent in the second round as well, two more are asked for there
+        assert_eq!((unknown, not_asked, server.fetches()), (12, 1988, 7));
         assert!(keys.get(Some(JwksServer::KID), None).await.is_ok());
-        assert_eq!(server.fetches(), 5);
         for kid in ["", &"k".repeat(257)] {
             assert!(matches!(keys.get(Some(kid), None).await, Err(KeyError::Id)));
         }
+    }
+
+    #[actix_web::test]
+    async fn a_rotation_has_room_while_ids_are_made_up() {
+        let server = JwksServer::start();
+        let keys = keys(&server, Patience { pause: Duration::from_secs(3600), ..Patience::default() });
+        for i in 0..100 {
+            assert!(keys.get(Some(&format!("made-up-{i}")), None).await.is_err());
+        }
+        server.rotate();
+        assert!(matches!(keys.get(Some(JwksServer::NEXT_KID), None).await, Err(KeyError::NotAsked(_))));
+        assert!(keys.get(Some(JwksServer::NEXT_KID), None).await.is_ok(), "the second request");
     }
 
     #[actix_web::test]
@@ -196,11 +213,11 @@ mod tests {
     async fn a_server_that_was_never_there_is_unavailable_and_asked_with_restraint() {
         let server = JwksServer::start();
         server.answer(JwksAnswer::Other(404, String::new()));
-        let keys = keys(&server, Patience::default());
+        let keys = keys(&server, Patience { pause: Duration::from_secs(3600), ..Patience::default() });
         for _ in 0..50 {
-            assert!(matches!(keys.get(Some(JwksServer::KID), None).await, Err(KeyError::Unavailable(_))));
+            assert!(keys.get(Some(JwksServer::KID), None).await.is_err_and(|error| error.is_temporary()));
         }
-        assert_eq!(server.fetches(), 5);
+        assert_eq!(server.fetches(), 7, "five, and two since the id comes again");
     }
 
     #[actix_web::test]
@@ -228,6 +245,9 @@ mod tests {
             let _ = keys.get(Some("k"), Some(&format!("made-up-{i}"))).await;
         }
         assert_eq!(other.fetches(), 5, "the first label's, and four more before it is enough");
+        let fresh = keys.get(Some(JwksServer::KID), Some("ic-2")).await;
+        assert!(matches!(fresh, Err(KeyError::NotAsked(_))), "{fresh:?}");
+        assert!(keys.get(Some(JwksServer::KID), Some("ic-2")).await.is_ok(), "the second request");
         assert!(keys.get(Some(JwksServer::KID), Some("ic-1")).await.is_ok());
     }
 }

@@ -10,7 +10,7 @@ use moka::sync::Cache;
 use serde::Deserialize;
 
 use super::KeyError;
-use crate::budget::Budget;
+use super::permits::{Limits, Permits};
 use crate::flight::Flights;
 use crate::jwt::PublicKey;
 
@@ -32,8 +32,12 @@ pub(super) struct Patience {
     pub stale: Duration,
     /// Fetches that may follow each other at once; rotations and restarts need few.
     pub burst: u32,
-    /// One more may follow after this time; an id that a fetch did not find is not asked for again before.
+    /// One more may follow after this time.
     pub pause: Duration,
+    /// The same for ids that come again after their server was not asked, in a bucket of their own.
+    pub again_burst: u32,
+    /// An id that a fetch did not find is not asked for again before this time.
+    pub absence: Duration,
 }
 
 impl Default for Patience {
@@ -43,14 +47,23 @@ impl Default for Patience {
             lifetime: Duration::from_secs(3600),
             stale: Duration::from_secs(24 * 3600),
             burst: 5,
-            pause: Duration::from_secs(30),
+            pause: Duration::from_secs(5),
+            again_burst: 2,
+            absence: Duration::from_secs(30),
         }
     }
 }
 
 impl Patience {
-    pub(super) fn budget(self) -> Budget {
-        Budget::new(self.burst, self.pause)
+    /// Nobody waits for a permit: the next fetch comes soon, and the platform tries again.
+    pub(super) fn permits(self) -> Permits {
+        Permits::new(Limits {
+            burst: self.burst,
+            pause: self.pause,
+            again_burst: self.again_burst,
+            again_pause: self.pause,
+            longest_wait: Duration::ZERO,
+        })
     }
 }
 
@@ -63,7 +76,7 @@ pub(super) struct KeySet {
     /// Ids that the server was asked for and did not have.
     absent: Cache<String, ()>,
     flights: Flights<(), Result<Arc<Fetched>, KeyError>>,
-    budget: Budget,
+    permits: Permits,
     /// A renewal is under way.
     renewing: AtomicBool,
 }
@@ -71,6 +84,9 @@ pub(super) struct KeySet {
 #[derive(Debug)]
 struct Fetched {
     keys: HashMap<String, PublicKey>,
+    /// When the fetch began.
+    begun: Instant,
+    /// When it ended.
     at: Instant,
 }
 
@@ -89,9 +105,9 @@ impl KeySet {
             url,
             patience,
             held: RwLock::new(None),
-            absent: Cache::builder().max_capacity(1000).time_to_live(patience.pause).build(),
+            absent: Cache::builder().max_capacity(1000).time_to_live(patience.absence).build(),
             flights: Flights::new(),
-            budget: patience.budget(),
+            permits: patience.permits(),
             renewing: AtomicBool::new(false),
         }
     }
@@ -110,13 +126,19 @@ impl KeySet {
         if known.is_none() && kid.is_some_and(|kid| self.absent.contains_key(kid)) {
             return Err(KeyError::Unknown("it was asked a moment ago".into()));
         }
-        match self.refresh(held.as_ref().map(|held| held.at)).await {
-            Ok(fetched) => fetched.find(kid).cloned().ok_or_else(|| {
-                if let Some(kid) = kid {
-                    self.absent.insert(kid.to_owned(), ());
+        let called = Instant::now();
+        match self.refresh(held.as_ref().map(|held| held.at), kid).await {
+            Ok(fetched) => match fetched.find(kid) {
+                Some(key) => Ok(key.clone()),
+                // it joined a fetch that may have been answered before the key was published
+                None if fetched.begun < called => Err(KeyError::NotAsked("a fetch was under way")),
+                None => {
+                    if let Some(kid) = kid {
+                        self.absent.insert(kid.to_owned(), ());
+                    }
+                    Err(KeyError::Unknown("its set has no such id".into()))
                 }
-                KeyError::Unknown("its set has no such id".into())
-            }),
+            },
             Err(error) => match known.filter(|(age, _)| *age < self.patience.stale) {
                 Some((_, key)) => Ok(key.clone()),
                 None => Err(error),
@@ -132,7 +154,7 @@ impl KeySet {
         let set = Arc::clone(self);
         actix_web::rt::spawn(async move {
             // what fails is tried again by the next call
-            let _ = set.refresh(seen).await;
+            let _ = set.refresh(seen, None).await;
             set.renewing.store(false, Ordering::SeqCst);
         });
     }
@@ -141,25 +163,22 @@ impl KeySet {
         self.held.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A set that is newer than `seen`: of a fetch that is under way, or of one that begins now.
-    async fn refresh(&self, seen: Option<Instant>) -> Result<Arc<Fetched>, KeyError> {
+    /// A set that is newer than `seen`: of a fetch that is under way, or of one that begins now for the sake of `kid`.
+    async fn refresh(&self, seen: Option<Instant>, kid: Option<&str>) -> Result<Arc<Fetched>, KeyError> {
         let fetch = || async {
             // the fetch before may have ended between our look and our joining
             if let Some(held) = self.held().filter(|held| Some(held.at) > seen) {
                 return Ok(held);
             }
-            if !self.budget.take() {
-                // which of the two it is decides between "refused" and "try again"
-                return Err(match self.held() {
-                    Some(_) => KeyError::Unknown("its server was asked a moment ago".into()),
-                    None => KeyError::Unavailable("its server has failed a moment ago".into()),
-                });
+            if !self.permits.acquire(kid).await {
+                return Err(KeyError::NotAsked("it was asked for too many unknown key ids just now"));
             }
+            let begun = Instant::now();
             let fetched = tokio::time::timeout(TIMEOUT, fetch(&self.url)).await;
             let late = || KeyError::Unavailable(format!("no answer within {} s", TIMEOUT.as_secs()));
             match fetched.unwrap_or_else(|_| Err(late())) {
                 Ok(keys) => {
-                    let fetched = Arc::new(Fetched { keys, at: Instant::now() });
+                    let fetched = Arc::new(Fetched { keys, begun, at: Instant::now() });
                     *self.held.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&fetched));
                     Ok(fetched)
                 }

@@ -3,9 +3,13 @@
 mod forge;
 mod install;
 mod jwks;
+mod permits;
+mod recent;
+mod servers;
 
 pub use forge::ForgeKeys;
-pub use install::{Domain, InstallKeys};
+pub use install::InstallKeys;
+pub use servers::Domain;
 
 /// Why there is no key. The texts are for the log.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -20,4 +24,15 @@ pub enum KeyError {
     /// No server could be asked.
     #[error("the key server is not available: {0}")]
     Unavailable(String),
+    /// The server was not asked, since too many ids were made up just now. This says nothing about the key.
+    #[error("the key server was not asked: {0}")]
+    NotAsked(&'static str),
+}
+
+impl KeyError {
+    /// Whether the same request may succeed later: nobody has said that the key does not exist.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::NotAsked(_))
+    }
 }

@@ -6,6 +6,7 @@ use actix_web::http::header::{self, Accept, ContentType, Header as _};
 use actix_web::{HttpMessage, HttpResponse, ResponseError as _};
 
 use crate::error::Error;
+use crate::redact;
 use crate::state::{ErrorPage, State};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,16 +16,17 @@ enum Form {
     Text,
 }
 
-/// Logs `error` in full and answers it with what the caller may know.
+/// Logs `error` with its detail and answers it with what the caller may know.
 pub(super) fn answer(state: &State, response: ServiceResponse<BoxBody>, error: &Error) -> ServiceResponse<BoxBody> {
     let status = error.status_code();
+    let reason = redact::shown(&error.to_string());
     if status.is_server_error() {
-        tracing::error!(status = status.as_u16(), %error, "the request failed");
+        tracing::error!(status = status.as_u16(), error = reason, "the request failed");
     } else if matches!(error, Error::NotFound | Error::MethodNotAllowed) {
         // whoever scans the net makes thousands of these
-        tracing::debug!(status = status.as_u16(), %error, "the request was refused");
+        tracing::debug!(status = status.as_u16(), error = reason, "the request was refused");
     } else {
-        tracing::warn!(status = status.as_u16(), %error, "the request was refused");
+        tracing::warn!(status = status.as_u16(), error = reason, "the request was refused");
     }
     let (request, response) = response.into_parts();
     if let Some(handler) = &state.errors.handler {

@@ -1,4 +1,4 @@
-//! One span and one line a request, under the target `http`. Tokens are left out of the URL.
+//! One span and one line a request, under the target `http`. Tokens are masked, long values are cut.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use actix_web::{Error, HttpMessage as _};
 use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 
-use crate::transport::shown;
+use crate::redact;
 
 /// When a request arrived.
 #[derive(Clone, Copy)]
@@ -24,7 +24,14 @@ impl RootSpanBuilder for RequestSpan {
         let id = request.extensions().get::<RequestId>().map(ToString::to_string);
         request.extensions_mut().insert(Arrival(Instant::now()));
         let trace = trace(request.headers());
-        tracing::info_span!(target: "http", "request", id, trace, method = %request.method(), path = request.path())
+        tracing::info_span!(
+            target: "http",
+            "request",
+            id,
+            trace,
+            method = redact::shown(request.method().as_str()),
+            path = redact::shown(request.path())
+        )
     }
 
     fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, Error>) {
@@ -33,7 +40,7 @@ impl RootSpanBuilder for RequestSpan {
                 let request = response.request();
                 let arrival = request.extensions().get::<Arrival>().copied();
                 let ms = arrival.map(|Arrival(at)| (at.elapsed().as_secs_f64() * 1e5).round() / 100.0);
-                let url = shown(request.path(), request.query_string());
+                let url = redact::url(request.path(), request.query_string());
                 tracing::info!(target: "http", direction = "in", url, status = response.status().as_u16(), ms, "answered");
             }
             Err(error) => {

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::fake_host::lock;
 use crate::local_host::Exchange;
-use crate::transport::shown;
+use crate::redact;
 
 /// Entries that are kept.
 const CAPACITY: usize = 200;
@@ -148,12 +148,12 @@ impl Journal {
         let query = request.query_string();
         self.write(&Entry {
             direction: Direction::ToAddon,
-            method: request.method().to_string(),
-            url: shown(request.path(), query),
+            method: redact::shown(request.method().as_str()),
+            url: redact::url(request.path(), query),
             status: exchange.status,
             took_ms: Some((exchange.took.as_secs_f64() * 1e4).round() / 10.0),
             by: None,
-            reason: exchange.error.map(ToString::to_string),
+            reason: exchange.error.map(|error| redact::shown(&error.to_string())),
             headers: headers(request.headers()),
             token: token(request.headers(), query).and_then(|token| DecodedToken::read(&token)),
             body: None,
@@ -200,9 +200,9 @@ pub(super) fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
             format!("{scheme} …").trim_start().to_owned()
         } else if name == "referer" {
             let (page, query) = value.split_once('?').unwrap_or((value, ""));
-            cut(without_tokens(&shown(page, query)))
+            redact::url(page, query)
         } else {
-            cut(without_tokens(value))
+            cut(redact::masked(value).into_owned())
         };
         (name.to_owned(), kept)
     };
@@ -221,7 +221,7 @@ pub(super) fn excerpt(body: &[u8]) -> Option<String> {
         }
         Err(_) => String::from_utf8_lossy(body).into_owned(),
     };
-    Some(cut(without_tokens(&text)))
+    Some(cut(redact::masked(&text).into_owned()))
 }
 
 /// The start of a text.
@@ -230,18 +230,6 @@ fn cut(text: String) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }
-}
-
-/// `***` for whatever may be a JSON Web Token: each begins as the JSON `{"` does in base64.
-fn without_tokens(text: &str) -> String {
-    let is_of_token = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
-    let mut kept = String::with_capacity(text.len());
-    for part in text.split_inclusive(|character| !is_of_token(character)) {
-        let word = part.trim_end_matches(|character| !is_of_token(character));
-        kept.push_str(if word.contains("eyJ") { "***" } else { word });
-        kept.push_str(&part[word.len()..]);
-    }
-    kept
 }
 
 fn hide_secrets(json: &mut Value) {

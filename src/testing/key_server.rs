@@ -22,6 +22,8 @@ pub enum KeyAnswer {
     Other(u16, String),
     /// The key, after this time.
     Late(Duration),
+    /// The key; any other id is not answered at all.
+    KeyOrSilence,
     /// A redirect to this URL.
     Elsewhere(String),
 }
@@ -53,8 +55,11 @@ impl KeyServer {
                 let known = request.path() == format!("/keys/{}", KEY.kid());
                 async move {
                     match answer {
-                        KeyAnswer::Key if known => HttpResponse::Ok().body(Self::public_pem()),
+                        KeyAnswer::Key | KeyAnswer::KeyOrSilence if known => {
+                            HttpResponse::Ok().body(Self::public_pem())
+                        }
                         KeyAnswer::Key => HttpResponse::NotFound().body("NoSuchKey"),
+                        KeyAnswer::KeyOrSilence => std::future::pending().await,
                         KeyAnswer::Late(time) => {
                             tokio::time::sleep(time).await;
                             HttpResponse::Ok().body(Self::public_pem())

@@ -22,6 +22,72 @@ async fn no_secret_is_logged_and_no_line_is_forged() {
     }
 }
 
+/// A token without the form of a JSON Web Token.
+const OPAQUE: &str = "opaque-0123456789-abcdefghijklmnop";
+
+#[actix_web::test]
+async fn no_line_is_longer_than_what_is_worth_reading() {
+    let keys = KeyServer::start();
+    for environment in ["development", "production"] {
+        let keys_url = keys.url().to_owned();
+        let log = blocking(move || send_long_things(&keys_url, environment)).await;
+        assert!(log.matches("bytes more)").count() >= 7, "{environment}: {log}");
+        assert!(log.contains("answered"), "{environment}: {log}");
+        for line in log.lines() {
+            // a span and an event, each with a value or two
+            assert!(line.len() < 6 * 1024, "{environment}: {} bytes: {line}", line.len());
+            if environment == "production" && line.starts_with('{') {
+                assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
+            }
+        }
+        assert_lines_are_ours(&log, environment);
+    }
+}
+
+fn send_long_things(keys_url: &str, environment: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("log");
+    let vars = [
+        ("NODE_ENV", environment),
+        ("DATABASE_URL", "memory:"),
+        ("RUST_LOG", "trace"),
+        ("NO_COLOR", "1"),
+        ("AC_OPTS", "no-reg"),
+    ];
+    let mut process = Process::start(keys_url, &file, &vars);
+    let base_url = process.base_url.clone();
+    let (long, tenant) = ("A".repeat(60_000), TestTenant::new());
+    let mut connection = Connection::to(&base_url);
+    let mut send = |method: &str, path: &str, header: &str, token: &str, body: &str| {
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: addon\r\nAuthorization: JWT {token}\r\nX-Long: {header}\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        connection.send(request.as_bytes()).unwrap().status
+    };
+    for (method, path, header) in [
+        ("GET", format!("/{long}"), ""),
+        ("GET", format!("/a?{long}"), ""),
+        ("GET", format!("/a?x={long}"), ""),
+        ("GET", format!("/a;v={long}"), ""),
+        (&*long, "/a".into(), ""),
+        ("GET", "/a".into(), &*long),
+    ] {
+        let status = send(method, &path, header, "", "");
+        assert!((400..=431).contains(&status), "{status}");
+    }
+    assert_eq!(send("GET", "/hello-world", "", &long, ""), 401);
+    let token = KeyServer::sign(&claims_for(&tenant, &base_url, "/installed"));
+    assert_eq!(send("POST", "/installed", "", &token, &tenant.payload("k", "installed").to_string()), 204);
+    // a proven tenant's text is as long as it likes
+    let issue = json!({ "webhookEvent": "jira:issue_created", "issue": { "key": long } }).to_string();
+    let token = tenant.token("POST", "/webhook/issue-created", "");
+    assert_eq!(send("POST", "/webhook/issue-created", "", &token, &issue), 204);
+    process.kill();
+    std::fs::read_to_string(&file).unwrap()
+}
+
 /// Everything that may go wrong and is logged; the log, and what must not stand in it.
 fn provoke(keys_url: &str, environment: &str) -> (String, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
@@ -89,6 +155,26 @@ fn provoke(keys_url: &str, environment: &str) -> (String, Vec<String>) {
     };
     assert_eq!(send("GET", "/hello-world", &format!("{}.eyJleHAiOjF9.AA", header(FORGED)), ""), 401);
     assert_eq!(send("GET", "/%0AFORGED%1b%5b31m", "", ""), 404);
+    let token = &plain.token("GET", "/elsewhere", "");
+    let encoded = token.replace('.', "%2E").replacen("eyJ", "%65yJ", 1);
+    for path in [
+        format!("/{token}"),
+        format!("/a/{token}/b"),
+        format!("/a/x{token}"),
+        format!("/a;jwt={token};v=1/b"),
+        format!("/a;jwt={OPAQUE}/b"),
+        format!("/{encoded}"),
+        format!("/a?{token}"),
+        format!("/a?{token}=1"),
+        format!("/a?x={encoded}"),
+        format!("/a?access_token={OPAQUE}"),
+        format!("/a?x=Bearer%20{OPAQUE}"),
+    ] {
+        assert_eq!(send("GET", &path, "", ""), 404, "{path}");
+    }
+    assert!((400..=405).contains(&send(token, "/a", "", "")), "a token as a method");
+    secrets.extend(token.split('.').map(str::to_owned));
+    secrets.push(OPAQUE.to_owned());
     assert_eq!(send("GET", "/static/%0AFORGED", "", ""), 404);
     process.kill();
     (std::fs::read_to_string(&file).unwrap(), secrets)

@@ -1,6 +1,8 @@
 //! `AC_OPTS=no-auth`: for the add-on's author alone, on their own machine, in development.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix_web::http::Method;
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
@@ -104,6 +106,13 @@ async fn only_peers_on_this_machine_that_speak_for_themselves_are_let_in() {
         ("127.0.0.1:4000", asked_for("evil.example:3000"), false),
         ("127.0.0.1:4000", asked_for("localhost.evil.example"), false),
         ("127.0.0.1:4000", asked_for("my-addon.tunnel.example"), false),
+        ("127.0.0.1:4000", Some(("Sec-Fetch-Site", "none")), true),
+        ("127.0.0.1:4000", Some(("Sec-Fetch-Site", "same-origin")), true),
+        ("127.0.0.1:4000", Some(("Sec-Fetch-Site", "same-site")), true),
+        ("127.0.0.1:4000", Some(("Sec-Fetch-Site", "cross-site")), false),
+        ("127.0.0.1:4000", Some(("Origin", "http://localhost:3001")), true),
+        ("127.0.0.1:4000", Some(("Origin", "https://evil.example")), false),
+        ("127.0.0.1:4000", Some(("Origin", "null")), false),
     ] {
         let request = TestRequest::with_uri("/token").peer_addr(peer.parse::<SocketAddr>().unwrap());
         let mut request = request.insert_header(("Host", "localhost:3000"));
@@ -118,6 +127,71 @@ async fn only_peers_on_this_machine_that_speak_for_themselves_are_let_in() {
     }
     let nobody = call_service(&app, TestRequest::with_uri("/token").to_request()).await;
     assert_eq!(nobody.status(), 401, "a peer that is not known is not on this machine");
+}
+
+#[actix_web::test]
+async fn webhooks_and_callbacks_are_never_unchecked() {
+    let heard = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&heard);
+    let host = TestHost::builder()
+        .var("NODE_ENV", "development")
+        .var("AC_OPTS", "no-auth")
+        .prepare(move |addon| {
+            for event in ["enabled", "disabled", "jira:issue_created"] {
+                let counter = Arc::clone(&counter);
+                addon.on(event, move |_| {
+                    counter.fetch_add(1, Ordering::SeqCst);
+                    std::future::ready(Ok(()))
+                });
+            }
+        })
+        .start(routes)
+        .await;
+    let tenant = host.tenant();
+    host.install(&tenant).await;
+    let body = serde_json::json!({ "clientKey": tenant.client_key, "webhookEvent": "jira:issue_created" });
+    let paths = ["/enabled", "/disabled", "/webhook/issue-created"];
+    for path in paths {
+        // a simple request, which a browser sends for any page without asking
+        for headers in [
+            vec![("content-type", "text/plain"), ("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")],
+            vec![("content-type", "text/plain")],
+            vec![("content-type", "application/json"), ("sec-fetch-site", "same-origin")],
+        ] {
+            for path in [path.to_owned(), format!("{path}?clientKey={}", tenant.client_key)] {
+                let mut request = host.request(Method::POST, &path);
+                for header in &headers {
+                    request = request.insert_header(*header);
+                }
+                let reply = host.send(request, body.to_string().into_bytes()).await;
+                assert_eq!(reply.status, 401, "{path} {headers:?}");
+            }
+        }
+        let mut forger = tenant.clone();
+        forger.shared_secret = "no secret of anybody".into();
+        let forged = forger.token("POST", path, "");
+        assert_eq!(host.call(Method::POST, path, &forged, Some(&body)).await.status, 401, "{path}");
+    }
+    assert_eq!(heard.load(Ordering::SeqCst), 0, "no listener has heard of it");
+    for path in paths {
+        let token = tenant.token("POST", path, "");
+        assert_eq!(host.call(Method::POST, path, &token, Some(&body)).await.status, 204, "{path}");
+    }
+    assert_eq!(heard.load(Ordering::SeqCst), paths.len());
+    assert_eq!(host.post("/forge/events", &body).await.status, 404, "nor is there anything of Forge's by itself");
+}
+
+#[actix_web::test]
+async fn forge_is_never_unchecked() {
+    let host = TestHost::builder()
+        .var("NODE_ENV", "development")
+        .var("AC_OPTS", "no-auth")
+        .start(|cfg| {
+            cfg.route("/remote", web::post().to(|_: atlassian_connect_actix::auth::ForgeInvocation| async { "in" }));
+        })
+        .await;
+    host.install(&host.tenant()).await;
+    assert_eq!(host.post("/remote", &serde_json::Value::Null).await.status, 401);
 }
 
 #[actix_web::test]

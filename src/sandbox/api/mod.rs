@@ -20,7 +20,7 @@ use super::site::{Site, User};
 use super::{Sandbox, guard};
 use crate::config::Product;
 use crate::fake_host::{By, lock};
-use crate::transport::shown;
+use crate::redact;
 
 /// By this header the bridge says whose browser it is.
 const USER_HEADER: &str = "X-Sandbox-User";
@@ -129,14 +129,14 @@ pub(super) async fn answer(
                 Some(reply) => reply,
                 None => reply(sandbox, site, request, path, asker, &body).await,
             };
-            let reason = json.get("message").and_then(Value::as_str).filter(|_| status >= 400).map(str::to_owned);
+            let reason = json.get("message").and_then(Value::as_str).filter(|_| status >= 400).map(redact::shown);
             (status, json, reason)
         }
     };
     sandbox.journal.write(&Entry {
         direction: if bridge.is_some() { Direction::Bridge } else { Direction::ToHost },
-        method: method.to_string(),
-        url: shown(request.path(), query),
+        method: redact::shown(method.as_str()),
+        url: redact::url(request.path(), query),
         status,
         took_ms: None,
         by: Some(match asker {

@@ -43,7 +43,8 @@ pub const CLASSES: &[Class] = &[
     Class { name: "exp", mutate: exp, ..TOKEN },
     Class { name: "nbf", mutate: nbf, ..TOKEN },
     Class { name: "qsh claim", mutate: qsh_claim, ..TOKEN },
-    Class { name: "kid", fits: Guard::is_install, mutate: kid, ..TOKEN },
+    // 503 where too many made-up ids have come for the key server to be asked
+    Class { name: "kid", fits: Guard::is_install, refusals: &[401, 503], mutate: kid, ..TOKEN },
     Class { name: "signature", mutate: signature, ..TOKEN },
     Class { name: "qsh", of_request: true, mutate: qsh, ..TOKEN },
     Class { name: "path", part: "path", ..REQUEST },
