@@ -6,6 +6,8 @@
 extern crate self as atlassian_connect_actix;
 
 pub mod error;
+pub(crate) mod panics;
+
 pub mod log;
 
 pub mod config;
