@@ -1,10 +1,13 @@
 //! What happens around every route of the add-on, mounted with its one scope so that nothing of it can be forgotten:
-//! forms are buffered, errors get a body by `Accept`, answers get their headers, each request gets a log line.
+//! forms are buffered, errors get a body by `Accept`, panics are errors, answers get their headers, each request gets a
+//! log line.
 
 mod body;
 mod errors;
 mod headers;
 mod span;
+mod stand_in;
+mod stream;
 
 pub use span::RequestSpan;
 
@@ -19,26 +22,40 @@ use actix_web::{ResponseError as _, web};
 
 use crate::error::Error;
 use crate::local_host::Exchange;
+use crate::panics;
 use crate::state::State;
+use stand_in::StandIn;
 
 /// The middleware of the add-on's scope.
 ///
 /// # Errors
-/// Passes on what a middleware of the add-on's own fails with; errors of handlers are answered here.
+/// Passes on what a middleware of the add-on's own fails with; errors and panics of handlers are answered here.
 pub async fn around<B: MessageBody + 'static>(
     state: web::Data<State>,
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let begun = state.local_host().map(|local| (local, Instant::now()));
-    let response = match body::buffer(&mut request, state.config.limits.body).await {
-        Ok(()) => next.call(request).await?.map_into_boxed_body(),
-        // `into_response` would drop the error from the response
-        Err(error) => request.error_response(error),
+    let limit = state.config.limits.body;
+    let stand_in = StandIn::of(&request);
+    let answered = panics::caught(async {
+        let response = match body::buffer(&mut request, limit).await {
+            Ok(()) => next.call(request).await?.map_into_boxed_body(),
+            // `into_response` would drop the error from the response
+            Err(error) => request.error_response(error),
+        };
+        let outcome = Outcome::of(&response, limit);
+        Ok::<_, actix_web::Error>((response, outcome))
+    });
+    let (response, outcome) = match answered.await {
+        Ok(answered) => answered?,
+        Err(panic) => {
+            let error = Error::internal(format!("the request's handler: {panic}"));
+            (stand_in.into_request(&state).error_response(error.clone()), Outcome::Error(error))
+        }
     };
-    let outcome = Outcome::of(&response, state.config.limits.body);
     let mut response = match &outcome {
-        Outcome::Answer => response,
+        Outcome::Answer => response.map_body(|_, body| stream::watched(body)),
         Outcome::Error(error) => errors::answer(&state, response, error),
     };
     headers::add(&mut response, &outcome);
