@@ -100,7 +100,7 @@ impl Deliveries {
     /// Counts a failure; how many there are.
     pub(crate) fn failed(&self, id: &str) -> u32 {
         self.active().get_mut(id).map_or(u32::MAX, |delivery| {
-            delivery.failures += 1;
+            delivery.failures = delivery.failures.saturating_add(1);
             delivery.failures
         })
     }

@@ -13,6 +13,7 @@ use super::KeyError;
 use crate::budget::Budget;
 use crate::flight::Flights;
 use crate::jwt::PublicKey;
+use crate::panics;
 
 /// The server has this long to answer whole.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -66,6 +67,15 @@ pub(super) struct KeySet {
     budget: Budget,
     /// A renewal is under way.
     renewing: AtomicBool,
+}
+
+/// A renewal, which is over when this is dropped: done, panicked or cancelled.
+struct Renewal(Arc<KeySet>);
+
+impl Drop for Renewal {
+    fn drop(&mut self) {
+        self.0.renewing.store(false, Ordering::SeqCst);
+    }
 }
 
 #[derive(Debug)]
@@ -129,11 +139,10 @@ impl KeySet {
         if self.renewing.swap(true, Ordering::SeqCst) {
             return;
         }
-        let set = Arc::clone(self);
-        actix_web::rt::spawn(async move {
+        let renewal = Renewal(Arc::clone(self));
+        panics::spawn("renewing the keys of Forge", async move {
             // what fails is tried again by the next call
-            let _ = set.refresh(seen).await;
-            set.renewing.store(false, Ordering::SeqCst);
+            let _ = renewal.0.refresh(seen).await;
         });
     }
 
