@@ -50,6 +50,7 @@ mod context_jwt;
 mod forge_invocation;
 mod install_jwt;
 mod pipeline;
+mod session;
 mod session_token;
 mod source;
 
@@ -95,6 +96,9 @@ pub enum AuthError {
     /// The token is signed with the tenant's secret, but not by the tenant.
     #[error("the token of tenant {0} is not issued by it")]
     Issuer(String),
+    /// A session token of ours, whose session cannot be continued.
+    #[error("the session {0}")]
+    Session(&'static str),
     /// Bound to another request, or to none where one is required.
     #[error("the query string hash {0}")]
     Qsh(&'static str),
@@ -116,7 +120,7 @@ impl From<AuthError> for Error {
             AuthError::Missing => {
                 Self::unauthorized_because("Could not find authentication data on the request.", detail)
             }
-            AuthError::Token(JwtError::Expired) => {
+            AuthError::Token(JwtError::Expired) | AuthError::Session(_) => {
                 Self::unauthorized_because("The authentication has expired. Try reloading the page.", detail)
             }
             _ => Self::unauthorized(detail),

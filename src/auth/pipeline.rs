@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::caller::{Binding, Caller};
-use super::{AuthError, source};
+use super::{AuthError, session, source};
 use crate::config::is_loopback;
 use crate::error::Error;
 use crate::jwt::{AddonClaims, CONTEXT_QSH, Claims, Unverified, now, qsh};
@@ -55,6 +55,9 @@ fn verify(request: &HttpRequest) -> Result<impl Future<Output = Result<Rc<Caller
         let is_session = is_session(&claims, &tenant, state.descriptor().key())?;
         let leeway = if is_session { 0 } else { i64::try_from(state.config.leeway.as_secs()).unwrap_or(0) };
         claims.check_time(now(), leeway).map_err(AuthError::from)?;
+        if is_session {
+            session::check_age(&claims, &state.config, now())?;
+        }
         let binding = match claims.qsh.as_deref() {
             None if is_session => Binding::Session,
             None => Binding::Nothing,

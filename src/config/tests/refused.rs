@@ -218,6 +218,38 @@ fn what_production_warns_about() {
 }
 
 #[test]
+fn a_whitelist_that_anybody_is_on_warns_in_production() {
+    let whitelist = ("AC_HOST_WHITELIST", "*.atlassian.net, *.*, **");
+    assert_eq!(
+        config("{}", &production(&[whitelist])).warnings(),
+        [
+            "whitelist has *.*, **: anybody can have a host of that name and install the add-on; name the domains, as in \
+          *.atlassian.net"
+        ]
+    );
+    assert_eq!(config("{}", &[whitelist]).warnings(), &[] as &[String], "in development");
+}
+
+#[test]
+fn a_session_lives_at_least_as_long_as_its_token_and_not_for_ever() {
+    let age = |token: &'static str, session: &'static str| {
+        let vars = [("AC_MAX_TOKEN_AGE", token), ("AC_MAX_SESSION_AGE", session)].into_iter().collect();
+        Config::from_parts(None, &vars)
+            .map(|config| config.max_session_age.as_secs())
+            .map_err(|error| error.to_string())
+    };
+    for (token, session, expected) in
+        [("", "", 43_200), ("60", "", 43_200), ("86400", "", 86_400), ("60", "60", 60), ("900", "604800", 604_800)]
+    {
+        assert_eq!(age(token, session), Ok(expected), "{token} {session}");
+    }
+    for (token, session) in [("60", "59"), ("900", "0"), ("86400", "43200"), ("", "604801"), ("", "-1"), ("", "1e5")] {
+        let error = age(token, session).unwrap_err();
+        assert!(error.contains("maxSessionAge = ") && error.contains("604800"), "{token} {session}: {error}");
+    }
+}
+
+#[test]
 fn no_auth_has_no_effect_in_production() {
     let words = ("AC_OPTS", "no-auth force-reg,no-reg");
     let options = config("{}", &[words]).options;
