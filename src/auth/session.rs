@@ -50,7 +50,7 @@ mod tests {
         let config = Config::from_parts(None, &Vars::from(vars)).unwrap();
         let now = 1_700_000_000;
         let of = |auth_time: Option<i64>, iat: Option<i64>| {
-            let claims = Claims { auth_time, iat, ..Claims::default() };
+            let claims = Claims { iat, auth_time, ..Claims::default() };
             check_age(&claims, &config, now).map_err(|error| error.to_string())
         };
         let refused = |reason: &str| Err(format!("the session {reason}"));
