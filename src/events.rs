@@ -310,8 +310,8 @@ mod tests {
             let error = events.emit(occurrence(Value::Null), Duration::from_secs(1)).await.unwrap_err();
             assert_eq!(
                 error.to_string(),
-                "internal error: listener of jira:issue_created: it panicked: in the call; it panicked: in the future; \
-                 it panicked: in the text"
+                "internal error: listener of jira:issue_created: panicked: in the call; panicked: in the future; \
+                 panicked: in the text"
             );
             assert_eq!(*heard.lock().unwrap(), times);
         }

@@ -14,7 +14,7 @@ const LONGEST: usize = 1000;
 
 /// A panic that was caught. Its text is for the log: the message may hold anything that the code put into it.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("it panicked: {0}")]
+#[error("panicked: {0}")]
 pub(crate) struct Panic(String);
 
 /// Runs `work` to its end or its panic. What it borrows may be left half done: use it for work that is given up whole.
@@ -75,9 +75,9 @@ mod tests {
     #[test]
     fn a_message_is_one_line_of_bounded_length() {
         let of = |work: fn()| caught_now(work).unwrap_err().to_string();
-        assert_eq!(of(|| panic!("boom")), "it panicked: boom");
-        assert_eq!(of(|| panic!("a\nb\u{1b}[31m {}", 7)), "it panicked: a\\nb\\u{1b}[31m 7");
-        assert_eq!(of(|| panic_any(7)), "it panicked: with a value that is not a text");
+        assert_eq!(of(|| panic!("boom")), "panicked: boom");
+        assert_eq!(of(|| panic!("a\nb\u{1b}[31m {}", 7)), "panicked: a\\nb\\u{1b}[31m 7");
+        assert_eq!(of(|| panic_any(7)), "panicked: with a value that is not a text");
         for long in [|| panic!("{}", "ü".repeat(3000)), || panic!("{}", "\n".repeat(3000))] {
             let shown = of(long);
             assert!(shown.len() <= 1024, "{} bytes", shown.len());

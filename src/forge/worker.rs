@@ -85,7 +85,7 @@ async fn deliver(state: Arc<State>, id: String, places: Arc<Semaphore>) {
     let Some(delivery) = state.deliveries.get(&id) else { return };
     // listeners that panic have failed; so has a store of the add-on's own that does
     let told = panics::caught(tell(&state, &delivery, LIMIT)).await;
-    let Err(error) = told.unwrap_or_else(|panic| Err(Error::internal(panic))) else {
+    let Err(error) = told.unwrap_or_else(|panic| Err(Error::internal(format!("the delivery {panic}")))) else {
         return finished(&state, &id).await;
     };
     let failures = state.deliveries.failed(&id);
@@ -93,6 +93,7 @@ async fn deliver(state: Arc<State>, id: String, places: Arc<Semaphore>) {
     if let Some(pause) = pause {
         tracing::warn!(id, event = delivery.event, %error, "an event of Forge's failed and will be tried again");
         let pause = *pause;
+        state.deliveries.rest(&id);
         panics::spawn("trying an event again", async move {
             tokio::time::sleep(pause).await;
             state.deliveries.hand_over(&id);
@@ -124,11 +125,10 @@ pub(super) async fn tell(state: &State, delivery: &Delivery, limit: Duration) ->
     state.events.emit(Occurrence::of_forge(delivery.event.as_str(), tenant, origin, body), limit).await
 }
 
-/// Waits for what is under way, for `limit` at most; what is left is for the next node, or the next start.
+/// Waits for what is worked on, for `limit` at most; what is left, or waits for another try, is for the next node, or
+/// the next start.
 pub(crate) async fn drain(state: &State, limit: Duration) {
-    if state.deliveries.drained(limit).await {
-        return;
-    }
+    state.deliveries.settled(limit).await;
     for (id, delivery) in state.deliveries.all() {
         tracing::warn!(id, event = delivery.event, "an event of Forge's is left to the next start");
         if let Err(error) = ledger::release(state.tenants.store().as_ref(), &id, &delivery).await {

@@ -50,7 +50,7 @@ pub async fn around<B: MessageBody + 'static>(
     let (response, outcome) = match answered.await {
         Ok(answered) => answered?,
         Err(panic) => {
-            let error = Error::internal(format!("the request's handler: {panic}"));
+            let error = Error::internal(format!("the handler {panic}"));
             (stand_in.into_request(&state).error_response(error.clone()), Outcome::Error(error))
         }
     };

@@ -38,7 +38,7 @@ impl MessageBody for Watched {
             Err(panic) => {
                 // what has panicked is not polled again
                 drop(panics::caught_now(|| self.0 = None));
-                let error = Error::internal(format!("the stream of the answer's body: {panic}"));
+                let error = Error::internal(format!("the stream of the body {panic}"));
                 tracing::error!(%error, "the answer was cut off");
                 Poll::Ready(Some(Err(error.into())))
             }

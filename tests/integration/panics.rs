@@ -202,7 +202,7 @@ async fn the_log_says_who_panicked_where_the_request_is_named() {
         let line = log.lines().find(|line| line.contains("ERROR") && line.contains(&id)).unwrap_or_default();
         assert!(line.contains("the request failed") && line.contains("status=500"), "{path}: {line}");
         let message = if path == "/value" { "with a value that is not a text" } else { SECRET };
-        assert!(line.contains(&format!("it panicked: {message}")), "{path}: {line}");
+        assert!(line.contains(&format!("panicked: {message}")), "{path}: {line}");
         let answered = log.lines().find(|line| line.contains("answered") && line.contains(&id)).unwrap_or_default();
         assert!(answered.contains(&format!("url=\"{path}\"")) && answered.contains(" ms="), "{path}: {answered}");
     }
@@ -236,7 +236,7 @@ async fn an_error_handler_sees_the_request_that_panicked_and_may_panic_itself() 
     let key = host.addon().state().descriptor().key().to_owned();
     let request = host.request(Method::PUT, "/handler?a=b").insert_header((header::USER_AGENT, "mia"));
     let reply = host.send(request, vec![]).await;
-    let error = format!("internal error: the request's handler: it panicked: {SECRET}");
+    let error = format!("internal error: the handler panicked: {SECRET}");
     assert_eq!((reply.status, reply.body), (502, format!("PUT /addon/handler?a=b mia true {key} {error}")));
     let reply = host.get("/late").await;
     assert_eq!((reply.status, reply.body.as_str()), (500, "Something went wrong in the add-on."));
@@ -327,6 +327,41 @@ async fn an_event_whose_listener_panics_is_tried_again() {
     assert_eq!(host.invoke("/forge/events", &event).await.status, 204);
     assert!(host.addon().state().deliveries.drained(Duration::from_secs(20)).await);
     assert_eq!(*tries.lock().unwrap(), 2);
+}
+
+#[actix_web::test]
+async fn the_stop_does_not_wait_for_another_try() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let builder = |panics: bool| {
+        let tries = Arc::new(Mutex::new(0));
+        let (store, count) = (Arc::clone(&store), Arc::clone(&tries));
+        let builder = TestHost::builder().addon(|addon| addon.store(store)).prepare(move |addon| {
+            addon.on("field:panic", move |_| {
+                *count.lock().unwrap() += 1;
+                async move { if panics { panic!("{SECRET}") } else { Ok(()) } }
+            });
+        });
+        (builder, tries)
+    };
+    let (first, tries) = builder(true);
+    let first = first.start(routes).await;
+    let event = TestInvocation::event(json!({ "eventType": "field:panic" }));
+    assert_eq!(first.invoke("/forge/events", &event).await.status, 204);
+    let begun = Instant::now();
+    first.stop().await;
+    first.addon().drain(Duration::from_secs(28)).await;
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    assert_eq!(*tries.lock().unwrap(), 1, "what has not been tried yet is waited for");
+    assert!(first.addon().state().deliveries.is_empty());
+
+    let (next, tries) = builder(false);
+    let next = next.start(routes).await;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while *tries.lock().unwrap() == 0 {
+        assert!(Instant::now() < deadline, "nobody has taken it up");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(next.addon().state().deliveries.drained(Duration::from_secs(20)).await);
 }
 
 #[actix_web::test]
