@@ -146,6 +146,14 @@ async fn a_panic_is_answered_as_any_other_fault() {
 }
 
 #[actix_web::test]
+async fn a_page_of_an_origin_that_may_call_can_read_that_it_failed() {
+    let host = TestHost::builder().var("AC_FORGE_ORIGINS", "https://app.example").start(routes).await;
+    let request = host.request(Method::GET, "/handler").insert_header((header::ORIGIN, "https://app.example"));
+    let reply = host.send(request, vec![]).await;
+    assert_eq!((reply.status, reply.header("access-control-allow-origin")), (500, "https://app.example"));
+}
+
+#[actix_web::test]
 async fn the_connection_and_the_session_go_on() {
     let host = TestHost::builder().workers(1).start(routes).await;
     let base_url = host.base_url().to_owned();
