@@ -84,6 +84,11 @@ impl Deliveries {
         true
     }
 
+    /// The same, for as long as nobody can tell whether it is written down: what is dropped leaves again.
+    pub(crate) fn reserve(&self, id: &str, delivery: &Delivery) -> Option<Reservation<'_>> {
+        self.enter(id, delivery).then(|| Reservation { deliveries: self, id: id.to_owned(), is_kept: false })
+    }
+
     /// Hands it to whoever works: the order is that of the calls.
     pub(crate) fn hand_over(&self, id: &str) {
         self.resting().remove(id);
@@ -172,6 +177,30 @@ impl Deliveries {
 
     fn resting(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
         self.resting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The place of an event that is not written down yet. The request may be given up meanwhile, or panic: then Forge sends
+/// the event again, or a row that was written all the same is taken up when its lease is over.
+pub(crate) struct Reservation<'a> {
+    deliveries: &'a Deliveries,
+    id: String,
+    is_kept: bool,
+}
+
+impl Reservation<'_> {
+    /// Keeps the place, and hands the event to whoever works.
+    pub(crate) fn hand_over(mut self) {
+        self.is_kept = true;
+        self.deliveries.hand_over(&self.id);
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            self.deliveries.leave(&self.id);
+        }
     }
 }
 

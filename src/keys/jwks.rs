@@ -232,6 +232,24 @@ async fn fetch(url: &str) -> Result<HashMap<String, PublicKey>, KeyError> {
 mod tests {
     use super::*;
 
+    #[actix_web::test]
+    async fn a_renewal_that_panics_or_is_cancelled_is_over() {
+        let set = Arc::new(KeySet::new(String::new(), Patience::default()));
+        for panics in [true, false] {
+            set.renewing.store(true, Ordering::SeqCst);
+            let renewal = Renewal(Arc::clone(&set));
+            let task = panics::spawn("a test", async move {
+                let _renewal = renewal;
+                assert!(!panics, "boom");
+                std::future::pending().await
+            });
+            tokio::task::yield_now().await;
+            task.abort();
+            drop(task.await);
+            assert!(!set.renewing.load(Ordering::SeqCst), "panics: {panics}");
+        }
+    }
+
     #[test]
     fn a_set_is_read_for_its_rsa_keys() {
         let n = "u".repeat(341) + "g";

@@ -14,11 +14,14 @@ use atlassian_connect_actix::forge;
 use atlassian_connect_actix::state::State;
 use atlassian_connect_actix::store::{MemoryStore, Store};
 use atlassian_connect_actix::testing::{Reply, TestHost, TestInvocation};
+use futures_util::future::select;
 use futures_util::stream;
 use serde_json::{Value, json};
 
+use crate::host_calls::until;
 use crate::support::blocking;
 use crate::support::log::captured;
+use crate::support::store::{Failure, FakeStore};
 use crate::support::wire::Connection;
 
 const SECRET: &str = "hunter2 of db-7";
@@ -335,6 +338,51 @@ async fn an_event_whose_listener_panics_is_tried_again() {
     assert_eq!(host.invoke("/forge/events", &event).await.status, 204);
     assert!(host.addon().state().deliveries.drained(Duration::from_secs(20)).await);
     assert_eq!(*tries.lock().unwrap(), 2);
+}
+
+#[actix_web::test]
+async fn a_store_that_panics_and_a_request_that_is_dropped_keep_no_place() {
+    let (store, heard) = (FakeStore::new(), Arc::new(Mutex::new(0)));
+    let (shared, breaking, count) = (store.clone(), store.clone(), Arc::clone(&heard));
+    let builder = TestHost::builder().addon(|addon| addon.store(shared)).prepare(move |addon| {
+        addon.on("field:fine", move |occurrence| {
+            *count.lock().unwrap() += 1;
+            if occurrence.body["break"] == true {
+                // what comes next is the note that it is done
+                breaking.fail(Failure::Panic);
+            }
+            async { Ok(()) }
+        });
+    });
+    let host = builder.start(routes).await;
+    let deliveries = &host.addon().state().deliveries;
+    let event = TestInvocation::event(json!({ "eventType": "field:fine" }));
+
+    store.fail(Failure::Panic);
+    assert_eq!(host.invoke("/forge/events", &event).await.status, 500);
+    assert!(deliveries.is_empty(), "nobody has taken it");
+
+    // as at the end of a connection, whose request is dropped
+    store.fail(Failure::Hang);
+    let app = actix_web::test::init_service(App::new().configure(host.addon().configure(routes))).await;
+    let token = host.forge_keys().sign(&event.claims(TestHost::APP_ID));
+    let request = actix_web::test::TestRequest::post().uri("/forge/events");
+    let request = request.insert_header((header::AUTHORIZATION, format!("Bearer {token}")));
+    let request = request.set_json(json!({ "eventType": "field:fine" })).to_request();
+    let hung = Box::pin(actix_web::test::call_service(&app, request));
+    let taken = Box::pin(until("it is not taken", || deliveries.len() == 1));
+    drop(select(hung, taken).await);
+    assert!(deliveries.is_empty(), "whoever is gone keeps a place");
+
+    store.fail(Failure::Nothing);
+    assert_eq!(host.invoke("/forge/events", &event).await.status, 204);
+    assert!(deliveries.drained(Duration::from_secs(20)).await);
+    assert_eq!(*heard.lock().unwrap(), 1, "it is heard when it comes again");
+
+    let breaking = TestInvocation::event(json!({ "eventType": "field:fine", "break": true }));
+    assert_eq!(host.invoke("/forge/events", &breaking).await.status, 204);
+    assert!(deliveries.drained(Duration::from_secs(20)).await, "the note that panicked keeps a place");
+    assert_eq!(*heard.lock().unwrap(), 2);
 }
 
 #[actix_web::test]
