@@ -241,7 +241,7 @@ mod tests {
             let task = panics::spawn("a test", async move {
                 let _renewal = renewal;
                 assert!(!panics, "boom");
-                std::future::pending().await
+                std::future::pending::<()>().await;
             });
             tokio::task::yield_now().await;
             task.abort();
