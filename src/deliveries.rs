@@ -1,7 +1,7 @@
 //! Events that Forge has delivered and that are worked on after the answer: how many there are, and on their way to whom.
 //! The platform waits five seconds; the work may take longer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -54,6 +54,8 @@ mod text {
 #[derive(Debug)]
 pub struct Deliveries {
     active: Mutex<HashMap<String, Delivery>>,
+    /// Those of them that failed and wait for another try.
+    resting: Mutex<HashSet<String>>,
     sender: mpsc::UnboundedSender<String>,
     receiver: Mutex<Option<mpsc::UnboundedReceiver<String>>>,
     left: Notify,
@@ -62,7 +64,8 @@ pub struct Deliveries {
 impl Default for Deliveries {
     fn default() -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
-        Self { active: Mutex::default(), sender, receiver: Mutex::new(Some(receiver)), left: Notify::new() }
+        let resting = Mutex::default();
+        Self { active: Mutex::default(), resting, sender, receiver: Mutex::new(Some(receiver)), left: Notify::new() }
     }
 }
 
@@ -81,8 +84,14 @@ impl Deliveries {
         true
     }
 
+    /// The same, for as long as nobody can tell whether it is written down: what is dropped leaves again.
+    pub(crate) fn reserve(&self, id: &str, delivery: &Delivery) -> Option<Reservation<'_>> {
+        self.enter(id, delivery).then(|| Reservation { deliveries: self, id: id.to_owned(), is_kept: false })
+    }
+
     /// Hands it to whoever works: the order is that of the calls.
     pub(crate) fn hand_over(&self, id: &str) {
+        self.resting().remove(id);
         // the receiver lives as long as the add-on
         let _ = self.sender.send(id.to_owned());
     }
@@ -100,14 +109,21 @@ impl Deliveries {
     /// Counts a failure; how many there are.
     pub(crate) fn failed(&self, id: &str) -> u32 {
         self.active().get_mut(id).map_or(u32::MAX, |delivery| {
-            delivery.failures += 1;
+            delivery.failures = delivery.failures.saturating_add(1);
             delivery.failures
         })
+    }
+
+    /// It waits for another try, until it is handed over again.
+    pub(crate) fn rest(&self, id: &str) {
+        self.resting().insert(id.to_owned());
+        self.left.notify_waiters();
     }
 
     /// It is done, or given up.
     pub(crate) fn leave(&self, id: &str) {
         self.active().remove(id);
+        self.resting().remove(id);
         self.left.notify_waiters();
     }
 
@@ -130,20 +146,61 @@ impl Deliveries {
 
     /// Waits until none is under way, for `limit` at most; whether that is so.
     pub async fn drained(&self, limit: Duration) -> bool {
-        let empty = async {
+        self.comes_to(limit, || self.is_empty()).await
+    }
+
+    /// Waits until none is worked on, for `limit` at most: those that are left then wait for another try.
+    pub(crate) async fn settled(&self, limit: Duration) -> bool {
+        let is_settled = || {
+            let (active, resting) = (self.active(), self.resting());
+            active.keys().all(|id| resting.contains(id))
+        };
+        self.comes_to(limit, is_settled).await
+    }
+
+    async fn comes_to(&self, limit: Duration, is_so: impl Fn() -> bool) -> bool {
+        let so = async {
             loop {
                 let left = self.left.notified();
-                if self.is_empty() {
+                if is_so() {
                     return;
                 }
                 left.await;
             }
         };
-        tokio::time::timeout(limit, empty).await.is_ok()
+        tokio::time::timeout(limit, so).await.is_ok()
     }
 
     fn active(&self) -> std::sync::MutexGuard<'_, HashMap<String, Delivery>> {
         self.active.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn resting(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The place of an event that is not written down yet. The request may be given up meanwhile, or panic: then Forge sends
+/// the event again, or a row that was written all the same is taken up when its lease is over.
+pub(crate) struct Reservation<'a> {
+    deliveries: &'a Deliveries,
+    id: String,
+    is_kept: bool,
+}
+
+impl Reservation<'_> {
+    /// Keeps the place, and hands the event to whoever works.
+    pub(crate) fn hand_over(mut self) {
+        self.is_kept = true;
+        self.deliveries.hand_over(&self.id);
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            self.deliveries.leave(&self.id);
+        }
     }
 }
 
@@ -154,6 +211,22 @@ mod tests {
     fn delivery(installation_id: &str) -> Delivery {
         let origin = Arc::new(ForgeOrigin { installation_id: installation_id.to_owned(), ..ForgeOrigin::default() });
         Delivery { event: "e".into(), origin, body: Arc::new(Value::Null), failures: 0 }
+    }
+
+    #[actix_web::test]
+    async fn what_waits_for_another_try_is_not_waited_for() {
+        let deliveries = Deliveries::default();
+        assert!(["a", "b"].iter().all(|id| deliveries.enter(id, &delivery("i"))));
+        deliveries.rest("a");
+        assert!(!deliveries.settled(Duration::from_millis(1)).await, "b is worked on");
+        deliveries.rest("b");
+        assert!(deliveries.settled(Duration::ZERO).await && !deliveries.drained(Duration::ZERO).await);
+        deliveries.hand_over("a");
+        assert!(!deliveries.settled(Duration::from_millis(1)).await, "a is worked on again");
+        deliveries.leave("a");
+        deliveries.leave("b");
+        assert!(deliveries.settled(Duration::ZERO).await && deliveries.drained(Duration::ZERO).await);
+        assert!(deliveries.resting().is_empty());
     }
 
     #[actix_web::test]

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::panics;
 use crate::store::Tenant;
 
 /// Why a listener could not do its work. The host is answered 500, so that it tries again.
@@ -185,8 +186,8 @@ impl Events {
     /// Tells the listeners of `occurrence.event`, one after the other, and waits for each, all in all for `limit`.
     ///
     /// # Errors
-    /// [`Error::Internal`] when a listener fails or the limit passes; the remaining ones are told all the same when
-    /// one fails.
+    /// [`Error::Internal`] when a listener fails or panics, or the limit passes; the remaining ones are called all the
+    /// same when one fails.
     pub async fn emit(&self, occurrence: Occurrence, limit: Duration) -> Result<(), Error> {
         let listeners = {
             let listeners = self.listeners.read().unwrap_or_else(PoisonError::into_inner);
@@ -195,8 +196,11 @@ impl Events {
         let told = async {
             let mut failures = Vec::new();
             for listener in &listeners {
-                if let Err(error) = listener(occurrence.clone()).await {
-                    failures.push(error.to_string());
+                let call = async { listener(occurrence.clone()).await.map_err(|error| error.to_string()) };
+                match panics::caught(call).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(reason)) => failures.push(reason),
+                    Err(panic) => failures.push(panic.to_string()),
                 }
             }
             failures
@@ -270,6 +274,47 @@ mod tests {
         let error = events.emit(occurrence(Value::Null), Duration::from_secs(1)).await.unwrap_err();
         assert_eq!(error.to_string(), "internal error: listener of jira:issue_created: no disk");
         assert_eq!(*heard.lock().unwrap(), 1);
+    }
+
+    #[actix_web::test]
+    async fn a_panic_is_a_failure_and_does_not_silence_the_others() {
+        /// An error whose text panics.
+        #[derive(Debug)]
+        struct Mute;
+
+        impl std::fmt::Display for Mute {
+            fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                panic!("in the text")
+            }
+        }
+
+        impl std::error::Error for Mute {}
+
+        let events = Events::default();
+        let heard = Arc::new(Mutex::new(0));
+        let count = Arc::clone(&heard);
+        events.on("jira:issue_created", |occurrence| {
+            assert!(occurrence.body.is_object(), "in the call");
+            async { Ok(()) }
+        });
+        events.on("jira:issue_created", |_| async {
+            tokio::task::yield_now().await;
+            panic!("in the future")
+        });
+        events.on("jira:issue_created", |_| async { Err(Mute.into()) });
+        events.on("jira:issue_created", move |_| {
+            *count.lock().unwrap() += 1;
+            async { Ok(()) }
+        });
+        for times in 1..=2 {
+            let error = events.emit(occurrence(Value::Null), Duration::from_secs(1)).await.unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "internal error: listener of jira:issue_created: panicked: in the call; panicked: in the future; \
+                 panicked: in the text"
+            );
+            assert_eq!(*heard.lock().unwrap(), times);
+        }
     }
 
     #[actix_web::test]

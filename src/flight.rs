@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
 
-/// Joins concurrent calls for one key into one run. A caller that goes away does not take the run with it: the next
-/// one in line takes over.
+/// Joins concurrent calls for one key into one run. A caller that goes away or panics does not take the others with it:
+/// the next one in line runs in its place.
 #[derive(Debug)]
 pub struct Flights<K, V> {
     cells: Mutex<HashMap<K, Arc<OnceCell<V>>>>,
@@ -151,6 +151,32 @@ mod tests {
         };
         let (first, second) = futures_util::future::join(first, second).await;
         assert_eq!((first, second, runs.load(Ordering::SeqCst)), (0, 1, 2));
+    }
+
+    #[actix_web::test]
+    async fn whoever_joined_a_run_that_panics_runs_in_its_place() {
+        let flights = Flights::<&str, usize>::new();
+        let runs = AtomicUsize::new(0);
+        let run = || async {
+            tokio::task::yield_now().await;
+            let run = runs.fetch_add(1, Ordering::SeqCst);
+            assert!(run >= 2, "boom");
+            run
+        };
+        for next in [false, true] {
+            runs.store(0, Ordering::SeqCst);
+            let call = || async {
+                if next {
+                    flights.join_next("key", tokio::task::yield_now, run).await
+                } else {
+                    flights.join("key", run).await
+                }
+            };
+            let called = join_all((0..4).map(|_| crate::panics::caught(call()))).await;
+            let called: Vec<_> = called.into_iter().map(Result::ok).collect();
+            assert_eq!(called, [None, None, Some(2), Some(2)], "join_next: {next}");
+            assert!(flights.lock().is_empty(), "join_next: {next}");
+        }
     }
 
     #[actix_web::test]

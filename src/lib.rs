@@ -6,6 +6,7 @@
 extern crate self as atlassian_connect_actix;
 
 pub mod error;
+pub(crate) mod panics;
 mod redact;
 
 pub mod log;

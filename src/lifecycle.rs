@@ -47,8 +47,11 @@ pub async fn installed(install: InstallJwt, addon: Shared) -> Result<HttpRespons
         Err(error) => {
             tracing::error!(client_key = installation.client_key, %error, "an install could not be stored");
             let body = serde_json::json!({ "clientKey": installation.client_key, "err": error.to_string() });
+            let told = addon.events.emit(Occurrence::new(names::HOST_SETTINGS_NOT_SAVED, None, body), limit).await;
             // the store's failure is what the host must hear of, whatever the listeners say
-            let _ = addon.events.emit(Occurrence::new(names::HOST_SETTINGS_NOT_SAVED, None, body), limit).await;
+            if let Err(error) = told {
+                tracing::error!(%error, "a listener failed");
+            }
             Err(error.into())
         }
     }

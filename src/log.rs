@@ -7,12 +7,15 @@ use std::io::{IsTerminal as _, Write};
 
 use tracing_subscriber::EnvFilter;
 
-use crate::redact;
+use crate::{panics, redact};
 
 /// What is said without `RUST_LOG`.
 const DEFAULT: &str = "info,actix_server=warn";
 
 /// Starts the log of this process; a second call changes nothing. `filter` has the form of `RUST_LOG`.
+///
+/// It also sets the panic hook of the process: a panic becomes an ERROR line with its message and location. To use a
+/// hook of your own, set it afterwards.
 pub fn start(json: bool, filter: Option<&str>) {
     let asked = filter.map(EnvFilter::try_new);
     let refused = asked.as_ref().and_then(|asked| asked.as_ref().err().map(ToString::to_string));
@@ -21,12 +24,15 @@ pub fn start(json: bool, filter: Option<&str>) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(move || Redacted { form, sink: std::io::stdout() });
-    // a log that somebody else has started is as good
-    let _ = if json {
+    let started = if json {
         builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
     } else {
         builder.with_target(false).with_ansi(std::io::stdout().is_terminal()).try_init()
     };
+    // a log that somebody else has started is as good, and so is their hook
+    if started.is_ok() {
+        panics::log_all();
+    }
     if let Some(reason) = refused {
         tracing::warn!("RUST_LOG is not understood ({reason}): {DEFAULT} is taken");
     }

@@ -16,15 +16,24 @@ type Entries = HashMap<String, Vec<(String, Arc<Value>)>>;
 pub struct Journal(Arc<Mutex<Entries>>);
 
 impl Journal {
-    /// Writes down every event that the tests ask for.
+    /// Writes down every event that the tests ask for. Some listeners panic.
+    #[allow(clippy::panic)]
     pub fn listen(&self, addon: &Addon) {
-        for event in ["jira:issue_created", "jira:issue_updated", "enabled", "disabled"] {
+        addon.on("jira:issue_updated", |occurrence| async move {
+            assert!(occurrence.body["panic"] != true, "the body asks for a panic");
+            Ok(())
+        });
+        addon.on("field:panic", |_| async { panic!("this event's listener always panics") });
+        for event in ["jira:issue_created", "jira:issue_updated", "enabled", "disabled", "field:fine"] {
             let entries = Arc::clone(&self.0);
             addon.on(event, move |occurrence| {
+                if occurrence.tenant.is_none() {
+                    return std::future::ready(Ok(()));
+                }
                 let mut entries = entries.lock().unwrap_or_else(PoisonError::into_inner);
                 let of_tenant = entries.entry(occurrence.client_key().to_owned()).or_default();
                 of_tenant.push((occurrence.event.clone(), Arc::clone(&occurrence.body)));
-                async { Ok(()) }
+                std::future::ready(Ok(()))
             });
         }
     }

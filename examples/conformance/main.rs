@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use actix_web::web::{self, ServiceConfig};
 use atlassian_connect_actix::config::{Config, Environment, Vars};
-use atlassian_connect_actix::{Addon, StartError, log};
+use atlassian_connect_actix::{Addon, StartError, forge, log};
 
 use journal::Journal;
 
@@ -36,6 +36,7 @@ async fn serve(vars: &Vars) -> Result<(), StartError> {
             cfg.app_data(journal.clone());
             pages::routes(cfg);
             calls::routes(cfg);
+            cfg.configure(forge::events("/forge/events"));
         })
         .await
 }

@@ -12,6 +12,7 @@ use crate::config::{Config, ConfigError, Vars};
 use crate::descriptor::{Descriptor, DescriptorError, DescriptorFile, Finding};
 use crate::error::Error;
 use crate::events::Events;
+use crate::panics;
 use crate::registration::Tunnel;
 use crate::state::{ErrorHandler, ErrorPage, ErrorRenderer, ErrorRendering, State};
 use crate::store::{self, Changes, SealedStore, Store, Tenants};
@@ -161,10 +162,16 @@ impl AddonBuilder {
         let changes = tenants.store().changes();
         let state = web::Data::new(State::new(config, descriptor, tenants, Events::default(), errors));
         if let Some(changes) = changes {
-            actix_web::rt::spawn(hear(Arc::downgrade(&state.clone().into_inner()), changes));
+            panics::spawn(
+                "hearing of the writes of other nodes",
+                hear(Arc::downgrade(&state.clone().into_inner()), changes),
+            );
         }
         if state.config.app_id.is_some() {
-            actix_web::rt::spawn(crate::forge::worker::work(Arc::downgrade(&state.clone().into_inner())));
+            panics::spawn(
+                "the work on events of Forge's",
+                crate::forge::worker::work(Arc::downgrade(&state.clone().into_inner())),
+            );
         }
         Ok(Addon { state, source: Arc::new(self.descriptor), tunnel: tunnel.map(Arc::new) })
     }

@@ -136,8 +136,8 @@ impl Addon {
         HostClient::of_installation(self.state.clone(), installation_id).await
     }
 
-    /// Waits until the events that Forge has delivered are worked on, for `limit` at most; what is left is taken up at the
-    /// next start, or by another node. [`Addon::run`] does so at its end; whoever owns their own `HttpServer` calls it when
+    /// Waits until no event that Forge has delivered is worked on any more, for `limit` at most; what is left, or has
+    /// failed and waits for another try, is taken up at the next start, or by another node. [`Addon::run`] does so at its end; whoever owns their own `HttpServer` calls it when
     /// that has stopped.
     pub async fn drain(&self, limit: Duration) {
         crate::forge::worker::drain(&self.state, limit).await;

@@ -10,6 +10,7 @@ use actix_web::web::ServiceConfig;
 
 use super::{Addon, StartError};
 use crate::descriptor;
+use crate::panics;
 use crate::registration::Registrar;
 
 /// From the signal on: requests are finished first, then events of Forge's. Heroku kills after 30 seconds.
@@ -44,7 +45,7 @@ impl Addon {
         if config.environment.is_development() || config.validate_descriptor {
             // the routes are asked, and perhaps Atlassian is: serving waits for neither
             let addon = self.clone();
-            actix_web::rt::spawn(async move { addon.log_findings(later).await });
+            panics::spawn("checking the descriptor", async move { addon.log_findings(later).await });
         }
         let (addon, stopping) = (self.clone(), Rc::new(Cell::new(None)));
         let registrar = Registrar::new(self.state.clone());
@@ -101,6 +102,12 @@ async fn stop_at_a_signal(
         }
         registrar.register().await;
         registrar.follow(&addon.source).await;
+    };
+    // a transformer of the descriptor may panic: the signal has to be heard all the same
+    let registration = async {
+        if let Err(panic) = panics::caught(registration).await {
+            tracing::error!(%panic, "the add-on is not registered any more when its descriptor changes");
+        }
         std::future::pending::<&str>().await
     };
     let signal = tokio::select! {
@@ -108,7 +115,9 @@ async fn stop_at_a_signal(
         never = registration => never,
     };
     stopping.set(Some(Instant::now()));
-    registrar.deregister().await;
+    if let Err(panic) = panics::caught(registrar.deregister()).await {
+        tracing::error!(%panic, "the add-on could not be deregistered");
+    }
     tracing::info!(signal, "stopping: requests under way are finished");
     handle.stop(true).await;
 }

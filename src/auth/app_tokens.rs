@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use crate::error::Error;
 use crate::jwt::{Unverified, now};
 use crate::outbound::AppToken;
+use crate::panics;
 use crate::state::State;
 
 /// Where ACE has it.
@@ -96,7 +97,7 @@ pub(super) fn keep(
         return;
     }
     let (state, installation_id) = (state.clone(), installation_id.to_owned());
-    actix_web::rt::spawn(async move {
+    panics::spawn("storing the token of the Forge app", async move {
         let value = json!({ "appToken": token.token.expose_secret(), "apiBaseUrl": token.api_base_url });
         if let Err(error) = state.tenants.store().forge_set(&installation_id, KEY, &value).await {
             tracing::warn!(%error, installation_id, "the token of the Forge app could not be stored");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use actix_web::{HttpMessage as _, HttpRequest, web};
 use serde_json::Value;
 
-use super::AuthError;
+use super::{AuthError, session};
 use crate::connection;
 use crate::error::Error;
 use crate::jwt::{AddonClaims, Claims, now};
@@ -111,7 +111,8 @@ impl Caller {
         &self.state
     }
 
-    /// A session token for this caller: what the add-on's page calls back with. One a request, made at first use.
+    /// A session token for this caller: what the add-on's page calls back with. One a request, made at first use. Where
+    /// the caller came with a session token, it continues that session, which ends after `maxSessionAge`.
     ///
     /// # Errors
     /// [`Error::Internal`] when it cannot be signed.
@@ -120,13 +121,16 @@ impl Caller {
             return Ok(token);
         }
         let issued = now();
-        let age = i64::try_from(self.state.config.max_token_age.as_secs()).unwrap_or(i64::MAX);
+        // what the host has signed begins a session, what we have signed continues one
+        let continued = (self.binding == Binding::Session).then(|| session::beginning(&self.claims)).flatten();
+        let began = continued.unwrap_or(issued);
         let token = self.tenant.secret().sign(&AddonClaims {
             iss: self.tenant.signing_key(self.state.descriptor().key()),
             sub: self.claims.sub.as_deref(),
             aud: [self.client_key()],
             iat: issued,
-            exp: issued.saturating_add(age),
+            exp: session::expiry(&self.state.config, issued, began),
+            auth_time: began,
             context: self.claims.context.as_ref(),
             purpose: AddonClaims::SESSION,
         });

@@ -55,6 +55,7 @@ mod forge_invocation;
 mod heavy;
 mod install_jwt;
 mod pipeline;
+mod session;
 mod session_token;
 mod source;
 
@@ -100,6 +101,9 @@ pub enum AuthError {
     /// The token is signed with the tenant's secret, but not by the tenant.
     #[error("the token of tenant {0} is not issued by it")]
     Issuer(String),
+    /// A session token of ours, whose session cannot be continued.
+    #[error("the session {0}")]
+    Session(&'static str),
     /// Bound to another request, or to none where one is required.
     #[error("the query string hash {0}")]
     Qsh(&'static str),
@@ -121,7 +125,7 @@ impl From<AuthError> for Error {
             AuthError::Missing => {
                 Self::unauthorized_because("Could not find authentication data on the request.", detail)
             }
-            AuthError::Token(JwtError::Expired) => {
+            AuthError::Token(JwtError::Expired) | AuthError::Session(_) => {
                 Self::unauthorized_because("The authentication has expired. Try reloading the page.", detail)
             }
             _ => Self::unauthorized(detail),

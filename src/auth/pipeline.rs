@@ -14,7 +14,7 @@ use url::Url;
 use super::body::{BodyGate, FormBody};
 use super::caller::{Binding, Caller};
 use super::source::Places;
-use super::{AuthError, browser, heavy};
+use super::{AuthError, browser, heavy, session};
 use crate::config::is_loopback;
 use crate::error::Error;
 use crate::jwt::{AddonClaims, CONTEXT_QSH, Claims, Unverified, now, qsh};
@@ -91,6 +91,9 @@ fn verify(
         let is_session = is_session(&claims, &tenant, state.descriptor().key())?;
         let leeway = if is_session { 0 } else { i64::try_from(state.config.leeway.as_secs()).unwrap_or(0) };
         claims.check_time(now(), leeway).map_err(AuthError::from)?;
+        if is_session {
+            session::check_age(&claims, &state.config, now())?;
+        }
         let binding = match claims.qsh.clone() {
             None if is_session => Binding::Session,
             None => Binding::Nothing,

@@ -34,6 +34,7 @@
 //! | `appId` | `AC_APP_ID` | none |
 //! | `hostScriptUrl` | `AC_HOST_SCRIPT_URL` | Atlassian's `all.js` |
 //! | `maxTokenAge` | `AC_MAX_TOKEN_AGE` | 900 s, at most a day |
+//! | `maxSessionAge` | `AC_MAX_SESSION_AGE` | 12 hours, in seconds; at least `maxTokenAge`, at most 7 days |
 //! | `jwt.validityInMinutes` | | 3, at most 15 |
 //! | `leeway` | | 30 s, at most 120 |
 //! | `limits.body`, `limits.lifecycleBody`, `limits.forgeBody`, `limits.token` | | 2 MiB, 64 KiB, 5 MiB, 16 KiB; in bytes |
@@ -148,6 +149,9 @@ pub struct Config {
     pub host_script_url: Option<String>,
     /// `maxTokenAge`, `AC_MAX_TOKEN_AGE`, in seconds from 1 to 86400: how long a session token is good; 900.
     pub max_token_age: Duration,
+    /// `maxSessionAge`, `AC_MAX_SESSION_AGE`, in seconds from `maxTokenAge` to 604800: how long after a page was opened
+    /// its session token can be renewed; 43200, or `maxTokenAge` where that is more.
+    pub max_session_age: Duration,
     /// `jwt.validityInMinutes`, from 1 to 15: how long a token that we sign for the host is good; 3.
     pub jwt_validity: Duration,
     /// `leeway`, in seconds up to 120: how far the clock of those who sign for us may be off; 30.

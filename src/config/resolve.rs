@@ -27,6 +27,9 @@ pub(super) fn config(text: Option<&str>, vars: &Vars) -> Result<Config, ConfigEr
     let local_base_url = local_base_url(reader, &environment, port);
     let product = product(reader);
     let options = options(vars, &environment, &mut warnings);
+    let max_token_age = seconds(reader, "maxTokenAge", 1, 86_400, 900);
+    // a session lives at least as long as one of its tokens
+    let least = max_token_age.as_secs();
     let config = Config {
         port,
         bind: bind(reader).unwrap_or(IpAddr::V4(if development { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED })),
@@ -38,7 +41,8 @@ pub(super) fn config(text: Option<&str>, vars: &Vars) -> Result<Config, ConfigEr
         app_key: reader.parsed("appKey", app_key),
         app_id: reader.parsed("appId", app_id),
         host_script_url: reader.parsed("hostScriptUrl", |text| urls::script(text, development)),
-        max_token_age: seconds(reader, "maxTokenAge", 1, 86_400, 900),
+        max_token_age,
+        max_session_age: seconds(reader, "maxSessionAge", least, 7 * 86_400, least.max(12 * 3600)),
         jwt_validity: Duration::from_secs(
             60 * reader.whole("jwt.validityInMinutes", 1..=15, " of minutes").unwrap_or(3),
         ),
@@ -116,6 +120,14 @@ fn with_warnings(mut config: Config) -> Config {
     }
     if config.environment.is_production() && config.store.url.expose_secret() == "memory:" {
         config.warnings.push("the store is in memory: a restart forgets every installation".to_owned());
+    }
+    let open: Vec<&str> = config.whitelist.open_globs().filter(|_| config.environment.is_production()).collect();
+    if !open.is_empty() {
+        config.warnings.push(format!(
+            "whitelist has {}: anybody can have a host of that name and install the add-on; name the domains, as in \
+             *.atlassian.net",
+            open.join(", ")
+        ));
     }
     for warning in &config.warnings {
         // Somebody meant to open the add-on to everybody: no mere warning.

@@ -77,6 +77,7 @@ fn without_a_file_development_has_its_defaults() {
     assert_eq!(config.product, Product::Jira);
     assert!(config.whitelist.matches("anything.example"));
     assert_eq!(config.max_token_age, Duration::from_secs(900));
+    assert_eq!(config.max_session_age, Duration::from_secs(43_200));
     assert_eq!(config.jwt_validity, Duration::from_secs(180));
     assert_eq!(config.leeway, Duration::from_secs(30));
     assert_eq!((config.limits.body, config.limits.forge_body), (2 << 20, 5 << 20));
@@ -143,10 +144,10 @@ fn each_variable_beats_the_file() {
     let file = r#"{ "development": { "port": 1, "bind": "10.0.0.1", "localBaseUrl": "http://file.example",
         "store": { "url": "sqlite:file.db", "autoMigrate": true }, "whitelist": "file.example",
         "allowedBaseUrls": "http://file.example", "product": "bitbucket", "appKey": "file", "appId": "file",
-        "hostScriptUrl": "https://file.example/all.js", "maxTokenAge": 1, "installKeysUrl": "https://file.example",
+        "hostScriptUrl": "https://file.example/all.js", "maxTokenAge": 1, "maxSessionAge": 100, "installKeysUrl": "https://file.example",
         "authorizationServerUrl": "https://file.example", "forgeJwksUrl": "https://file.example",
         "sandbox": { "port": 1 }, "storeEncryptionKeys": ["ZmlsZWZpbGVmaWxlZmlsZWZpbGVmaWxlZmlsZWZpbGU="] } }"#;
-    let table: [(&str, &str, &str, Look); 20] = [
+    let table: [(&str, &str, &str, Look); 21] = [
         ("PORT", "8080", "8080", |c| c.port.to_string()),
         ("AC_BIND", "::1", "::1", |c| c.bind.to_string()),
         ("AC_LOCAL_BASE_URL", "https://v.example/a/", "https://v.example/a", |c| c.local_base_url.to_string()),
@@ -164,6 +165,7 @@ fn each_variable_beats_the_file() {
             c.host_script_url.clone().unwrap()
         }),
         ("AC_MAX_TOKEN_AGE", "60", "60", |c| c.max_token_age.as_secs().to_string()),
+        ("AC_MAX_SESSION_AGE", "86400", "86400", |c| c.max_session_age.as_secs().to_string()),
         ("CONNECT_KEYS_CDN_URL", "http://localhost:1/k", "http://localhost:1/k", |c| {
             c.install_keys_url.clone().unwrap().to_string()
         }),

@@ -30,6 +30,12 @@ impl Whitelist {
         self.globs.as_ref().is_none_or(|globs| globs.iter().any(|glob| covers(glob, &host)))
     }
 
+    /// The globs that leave the top-level domain open (`*`, `*.*`, `acme.*`), so that anybody can have such a host.
+    pub(super) fn open_globs(&self) -> impl Iterator<Item = &str> {
+        let is_open = |glob: &&str| glob.rsplit('.').next().is_some_and(|label| label.bytes().all(|byte| byte == b'*'));
+        self.globs.iter().flatten().map(String::as_str).filter(is_open)
+    }
+
     /// Whether an entry is `host` itself, not a glob that covers it.
     #[must_use]
     pub fn names_literally(&self, host: &str) -> bool {
@@ -135,6 +141,29 @@ mod tests {
         assert!(!whitelist.names_literally("acme.atlassian.net"));
         assert!(!whitelist.names_literally("*.atlassian.net"));
         assert!(!Whitelist::any().names_literally("jira.example"));
+    }
+
+    #[test]
+    fn a_glob_that_leaves_the_top_level_domain_open_is_open() {
+        for (entry, is_open) in [
+            ("*", true),
+            ("**", true),
+            ("*.*", true),
+            ("*.*.*", true),
+            ("**.***", true),
+            ("acme.*", true),
+            ("*.atlassian.*", true),
+            ("*.atlassian.net", false),
+            ("*.net", false),
+            ("*-a", false),
+            ("jira-*", false),
+            ("localhost", false),
+            ("127.0.0.1", false),
+        ] {
+            let whitelist = Whitelist::of(vec!["a.example".into(), glob(entry).unwrap()]);
+            assert_eq!(whitelist.open_globs().count(), usize::from(is_open), "{entry}");
+        }
+        assert_eq!(Whitelist::any().open_globs().count(), 0);
     }
 
     #[test]

@@ -78,14 +78,11 @@ async fn receive(invocation: ForgeInvocation, payload: web::Payload, addon: Shar
         tracing::info!(event = delivery.event, retries, "an event of Forge's came again");
         return Ok(HttpResponse::NoContent().finish());
     }
-    if !addon.deliveries.enter(&id, &delivery) {
+    let Some(place) = addon.deliveries.reserve(&id, &delivery) else {
         return Err(Error::Unavailable { detail: "too many events of Forge's are under way".to_owned() });
-    }
-    if let Err(error) = ledger::hold(store, &id, &delivery).await {
-        addon.deliveries.leave(&id);
-        return Err(error.into());
-    }
-    addon.deliveries.hand_over(&id);
+    };
+    ledger::hold(store, &id, &delivery).await?;
+    place.hand_over();
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -98,7 +98,9 @@ pub(super) async fn take_over(
             }
         };
         match Row::deserialize(&found) {
-            Ok(Row::Done { done }) if done + MEMORY < now() => drop(store.forge_delete(OWNER, &id).await?),
+            Ok(Row::Done { done }) if done.saturating_add(MEMORY) < now() => {
+                store.forge_delete(OWNER, &id).await?;
+            }
             Ok(Row::Waiting { delivery, lease }) if lease < now() => {
                 let ours = value(&Row::Waiting { delivery: delivery.clone(), lease: now() + LEASE })?;
                 // of several nodes one succeeds

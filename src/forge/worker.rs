@@ -9,7 +9,9 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::ledger;
 use crate::deliveries::Delivery;
+use crate::error::Error;
 use crate::events::Occurrence;
+use crate::panics;
 use crate::state::State;
 
 /// Events whose listeners run at once.
@@ -32,7 +34,7 @@ pub(crate) async fn work(add_on: Weak<State>) {
         tokio::select! {
             id = ids.recv() => {
                 let (Some(id), Some(state)) = (id, add_on.upgrade()) else { return };
-                actix_web::rt::spawn(deliver(state, id, Arc::clone(&places)));
+                panics::spawn("a delivery of an event", deliver(state, id, Arc::clone(&places)));
             }
             _ = pulse.tick() => {
                 let Some(state) = add_on.upgrade() else { return };
@@ -49,7 +51,7 @@ pub(crate) async fn work(add_on: Weak<State>) {
 fn start_unless(last: &mut Option<JoinHandle<()>>, work: impl Future<Output = ()> + 'static) -> bool {
     let is_free = last.as_ref().is_none_or(JoinHandle::is_finished);
     if is_free {
-        *last = Some(actix_web::rt::spawn(work));
+        *last = Some(panics::spawn("renewing the rows of events", work));
     }
     is_free
 }
@@ -81,7 +83,9 @@ async fn keep_up(state: Arc<State>, turn: usize) {
 async fn deliver(state: Arc<State>, id: String, places: Arc<Semaphore>) {
     let Ok(_place) = places.acquire().await else { return };
     let Some(delivery) = state.deliveries.get(&id) else { return };
-    let Err(error) = tell(&state, &delivery, LIMIT).await else {
+    // listeners that panic have failed; so has a store of the add-on's own that does
+    let told = panics::caught(tell(&state, &delivery, LIMIT)).await;
+    let Err(error) = told.unwrap_or_else(|panic| Err(Error::internal(format!("the delivery {panic}")))) else {
         return finished(&state, &id).await;
     };
     let failures = state.deliveries.failed(&id);
@@ -89,7 +93,8 @@ async fn deliver(state: Arc<State>, id: String, places: Arc<Semaphore>) {
     if let Some(pause) = pause {
         tracing::warn!(id, event = delivery.event, %error, "an event of Forge's failed and will be tried again");
         let pause = *pause;
-        actix_web::rt::spawn(async move {
+        state.deliveries.rest(&id);
+        panics::spawn("trying an event again", async move {
             tokio::time::sleep(pause).await;
             state.deliveries.hand_over(&id);
         });
@@ -100,7 +105,10 @@ async fn deliver(state: Arc<State>, id: String, places: Arc<Semaphore>) {
 }
 
 async fn finished(state: &State, id: &str) {
-    forget(state, id).await;
+    // its place is free, whatever becomes of its row
+    if let Err(panic) = panics::caught(forget(state, id)).await {
+        tracing::error!(id, %panic, "it could not be written down that an event of Forge's is done: it may come again");
+    }
     state.deliveries.leave(id);
 }
 
@@ -111,17 +119,16 @@ async fn forget(state: &State, id: &str) {
 }
 
 /// Tells the listeners, and waits for them.
-pub(super) async fn tell(state: &State, delivery: &Delivery, limit: Duration) -> Result<(), crate::error::Error> {
+pub(super) async fn tell(state: &State, delivery: &Delivery, limit: Duration) -> Result<(), Error> {
     let tenant = state.tenants.of_installation(&delivery.origin.installation_id).await?;
     let (origin, body) = (Arc::clone(&delivery.origin), Arc::clone(&delivery.body));
     state.events.emit(Occurrence::of_forge(delivery.event.as_str(), tenant, origin, body), limit).await
 }
 
-/// Waits for what is under way, for `limit` at most; what is left is for the next node, or the next start.
+/// Waits for what is worked on, for `limit` at most; what is left, or waits for another try, is for the next node, or
+/// the next start.
 pub(crate) async fn drain(state: &State, limit: Duration) {
-    if state.deliveries.drained(limit).await {
-        return;
-    }
+    state.deliveries.settled(limit).await;
     for (id, delivery) in state.deliveries.all() {
         tracing::warn!(id, event = delivery.event, "an event of Forge's is left to the next start");
         if let Err(error) = ledger::release(state.tenants.store().as_ref(), &id, &delivery).await {

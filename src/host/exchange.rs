@@ -1,6 +1,6 @@
 //! Sending: signed for each URL anew, redirects followed where that is safe, waited out where the host says so.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
@@ -41,7 +41,7 @@ struct RequestClaims<'a> {
 }
 
 pub(super) async fn run(mut request: HostRequest, target: Target) -> Result<HostResponse, HostError> {
-    let deadline = Instant::now() + request.timeout;
+    let deadline = after(request.timeout);
     let places = request.client.state.outbound.places(request.client.site.name());
     let late = |_| HostError::Timeout(target.host());
     // held until the answer begins: whoever collects answers before reading them must not wait for themselves
@@ -57,16 +57,23 @@ pub(super) async fn run(mut request: HostRequest, target: Target) -> Result<Host
                 retry::wait(response.status, &response.headers, attempt - 1, SystemTime::now(), retry::jitter())
             }
             // a connection that was kept open and died meanwhile
-            Err(HostError::Unreachable { .. }) if attempt == 1 => Some(std::time::Duration::ZERO),
+            Err(HostError::Unreachable { .. }) if attempt == 1 => Some(Duration::ZERO),
             Err(_) => None,
         };
-        match wait.map(|wait| Instant::now() + wait) {
+        // a wait that no clock can show is too long as well
+        match wait.and_then(|wait| Instant::now().checked_add(wait)) {
             Some(until) if repeatable && attempt < retry::ATTEMPTS && until < patience.min(deadline) => {
                 sleep_until(until).await;
             }
             _ => return result,
         }
     }
+}
+
+/// So long from now; what no clock can show is as good as a year.
+fn after(timeout: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(timeout).unwrap_or(now + Duration::from_secs(365 * 24 * 3600))
 }
 
 async fn follow(request: &mut HostRequest, first: &Target, deadline: Instant) -> Result<HostResponse, HostError> {

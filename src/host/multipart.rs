@@ -105,7 +105,9 @@ impl Multipart {
         let mut chunks: Vec<Chunks> = Vec::with_capacity(self.parts.len() * 3 + 1);
         for part in self.parts {
             let (size, content) = part.content.open().await?;
-            length += part.head.len() as u64 + size + 2;
+            let of_part = size.checked_add(part.head.len() as u64 + 2);
+            let sum = of_part.and_then(|of_part| length.checked_add(of_part));
+            length = sum.ok_or_else(|| HostError::Request("the parts are longer than any body may be".into()))?;
             chunks.extend([once(part.head.into()), content, once(Bytes::from_static(b"\r\n"))]);
         }
         chunks.push(once(end));

@@ -218,6 +218,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_life_beyond_all_bounds_is_no_panic() {
+        let token = |expires_at| UserToken { access_token: Arc::new(SecretString::from("t")), expires_at };
+        for (expires_in, fresh) in
+            [(i64::MAX, true), (60, true), (MARGIN, false), (0, false), (-1, false), (i64::MIN, false)]
+        {
+            assert_eq!(is_fresh(&token(now().saturating_add(expires_in))), fresh, "{expires_in}");
+        }
+        assert!(is_fresh(&token(i64::MAX)) && !is_fresh(&token(i64::MIN)));
+    }
+
+    #[test]
     fn tokens_are_stored_where_ace_looks_for_them() {
         // md5 of the account id, then each scope after a comma: ACE 11.5.3
         assert_eq!(store_key("557058:x", &[]), "bearer:".to_owned() + &to_hex(&Md5::digest("557058:x")));

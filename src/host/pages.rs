@@ -90,7 +90,8 @@ fn next(url: &Url, base_url: &str, page: &Value, count: usize) -> Option<Url> {
         return Some(with(url, "nextPageToken", token));
     }
     let start = page.get("startAt")?.as_u64()?;
-    let after = start + count as u64;
+    // a start beyond all bounds leads nowhere
+    let after = start.checked_add(u64::try_from(count).ok()?)?;
     let is_last = count == 0 || page.get("total").and_then(Value::as_u64).is_some_and(|total| after >= total);
     (!is_last).then(|| with(url, "startAt", &after.to_string()))
 }
@@ -149,6 +150,12 @@ mod tests {
             ),
             (json!({"_links": {}}), 2, None),
             (json!({}), 2, None),
+            (json!({"startAt": u64::MAX}), 2, None),
+            (json!({"startAt": u64::MAX - 2}), 2, Some(format!("{list}&startAt={}", u64::MAX))),
+            (json!({"startAt": u64::MAX, "total": u64::MAX}), 2, None),
+            (json!({"startAt": -1, "total": 5}), 2, None),
+            (json!({"startAt": 1e300, "total": 5}), 2, None),
+            (json!({"startAt": 0, "total": -1}), 2, Some(format!("{list}&startAt=2"))),
         ] {
             assert_eq!(next(page.clone(), count), expected, "{page}");
         }

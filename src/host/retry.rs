@@ -14,7 +14,8 @@ pub(super) const BUDGET: Duration = Duration::from_secs(10);
 /// The first wait where the host names none; it doubles.
 const FIRST: Duration = Duration::from_millis(250);
 
-/// How long to wait before the next try; `None`: what came is the answer. `jitter` is from 0 to 1.
+/// How long to wait before the next try; `None`: what came is the answer. It may be longer than anybody is willing to
+/// wait. `jitter` is from 0 to 1.
 pub(super) fn wait(
     status: StatusCode,
     headers: &HeaderMap,
@@ -29,16 +30,18 @@ pub(super) fn wait(
     let named = text(header::RETRY_AFTER.as_str())
         .and_then(|value| retry_after(value, now))
         .or_else(|| text("x-ratelimit-reset").and_then(|value| until(value, now)));
+    let own = FIRST.saturating_mul(1 << attempt.min(8)).mul_f64(0.5 + jitter);
     match named {
-        // a little later than asked, so that many waiters do not come back at one moment
-        Some(named) => Some(named + FIRST.mul_f64(jitter)),
-        None => Some(FIRST.saturating_mul(1 << attempt.min(8)).mul_f64(0.5 + jitter)),
+        // a little later than asked, so that many waiters do not come back at one moment; not sooner than without a word
+        // of the host: four tries at once would help nobody
+        Some(named) => Some(named.saturating_add(FIRST.mul_f64(jitter)).max(own)),
+        None => Some(own),
     }
 }
 
 fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
-    if let Ok(seconds) = value.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
+    if let Some(wait) = seconds(value) {
+        return Some(wait);
     }
     let date = httpdate::parse_http_date(value).ok()?;
     Some(date.duration_since(now).unwrap_or_default())
@@ -46,9 +49,21 @@ fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
 
 /// A time as Jira writes it, `2026-11-22T16:00:30Z` (seconds may be missing), or seconds since 1970.
 fn until(value: &str, now: SystemTime) -> Option<Duration> {
-    let seconds = value.parse::<u64>().ok().or_else(|| timestamp(value))?;
-    let date = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
-    Some(date.duration_since(now).unwrap_or_default())
+    let since_1970 = seconds(value).or_else(|| timestamp(value).map(Duration::from_secs))?;
+    let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Some(since_1970.saturating_sub(now))
+}
+
+/// A number of seconds, perhaps with a fraction; more than a duration holds is the longest one.
+fn seconds(value: &str) -> Option<Duration> {
+    let (whole, fraction) = value.split_once('.').unwrap_or((value, "0"));
+    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(whole) || !is_number(fraction) {
+        return None;
+    }
+    let whole = whole.parse().map_or(Duration::MAX, Duration::from_secs);
+    let fraction = format!("0.{fraction}").parse().ok().and_then(|part| Duration::try_from_secs_f64(part).ok());
+    Some(whole.saturating_add(fraction.unwrap_or_default()))
 }
 
 fn timestamp(value: &str) -> Option<u64> {
@@ -94,7 +109,6 @@ mod tests {
     fn the_host_says_when() {
         assert_eq!(wait_for(429, &[("retry-after", "7")]), Some(7));
         assert_eq!(wait_for(503, &[("retry-after", "Sun, 22 Nov 2026 16:00:09 GMT")]), Some(9));
-        assert_eq!(wait_for(429, &[("retry-after", "Sun, 22 Nov 2020 16:00:09 GMT")]), Some(0));
         assert_eq!(wait_for(429, &[("x-ratelimit-reset", "2026-11-22T16:00:30Z")]), Some(30));
         assert_eq!(wait_for(429, &[("x-ratelimit-reset", "2026-11-22T16:01Z")]), Some(60));
         assert_eq!(wait_for(429, &[("x-ratelimit-reset", "1795363205")]), Some(5));
@@ -102,6 +116,77 @@ mod tests {
         assert_eq!(wait_for(429, &[]), Some(0));
         for status in [200, 400, 401, 404, 500, 502] {
             assert_eq!(wait_for(status, &[("retry-after", "7")]), None, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_time_is_neither_a_panic_nor_a_volley() {
+        let waits = |name: &'static str, value: &str, attempt: u32| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name.parse().unwrap(), value.parse().unwrap());
+            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_363_200); // 2026-11-22T16:00:00Z
+            let waits = [0.0, 1.0].map(|jitter| wait(StatusCode::TOO_MANY_REQUESTS, &headers, attempt, now, jitter));
+            waits.map(|wait| wait.unwrap().as_millis())
+        };
+        let name = "retry-after";
+        // a fraction counts
+        for (value, least) in [("1.5", 1500), ("7", 7000), ("7.0", 7000), ("0.75", 750), ("007.25", 7250)] {
+            assert_eq!(waits(name, value, 0), [least, least + 250], "{value}");
+        }
+        // what is past, nothing or nonsense is waited for as if it were not there
+        for value in [
+            "0",
+            "0.0",
+            "0.000000000000000000001",
+            "00",
+            "-1",
+            "-0",
+            "+7",
+            "1e3",
+            "1.5.5",
+            "1,5",
+            ".5",
+            "5.",
+            ".",
+            "",
+            "NaN",
+            "inf",
+            "infinity",
+            "0x10",
+            "7s",
+            "soon",
+            "7 7",
+            "1_000",
+            "\u{a0}7",
+            "Sun, 22 Nov 2020 16:00:09 GMT",
+            "Thu, 01 Jan 1970 00:00:00 GMT",
+            "Sun, 22 Nov 99999 16:00:09 GMT",
+        ] {
+            let Ok(_) = value.parse::<header::HeaderValue>() else { continue };
+            assert_eq!(waits(name, value, 0), [125, 375], "{value:?}");
+            assert_eq!(waits(name, value, 2), [500, 1500], "{value:?}, the third time");
+        }
+        // what nobody waits for is longer than the budget, whatever it is
+        for value in [
+            "11",
+            "99999999999",
+            "9223372036854775807",
+            "9223372036854775808",
+            "18446744073709551615",
+            "18446744073709551615.999999999999",
+            "18446744073709551616",
+            "9".repeat(300).as_str(),
+            "Fri, 31 Dec 9999 23:59:59 GMT",
+        ] {
+            assert!(waits(name, value, 0)[0] > BUDGET.as_millis(), "{value}");
+        }
+        let name = "x-ratelimit-reset";
+        for value in ["0", "-1", "1795363200", "1795363199.9", "2020-01-01T00:00Z", "0000-01-01T00:00Z", "tomorrow"] {
+            assert_eq!(waits(name, value, 0), [125, 375], "{value}");
+        }
+        assert_eq!(waits(name, "1795363201.5", 0), [1500, 1750]);
+        for value in ["9223372036854775807", "18446744073709551615", "18446744073709551616", "9999-12-31T23:59:60Z"] {
+            assert!(waits(name, value, 0)[0] > BUDGET.as_millis(), "{value}");
         }
     }
 

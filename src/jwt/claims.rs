@@ -34,6 +34,9 @@ pub struct Claims {
     /// What the user looks at: `{"jira": {"issue": {"id": …}}, "user": {…}}`.
     #[serde(default)]
     pub context: Option<Value>,
+    /// When the session began that the token continues, in seconds since 1970; only session tokens of our own carry it.
+    #[serde(default, deserialize_with = "optional_seconds")]
+    pub auth_time: Option<i64>,
     /// What the add-on meant the token for; only tokens of our own carry it, see [`super::AddonClaims`].
     #[serde(default, rename = "use")]
     pub purpose: Option<String>,

@@ -83,6 +83,8 @@ pub struct AddonClaims<'a> {
     pub iat: i64,
     /// Seconds since 1970.
     pub exp: i64,
+    /// When the session began: when a page was opened, or a token of the host's came. Seconds since 1970.
+    pub auth_time: i64,
     /// The context claim of the token that this one continues.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context: Option<&'a Value>,

@@ -13,6 +13,7 @@ use super::KeyError;
 use super::permits::{Limits, Permits};
 use crate::flight::Flights;
 use crate::jwt::PublicKey;
+use crate::panics;
 
 /// The server has this long to answer whole.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -79,6 +80,15 @@ pub(super) struct KeySet {
     permits: Permits,
     /// A renewal is under way.
     renewing: AtomicBool,
+}
+
+/// A renewal, which is over when this is dropped: done, panicked or cancelled.
+struct Renewal(Arc<KeySet>);
+
+impl Drop for Renewal {
+    fn drop(&mut self) {
+        self.0.renewing.store(false, Ordering::SeqCst);
+    }
 }
 
 #[derive(Debug)]
@@ -151,11 +161,10 @@ impl KeySet {
         if self.renewing.swap(true, Ordering::SeqCst) {
             return;
         }
-        let set = Arc::clone(self);
-        actix_web::rt::spawn(async move {
+        let renewal = Renewal(Arc::clone(self));
+        panics::spawn("renewing the keys of Forge", async move {
             // what fails is tried again by the next call
-            let _ = set.refresh(seen, None).await;
-            set.renewing.store(false, Ordering::SeqCst);
+            let _ = renewal.0.refresh(seen, None).await;
         });
     }
 
@@ -241,6 +250,24 @@ async fn fetch(url: &str) -> Result<HashMap<String, PublicKey>, KeyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[actix_web::test]
+    async fn a_renewal_that_panics_or_is_cancelled_is_over() {
+        let set = Arc::new(KeySet::new(String::new(), Patience::default()));
+        for panics in [true, false] {
+            set.renewing.store(true, Ordering::SeqCst);
+            let renewal = Renewal(Arc::clone(&set));
+            let task = panics::spawn("a test", async move {
+                let _renewal = renewal;
+                assert!(!panics, "boom");
+                std::future::pending::<()>().await;
+            });
+            tokio::task::yield_now().await;
+            task.abort();
+            drop(task.await);
+            assert!(!set.renewing.load(Ordering::SeqCst), "panics: {panics}");
+        }
+    }
 
     #[test]
     fn a_set_is_read_for_its_rsa_keys() {

@@ -6,8 +6,8 @@ use actix_web::http::header::{self, Accept, ContentType, Header as _};
 use actix_web::{HttpMessage, HttpResponse, ResponseError as _};
 
 use crate::error::Error;
-use crate::redact;
 use crate::state::{ErrorPage, State};
+use crate::{panics, redact};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -30,7 +30,10 @@ pub(super) fn answer(state: &State, response: ServiceResponse<BoxBody>, error: &
     }
     let (request, response) = response.into_parts();
     if let Some(handler) = &state.errors.handler {
-        return ServiceResponse::new(request.clone(), handler(&request, error));
+        match panics::caught_now(|| handler(&request, error)) {
+            Ok(response) => return ServiceResponse::new(request, response),
+            Err(panic) => tracing::error!(%panic, "the error handler failed: the default form is sent"),
+        }
     }
     let message = error.public_message();
     let (content_type, body) = match preferred(&request) {
@@ -59,7 +62,15 @@ fn html(state: &State, error: &Error) -> Option<String> {
         local_base_url: state.config.local_base_url.as_str().to_owned(),
         extra: state.config.error_template_object.clone(),
     };
-    render(&page).inspect_err(|error| tracing::error!(%error, "the error template does not render")).ok()
+    match panics::caught_now(|| render(&page)) {
+        Ok(rendered) => {
+            rendered.inspect_err(|error| tracing::error!(%error, "the error template does not render")).ok()
+        }
+        Err(panic) => {
+            tracing::error!(%panic, "the error template does not render");
+            None
+        }
+    }
 }
 
 /// The first form that `Accept` names, by its weights; text where it names none of ours, as ACE does.

@@ -1,9 +1,12 @@
 //! What happens around every route of the add-on, mounted with its one scope so that nothing of it can be forgotten:
-//! bodies wait for whoever may read them, errors get a body by `Accept`, answers get their headers, each request gets a log line.
+//! bodies wait for whoever may read them, errors get a body by `Accept`, panics are errors, answers get their headers, each
+//! request gets a log line.
 
 mod errors;
 mod headers;
 mod span;
+mod stand_in;
+mod stream;
 
 pub use span::RequestSpan;
 
@@ -18,23 +21,37 @@ use actix_web::{ResponseError as _, web};
 
 use crate::error::Error;
 use crate::local_host::Exchange;
+use crate::panics;
 use crate::state::State;
+use stand_in::StandIn;
 
 /// The middleware of the add-on's scope.
 ///
 /// # Errors
-/// Passes on what a middleware of the add-on's own fails with; errors of handlers are answered here.
+/// Passes on what a middleware of the add-on's own fails with; errors and panics of handlers are answered here.
 pub async fn around<B: MessageBody + 'static>(
     state: web::Data<State>,
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let begun = state.local_host().map(|local| (local, Instant::now()));
-    crate::auth::prepare(&mut request, state.config.limits.body);
-    let response = next.call(request).await?.map_into_boxed_body();
-    let outcome = Outcome::of(&response, state.config.limits.body);
+    let limit = state.config.limits.body;
+    let stand_in = StandIn::of(&request);
+    let answered = panics::caught(async {
+        crate::auth::prepare(&mut request, limit);
+        let response = next.call(request).await?.map_into_boxed_body();
+        let outcome = Outcome::of(&response, limit);
+        Ok::<_, actix_web::Error>((response, outcome))
+    });
+    let (response, outcome) = match answered.await {
+        Ok(answered) => answered?,
+        Err(panic) => {
+            let error = Error::internal(format!("the handler {panic}"));
+            (stand_in.into_request(&state).error_response(error.clone()), Outcome::Error(error))
+        }
+    };
     let mut response = match &outcome {
-        Outcome::Answer => response,
+        Outcome::Answer => response.map_body(|_, body| stream::watched(body)),
         Outcome::Error(error) => errors::answer(&state, response, error),
     };
     headers::add(&mut response, &outcome);

@@ -13,7 +13,7 @@ use crate::redact;
 
 /// When a request arrived.
 #[derive(Clone, Copy)]
-struct Arrival(Instant);
+pub(super) struct Arrival(Instant);
 
 /// The span of a request: its id, method and path, and the trace that Forge knows it by.
 #[derive(Debug)]

@@ -22,7 +22,7 @@ const DEVELOPMENT_MODE: &str = "connectDeveloperListingsEnabled";
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// For the site to finish an installation.
 const INSTALLATION: Duration = Duration::from_secs(30);
-/// Between two looks at it, where the site names no time.
+/// Between two looks at it at least, and where the site names no time.
 const PING: Duration = Duration::from_millis(200);
 const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
 
@@ -116,18 +116,17 @@ async fn finished(site: &Site, mut task: Value) -> Result<Outcome, UpmError> {
     };
     let deadline = Instant::now() + INSTALLATION;
     loop {
-        let ping = task["pingAfter"].as_u64().map_or(PING, Duration::from_millis);
-        if Instant::now() + ping > deadline {
+        let Some(next) = next_look(Instant::now(), &task).filter(|next| *next <= deadline) else {
             return Err(UpmError::TimedOut);
-        }
-        tokio::time::sleep(ping).await;
+        };
+        tokio::time::sleep_until(next).await;
         let answer = get(site, &path).await?;
         if answer.status == StatusCode::SEE_OTHER {
             // only the path: a site may have another name than the one we know it by
             let location =
                 answer.headers.get(header::LOCATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
             path = url::Url::parse(location).map_or_else(|_| location.to_owned(), |url| url.path().to_owned());
-            task = json!({ "pingAfter": 0 });
+            task = Value::Null;
             continue;
         }
         task = answer.with_status("the state of the installation", |status| status.is_success())?.body;
@@ -140,6 +139,12 @@ async fn finished(site: &Site, mut task: Value) -> Result<Outcome, UpmError> {
             return Ok(Outcome::Installed { enabled: task["enabled"] != false });
         }
     }
+}
+
+/// When to look at `task` again; `None`: later than can be told.
+fn next_look(now: Instant, task: &Value) -> Option<Instant> {
+    let named = task["pingAfter"].as_u64().map_or(PING, Duration::from_millis);
+    now.checked_add(named.max(PING))
 }
 
 /// Takes the add-on away. One that the site does not have is as good as gone.
@@ -177,4 +182,30 @@ async fn send(site: &Site, request: ClientRequest, body: String) -> Result<Answe
     tokio::time::timeout(TIMEOUT, exchange)
         .await
         .unwrap_or_else(|_| Err(UpmError::Unreachable("no answer in time".into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_site_names_a_time_within_reason() {
+        let now = Instant::now();
+        for (ping, milliseconds) in [
+            (json!(300), Some(300)),
+            (json!(200), Some(200)),
+            (json!(199), Some(200)),
+            (json!(0), Some(200)),
+            (json!(-1), Some(200)),
+            (json!(0.5), Some(200)),
+            (json!(1e300), Some(200)),
+            (json!("300"), Some(200)),
+            (Value::Null, Some(200)),
+            (json!(i64::MAX), Some(9_223_372_036_854_775_807)),
+            (json!(u64::MAX), Some(u64::MAX)),
+        ] {
+            let waits = next_look(now, &json!({ "pingAfter": ping })).map(|next| next.duration_since(now));
+            assert_eq!(waits, milliseconds.map(Duration::from_millis), "{ping}");
+        }
+    }
 }

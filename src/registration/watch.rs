@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::Registrar;
 use crate::descriptor::{Descriptor, DescriptorFile, Finding, Lifecycle};
+use crate::panics;
 
 /// Editors write a file in several steps, some of them by way of another file: what counts is how it is afterwards.
 const QUIET: Duration = Duration::from_millis(150);
@@ -61,9 +62,11 @@ fn watch(file: &Path, sender: mpsc::UnboundedSender<()>) -> notify::Result<Recom
 
 async fn reload(registrar: &Registrar, source: &DescriptorFile, mounted: &Arc<Descriptor>) {
     let state = &registrar.state;
-    let descriptor = match source.load(&state.config) {
-        Ok(descriptor) => descriptor,
-        Err(error) => return tracing::error!("{error}; the last good descriptor is served"),
+    // a transformer of the add-on's own may panic
+    let descriptor = match panics::caught_now(|| source.load(&state.config)) {
+        Ok(Ok(descriptor)) => descriptor,
+        Ok(Err(error)) => return tracing::error!("{error}; the last good descriptor is served"),
+        Err(panic) => return tracing::error!(%panic, "the last good descriptor is served"),
     };
     if descriptor.json() == state.descriptor().json() {
         return;

@@ -32,6 +32,7 @@ use crate::config::Product;
 use crate::fake_host::{InstallKey, Ledger};
 use crate::jwt::{JwtError, to_hex};
 use crate::local_host::LocalHost;
+use crate::panics;
 use crate::state::State;
 use bridge::Bridge;
 use forge::Platform;
@@ -153,7 +154,7 @@ pub async fn start(state: web::Data<State>) -> Result<RunningSandbox, SandboxErr
     let handle = server.handle();
     actix_web::rt::spawn(server);
     let home = sandbox.clone();
-    actix_web::rt::spawn(async move {
+    panics::spawn("the sandbox's first install", async move {
         home.install(home.home(), false).await;
         let status = home.home().status();
         if let Some(news) = status.news.filter(|_| !status.installed) {
@@ -162,7 +163,7 @@ pub async fn start(state: web::Data<State>) -> Result<RunningSandbox, SandboxErr
             tracing::info!("the sandbox has installed the add-on at {}", home.home().name);
         }
     });
-    actix_web::rt::spawn(follow(sandbox));
+    panics::spawn("the sandbox's following of the descriptor", follow(sandbox));
     Ok(RunningSandbox { url: format!("http://localhost:{port}"), handle })
 }
 

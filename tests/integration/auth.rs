@@ -7,7 +7,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, HttpResponse};
 use atlassian_connect_actix::auth::{ConnectJwt, ContextJwt, SessionToken};
 use atlassian_connect_actix::jwt::{now, qsh};
-use atlassian_connect_actix::testing::{KeyServer, TestHost, TestTenant, claims_for};
+use atlassian_connect_actix::testing::{KeyServer, Reply, TestHost, TestTenant, claims_for};
 use atlassian_connect_actix::{Error, PageContext};
 use serde_json::{Value, json};
 
@@ -184,7 +184,7 @@ async fn the_hosts_clock_may_be_off_and_ours_not() {
     let host = TestHost::installed(routes).await;
     let tenant = host.tenant();
     let key = host.addon().state().descriptor().key().to_owned();
-    let mut session = json!({ "iss": key, "aud": [tenant.client_key], "use": "session", "exp": now() });
+    let mut session = json!({ "iss": key, "aud": [tenant.client_key], "use": "session", "iat": now(), "exp": now() });
     let mut bound = tenant.claims("GET", "/token", "");
     let opens = async |claims: &Value| host.call(Method::GET, "/token", &tenant.sign(claims), None).await.status == 200;
 
@@ -248,6 +248,82 @@ async fn every_authenticated_answer_has_a_fresh_token_and_no_refusal_has() {
         let reply = host.call(Method::GET, path, token, None).await;
         assert_eq!((reply.status, reply.header("x-acpt")), (status, ""), "{path}");
     }
+}
+
+#[actix_web::test]
+async fn a_session_ends_after_its_longest_life_however_often_it_is_renewed() {
+    let vars = TestHost::builder().var("AC_MAX_TOKEN_AGE", "100").var("AC_MAX_SESSION_AGE", "1000");
+    let host = vars.start(routes).await;
+    let tenant = host.tenant();
+    host.install(&tenant).await;
+    let key = host.addon().state().descriptor().key().to_owned();
+    let session = |began: Option<i64>, issued: Option<i64>, expires: i64| {
+        let mut claims = json!({
+            "iss": key, "sub": "mia", "aud": [tenant.client_key], "use": "session", "exp": now() + expires,
+        });
+        for (name, ago) in [("auth_time", began), ("iat", issued)] {
+            if let Some(ago) = ago {
+                claims[name] = now().saturating_sub(ago).into();
+            }
+        }
+        tenant.sign(&claims)
+    };
+    let call = async |token: &str| host.call(Method::GET, "/token", token, None).await;
+    let lives = |reply: &Reply| {
+        let claims = claims_of(reply.header("x-acpt"));
+        let number = |name: &str| claims[name].as_i64().unwrap();
+        (now() - number("auth_time"), number("exp") - number("iat"))
+    };
+    let is_near = |life: (i64, i64), age: i64, rest: i64| {
+        (age..age + 10).contains(&life.0) && (rest - 10..=rest).contains(&life.1)
+    };
+
+    // what the host signs begins a session, whatever it claims
+    let mut claims = tenant.claims("GET", "/token", "");
+    claims["auth_time"] = 1.into();
+    for token in [tenant.context_token(), tenant.sign(&claims)] {
+        let reply = call(&token).await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        assert!(is_near(lives(&reply), 0, 100), "{:?}", lives(&reply));
+    }
+    let page = host.open_iframe("/hello-world").await;
+    assert!(is_near(lives(&page), 0, 100), "{:?}", lives(&page));
+    // our own tokens continue it, and the last one ends with it
+    for (began, issued, rest) in [(Some(500), Some(50), 100), (Some(950), Some(0), 50), (None, Some(50), 100)] {
+        let age = began.or(issued).unwrap();
+        let reply = call(&session(began, issued, 50)).await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        assert!(is_near(lives(&reply), age, rest), "{age} s: {:?}", lives(&reply));
+        let again = call(reply.header("x-acpt")).await;
+        assert!(is_near(lives(&again), age, rest), "{age} s: {:?}", lives(&again));
+    }
+    for (what, token) in [
+        ("too old", session(Some(1000), Some(0), 50)),
+        ("too old, valid for years", session(Some(1000), Some(0), i64::from(i32::MAX))),
+        ("older than time", session(Some(i64::MAX), Some(0), 50)),
+        ("of an older version, too old", session(None, Some(1001), 50)),
+        ("without a beginning", session(None, None, 50)),
+        ("of the future", session(Some(-60), Some(0), 50)),
+        ("of the far future", session(Some(-i64::MAX), Some(0), 50)),
+        ("of an older version, of the future", session(None, Some(-60), 50)),
+    ] {
+        let reply = call(&token).await;
+        assert_eq!((reply.status, reply.header("x-acpt")), (401, ""), "{what}");
+        assert_eq!(reply.body, "The authentication has expired. Try reloading the page.", "{what}");
+    }
+    for beginning in [json!("now"), json!(true), json!([1]), json!({})] {
+        let claims = json!({
+            "iss": key, "aud": [tenant.client_key], "use": "session", "exp": now() + 50, "iat": now(),
+            "auth_time": beginning,
+        });
+        assert_eq!(call(&tenant.sign(&claims)).await.status, 401, "{beginning}");
+    }
+    let app = actix_web::test::init_service(App::new().configure(host.addon().configure(routes))).await;
+    let log = captured();
+    let token = format!("JWT {}", session(Some(1000), Some(0), 50));
+    let request = actix_web::test::TestRequest::with_uri("/token").insert_header(("authorization", token));
+    assert_eq!(actix_web::test::call_service(&app, request.to_request()).await.status(), 401);
+    assert!(log.text().contains("the session is older than maxSessionAge"), "{}", log.text());
 }
 
 #[actix_web::test]

@@ -111,6 +111,33 @@ async fn nobody_waits_beyond_the_budget() {
 }
 
 #[actix_web::test]
+async fn a_hostile_time_is_answered_at_once_or_waited_for_within_reason() {
+    let host = installed().await;
+    let client = client(&host, &host.tenant()).await;
+    for name in ["Retry-After", "X-RateLimit-Reset"] {
+        for value in
+            ["9223372036854775807", "18446744073709551615", "99999999999999999999999", "9".repeat(400).as_str()]
+        {
+            busy(&host, &Method::GET, 99, 429, (name, value.into()));
+            let (begun, seen) = (Instant::now(), host.calls().len());
+            assert_eq!(client.get("/busy").send().await.unwrap().status(), 429, "{name}: {value}");
+            assert_eq!(host.calls().len(), seen + 1, "{name}: {value}");
+            assert!(begun.elapsed() < Duration::from_secs(2), "{name}: {value}");
+        }
+    }
+    // four tries without a pause are no help: the growing wait is the least
+    for value in ["0", "-5", "Thu, 01 Jan 1970 00:00:00 GMT"] {
+        busy(&host, &Method::GET, 2, 503, ("Retry-After", value.into()));
+        let begun = Instant::now();
+        assert_eq!(client.get("/busy").send().await.unwrap().status(), 200);
+        assert!(begun.elapsed() >= Duration::from_millis(125 + 250), "{value}: {:?}", begun.elapsed());
+    }
+    // whoever waits for ever waits for an answer
+    host.stub_get("/quick", json!(1));
+    assert_eq!(client.get("/quick").timeout(Duration::MAX).send().await.unwrap().status(), 200);
+}
+
+#[actix_web::test]
 async fn sixteen_requests_a_tenant_at_once() {
     let host = installed().await;
     let other = host.new_tenant();

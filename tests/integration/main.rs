@@ -33,6 +33,7 @@ mod malformed;
 mod no_auth;
 mod nodes;
 mod pages;
+mod panics;
 #[cfg(unix)]
 mod registration;
 #[cfg(feature = "sandbox")]

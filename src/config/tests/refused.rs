@@ -91,6 +91,7 @@ fn every_refusal_names_the_key_the_value_and_the_remedy() {
         "appId": "a/b",
         "hostScriptUrl": "//cdn.example/all.js",
         "maxTokenAge": 0,
+        "maxSessionAge": 604801,
         "jwt": { "validityInMinutes": 60 },
         "leeway": 180,
         "limits": { "body": -1, "forgeBody": 1.5, "token": "1e9", "listener": [] },
@@ -107,10 +108,11 @@ fn every_refusal_names_the_key_the_value_and_the_remedy() {
         "storeEncryptionKeys": [["hunter2"], "hunter2"],
         "app": "hunter2"
     }"#, &[]), @r#"
-    the configuration has 37 problems:
+    the configuration has 38 problems:
       port = 65536 (config.json): is out of range. Write a whole number from 0 to 65535.
       localBaseUrl = "https://***@addon.example" (config.json): has credentials in it. Write a scheme, a host and at most a path, as in https://addon.example.com/path.
       product = "trello" (config.json): is no product. Write jira, confluence or bitbucket.
+      maxTokenAge = 0 (config.json): is out of range. Write a whole number of seconds from 1 to 86400.
       bind = "eth0" (config.json): is no IP address. Write an address, as in 127.0.0.1, 0.0.0.0 or ::.
       store.pool.max = "many" (config.json): is no whole number. Write a whole number of connections from 1 to 1000.
       storeEncryptionKeys = […] (config.json): holds something that is no text. Write a list of texts.
@@ -126,7 +128,7 @@ fn every_refusal_names_the_key_the_value_and_the_remedy() {
       appKey = "my key" (config.json): is no key of an add-on. Use letters, digits, dots, dashes and underscores alone.
       appId = "a/b" (config.json): is no id of a Forge app. Write app.id as it stands in the Forge manifest.
       hostScriptUrl = "//cdn.example/all.js" (config.json): is no URL. Write the https URL of the script, as in https://connect-cdn.atl-paas.net/all.js.
-      maxTokenAge = 0 (config.json): is out of range. Write a whole number of seconds from 1 to 86400.
+      maxSessionAge = 604801 (config.json): is out of range. Write a whole number of seconds from 900 to 604800.
       jwt.validityInMinutes = 60 (config.json): is out of range. Write a whole number of minutes from 1 to 15.
       leeway = 180 (config.json): is out of range. Write a whole number of seconds from 0 to 120.
       limits.body = -1 (config.json): is out of range. Write a whole number of bytes from 1024 to 104857600.
@@ -215,6 +217,38 @@ fn what_production_warns_about() {
     ");
     let vars = production(&[("AC_LOCAL_BASE_URL", "http://127.0.0.1:3000/addon/")]);
     assert_eq!(config("{}", &vars).warnings(), &[] as &[String]);
+}
+
+#[test]
+fn a_whitelist_that_anybody_is_on_warns_in_production() {
+    let whitelist = ("AC_HOST_WHITELIST", "*.atlassian.net, *.*, **");
+    assert_eq!(
+        config("{}", &production(&[whitelist])).warnings(),
+        [
+            "whitelist has *.*, **: anybody can have a host of that name and install the add-on; name the domains, as in \
+          *.atlassian.net"
+        ]
+    );
+    assert_eq!(config("{}", &[whitelist]).warnings(), &[] as &[String], "in development");
+}
+
+#[test]
+fn a_session_lives_at_least_as_long_as_its_token_and_not_for_ever() {
+    let age = |token: &'static str, session: &'static str| {
+        let vars = [("AC_MAX_TOKEN_AGE", token), ("AC_MAX_SESSION_AGE", session)].into_iter().collect();
+        Config::from_parts(None, &vars)
+            .map(|config| config.max_session_age.as_secs())
+            .map_err(|error| error.to_string())
+    };
+    for (token, session, expected) in
+        [("", "", 43_200), ("60", "", 43_200), ("86400", "", 86_400), ("60", "60", 60), ("900", "604800", 604_800)]
+    {
+        assert_eq!(age(token, session), Ok(expected), "{token} {session}");
+    }
+    for (token, session) in [("60", "59"), ("900", "0"), ("86400", "43200"), ("", "604801"), ("", "-1"), ("", "1e5")] {
+        let error = age(token, session).unwrap_err();
+        assert!(error.contains("maxSessionAge = ") && error.contains("604800"), "{token} {session}: {error}");
+    }
 }
 
 #[test]

@@ -129,7 +129,7 @@ fn update(data: &mut Data, question: &Question<'_>, id: &str) -> Reply {
         return refusal(404, "There is no content of that id.");
     };
     let number = question.body.pointer("/version/number").and_then(Value::as_u64);
-    if number != page.pointer("/version/number").and_then(Value::as_u64).map(|number| number + 1) {
+    if number != page.pointer("/version/number").and_then(Value::as_u64).and_then(|number| number.checked_add(1)) {
         return refusal(409, "The version must be one more than the page's.");
     }
     for name in ["title", "body", "version"] {

@@ -77,6 +77,7 @@ async fn administer(_who: Authorized<Administers>) -> HttpResponse {
 fn routes(cfg: &mut ServiceConfig) {
     cfg.service(show_page).service(show_panel).service(ask_me).service(ask_host).service(administer);
     cfg.route("/content", web::get().to(HttpResponse::Ok)).configure(forge::routes);
+    cfg.route("/panic", web::get().to(|| async { if true { panic!("in the handler") } else { "" } }));
 }
 
 struct Sandbox {
@@ -392,6 +393,26 @@ async fn a_webhook_is_sent_with_the_body_that_was_written() {
     let broken = [("event", "jira:issue_created"), ("url", "/hook?i={issue.key}"), ("body", "{")];
     sandbox.post("/jira/webhooks", &broken).await;
     assert!(sandbox.get("/jira").await.body.contains("was not taken: the add-on answered 400"));
+}
+
+#[actix_web::test]
+async fn the_journal_shows_what_panicked() {
+    let sandbox = Sandbox::open().await;
+    sandbox.host.addon().on("jira:issue_created", |webhook| async move {
+        assert!(webhook.body["panic"] != true, "in the listener");
+        Ok(())
+    });
+    assert_eq!(sandbox.host.get("/panic?jwt=a.b.c").await.status, 500);
+    let lines = sandbox.journal().await;
+    assert!(lines[0].starts_with("to the add-on GET /panic?jwt=*** 500"), "{}", lines[0]);
+    assert!(lines[0].contains("panicked: in the handler"), "{}", lines[0]);
+    let body = r#"{"webhookEvent":"jira:issue_created","panic":true}"#;
+    let form = [("event", "jira:issue_created"), ("url", "/hook?i={issue.key}"), ("body", body)];
+    sandbox.post("/jira/webhooks", &form).await;
+    let lines = sandbox.journal().await;
+    assert!(lines[0].starts_with("to the add-on POST /hook?i=JRA-1 500"), "{}", lines[0]);
+    assert!(lines[0].contains("panicked: in the listener"), "{}", lines[0]);
+    assert!(sandbox.get("/jira").await.body.contains("was not taken: the add-on answered 500"));
 }
 
 #[actix_web::test]

@@ -1,9 +1,10 @@
 //! The log of what runs on this thread.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
-use tracing::subscriber::DefaultGuard;
+use tracing::Dispatch;
+use tracing::subscriber::{DefaultGuard, NoSubscriber};
 
 /// What somebody may send who would like to write a line of the log.
 pub const FORGED: &str = "\n2026-01-01T00:00:00Z  INFO FORGED \u{1b}[31mred\r\nFORGED";
@@ -31,8 +32,13 @@ impl Log {
     }
 }
 
+/// A second subscriber. Where there is only one, tracing asks the thread that first comes to a line whether anybody
+/// listens, and remembers a no for all threads: tests that run meanwhile would silence the log of this one.
+static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
+
 /// Everything that is logged on this thread until the value is dropped.
 pub fn captured() -> Log {
+    LazyLock::force(&SECOND);
     let text = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&text);
     let subscriber = tracing_subscriber::fmt()

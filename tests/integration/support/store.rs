@@ -15,6 +15,10 @@ pub enum Failure {
     Everything,
     /// Writes are refused.
     Writes,
+    /// Writes panic.
+    Panic,
+    /// Writes never end.
+    Hang,
 }
 
 pub struct FakeStore {
@@ -56,8 +60,10 @@ impl FakeStore {
     }
 
     fn check(&self, is_write: bool) -> Result<(), StoreError> {
-        match *self.failure.lock().unwrap() {
+        let failure = *self.failure.lock().unwrap();
+        match failure {
             Failure::Everything => Err(StoreError::Unavailable("db-7.internal:5432 refused the connection".into())),
+            Failure::Panic if is_write => panic!("a bug of the store's"),
             Failure::Writes if is_write => Err(StoreError::Refused("the disk of db-7.internal is full".into())),
             _ => Ok(()),
         }
@@ -66,6 +72,9 @@ impl FakeStore {
     fn or<'a, T: Send + 'a>(&'a self, is_write: bool, work: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
         Box::pin(async move {
             self.check(is_write)?;
+            if is_write && *self.failure.lock().unwrap() == Failure::Hang {
+                return std::future::pending().await;
+            }
             work.await
         })
     }

@@ -1,0 +1,64 @@
+//! A request in place of one that a panic has destroyed.
+//!
+//! actix's router needs the only reference to a request, so that nothing can be kept of it but copies.
+
+use std::net::SocketAddr;
+
+use actix_web::HttpMessage as _;
+use actix_web::dev::ServiceRequest;
+use actix_web::http::header::HeaderMap;
+use actix_web::http::{Method, Uri, Version};
+use actix_web::test::TestRequest;
+use actix_web::web;
+use tracing_actix_web::RequestId;
+
+use super::span::Arrival;
+use crate::state::State;
+
+/// What an answer may need to know of its request.
+pub(super) struct StandIn {
+    method: Method,
+    uri: Uri,
+    version: Version,
+    headers: HeaderMap,
+    peer: Option<SocketAddr>,
+    id: Option<RequestId>,
+    arrival: Option<Arrival>,
+}
+
+impl StandIn {
+    pub(super) fn of(request: &ServiceRequest) -> Self {
+        let (head, extensions) = (request.head(), request.extensions());
+        Self {
+            method: head.method.clone(),
+            uri: head.uri.clone(),
+            version: head.version,
+            headers: head.headers.clone(),
+            peer: head.peer_addr,
+            id: extensions.get().copied(),
+            arrival: extensions.get().copied(),
+        }
+    }
+
+    /// A request with the same head and id. No route has matched it, and nobody is proven by it.
+    pub(super) fn into_request(self, state: &web::Data<State>) -> ServiceRequest {
+        // the one way that actix has to make a request
+        let mut request = TestRequest::default().app_data(state.clone()).to_srv_request();
+        request.match_info_mut().get_mut().update(&self.uri);
+        let head = request.head_mut();
+        head.method = self.method;
+        head.uri = self.uri;
+        head.version = self.version;
+        head.headers = self.headers;
+        head.peer_addr = self.peer;
+        let mut extensions = request.extensions_mut();
+        if let Some(id) = self.id {
+            extensions.insert(id);
+        }
+        if let Some(arrival) = self.arrival {
+            extensions.insert(arrival);
+        }
+        drop(extensions);
+        request
+    }
+}
