@@ -175,3 +175,28 @@ async fn an_install_whose_key_comes_late_does_not_replace_a_later_one() {
         assert_eq!(stored_secret(&host, &site).await.as_deref(), expected, "later_uninstalls: {later_uninstalls}");
     }
 }
+
+/// Closes a connection in the way that tells the server at once. After an ordinary close the peer may still read.
+fn reset(stream: TcpStream) {
+    stream.set_nonblocking(true).unwrap();
+    tokio::net::TcpStream::from_std(stream).unwrap().set_zero_linger().unwrap();
+}
+
+/// Nobody has been told that it is stored, so the host goes on with the secret of before.
+#[actix_web::test]
+async fn an_install_whose_connection_is_gone_is_not_stored_later() {
+    let (host, _folder, mut other) = started().await;
+    let site = TestTenant::new();
+    host.install(&site).await;
+    other.batch_execute("BEGIN IMMEDIATE").unwrap();
+    let streams = [send(&host, &with_secret(&site, "old"), "installed"), send(&host, &site, "uninstalled")];
+    sleep(HEAD_START).await;
+    streams.into_iter().for_each(reset);
+    sleep(HEAD_START).await;
+    other.batch_execute("COMMIT").unwrap();
+    let until = Instant::now() + AFTERMATH;
+    while Instant::now() < until {
+        assert_eq!(stored_secret(&host, &site).await.as_ref(), Some(&site.shared_secret));
+        sleep(Duration::from_millis(20)).await;
+    }
+}

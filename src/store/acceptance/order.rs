@@ -32,7 +32,9 @@ impl Held {
         let (release, released) = mpsc::channel::<()>();
         let (tell, told) = mpsc::channel();
         let holder = std::thread::spawn(move || {
-            hold(&|| tell.send(()).unwrap(), &|| drop(released.recv()));
+            hold(&|| tell.send(()).unwrap(), &|| {
+                let _ = released.recv();
+            });
         });
         told.recv().unwrap();
         Self { release: Some(release), holder: Some(holder) }
