@@ -38,8 +38,8 @@ impl ForgeInvocation {
 ///
 /// Confluence's `settings/systemInfo` names it as well, but needs a scope of its own, which hardly any app has.
 ///
-/// Source: Atlassian, the REST API of Jira, "Get Jira instance info" (`baseUrl`), and the REST API of Confluence, v2, "Get
-/// spaces" (`_links.base`, "Base url of the Confluence site").
+/// Source: Atlassian, the REST API of Jira, "Get Jira instance info" (`baseUrl`), and the REST API of Confluence, v2,
+/// "Get spaces" (`_links.base`, "Base url of the Confluence site").
 fn whoami(site_ari: Option<&str>) -> Option<(&'static str, &'static str)> {
     if site_ari?.starts_with("ari:cloud:confluence::") {
         return Some(("/api/v2/spaces?limit=1", "/_links/base"));

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use super::StoreError;
 
 tokio::task_local! {
-    /// That of the write that this task does. A task local and not an argument: stores of other authors have no use for it.
+    /// That of the write that this task does. A task local and not an argument: stores of other authors have no use for
+    /// it.
     static CURRENT: Attempt;
 }
 

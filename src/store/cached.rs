@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use moka::sync::Cache;
 use serde_json::Value;
 
-use self::entries::Entries;
+use self::entries::{Entries, Owner};
 pub use self::queue::Arrival;
 use self::queue::WriteQueue;
 pub use self::writes::Uninstalled;
@@ -106,15 +106,15 @@ impl Tenants {
     /// # Errors
     /// What the store answers.
     pub async fn of_installation(&self, installation_id: &str) -> Result<Option<Arc<Tenant>>, StoreError> {
-        let client_key = if let Some(known) = self.entries.installation(installation_id) {
+        let owner = if let Some(known) = self.entries.owner(installation_id) {
             known
         } else {
             let seen = self.entries.seen();
-            let found = self.store.client_key_of_installation(installation_id).await?;
-            self.entries.fill_installation(seen, installation_id, found.as_deref());
+            let found = Owner::from(self.store.client_key_of_installation(installation_id).await?);
+            self.entries.fill_owner(seen, installation_id, &found);
             found
         };
-        let Some(client_key) = client_key else { return Ok(None) };
+        let Owner::Tenant(client_key) = owner else { return Ok(None) };
         self.current(&client_key).await
     }
 

@@ -55,7 +55,7 @@ fn send(host: &TestHost, tenant: &TestTenant, event: &str) -> TcpStream {
 
 fn with_secret(tenant: &TestTenant, secret: &str) -> TestTenant {
     let mut tenant = tenant.clone();
-    tenant.shared_secret = secret.to_owned();
+    secret.clone_into(&mut tenant.shared_secret);
     tenant
 }
 
@@ -76,7 +76,8 @@ enum First {
     Uninstall,
 }
 
-/// In each round the first callback of each site waits for the file, then the site installs again, then the file is free.
+/// In each round the first callback of each site waits for the file, then the site installs again, then the file is
+/// free.
 async fn race(first: First, stays: bool) {
     let (host, _folder, mut other) = started().await;
     let sites: Vec<TestTenant> = (0..SITES).map(|_| TestTenant::new()).collect();

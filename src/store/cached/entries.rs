@@ -12,11 +12,24 @@ use crate::config::CacheConfig;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seen(u64);
 
+/// Whose a Forge installation is.
+#[derive(Debug, Clone)]
+pub(super) enum Owner {
+    /// The tenant of that clientKey.
+    Tenant(String),
+    Nobody,
+}
+
+impl From<Option<String>> for Owner {
+    fn from(client_key: Option<String>) -> Self {
+        client_key.map_or(Self::Nobody, Self::Tenant)
+    }
+}
+
 /// The cache of tenants, and of whose the Forge installations are.
 pub(super) struct Entries {
     tenants: Cache<String, Candidates>,
-    /// Whose tenant a Forge installation is, nobody's too.
-    installations: Cache<String, Option<String>>,
+    installations: Cache<String, Owner>,
     writes: AtomicU64,
     filling: Mutex<()>,
 }
@@ -39,8 +52,7 @@ impl Entries {
         self.tenants.get(client_key)
     }
 
-    /// The clientKey of an installation's tenant; the inner `None`: it is nobody's.
-    pub fn installation(&self, installation_id: &str) -> Option<Option<String>> {
+    pub fn owner(&self, installation_id: &str) -> Option<Owner> {
         self.installations.get(installation_id)
     }
 
@@ -62,8 +74,8 @@ impl Entries {
     }
 
     /// The same for an installation.
-    pub fn fill_installation(&self, seen: Seen, installation_id: &str, found: Option<&str>) {
-        self.fill(seen, || self.installations.insert(installation_id.to_owned(), found.map(str::to_owned)));
+    pub fn fill_owner(&self, seen: Seen, installation_id: &str, owner: &Owner) {
+        self.fill(seen, || self.installations.insert(installation_id.to_owned(), owner.clone()));
     }
 
     fn fill(&self, seen: Seen, fill: impl FnOnce()) {

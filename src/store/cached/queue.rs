@@ -72,8 +72,8 @@ impl WriteQueue {
         Self { tenants: Arc::new(Tenants { busy: Mutex::default(), written }), limit }
     }
 
-    /// Does what `write` makes when it is its turn. Where the caller goes away, or the time is up, before the turn, it is
-    /// not done. Once begun it runs to its end, and the next one waits for that; a store of ours then still drops it
+    /// Does what `write` makes when it is its turn. Where the caller goes away, or the time is up, before the turn, it
+    /// is not done. Once begun it runs to its end, and the next one waits for that; a store of ours then still drops it
     /// before it commits.
     ///
     /// `arrival`: when the request came that installs or uninstalls. `None` is the answer when a later one is done

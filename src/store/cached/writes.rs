@@ -40,8 +40,8 @@ impl Tenants {
     /// Stores an installation; its tenant is answered as later requests will see it.
     ///
     /// Installs and uninstalls of one tenant count in the order in which their requests arrived at this process: `None`
-    /// when a later one is done already, which would have replaced this one. One whose caller goes away before it is done
-    /// is dropped, where the store can: what memory or a server has got is done.
+    /// when a later one is done already, which would have replaced this one. One whose caller goes away before it is
+    /// done is dropped, where the store can: what memory or a server has got is done.
     ///
     /// # Errors
     /// What the store answers; [`StoreError::Refused`] when the installation cannot open anything,
@@ -66,7 +66,8 @@ impl Tenants {
         Ok(saved.map(|()| Arc::new(tenant)))
     }
 
-    /// Marks the tenant as uninstalled: its secret opens nothing any more. In order with installs, see [`Tenants::save`].
+    /// Marks the tenant as uninstalled: its secret opens nothing any more. In order with installs, see
+    /// [`Tenants::save`].
     ///
     /// # Errors
     /// What the store answers; [`StoreError::Unavailable`] when it takes too long.

@@ -163,3 +163,30 @@ pub(super) static ASSOCIATE: LazyLock<Script> = LazyLock::new(|| {
         return 1",
     )
 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::acceptance::Sandbox;
+
+    #[test]
+    #[ignore = "needs TEST_REDIS_URL, see .ci/redis"]
+    fn a_write_that_comes_too_late_is_not_done() {
+        let sandbox = Sandbox::redis();
+        let mut connection = ::redis::Client::open(sandbox.url()).unwrap().get_connection().unwrap();
+        let (seconds, _): (u64, u64) = ::redis::cmd("TIME").query(&mut connection).unwrap();
+        let (past, future) = ((seconds - 1) * 1000, (seconds + 60) * 1000);
+        let mut run = |script: &Script, value: &str, limit: u64| -> i64 {
+            let mut call = script.prepare_invoke();
+            for key in ["installation", "uninstalled", "time", "superseded", "associated"] {
+                call.key(key);
+            }
+            call.arg("acme").arg(value).arg("channel").arg(limit).invoke(&mut connection).unwrap()
+        };
+        assert_eq!(run(&SAVE, "first", future), 1);
+        assert_eq!(run(&SAVE, "late", past), 0);
+        assert_eq!(run(&UNINSTALL, "0", past), -1);
+        let stored: String = ::redis::cmd("GET").arg("installation").query(&mut connection).unwrap();
+        assert_eq!(stored, "first");
+    }
+}
