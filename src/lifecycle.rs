@@ -1,6 +1,10 @@
 //! The callbacks of a host: installed, uninstalled, enabled, disabled, at the paths that the descriptor names.
 
-use actix_web::{HttpResponse, guard, web};
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, guard, web};
 use serde_json::Value;
 
 use crate::auth::{CallbackJwt, InstallJwt, json_body};
@@ -9,6 +13,7 @@ use crate::error::Error;
 use crate::events::{Occurrence, names};
 use crate::pattern;
 use crate::state::Shared;
+use crate::store::Arrival;
 
 /// Mounts the callbacks that `descriptor` names; `installed` only where `setup_install_route` says so.
 pub fn routes(cfg: &mut web::ServiceConfig, descriptor: &Descriptor, setup_install_route: bool) {
@@ -25,20 +30,36 @@ pub fn routes(cfg: &mut web::ServiceConfig, descriptor: &Descriptor, setup_insta
     }
 }
 
+/// Of extractors the first is made first, before the body is read and a key is fetched: so this is when the head of the
+/// request was there.
+impl FromRequest for Arrival {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(_: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self::now()))
+    }
+}
+
 /// Stores a signed install; the answer comes after the listeners, so that the host tries again when one fails.
 ///
-/// An install without a usable secret is refused: it would lock the tenant out.
+/// An install without a usable secret is refused: it would lock the tenant out. Where an install or uninstall that
+/// arrived later is done before it, it is answered and not stored: the later one would have replaced it.
 ///
 /// # Errors
-/// 400 without a usable secret, 503 when the store is away, 500 when a listener fails.
-pub async fn installed(install: InstallJwt, addon: Shared) -> Result<HttpResponse, Error> {
+/// 400 without a usable secret, 503 when the store is away or takes too long, 500 when a listener fails.
+pub async fn installed(arrival: Arrival, install: InstallJwt, addon: Shared) -> Result<HttpResponse, Error> {
     let installation = install.installation();
     if !installation.has_usable_secret() {
         return Err(Error::bad_request("The body needs a sharedSecret."));
     }
     let limit = addon.config.limits.listener;
-    match addon.tenants.save(installation, install.payload()).await {
-        Ok(tenant) => {
+    match addon.tenants.save(arrival, installation, install.payload()).await {
+        Ok(None) => {
+            tracing::info!(client_key = installation.client_key, "an install was overtaken by a later request");
+            Ok(HttpResponse::NoContent().finish())
+        }
+        Ok(Some(tenant)) => {
             tracing::info!(client_key = tenant.client_key(), base_url = tenant.base_url(), "installed");
             let occurrence = Occurrence::new("host_settings_saved", Some(tenant), install.payload().clone());
             addon.events.emit(occurrence, limit).await?;
@@ -57,16 +78,19 @@ pub async fn installed(install: InstallJwt, addon: Shared) -> Result<HttpRespons
     }
 }
 
-/// Marks the tenant as uninstalled. A tenant that is not there is no error: the host may send it twice.
+/// Marks the tenant as uninstalled. A tenant that is not there is no error: the host may send it twice. In order with
+/// installs, as [`installed`] says.
 ///
 /// # Errors
-/// 503 when the store is away, 500 when a listener fails.
-pub async fn uninstalled(install: InstallJwt, addon: Shared) -> Result<HttpResponse, Error> {
+/// 503 when the store is away or takes too long, 500 when a listener fails.
+pub async fn uninstalled(arrival: Arrival, install: InstallJwt, addon: Shared) -> Result<HttpResponse, Error> {
     let client_key = &install.installation().client_key;
-    let tenant = addon.tenants.refreshed(client_key).await?.first().cloned();
-    let was_installed = addon.tenants.uninstall(client_key).await?;
-    tracing::info!(client_key, was_installed, "uninstalled");
-    if let Some(tenant) = tenant {
+    let Some(uninstalled) = addon.tenants.uninstall(arrival, client_key).await? else {
+        tracing::info!(client_key, "an uninstall was overtaken by a later request");
+        return Ok(HttpResponse::NoContent().finish());
+    };
+    tracing::info!(client_key, was_installed = uninstalled.was_installed, "uninstalled");
+    if let Some(tenant) = uninstalled.tenant {
         let occurrence = Occurrence::new(Lifecycle::Uninstalled.name(), Some(tenant), install.payload().clone());
         addon.events.emit(occurrence, addon.config.limits.listener).await?;
     }

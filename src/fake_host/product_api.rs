@@ -34,6 +34,15 @@ pub(crate) fn site_ari(tenant: &TestTenant) -> String {
     format!("ari:cloud:{}::site/{}", tenant.product, tenant.cloud_id)
 }
 
+/// What a product says of its site where it is asked: Jira's server info, the first page of Confluence's spaces.
+pub(crate) fn site_info(tenant: &TestTenant, path: &str) -> Option<Value> {
+    match (tenant.product.as_str(), path) {
+        ("jira", "/rest/api/3/serverInfo") => Some(json!({ "baseUrl": tenant.base_url, "deploymentType": "Cloud" })),
+        ("confluence", "/api/v2/spaces") => Some(json!({ "results": [], "_links": { "base": tenant.base_url } })),
+        _ => None,
+    }
+}
+
 /// Gives out a bearer token for the product's API, good for so many seconds: as that user, or as the app. `id` makes it
 /// another one than all others.
 pub(crate) fn issue(

@@ -1,31 +1,34 @@
 //! Whose Connect tenant a Forge installation is, or was.
 //!
 //! The `installed` callback names the installation, but an installation gets another id when it is made anew, and not
-//! every tenant was installed while the payload had one. The site outlives both: what is once known of an installation is
-//! remembered for its site, and where nothing is known, the site is asked.
+//! every tenant was installed while the payload had one. The site outlives both: what is once known of an installation
+//! is remembered for its site, and where nothing is known, the site is asked. The `installed` callback is signed; what
+//! the site says is believed of its own tenant alone.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
 use serde_json::Value;
 
+use super::site_origin::is_of_site;
 use crate::auth::ForgeInvocation;
 use crate::error::Error;
 use crate::host::HostError;
 use crate::outbound::{STRANGER_LIFETIME, UNASKED_LIFETIME};
 use crate::store::{Tenant, is_key};
 
-/// The property that tells the clientKey of a site. Neither it nor `installationId` survives the end of Connect: what is
-/// found is stored.
+/// The property that tells the clientKey of a site. Neither it nor `installationId` survives the end of Connect: what
+/// is found is stored.
 ///
 /// Source: Atlassian, "Migrate the Connect clientKey".
 const PROPERTY: &str = "connect_client_key_019cdff3-8bfb-71fe-9628-875b700aebb8";
 
 impl ForgeInvocation {
     /// The Connect tenant of this site: by the installation, else by the site itself, else as the site says when it is
-    /// asked as the app (once in ten minutes at most, in ten seconds where it gave no answer). What is found is stored,
-    /// and found at once from then on.
+    /// asked as the app (once in ten minutes at most, in ten seconds where it gave no answer). What the site says
+    /// counts only for a tenant whose base URL or display URL is that site's. What is found is stored, and found at
+    /// once from then on.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the store is away. A site that cannot be asked is no error.
@@ -56,8 +59,8 @@ impl ForgeInvocation {
         Ok(found)
     }
 
-    /// The name under which the add-on keeps what belongs to this tenant: the clientKey where there is a Connect tenant,
-    /// so that nothing has to move; else the site's ARI; else the installation's.
+    /// The name under which the add-on keeps what belongs to this tenant: the clientKey where there is a Connect
+    /// tenant, so that nothing has to move; else the site's ARI; else the installation's.
     ///
     /// # Errors
     /// As [`ForgeInvocation::tenant`].
@@ -96,9 +99,37 @@ impl ForgeInvocation {
             Some(client_key) => state.tenants.current(client_key).await?,
             None => None,
         };
-        if tenant.is_none() {
-            state.outbound.strangers.insert(id.to_owned(), Instant::now() + believed);
+        let Some(tenant) = tenant else {
+            self.remember_stranger(believed);
+            return Ok(None);
+        };
+        // the property says whose data the app would show: a site must not name another one's tenant
+        let Some(site) = self.site_origin().await else {
+            tracing::warn!(
+                client_key = tenant.client_key(),
+                installation_id = id,
+                "the URL of a site that names a Connect tenant is not known: it is not associated"
+            );
+            self.remember_stranger(UNASKED_LIFETIME);
+            return Ok(None);
+        };
+        if !is_of_site(&tenant, &site) {
+            tracing::warn!(
+                client_key = tenant.client_key(),
+                base_url = tenant.base_url(),
+                site,
+                installation_id = id,
+                "a site names the Connect tenant of another site: it is not associated"
+            );
+            self.remember_stranger(STRANGER_LIFETIME);
+            return Ok(None);
         }
-        Ok(tenant)
+        Ok(Some(tenant))
+    }
+
+    /// Does not ask the site again for so long.
+    fn remember_stranger(&self, lifetime: Duration) {
+        let until = Instant::now() + lifetime;
+        self.state().outbound.strangers.insert(self.installation_id().to_owned(), until);
     }
 }

@@ -11,6 +11,7 @@ mod events;
 mod ledger;
 mod migration;
 mod signed_body;
+mod site_origin;
 pub(crate) mod worker;
 
 pub use any_caller::AnyCaller;

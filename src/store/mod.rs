@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod acceptance;
+mod attempt;
 mod cached;
 mod database;
 mod driver;
@@ -36,7 +37,7 @@ mod tls;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-pub use cached::{Candidates, Tenants};
+pub use cached::{Arrival, Candidates, Tenants, Uninstalled};
 pub use existing::{Survey, TablesFound, open_existing, survey};
 pub use listen::{Change, Changes};
 pub use memory::MemoryStore;

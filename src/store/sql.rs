@@ -8,10 +8,11 @@ mod statements;
 
 use std::sync::Arc;
 
-use diesel::result::QueryResult;
+use diesel::result::{Error, QueryResult};
 use serde_json::Value;
 
 use self::statements::{Statements, Values};
+use super::attempt::{Attempt, abandoned};
 use super::database::{Access, Database, SqlConnection, take_lock};
 use super::statement::{Bind, Statement};
 use super::{
@@ -167,16 +168,26 @@ impl SqlStore {
         .await
     }
 
-    /// Runs `work` with `keys` in one transaction; the first key names whom others must not write to meanwhile.
+    /// Runs `work` with `keys` in one transaction; the first key names whom others must not write to meanwhile. Where
+    /// nobody waits for it any more, it is rolled back.
     async fn write<T: Send + 'static, const N: usize>(
         &self,
         keys: [&str; N],
         work: impl Fn(&mut dyn SqlConnection, &Statements, [&str; N]) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let keys = keys.map(str::to_owned);
+        let (keys, attempt) = (keys.map(str::to_owned), Attempt::current());
         self.blocking(move |inner| {
             let keys = keys.each_ref().map(String::as_str);
-            inner.database.query(Access::Write, |connection| work(connection, &inner.statements, keys))
+            let written = inner.database.query(Access::Write, |connection| {
+                // waiting for the database may have taken long
+                if attempt.is_abandoned() {
+                    return Err(Error::RollbackTransaction);
+                }
+                let answer = work(connection, &inner.statements, keys)?;
+                attempt.commit().map_err(|_| Error::RollbackTransaction)?;
+                Ok(answer)
+            });
+            if written.is_err() && attempt.is_abandoned() { Err(abandoned()) } else { written }
         })
         .await
     }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::journal::{HostCall, Journal};
 use super::{TestHost, forge};
-use crate::fake_host::product_api::{GRAPHQL, below_api};
+use crate::fake_host::product_api::{GRAPHQL, below_api, site_info};
 use crate::fake_host::{By, TestTenant, lock, must};
 use crate::jwt::qsh::relative_path;
 
@@ -39,8 +39,8 @@ impl Stub {
 
 impl TestHost {
     /// Makes every site of this host answer `path`, which is below the base URL and has no query; one that ends in `*`
-    /// stands for all that begin so. The newest stub that fits counts; what no stub fits is answered 404. A request
-    /// whose credentials do not hold is answered 401 and reaches no stub.
+    /// stands for all that begin so. The newest stub that fits counts; what no stub fits is answered 404, but for Jira's
+    /// `serverInfo` and Confluence's `api/v2/spaces`, which name the site's base URL. A request whose credentials do not hold is answered 401 and reaches no stub.
     ///
     /// ```
     /// use actix_web::{HttpResponse, http::Method};
@@ -140,9 +140,13 @@ async fn answer(journal: &Journal, client_key: String, request: &HttpRequest, bo
     match answer {
         Some(answer) => answer(call).await,
         None if call.path == GRAPHQL => forge::offline_token(journal, &tenant, &call),
-        None => {
-            HttpResponse::NotFound().json(json!({ "message": format!("no stub for {} {}", call.method, call.path) }))
-        }
+        None => match site_info(&tenant, &call.path) {
+            Some(info) if call.method == Method::GET => HttpResponse::Ok().json(info),
+            _ => {
+                let message = format!("no stub for {} {}", call.method, call.path);
+                HttpResponse::NotFound().json(json!({ "message": message }))
+            }
+        },
     }
 }
 

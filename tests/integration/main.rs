@@ -42,5 +42,6 @@ mod sealed;
 mod support;
 mod tenants;
 mod webhooks;
+mod write_order;
 
 use documents::app;

@@ -62,7 +62,7 @@ pub(super) fn answer(data: &mut Data, question: &Question<'_>) -> Option<Reply> 
 
 fn second(data: &Data, question: &Question<'_>, rest: &[&str]) -> Option<Reply> {
     Some(match (question.method, rest) {
-        ("GET", ["spaces"]) => (200, json!({ "results": [space()], "_links": {} })),
+        ("GET", ["spaces"]) => (200, json!({ "results": [space()], "_links": { "base": question.base_url } })),
         ("GET", ["pages"]) => (200, json!({ "results": data.pages, "_links": {} })),
         ("GET", ["pages", id]) => match data.pages.iter().find(|page| page["id"] == *id) {
             Some(page) => (200, page.clone()),

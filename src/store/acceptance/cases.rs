@@ -6,6 +6,7 @@ use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 
 use super::Opened;
+pub use super::order::{a_write_that_was_given_up_is_not_done_later, of_two_writes_the_later_one_counts};
 use crate::store::{CLIENT_INFO, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, KeyPage, Place, StoreError, now};
 
 fn installation(client_key: &str, secret: &str) -> Value {

@@ -9,6 +9,7 @@ mod cases;
 mod mongodb;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod order;
 mod postgres;
 #[cfg(any(feature = "mongodb", feature = "redis"))]
 mod process;
@@ -231,6 +232,7 @@ macro_rules! acceptance_suite {
             forge_keys_are_listed, values_are_exchanged_for_what_they_were, of_many_exchanges_at_once_one_is_done,
             an_uninstall_is_timed_until_the_next_install, what_was_uninstalled_long_ago_is_purged,
             hostile_names_are_names, names_differ_by_every_byte, text_that_holds_an_installation, it_answers_a_ping,
+            of_two_writes_the_later_one_counts, a_write_that_was_given_up_is_not_done_later,
         ]);
     };
 }

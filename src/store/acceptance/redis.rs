@@ -31,7 +31,7 @@ pub(super) fn database() -> String {
 }
 
 /// Runs a command beside the store.
-fn raw<T: ::redis::FromRedisValue>(url: &str, command: &[&str]) -> T {
+pub(super) fn raw<T: ::redis::FromRedisValue>(url: &str, command: &[&str]) -> T {
     let mut connection = ::redis::Client::open(url).unwrap().get_connection().unwrap();
     ::redis::cmd(command[0]).arg(&command[1..]).query(&mut connection).unwrap()
 }

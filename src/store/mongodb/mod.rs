@@ -15,6 +15,7 @@ use ::mongodb::{Collection, Cursor, IndexModel};
 use serde_json::Value;
 
 use self::connection::{Failure, Server};
+use super::attempt::Attempt;
 use super::{
     CLIENT_INFO, KeyPage, Place, Store, StoreError, StoreFuture, TenantPage, as_installation, check_keys, fits,
 };
@@ -319,7 +320,11 @@ impl Store for MongoStore {
         Box::pin(async move {
             check_keys(&[client_key, installation_id.unwrap_or_default()])?;
             let document = document(Place::of_tenant(client_key, CLIENT_INFO), installation)?;
-            self.server.run(self.save(client_key, &document, installation_id)).await
+            let work = async {
+                Attempt::current().commit()?;
+                self.save(client_key, &document, installation_id).await
+            };
+            self.server.run(work).await
         })
     }
 
@@ -328,7 +333,11 @@ impl Store for MongoStore {
             if !fits(client_key) {
                 return Ok(false);
             }
-            self.server.run(self.end(client_key)).await
+            let work = async {
+                Attempt::current().commit()?;
+                self.end(client_key).await
+            };
+            self.server.run(work).await
         })
     }
 

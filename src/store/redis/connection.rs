@@ -293,6 +293,14 @@ impl Server {
         self.run(Work::Commands(commands)).await
     }
 
+    /// Until when a write that is sent now may be done, by the server's clock, in milliseconds: until [`ANSWER`] is over,
+    /// since nobody waits for it then.
+    pub async fn limit(&self) -> Result<u64, StoreError> {
+        let (seconds, micros): (u64, u64) = self.ask(&::redis::cmd("TIME")).await?;
+        let now = Duration::from_secs(seconds).saturating_add(Duration::from_micros(micros));
+        Ok(u64::try_from(now.saturating_add(ANSWER).as_millis()).unwrap_or(u64::MAX))
+    }
+
     /// Runs a script that reads.
     pub async fn ask_script<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, StoreError> {
         self.run(Work::Read(script)).await

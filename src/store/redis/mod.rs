@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use self::connection::{Listener, Server};
 use self::names::{OWNERS, Space, Spot};
+use super::attempt::Attempt;
 use super::listen::{self, CHANNEL};
 use super::{
     CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Changes, KeyPage, Place,
@@ -61,6 +62,10 @@ fn about<'a>(script: &'a ::redis::Script, spot: &Spot<'_>, arguments: &[&str]) -
         script.arg(argument);
     }
     script
+}
+
+fn too_late() -> StoreError {
+    StoreError::Unavailable("Redis got to the write when nobody waited for it any more".to_owned())
 }
 
 fn space(place: Place<'_>) -> Space {
@@ -127,11 +132,12 @@ impl RedisStore {
         let mut script = scripts::SAVE.prepare_invoke();
         installation_keys(&mut script, client_key);
         script.key(names::associated(client_key));
-        script.arg(client_key).arg(installation.to_string()).arg(CHANNEL);
+        script.arg(client_key).arg(installation.to_string()).arg(CHANNEL).arg(self.server.limit().await?);
         if let Some(id) = id {
             script.key(names::association(id)).arg(id);
         }
-        self.server.write::<bool>(&script).await.map(drop)
+        Attempt::current().commit()?;
+        if self.server.write(&script).await? { Ok(()) } else { Err(too_late()) }
     }
 
     /// Whether a tenant can have that name here; nothing is found under one that cannot.
@@ -150,8 +156,12 @@ impl RedisStore {
         for id in &ids {
             script.key(names::association(id));
         }
-        script.arg(client_key).arg(now()).arg(CHANNEL);
-        self.server.write(&script).await
+        script.arg(client_key).arg(now()).arg(CHANNEL).arg(self.server.limit().await?);
+        Attempt::current().commit()?;
+        match self.server.write::<i64>(&script).await? {
+            -1 => Err(too_late()),
+            was_installed => Ok(was_installed > 0),
+        }
     }
 
     /// `before`: only if uninstalled since then.

@@ -31,6 +31,15 @@ local function is_ours(association)
 end
 ";
 
+/// A write that nobody waits for any more is not done: `late` compares the server's clock with a time by that clock, in
+/// milliseconds. A server that has stood still finds in its sockets what was sent to it long ago.
+const LATE: &str = "
+local function late(limit)
+  local now = redis.call('TIME')
+  return now[1] * 1000 + math.floor(now[2] / 1000) > tonumber(limit)
+end
+";
+
 /// ARGV: owner, rivals.
 pub(super) static GET: LazyLock<Script> = LazyLock::new(|| {
     Script::new(&format!("{OWNER} if is_anothers(2) then return false end return redis.call('GET', KEYS[1])"))
@@ -68,28 +77,30 @@ pub(super) static EXCHANGE: LazyLock<Script> = LazyLock::new(|| {
 });
 
 /// KEYS: the four of the installation, the tenant's associations, and the association where there is one. ARGV:
-/// clientKey, installation, channel, installationId.
+/// clientKey, installation, channel, until when it may be done, installationId. Answers 0 when it is too late.
 pub(super) static SAVE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "
+    Script::new(&format!(
+        "{LATE}
+        if late(ARGV[4]) then return 0 end
         local old, uninstalled = redis.call('EXISTS', KEYS[1]) == 1, redis.call('GET', KEYS[2])
         redis.call('SET', KEYS[1], ARGV[2])
         if old and uninstalled then redis.call('SET', KEYS[4], uninstalled) end
         if KEYS[6] then
           redis.call('SET', KEYS[6], ARGV[1])
-          redis.call('SADD', KEYS[5], ARGV[4])
+          redis.call('SADD', KEYS[5], ARGV[5])
         end
         redis.call('DEL', KEYS[2], KEYS[3])
         redis.pcall('PUBLISH', ARGV[3], ARGV[1])
-        return 1",
-    )
+        return 1"
+    ))
 });
 
 /// KEYS: the four of the installation, the tenant's associations, associations that may be the tenant's. ARGV:
-/// clientKey, now, channel. Answers whether there was an installation.
+/// clientKey, now, channel, until when it may be done. Answers whether there was an installation, -1 when it is too late.
 pub(super) static UNINSTALL: LazyLock<Script> = LazyLock::new(|| {
     Script::new(&format!(
-        "{ASSOCIATION}
+        "{ASSOCIATION} {LATE}
+        if late(ARGV[4]) then return -1 end
         local installation, uninstalled = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
         local associations = {{}}
         for _, id in ipairs(redis.call('SMEMBERS', KEYS[5])) do associations['installation:' .. id .. ';'] = true end
@@ -152,3 +163,30 @@ pub(super) static ASSOCIATE: LazyLock<Script> = LazyLock::new(|| {
         return 1",
     )
 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::acceptance::Sandbox;
+
+    #[test]
+    #[ignore = "needs TEST_REDIS_URL, see .ci/redis"]
+    fn a_write_that_comes_too_late_is_not_done() {
+        let sandbox = Sandbox::redis();
+        let mut connection = ::redis::Client::open(sandbox.url()).unwrap().get_connection().unwrap();
+        let (seconds, _): (u64, u64) = ::redis::cmd("TIME").query(&mut connection).unwrap();
+        let (past, future) = ((seconds - 1) * 1000, (seconds + 60) * 1000);
+        let mut run = |script: &Script, value: &str, limit: u64| -> i64 {
+            let mut call = script.prepare_invoke();
+            for key in ["installation", "uninstalled", "time", "superseded", "associated"] {
+                call.key(key);
+            }
+            call.arg("acme").arg(value).arg("channel").arg(limit).invoke(&mut connection).unwrap()
+        };
+        assert_eq!(run(&SAVE, "first", future), 1);
+        assert_eq!(run(&SAVE, "late", past), 0);
+        assert_eq!(run(&UNINSTALL, "0", past), -1);
+        let stored: String = ::redis::cmd("GET").arg("installation").query(&mut connection).unwrap();
+        assert_eq!(stored, "first");
+    }
+}

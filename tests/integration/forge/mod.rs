@@ -1,5 +1,6 @@
 //! The add-on as a Forge Remote backend.
 
+mod association;
 mod calls;
 mod cors;
 mod events;

@@ -1,0 +1,107 @@
+//! Which site a Forge invocation comes from, as an origin: what a Connect tenant is compared with.
+
+use serde_json::Value;
+
+use crate::auth::ForgeInvocation;
+use crate::host::HostError;
+use crate::store::{Tenant, origin_of};
+
+/// What an answer is read of at most: one space of Confluence's.
+const ANSWER: usize = 64 * 1024;
+
+impl ForgeInvocation {
+    /// The origin of the site: that of the token's `siteUrl`, else of the URL that the product's API names when it is
+    /// asked as the app. `None` when neither names one.
+    pub(super) async fn site_origin(&self) -> Option<String> {
+        let context = self.claims().context.as_ref();
+        let of_token = context.and_then(|context| context.site_url.as_deref()).and_then(origin_of);
+        if of_token.is_some() {
+            return of_token;
+        }
+        let (path, pointer) = whoami(self.site_ari().as_deref())?;
+        match self.answer(path).await {
+            Ok(answer) => answer.pointer(pointer).and_then(Value::as_str).and_then(origin_of),
+            Err(error) => {
+                tracing::debug!(%error, "the product could not be asked for the URL of its site");
+                None
+            }
+        }
+    }
+
+    async fn answer(&self, path: &str) -> Result<Value, HostError> {
+        let response = self.host().get(path).body_limit(ANSWER).send().await?;
+        response.error_for_status().await?.json().await
+    }
+}
+
+/// Where a product names the URL of its site: a path below its API, and a JSON pointer into the answer.
+///
+/// Confluence's `settings/systemInfo` names it as well, but needs a scope of its own, which hardly any app has.
+///
+/// Source: Atlassian, the REST API of Jira, "Get Jira instance info" (`baseUrl`), and the REST API of Confluence, v2,
+/// "Get spaces" (`_links.base`, "Base url of the Confluence site").
+fn whoami(site_ari: Option<&str>) -> Option<(&'static str, &'static str)> {
+    if site_ari?.starts_with("ari:cloud:confluence::") {
+        return Some(("/api/v2/spaces?limit=1", "/_links/base"));
+    }
+    Some(("/rest/api/3/serverInfo", "/baseUrl"))
+}
+
+/// Whether a tenant is of the site of that origin: by its base URL, or by the URL that people see, which a site has
+/// that was renamed or has a domain of its own. The path (`/wiki`) tells the product, not the site.
+pub(super) fn is_of_site(tenant: &Tenant, origin: &str) -> bool {
+    let installation = tenant.installation();
+    let urls = [installation.base_url.as_deref(), installation.display_url.as_deref()];
+    urls.into_iter().flatten().filter_map(origin_of).any(|known| known == origin)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Installation;
+    use serde_json::json;
+
+    fn tenant(base_url: &Value, display_url: &Value) -> Tenant {
+        let payload = json!({
+            "clientKey": "c", "sharedSecret": "s3cret-value", "baseUrl": base_url, "displayUrl": display_url,
+            "displayUrlServicedeskHelpCenter": "https://help.example.com",
+        });
+        Tenant::new(Installation::read(&payload).unwrap(), &[]).unwrap()
+    }
+
+    #[test]
+    fn a_tenant_is_of_the_site_whose_origin_it_has() {
+        for (base_url, display_url, site_url, expected) in [
+            ("https://a.atlassian.net", "", "https://a.atlassian.net", true),
+            ("https://a.atlassian.net/", "", "https://a.atlassian.net", true),
+            ("https://a.atlassian.net/wiki", "", "https://a.atlassian.net/", true),
+            ("https://a.atlassian.net", "", "https://a.atlassian.net/wiki/", true),
+            ("https://A.Atlassian.NET", "", "HTTPS://a.atlassian.net", true),
+            ("https://a.atlassian.net:443", "", "https://a.atlassian.net", true),
+            ("https://old.atlassian.net", "https://a.atlassian.net/wiki", "https://a.atlassian.net", true),
+            ("https://a.atlassian.net", "https://jira.a.example", "https://jira.a.example", true),
+            ("https://a.atlassian.net", "https://jira.a.example", "https://a.atlassian.net", true),
+            ("https://b.atlassian.net", "", "https://a.atlassian.net", false),
+            ("https://a.atlassian.net", "", "http://a.atlassian.net", false),
+            ("https://a.atlassian.net:8443", "", "https://a.atlassian.net", false),
+            ("https://a.atlassian.net.b.example", "", "https://a.atlassian.net", false),
+            ("https://b.example/https://a.atlassian.net", "", "https://a.atlassian.net", false),
+            ("https://a.atlassian.net@b.example", "", "https://a.atlassian.net", false),
+            ("https://a.atlassian.net\\@b.example", "", "https://b.example", false),
+            ("a.atlassian.net", "", "https://a.atlassian.net", false),
+            ("", "", "https://help.example.com", false),
+        ] {
+            let origin = origin_of(site_url).unwrap();
+            let tenant = tenant(&json!(base_url), &json!(display_url));
+            assert_eq!(is_of_site(&tenant, &origin), expected, "{base_url} {display_url} {site_url}");
+        }
+        assert!(!is_of_site(&tenant(&json!(null), &json!(null)), "null"));
+    }
+
+    #[test]
+    fn each_product_is_asked_in_its_own_way() {
+        assert_eq!(whoami(Some("ari:cloud:confluence::site/c")), Some(("/api/v2/spaces?limit=1", "/_links/base")));
+        assert_eq!(whoami(Some("ari:cloud:jira::site/c")), Some(("/rest/api/3/serverInfo", "/baseUrl")));
+        assert_eq!(whoami(None), None);
+    }
+}
