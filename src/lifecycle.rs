@@ -8,12 +8,13 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, guard, web};
 use serde_json::Value;
 
 use crate::auth::{CallbackJwt, InstallJwt, json_body};
+use crate::connection;
 use crate::descriptor::{Descriptor, Lifecycle};
 use crate::error::Error;
 use crate::events::{Occurrence, names};
 use crate::pattern;
 use crate::state::Shared;
-use crate::store::Arrival;
+use crate::store::{Arrival, StoreError};
 
 /// Mounts the callbacks that `descriptor` names; `installed` only where `setup_install_route` says so.
 pub fn routes(cfg: &mut web::ServiceConfig, descriptor: &Descriptor, setup_install_route: bool) {
@@ -41,6 +42,15 @@ impl FromRequest for Arrival {
     }
 }
 
+/// What `work` ends with. A caller that has closed its side would never hear of it: then it is not done any more.
+async fn while_heard<T>(request: &HttpRequest, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, Error> {
+    tokio::select! {
+        biased;
+        done = work => Ok(done?),
+        () = connection::hung_up(request) => Err(Error::Unavailable { detail: "the caller has hung up".to_owned() }),
+    }
+}
+
 /// Stores a signed install; the answer comes after the listeners, so that the host tries again when one fails.
 ///
 /// An install without a usable secret is refused: it would lock the tenant out. Where an install or uninstall that
@@ -48,13 +58,18 @@ impl FromRequest for Arrival {
 ///
 /// # Errors
 /// 400 without a usable secret, 503 when the store is away or takes too long, 500 when a listener fails.
-pub async fn installed(arrival: Arrival, install: InstallJwt, addon: Shared) -> Result<HttpResponse, Error> {
+pub async fn installed(
+    arrival: Arrival,
+    request: HttpRequest,
+    install: InstallJwt,
+    addon: Shared,
+) -> Result<HttpResponse, Error> {
     let installation = install.installation();
     if !installation.has_usable_secret() {
         return Err(Error::bad_request("The body needs a sharedSecret."));
     }
     let limit = addon.config.limits.listener;
-    match addon.tenants.save(arrival, installation, install.payload()).await {
+    match while_heard(&request, addon.tenants.save(arrival, installation, install.payload())).await {
         Ok(None) => {
             tracing::info!(client_key = installation.client_key, "an install was overtaken by a later request");
             Ok(HttpResponse::NoContent().finish())
@@ -73,7 +88,7 @@ pub async fn installed(arrival: Arrival, install: InstallJwt, addon: Shared) -> 
             if let Err(error) = told {
                 tracing::error!(%error, "a listener failed");
             }
-            Err(error.into())
+            Err(error)
         }
     }
 }
@@ -83,9 +98,14 @@ pub async fn installed(arrival: Arrival, install: InstallJwt, addon: Shared) -> 
 ///
 /// # Errors
 /// 503 when the store is away or takes too long, 500 when a listener fails.
-pub async fn uninstalled(arrival: Arrival, install: InstallJwt, addon: Shared) -> Result<HttpResponse, Error> {
+pub async fn uninstalled(
+    arrival: Arrival,
+    request: HttpRequest,
+    install: InstallJwt,
+    addon: Shared,
+) -> Result<HttpResponse, Error> {
     let client_key = &install.installation().client_key;
-    let Some(uninstalled) = addon.tenants.uninstall(arrival, client_key).await? else {
+    let Some(uninstalled) = while_heard(&request, addon.tenants.uninstall(arrival, client_key)).await? else {
         tracing::info!(client_key, "an uninstall was overtaken by a later request");
         return Ok(HttpResponse::NoContent().finish());
     };

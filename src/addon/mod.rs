@@ -136,19 +136,21 @@ impl Addon {
         HostClient::of_installation(self.state.clone(), installation_id).await
     }
 
-    /// Waits until no event that Forge has delivered is worked on any more, for `limit` at most; what is left, or has
-    /// failed and waits for another try, is taken up at the next start, or by another node. [`Addon::run`] does so at its end; whoever owns their own `HttpServer` calls it when
-    /// that has stopped.
+    /// Waits for what Forge has delivered and is being worked on, for `limit` at most. What is left then, or has failed and
+    /// waits for another try, is taken up at the next start, or by another node. [`Addon::run`] does so at its end; whoever
+    /// owns their own `HttpServer` calls it when that has stopped.
     pub async fn drain(&self, limit: Duration) {
         crate::forge::worker::drain(&self.state, limit).await;
     }
 
     /// Mounts the add-on: one scope at the path of the base URL, with the descriptor, the lifecycle callbacks, the
     /// webhooks, the health routes, then `routes`, and the framework's middleware around them all. For whoever owns
-    /// their own `HttpServer`, and for tests:
+    /// their own `HttpServer`, and for tests. The deadlines and bounds of connections are those of [`Addon::serve`]: another
+    /// server has its own.
     ///
     /// ```no_run
-    /// #     /// # fn serve(addon: atlassian_connect_actix::Addon) {
+    /// # use actix_web::{App, HttpServer};
+    /// # fn serve(addon: atlassian_connect_actix::Addon) {
     /// HttpServer::new(move || App::new().configure(addon.configure(|_routes| {})));
     /// # }
     /// ```

@@ -18,6 +18,7 @@ use std::task::Waker;
 use std::time::Instant;
 
 use actix_web::HttpRequest;
+use tokio::sync::Notify;
 
 pub use body::StreamedBody;
 pub(crate) use body::WatchedBody;
@@ -31,11 +32,12 @@ pub(crate) use watch::watch;
 pub(crate) struct Connection {
     pool: Rc<Pool>,
     progress: RefCell<Progress>,
+    hang_up: Notify,
 }
 
 impl Connection {
     fn new(pool: Rc<Pool>) -> Self {
-        Self { pool, progress: RefCell::new(Progress::new(Instant::now())) }
+        Self { pool, progress: RefCell::new(Progress::new(Instant::now())), hang_up: Notify::new() }
     }
 
     /// The connection that brought `request`; none where the add-on is mounted in somebody else's server.
@@ -123,6 +125,12 @@ impl Connection {
         self.progress.borrow().body.cut
     }
 
+    /// The client has closed its side.
+    fn hung_up(&self) {
+        self.progress.borrow_mut().has_hung_up = true;
+        self.hang_up.notify_waiters();
+    }
+
     /// The stream was not allowed to read, and wants to be woken once it is.
     fn starve(&self) {
         self.progress.borrow_mut().is_starved = true;
@@ -168,6 +176,19 @@ impl Connection {
         if let Some(waiting) = progress.body.waker.take() {
             waiting.wake();
         }
+    }
+}
+
+/// Waits until the client of `request` closes its side, which most do when they give up. For work that must not be done
+/// for a client that will never hear of it; where the connection is somebody else's, it waits for ever.
+pub(crate) async fn hung_up(request: &HttpRequest) {
+    let Some(connection) = Connection::of(request) else { return std::future::pending().await };
+    loop {
+        let hang_up = connection.hang_up.notified();
+        if connection.progress.borrow().has_hung_up {
+            return;
+        }
+        hang_up.await;
     }
 }
 

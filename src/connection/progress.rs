@@ -95,7 +95,9 @@ struct Answer {
     written: u64,
 }
 
+/// How far a connection has come.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools)] // each is a fact of its own
 pub(super) struct Progress {
     phase: Phase,
     /// When the phase began.
@@ -114,6 +116,8 @@ pub(super) struct Progress {
     answer: Answer,
     pub(super) is_starved: bool,
     pub(super) is_condemned: bool,
+    /// The client has closed its side while a request of its was being worked on.
+    pub(super) has_hung_up: bool,
     pub(super) task: Option<Waker>,
 }
 
@@ -131,6 +135,7 @@ impl Progress {
             answer: Answer::default(),
             is_starved: false,
             is_condemned: false,
+            has_hung_up: false,
             task: None,
         }
     }

@@ -59,7 +59,12 @@ impl ClientStream {
         }
         let mut byte = [0];
         match self.socket.poll_peek(cx, &mut ReadBuf::new(&mut byte)) {
-            Poll::Ready(peeked) => peeked.map(|_| true),
+            Poll::Ready(peeked) => {
+                if peeked? == 0 {
+                    self.connection.hung_up();
+                }
+                Ok(true)
+            }
             Poll::Pending => Ok(false),
         }
     }

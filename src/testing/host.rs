@@ -105,7 +105,7 @@ impl TestHostBuilder {
         vars.extend(self.vars);
         let vars: Vars = vars.into_iter().collect();
         let config = must(Config::from_parts(self.config.as_deref(), &vars), "the configuration is not taken");
-        let addon = must(self.addon.config(config).build().await, "the add-on does not start");
+        let addon = must(Box::pin(self.addon.config(config).build()).await, "the add-on does not start");
         for prepare in self.prepare {
             prepare(&addon);
         }

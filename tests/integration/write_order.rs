@@ -186,13 +186,20 @@ fn reset(stream: TcpStream) {
 /// Nobody has been told that it is stored, so the host goes on with the secret of before.
 #[actix_web::test]
 async fn an_install_whose_connection_is_gone_is_not_stored_later() {
+    for close in [reset, drop] {
+        gone(close).await;
+    }
+}
+
+/// `close` ends the connection of an install and of an uninstall that wait for the store.
+async fn gone(close: fn(TcpStream)) {
     let (host, _folder, mut other) = started().await;
     let site = TestTenant::new();
     host.install(&site).await;
     other.batch_execute("BEGIN IMMEDIATE").unwrap();
     let streams = [send(&host, &with_secret(&site, "old"), "installed"), send(&host, &site, "uninstalled")];
     sleep(HEAD_START).await;
-    streams.into_iter().for_each(reset);
+    streams.into_iter().for_each(close);
     sleep(HEAD_START).await;
     other.batch_execute("COMMIT").unwrap();
     let until = Instant::now() + AFTERMATH;
