@@ -1,6 +1,7 @@
 //! What is checked before a body is read, and what a body that is read may cost.
 
-use atlassian_connect_actix::testing::{KeyServer, claims_for};
+use actix_web::http::{Method, header};
+use atlassian_connect_actix::testing::{KeyServer, TestHost, claims_for};
 use serde_json::json;
 
 use super::{Client, beside, hasty, no_routes};
@@ -53,4 +54,29 @@ async fn what_needs_no_body_is_checked_before_it_is_read() {
         assert_eq!(came, status, "{path} {authorization}");
         assert!(took.as_millis() < 900, "{path}: the body was waited for, {took:?}");
     }
+}
+
+#[actix_web::test]
+async fn a_large_form_is_authenticated_beside_the_event_loop() {
+    let host = TestHost::builder().workers(1).start(no_routes()).await;
+    let tenant = host.tenant();
+    host.install(&tenant).await;
+    // hundreds of thousands of parameters, which all take part in the hash
+    let form = "ab=%20&".repeat(290_000);
+    let token = tenant.token("POST", "/form", "");
+    let request = host.request(Method::POST, "/form").content_type("application/x-www-form-urlencoded");
+    let request = request.insert_header((header::AUTHORIZATION, format!("JWT {token}")));
+    let mut sent = std::pin::pin!(host.send(request, form.into_bytes()));
+    let mut answered = 0;
+    let reply = loop {
+        tokio::select! {
+            reply = &mut sent => break reply,
+            health = host.get("/healthz") => {
+                assert_eq!(health.status, 200);
+                answered += 1;
+            }
+        }
+    };
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    assert!(answered > 20, "{answered} other requests were answered meanwhile");
 }
