@@ -168,7 +168,7 @@ impl Drop for ClientStream {
 
 /// Bytes that the system takes for a client that does not read, beyond what is on its way. Linux takes 4 MB by default.
 #[cfg(target_os = "linux")]
-const UNSENT: u32 = 128 * 1024;
+const UNSENT: u32 = 32 * 1024;
 
 #[cfg(target_os = "linux")]
 fn limit_unsent(socket: &TcpStream) {
