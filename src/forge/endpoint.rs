@@ -63,6 +63,8 @@ pub fn events(path: &str) -> impl FnOnce(&mut ServiceConfig) + use<> {
 
 /// Mounts the endpoint of the manifest's `preUninstall` module: the listeners of [`super::PreUninstall`] are waited for,
 /// 50 seconds at most, since the app's token is good for nothing afterwards.
+///
+/// What is proven of the caller, and what is not, is as for [`events`].
 pub fn pre_uninstall(path: &str) -> impl FnOnce(&mut ServiceConfig) + use<> {
     let path = pattern::of_url(path);
     move |cfg| {
