@@ -148,7 +148,8 @@ impl Addon {
     /// their own `HttpServer`, and for tests:
     ///
     /// ```no_run
-    /// #     /// # fn serve(addon: atlassian_connect_actix::Addon) {
+    /// # use actix_web::{App, HttpServer};
+    /// # fn serve(addon: atlassian_connect_actix::Addon) {
     /// HttpServer::new(move || App::new().configure(addon.configure(|_routes| {})));
     /// # }
     /// ```
