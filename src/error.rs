@@ -122,6 +122,21 @@ impl Error {
         Self::Forbidden { public: public.into(), detail: detail.into() }
     }
 
+    /// A 403 of a caller that is authenticated, where a user is needed and nobody is logged in.
+    pub(crate) fn no_user(detail: impl Into<String>) -> Self {
+        Self::forbidden("This needs a user, and nobody is logged in.", detail)
+    }
+
+    /// The same error for a caller whose invocation token has verified: to Forge, 401 means that the token did not.
+    ///
+    /// Source: Atlassian, "Forge Remote essentials".
+    pub(crate) fn of_verified_invocation(self) -> Self {
+        match self {
+            Self::Unauthorized { public, detail, .. } => Self::Forbidden { public, detail },
+            error => error,
+        }
+    }
+
     /// A 400 whose caller is told `public`, which the log says too.
     pub fn bad_request(public: impl Into<Cow<'static, str>>) -> Self {
         let public = public.into();

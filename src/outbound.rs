@@ -60,6 +60,9 @@ pub struct UserToken {
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
+    /// Nobody is logged in: there is no user to act as.
+    #[error("there is no user to act as")]
+    NoUser,
     /// The tenant, or its authorization server, does not let the add-on act as this user.
     #[error("the add-on cannot act as the user: {0}")]
     Refused(String),

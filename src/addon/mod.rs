@@ -188,6 +188,22 @@ impl Addon {
     }
 }
 
+impl Addon {
+    /// What is outside of the base URL's path: nothing, said as it is said inside. Only where the whole server is ours.
+    fn configure_outside(&self) -> impl FnOnce(&mut ServiceConfig) + use<> {
+        let state = self.state.clone();
+        move |cfg| {
+            let inner = state.clone();
+            let scope = web::scope("")
+                .app_data(state)
+                .default_service(web::to(|| async { Err::<actix_web::HttpResponse, _>(Error::NotFound) }))
+                .wrap(from_fn(move |request, next| crate::middleware::around(inner.clone(), request, next)))
+                .wrap(TracingLogger::<RequestSpan>::new());
+            cfg.service(scope);
+        }
+    }
+}
+
 /// The descriptor as it is now.
 #[actix_web::route("/atlassian-connect.json", method = "GET", method = "HEAD")]
 async fn descriptor_route(addon: crate::state::Shared) -> impl actix_web::Responder {

@@ -64,7 +64,10 @@ impl Addon {
         let service = move || {
             let (addon, routes, stop) = (addon.clone(), routes.clone(), stop.clone());
             let pool = Pool::start(limits, stop.clone());
-            let app = App::new().configure(addon.configure(routes)).wrap(from_fn(connection::watch));
+            let app = App::new()
+                .configure(addon.configure(routes))
+                .configure(addon.configure_outside())
+                .wrap(from_fn(connection::watch));
             let app = actix_service::IntoServiceFactory::<_, actix_http::Request>::into_factory(app)
                 .map_err(|error: actix_web::Error| error.error_response());
             let http = HttpService::build()

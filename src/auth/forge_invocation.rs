@@ -14,7 +14,7 @@ use super::body::BodyGate;
 use super::{AuthError, ProofFuture, Proven, app_tokens};
 use crate::connection;
 use crate::error::Error;
-use crate::jwt::{ForgeClaims, Unverified, now};
+use crate::jwt::{ForgeClaims, ForgeLicense, Unverified, now};
 use crate::state::State;
 use crate::store::Tenant;
 
@@ -77,12 +77,30 @@ impl ForgeInvocation {
     /// The same where a user is needed.
     ///
     /// # Errors
-    /// A 401 that says so, where nobody is there.
+    /// [`Error::Forbidden`], which says so, if there is no user. A 401 would tell Forge that the invocation token is
+    /// bad.
     pub fn require_account_id(&self) -> Result<&str, Error> {
-        self.account_id().ok_or_else(|| {
-            Error::unauthorized_because("This needs a user, and nobody is logged in.", "the token names no user")
-                .asking_for(SCHEME)
-        })
+        self.account_id().ok_or_else(|| Error::no_user("the invocation token names no user"))
+    }
+
+    /// The app's license: whether it is active, its type, whether it is a trial, its modes. `None` for free and unlisted
+    /// apps, and outside of production.
+    ///
+    /// ```no_run
+    /// use actix_web::post;
+    /// use atlassian_connect_actix::{Error, auth::ForgeInvocation};
+    ///
+    /// #[post("/forge/report")]
+    /// async fn report(invocation: ForgeInvocation) -> Result<&'static str, Error> {
+    ///     if !invocation.license().is_some_and(|license| license.is_active()) {
+    ///         return Err(Error::forbidden("This needs a license.", "no active license"));
+    ///     }
+    ///     Ok("the report")
+    /// }
+    /// ```
+    #[must_use]
+    pub fn license(&self) -> Option<&ForgeLicense> {
+        self.claims().app.license.as_ref()
     }
 
     /// The token that acts as the app; `None` where the endpoint of the manifest does not ask for it
@@ -199,6 +217,14 @@ async fn verify(state: &State, token: &str) -> Result<ForgeClaims, Error> {
     })?;
     unverified.verify_rs256(&key).map_err(AuthError::from)?;
     Ok(unverified.into_claims())
+}
+
+/// Whether a request brings an invocation token, good or bad. No browser sends this scheme by itself.
+pub(crate) fn has_invocation_token(headers: &HeaderMap) -> bool {
+    headers.get_all(header::AUTHORIZATION).any(|value| {
+        let scheme = value.as_bytes().get(..SCHEME.len() + 1);
+        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "))
+    })
 }
 
 /// The token of `Authorization: Bearer …`, and of nowhere else.

@@ -65,6 +65,7 @@ pub use caller::{Caller, Granted};
 pub use connect_jwt::ConnectJwt;
 pub use context_jwt::ContextJwt;
 pub use forge_invocation::ForgeInvocation;
+pub(crate) use forge_invocation::has_invocation_token;
 pub use install_jwt::InstallJwt;
 pub use session_token::SessionToken;
 

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
-use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest};
 use serde_json::Value;
 
-use crate::auth::{ForgeInvocation, ProofFuture, SessionToken};
+use crate::auth::{ForgeInvocation, ProofFuture, SessionToken, has_invocation_token};
 use crate::error::Error;
 use crate::host::HostClient;
 use crate::permission::{Inquiry, Subject};
@@ -51,7 +50,8 @@ impl AnyCaller {
     /// The same where a user is needed.
     ///
     /// # Errors
-    /// A 401 that says so.
+    /// It says that nobody is logged in: 401 through Connect, 403 through Forge, to which 401 means that the invocation
+    /// token is bad.
     pub fn account_id(&self) -> Result<&str, Error> {
         match self {
             Self::Connect(session) => session.account_id(),
@@ -121,10 +121,7 @@ impl FromRequest for AnyCaller {
     type Future = ProofFuture<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let authorization = request.headers().get(header::AUTHORIZATION).map(header::HeaderValue::as_bytes);
-        let is_bearer = authorization
-            .is_some_and(|value| value.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer ")));
-        if is_bearer {
+        if has_invocation_token(request.headers()) {
             let proof = ForgeInvocation::from_request(request, payload);
             Box::pin(async move { proof.await.map(Self::Forge) })
         } else {

@@ -42,10 +42,13 @@ const LAST_MOMENT: Duration = Duration::from_secs(50);
 /// ```
 ///
 /// Only what Forge sends of itself is taken: the token of a page (`requestRemote` gives one to each who looks at it,
-/// logged in or not) is answered 403.
+/// logged in or not) is answered 403, and so is one whose `app.module.type` is not of an event, a schedule or a hook. A
+/// call of the app's own function has no user and no context either; if its token has the module type `core:endpoint`,
+/// nothing tells it from Forge's own. What such a function passes on to this path is on the app.
 ///
-/// An event's name is the `eventType` that Forge sends; where there is none, as for a scheduled trigger, it is `forge:`
-/// and the key of the manifest's module. Any invocation brings the app's token, if the endpoint asks for it: a schedule
+/// An event's name is the `eventType` that Forge sends. A scheduled trigger has none: its name is `forge:` and the key of
+/// its module in the manifest, by the body's `context.moduleKey`, or the module's key of the token where the body has
+/// none. That one may be the key of the endpoint, so that several schedules of one endpoint would be one. Any invocation brings the app's token, if the endpoint asks for it: a schedule
 /// alone, without a listener, keeps the token from running out.
 ///
 /// An event that Forge sends again is answered 204 and not told again. One whose listener fails is tried twice more. What
@@ -60,6 +63,8 @@ pub fn events(path: &str) -> impl FnOnce(&mut ServiceConfig) + use<> {
 
 /// Mounts the endpoint of the manifest's `preUninstall` module: the listeners of [`super::PreUninstall`] are waited for,
 /// 50 seconds at most, since the app's token is good for nothing afterwards.
+///
+/// What is proven of the caller, and what is not, is as for [`events`].
 pub fn pre_uninstall(path: &str) -> impl FnOnce(&mut ServiceConfig) + use<> {
     let path = pattern::of_url(path);
     move |cfg| {
@@ -101,10 +106,7 @@ async fn read(invocation: &ForgeInvocation, payload: web::Payload, state: &State
     expect_forge_itself(invocation)?;
     let body = json_body(&body::read(payload, state).await?)?;
     let claims = invocation.claims();
-    let event = match event_type(&body) {
-        Some(event) => event.to_owned(),
-        None => format!("forge:{}", claims.app.module.key.as_deref().unwrap_or_default()),
-    };
+    let event = event_name(&body, claims.app.module.key.as_deref());
     let origin = ForgeOrigin {
         installation_id: invocation.installation_id().to_owned(),
         api_base_url: invocation.api_base_url().map(str::to_owned),
@@ -115,19 +117,37 @@ async fn read(invocation: &ForgeInvocation, payload: web::Payload, state: &State
 }
 
 /// Refuses what comes from a page: `requestRemote` gives a token to whoever looks at one. It proves a visitor, who may
-/// be anonymous, and neither an event nor a hook.
+/// be anonymous, and neither an event nor a hook. Refuses what the app's functions and web triggers send as well, as far
+/// as the token tells: see [`ForgeClaims::is_of_forge_itself`].
 pub(super) fn expect_forge_itself(invocation: &ForgeInvocation) -> Result<(), Error> {
-    if invocation.claims().is_unattended() {
+    if invocation.claims().is_of_forge_itself() {
         return Ok(());
     }
-    let visitor = invocation.account_id().unwrap_or(ForgeClaims::ANONYMOUS);
-    let detail = format!("it comes from a page that {visitor:?} looks at, not from Forge itself");
-    Err(Error::forbidden("This is Forge's own to send.", detail))
+    let claims = invocation.claims();
+    let kind = claims.app.module.kind.as_deref().unwrap_or_default();
+    let detail = if claims.is_unattended() {
+        format!("it comes from a module of type {kind:?}, not from Forge itself")
+    } else {
+        let visitor = invocation.account_id().unwrap_or(ForgeClaims::ANONYMOUS);
+        format!("it comes from a page that {visitor:?} looks at (module type {kind:?}), not from Forge itself")
+    };
+    Err(Error::forbidden("Only Forge itself may call this endpoint.", detail))
 }
 
-fn event_type(body: &Value) -> Option<&str> {
-    let named = [body.get("eventType"), body.pointer("/payload/eventType")];
-    named.into_iter().flatten().filter_map(Value::as_str).find(|name| !name.is_empty())
+/// Source: Atlassian, "Scheduled trigger" (the body of functions, `context.moduleKey`). That of a remote's is not
+/// documented.
+fn event_name(body: &Value, key_of_token: Option<&str>) -> String {
+    if let Some(event) = text_at(body, "/eventType") {
+        return event.to_owned();
+    }
+    let key = text_at(body, "/context/moduleKey").or(key_of_token);
+    format!("forge:{}", key.unwrap_or_default())
+}
+
+/// A text that is not empty, at the place or below `payload`.
+fn text_at<'a>(body: &'a Value, pointer: &str) -> Option<&'a str> {
+    let found = [body.pointer(pointer), body.pointer(&format!("/payload{pointer}"))];
+    found.into_iter().flatten().filter_map(Value::as_str).find(|text| !text.is_empty())
 }
 
 /// What tells an event from others, whichever time it is sent, and which time this is.
@@ -181,9 +201,23 @@ mod tests {
 
     #[test]
     fn an_event_says_its_name() {
-        assert_eq!(event_type(&json!({ "eventType": "a" })), Some("a"));
-        assert_eq!(event_type(&json!({ "eventType": "", "payload": { "eventType": "b" } })), Some("b"));
-        assert_eq!(event_type(&json!({ "eventType": 7 })), None);
-        assert_eq!(event_type(&Value::Null), None);
+        for (body, name) in [
+            (json!({ "eventType": "a" }), "a"),
+            (json!({ "eventType": "", "payload": { "eventType": "b" } }), "b"),
+            (json!({ "eventType": "a", "context": { "moduleKey": "nightly" } }), "a"),
+            (json!({ "context": { "cloudId": "c", "moduleKey": "nightly" } }), "forge:nightly"),
+            (json!({ "payload": { "context": { "moduleKey": "nightly" } } }), "forge:nightly"),
+            (json!({ "eventType": 7, "context": { "moduleKey": "nightly" } }), "forge:nightly"),
+            (json!({ "context": { "moduleKey": "" } }), "forge:endpoint"),
+            (json!({ "context": { "moduleKey": 7 } }), "forge:endpoint"),
+            (json!({ "context": { "moduleKey": ["nightly"] } }), "forge:endpoint"),
+            (json!({ "context": "nightly" }), "forge:endpoint"),
+            (json!({ "eventType": 7 }), "forge:endpoint"),
+            (json!([]), "forge:endpoint"),
+            (Value::Null, "forge:endpoint"),
+        ] {
+            assert_eq!(event_name(&body, Some("endpoint")), name, "{body}");
+        }
+        assert_eq!(event_name(&json!({}), None), "forge:");
     }
 }

@@ -61,6 +61,7 @@ impl From<HostError> for Error {
         let detail = error.to_string();
         match error {
             HostError::Timeout(_) => Self::GatewayTimeout { detail },
+            HostError::Token(TokenError::NoUser) => Self::no_user(detail),
             HostError::Url(_) | HostError::Request(_) => Self::Internal { detail },
             _ => Self::BadGateway { detail },
         }

@@ -16,7 +16,7 @@ use super::site::{ForgeSite, Site, site_ari};
 use super::{HostClient, Identity};
 use crate::auth::ForgeInvocation;
 use crate::error::Error;
-use crate::jwt::{now, to_hex};
+use crate::jwt::{ForgeClaims, now, to_hex};
 use crate::outbound::{TokenError, UserToken};
 use crate::redact;
 use crate::state::State;
@@ -93,8 +93,8 @@ pub(super) async fn app_token(state: &State, site: &ForgeSite) -> Result<SecretS
 
 /// The bearer token that acts as `account_id`.
 pub(super) async fn user_token(state: &State, site: &ForgeSite, account_id: &str) -> Result<SecretString, TokenError> {
-    if account_id.is_empty() {
-        return Err(TokenError::Refused("there is no user".into()));
+    if matches!(account_id, "" | ForgeClaims::ANONYMOUS) {
+        return Err(TokenError::NoUser);
     }
     if let Some((_, token)) = site.user.as_ref().filter(|(id, _)| id == account_id) {
         return Ok(token.clone());

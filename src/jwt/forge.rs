@@ -6,11 +6,13 @@
 //!
 //! Source: Atlassian, "Forge Remote essentials", "The Forge Invocation Token".
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::claims::{check_time, optional_seconds, seconds};
+use super::forge_license::ForgeLicense;
+use super::forge_module::ForgeModule;
+use super::kindly::{kindly, text};
 use super::{Audience, JwtError};
 
 /// What a Forge invocation token says.
@@ -87,18 +89,6 @@ pub struct ForgeEnvironment {
     pub id: Option<String>,
 }
 
-/// The claim `app.module`.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[non_exhaustive]
-pub struct ForgeModule {
-    /// `core:endpoint`, `jira:issuePanel` …
-    #[serde(default, rename = "type", deserialize_with = "kindly")]
-    pub kind: Option<String>,
-    /// Its key in the manifest.
-    #[serde(default, deserialize_with = "kindly")]
-    pub key: Option<String>,
-}
-
 /// The claim `app.installation`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[non_exhaustive]
@@ -128,46 +118,6 @@ pub struct InstallationContext {
     /// The workspace, for products that have those.
     #[serde(default, deserialize_with = "kindly")]
     pub workspace_id: Option<String>,
-}
-
-/// The claim `app.license`.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct ForgeLicense {
-    /// Whether it is paid for, or in its trial.
-    #[serde(default, deserialize_with = "kindly")]
-    pub active: Option<bool>,
-    /// The same under its older name.
-    #[serde(default, deserialize_with = "kindly")]
-    pub is_active: Option<bool>,
-    /// `MONTHLY`, `ANNUAL` …
-    #[serde(default, deserialize_with = "kindly")]
-    pub billing_period: Option<String>,
-    /// `capabilityStandard`, `capabilityAdvanced`.
-    #[serde(default, deserialize_with = "kindly")]
-    pub capability_set: Option<String>,
-    /// Its entitlement.
-    #[serde(default, deserialize_with = "kindly")]
-    pub ccp_entitlement_id: Option<String>,
-    /// The entitlement's short name.
-    #[serde(default, deserialize_with = "kindly")]
-    pub ccp_entitlement_slug: Option<String>,
-    /// Whether it is a trial.
-    #[serde(default, deserialize_with = "kindly")]
-    pub is_evaluation: Option<bool>,
-    /// When the subscription ends.
-    #[serde(default, deserialize_with = "kindly")]
-    pub subscription_end_date: Option<String>,
-    /// The number for Atlassian's support.
-    #[serde(default, deserialize_with = "kindly")]
-    pub support_entitlement_number: Option<String>,
-    /// When the trial ends.
-    #[serde(default, deserialize_with = "kindly")]
-    pub trial_end_date: Option<String>,
-    /// `COMMERCIAL`, `ACADEMIC` …, in upper or lower case.
-    #[serde(default, rename = "type", deserialize_with = "kindly")]
-    pub kind: Option<String>,
 }
 
 /// The claim `context`.
@@ -229,7 +179,18 @@ impl ForgeClaims {
     pub fn is_unattended(&self) -> bool {
         // a site's URL alone may be said of whatever happens there
         let is_of_a_page = |context: &ForgeContext| !context.extension.is_null() || context.local_id.is_some();
-        self.principal.is_none() && !self.context.as_ref().is_some_and(is_of_a_page)
+        self.principal.is_none()
+            && !self.context.as_ref().is_some_and(is_of_a_page)
+            && !self.app.module.is_of_a_front_end()
+    }
+
+    /// Whether Forge invokes of itself, and the type of the module is none that something else invokes.
+    ///
+    /// Not proven: which module type the token of a *function's* call has is not documented. Such a call has no user and
+    /// no context, as an event, and where its type is `core:endpoint` or absent this is `true` for it.
+    #[must_use]
+    pub fn is_of_forge_itself(&self) -> bool {
+        self.is_unattended() && self.app.module.may_be_of_forge_itself()
     }
 
     /// The site's cloudId: that of the context, else the only one of the installation. It outlives re-installs.
@@ -277,21 +238,6 @@ impl<'de> Deserialize<'de> for ForgeClaims {
         }
         Ok(Self { iss, aud, exp, nbf, iat, jti, app, context, principal, ic_label, raw })
     }
-}
-
-/// The value, or the default where it is none of that type.
-fn kindly<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(deserializer: D) -> Result<T, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    Ok(T::deserialize(value).unwrap_or_default())
-}
-
-/// A text, or a number as one.
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(match Value::deserialize(deserializer)? {
-        Value::String(text) => Some(text),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    })
 }
 
 #[cfg(test)]
@@ -420,6 +366,42 @@ mod tests {
         ] {
             let claims = claims(&json!({ "installationId": "i" }), &more).unwrap();
             assert_eq!(claims.is_unattended(), is_unattended, "{more}");
+        }
+    }
+
+    #[test]
+    fn the_type_of_the_module_tells_who_invokes_where_it_differs() {
+        for (kind, is_unattended, is_of_forge_itself) in [
+            (json!(null), true, true),
+            (json!(""), true, true),
+            (json!(7), true, true),
+            (json!("core:endpoint"), true, true),
+            (json!("core:trigger"), true, true),
+            (json!("trigger"), true, true),
+            (json!("scheduledTrigger"), true, true),
+            (json!("core:preUninstall"), true, true),
+            (json!("consumer"), true, true),
+            (json!("migration:dataResidency"), true, true),
+            (json!("core:function"), true, false),
+            (json!("function"), true, false),
+            (json!("webtrigger"), true, false),
+            (json!("action"), true, false),
+            (json!("jira:issuePanel"), false, false),
+            (json!("confluence:globalPage"), false, false),
+            (json!("jira:endpoint"), false, false),
+            (json!("macro"), false, false),
+            (json!("CORE:ENDPOINT"), false, false),
+            (json!("unknown"), false, false),
+        ] {
+            let app = json!({ "installationId": "i", "module": { "type": kind, "key": "k" } });
+            let read = claims(&app, &json!({})).unwrap();
+            assert_eq!(
+                (read.is_unattended(), read.is_of_forge_itself()),
+                (is_unattended, is_of_forge_itself),
+                "{kind}"
+            );
+            // and never where somebody is there
+            assert!(!claims(&app, &json!({ "principal": "557058:a" })).unwrap().is_of_forge_itself(), "{kind}");
         }
     }
 

@@ -7,15 +7,17 @@
 mod claims;
 mod encode;
 mod forge;
+mod forge_license;
+mod forge_module;
+mod kindly;
 pub mod qsh;
 mod token;
 
 pub use claims::{Audience, Claims};
 pub use encode::{AddonClaims, RsaSigner, SharedSecret, now};
-pub use forge::{
-    ForgeApp, ForgeClaims, ForgeContext, ForgeEnvironment, ForgeInstallation, ForgeLicense, ForgeModule,
-    InstallationContext,
-};
+pub use forge::{ForgeApp, ForgeClaims, ForgeContext, ForgeEnvironment, ForgeInstallation, InstallationContext};
+pub use forge_license::ForgeLicense;
+pub use forge_module::ForgeModule;
 pub(crate) use qsh::to_hex;
 pub use token::{PublicKey, Unverified};
 

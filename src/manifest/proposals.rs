@@ -85,7 +85,10 @@ const NATIVE: &str =
 
 const SCOPES: &str = "\
 Connect's scopes go on for the tokens of Connect. For the tokens of Forge there are the two that follow, and neither
-token is given out without a real scope: of those below them take what the add-on needs, and no more.";
+token is given out without a real scope: of those below them take what the add-on needs, and no more. With
+allowImpersonation the add-on may act as a user who is away; leave it out where it need not.";
+/// Source: Atlassian, "Offline user impersonation": it is a member of a scope, so that the scopes are a map.
+const IMPERSONATION: &str = "\n  allowImpersonation: true";
 
 /// `modules`: those that the descriptor already has, and proposals.
 pub(super) fn modules(mut native: Vec<Item>) -> Vec<Item> {
@@ -114,13 +117,15 @@ pub(super) fn permissions(product: Product, scopes: &[String]) -> Vec<Item> {
             &["read:jira-work", "read:jira-user", "write:jira-work", "manage:jira-project", "manage:jira-configuration"]
         }
     };
-    let proposed = ["read:app-system-token", "read:app-user-token"].iter().chain(classic);
-    let proposed = proposed.map(|scope| format!("- {scope}")).collect::<Vec<_>>().join("\n");
+    let tokens = ["read:app-system-token", "read:app-user-token"].iter().map(|scope| format!("{scope}: {{}}"));
+    let classic = classic.iter().map(|scope| format!("{scope}:{IMPERSONATION}"));
+    let proposed = tokens.chain(classic).collect::<Vec<_>>().join("\n");
     if scopes.is_empty() {
         let section = format!("permissions:\n  scopes:\n{}", indented(&indented(&proposed)));
         return vec![Item::Prose(SCOPES), Item::Proposal(section)];
     }
-    let mut items: Vec<Item> = scopes.iter().map(|scope| Item::Element(scope.as_str().into())).collect();
+    let nothing = || Node::Scalar("{}".to_owned());
+    let mut items: Vec<Item> = scopes.iter().map(|scope| member(scope, nothing())).collect();
     items.extend([Item::Prose(SCOPES), Item::Proposal(proposed)]);
     vec![member("permissions", vec![member("scopes", Node::Items(items))])]
 }

@@ -159,18 +159,24 @@ fn the_starters() {
 
     permissions:
       scopes:
-        - read:connect-jira
-        - write:connect-jira
-        - act-as-user:connect-jira
+        read:connect-jira: {}
+        write:connect-jira: {}
+        act-as-user:connect-jira: {}
         ## Connect's scopes go on for the tokens of Connect. For the tokens of Forge there are the two that follow, and neither
-        ## token is given out without a real scope: of those below them take what the add-on needs, and no more.
-        #- read:app-system-token
-        #- read:app-user-token
-        #- read:jira-work
-        #- read:jira-user
-        #- write:jira-work
-        #- manage:jira-project
-        #- manage:jira-configuration
+        ## token is given out without a real scope: of those below them take what the add-on needs, and no more. With
+        ## allowImpersonation the add-on may act as a user who is away; leave it out where it need not.
+        #read:app-system-token: {}
+        #read:app-user-token: {}
+        #read:jira-work:
+        #  allowImpersonation: true
+        #read:jira-user:
+        #  allowImpersonation: true
+        #write:jira-work:
+        #  allowImpersonation: true
+        #manage:jira-project:
+        #  allowImpersonation: true
+        #manage:jira-configuration:
+        #  allowImpersonation: true
     "#);
     insta::assert_snapshot!(findings(&manifest), @"
     hint: $.name is left out: `forge register` asks for the app's name
@@ -187,7 +193,7 @@ fn the_starters() {
 fn without_an_id_and_a_scope_both_are_left_to_do() {
     let manifest = manifest(&json!({}));
     let comments = manifest.yaml().lines().skip_while(|line| !line.contains("#permissions")).take(3);
-    assert_eq!(comments.collect::<Vec<_>>(), ["#permissions:", "#  scopes:", "#    - read:app-system-token"]);
+    assert_eq!(comments.collect::<Vec<_>>(), ["#permissions:", "#  scopes:", "#    read:app-system-token: {}"]);
     insta::assert_snapshot!(yaml(&manifest, "app"), @"
     app:
       id: ari:cloud:ecosystem::app/invalid-run-forge-register

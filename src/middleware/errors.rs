@@ -1,10 +1,12 @@
-//! The body of an error, by `Accept`: the add-on's template, `{"message": …}`, or text.
+//! The body of an error, by `Accept`: the add-on's template, `{"message": …}`, or text. Forge always reads JSON.
 
 use actix_web::body::BoxBody;
 use actix_web::dev::ServiceResponse;
+use actix_web::http::StatusCode;
 use actix_web::http::header::{self, Accept, ContentType, Header as _};
 use actix_web::{HttpMessage, HttpResponse, ResponseError as _};
 
+use crate::auth::has_invocation_token;
 use crate::error::Error;
 use crate::state::{ErrorPage, State};
 use crate::{panics, redact};
@@ -36,7 +38,8 @@ pub(super) fn answer(state: &State, response: ServiceResponse<BoxBody>, error: &
         }
     }
     let message = error.public_message();
-    let (content_type, body) = match preferred(&request) {
+    let form = if has_invocation_token(request.headers()) { Form::Json } else { preferred(&request) };
+    let (content_type, body) = match form {
         Form::Json => (ContentType::json(), serde_json::json!({ "message": message }).to_string()),
         Form::Html => match html(state, error) {
             Some(html) => (ContentType::html(), html),
@@ -46,6 +49,9 @@ pub(super) fn answer(state: &State, response: ServiceResponse<BoxBody>, error: &
     };
     let mut rendered = HttpResponse::build(status).insert_header(content_type).body(body);
     for name in [header::WWW_AUTHENTICATE, header::RETRY_AFTER, header::ALLOW] {
+        if name == header::WWW_AUTHENTICATE && status != StatusCode::UNAUTHORIZED {
+            continue;
+        }
         if let Some(value) = response.headers().get(&name) {
             rendered.headers_mut().insert(name, value.clone());
         }

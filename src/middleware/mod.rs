@@ -3,6 +3,7 @@
 //! request gets a log line.
 
 mod errors;
+mod forge_errors;
 mod headers;
 mod span;
 mod stand_in;
@@ -28,7 +29,7 @@ use stand_in::StandIn;
 /// The middleware of the add-on's scope.
 ///
 /// # Errors
-/// Passes on what a middleware of the add-on's own fails with; errors and panics of handlers are answered here.
+/// None: errors and panics of handlers, and errors of the add-on's own middleware, are answered here.
 pub async fn around<B: MessageBody + 'static>(
     state: web::Data<State>,
     mut request: ServiceRequest,
@@ -39,21 +40,26 @@ pub async fn around<B: MessageBody + 'static>(
     let stand_in = StandIn::of(&request);
     let answered = panics::caught(async {
         crate::auth::prepare(&mut request, limit);
-        let response = next.call(request).await?.map_into_boxed_body();
+        let response = match next.call(request).await {
+            Ok(response) => response.map_into_boxed_body(),
+            // a middleware of the add-on's own has failed, and has dropped the request
+            Err(error) => stand_in.to_request(&state).error_response(error),
+        };
         let outcome = Outcome::of(&response, limit);
-        Ok::<_, actix_web::Error>((response, outcome))
+        (response, outcome)
     });
     let (response, outcome) = match answered.await {
-        Ok(answered) => answered?,
+        Ok(answered) => answered,
         Err(panic) => {
             let error = Error::internal(format!("the handler {panic}"));
-            (stand_in.into_request(&state).error_response(error.clone()), Outcome::Error(error))
+            (stand_in.to_request(&state).error_response(error.clone()), Outcome::Error(error))
         }
     };
-    let mut response = match &outcome {
+    let response = match &outcome {
         Outcome::Answer => response.map_body(|_, body| stream::watched(body)),
         Outcome::Error(error) => errors::answer(&state, response, error),
     };
+    let mut response = forge_errors::in_json(response);
     headers::add(&mut response, &outcome);
     if let Some((local, begun)) = begun {
         let error = match &outcome {
@@ -79,7 +85,9 @@ impl Outcome {
         let status = response.status();
         if let Some(error) = response.response().error() {
             if let Some(ours) = error.as_error::<Error>() {
-                return Self::Error(ours.clone());
+                let ours = ours.clone();
+                let is_verified = forge_errors::is_verified_invocation(response.request());
+                return Self::Error(if is_verified { ours.of_verified_invocation() } else { ours });
             }
             // the one error of an extractor that no configuration of actix turns into ours
             if let Some(error) = error.as_error::<PayloadError>() {

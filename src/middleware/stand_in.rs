@@ -41,15 +41,15 @@ impl StandIn {
     }
 
     /// A request with the same head and id. No route has matched it, and nobody is proven by it.
-    pub(super) fn into_request(self, state: &web::Data<State>) -> ServiceRequest {
+    pub(super) fn to_request(&self, state: &web::Data<State>) -> ServiceRequest {
         // the one way that actix has to make a request
         let mut request = TestRequest::default().app_data(state.clone()).to_srv_request();
         request.match_info_mut().get_mut().update(&self.uri);
         let head = request.head_mut();
-        head.method = self.method;
-        head.uri = self.uri;
+        head.method = self.method.clone();
+        head.uri = self.uri.clone();
         head.version = self.version;
-        head.headers = self.headers;
+        head.headers = self.headers.clone();
         head.peer_addr = self.peer;
         let mut extensions = request.extensions_mut();
         if let Some(id) = self.id {

@@ -3,7 +3,15 @@
 use actix_web::http::Method;
 use atlassian_connect_actix::testing::{Reply, TestHost, TestInvocation};
 
-use super::routes;
+use actix_web::HttpResponse;
+use actix_web::web::{self, ServiceConfig};
+
+fn routes(cfg: &mut ServiceConfig) {
+    let limited = || async { HttpResponse::TooManyRequests().insert_header(("retry-after", "3")).finish() };
+    let named =
+        || async { HttpResponse::Ok().insert_header(("x-total", "7")).insert_header(("etag", "\"a\"")).body("7") };
+    cfg.configure(super::routes).route("/limited", web::get().to(limited)).route("/named", web::get().to(named));
+}
 
 const PAGE: &str = "https://page.cdn.example.com";
 
@@ -12,10 +20,19 @@ async fn host(origins: &str) -> TestHost {
 }
 
 async fn preflight(host: &TestHost, origin: &str) -> Reply {
+    ask(host, origin, "POST", "authorization,content-type").await
+}
+
+async fn ask(host: &TestHost, origin: &str, method: &str, headers: &str) -> Reply {
     let request = host.request(Method::OPTIONS, "/remote");
-    let request = request.insert_header(("origin", origin)).insert_header(("access-control-request-method", "POST"));
-    let request = request.insert_header(("access-control-request-headers", "authorization,content-type"));
+    let request = request.insert_header(("origin", origin)).insert_header(("access-control-request-method", method));
+    let request = request.insert_header(("access-control-request-headers", headers));
     host.send(request, Vec::new()).await
+}
+
+/// A list of a header, in lower case.
+fn names(reply: &Reply, header: &str) -> Vec<String> {
+    reply.header(header).split(',').map(|name| name.trim().to_ascii_lowercase()).collect()
 }
 
 async fn call(host: &TestHost, origin: &str, token: &str) -> Reply {
@@ -54,4 +71,44 @@ async fn pages_of_the_named_origins_call_with_their_token() {
         assert_eq!(allowed(&preflight(&host, origin).await), "", "{origin}");
         assert_eq!(allowed(&call(&host, origin, &token).await), "", "{origin}");
     }
+}
+
+#[actix_web::test]
+async fn a_page_may_send_headers_of_its_own_and_read_those_of_the_answer() {
+    let host = host("https://*.cdn.example.com").await;
+    for headers in [
+        "authorization,custom-header",
+        "Custom-Header, X-Trace",
+        "x-forge-anything,accept-language,cache-control,if-none-match,traceparent",
+    ] {
+        let reply = ask(&host, PAGE, "POST", headers).await;
+        assert_eq!((reply.status, allowed(&reply)), (200, PAGE), "{headers}");
+        let let_through = names(&reply, "access-control-allow-headers");
+        for asked in headers.split(',').map(|name| name.trim().to_ascii_lowercase()) {
+            assert!(let_through.contains(&asked), "{asked} of {headers}: {let_through:?}");
+        }
+    }
+    for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] {
+        let reply = ask(&host, PAGE, method, "authorization").await;
+        assert!(reply.header("access-control-allow-methods").contains(method), "{method}");
+    }
+    let token = host.forge_keys().sign(&TestInvocation::new().claims(TestHost::APP_ID));
+    for (path, status, expected) in [
+        ("/named", 200, vec!["x-total", "etag", "x-request-id"]),
+        ("/limited", 429, vec!["retry-after", "x-request-id"]),
+        ("/no/such", 404, vec!["content-type", "x-request-id"]),
+    ] {
+        let request = host.request(Method::GET, path).insert_header(("origin", PAGE)).bearer_auth(&token);
+        let reply = host.send(request.insert_header(("custom-header", "1")), Vec::new()).await;
+        assert_eq!((reply.status, allowed(&reply)), (status, PAGE), "{path}");
+        let exposed = names(&reply, "access-control-expose-headers");
+        assert!(expected.iter().all(|name| exposed.iter().any(|other| other == name)), "{path}: {exposed:?}");
+    }
+}
+
+#[actix_web::test]
+async fn headers_of_its_own_open_nothing_for_another_origin() {
+    let host = host("https://*.cdn.example.com").await;
+    let reply = ask(&host, "https://evil.example", "POST", "custom-header").await;
+    assert_eq!((allowed(&reply), reply.header("access-control-allow-headers")), ("", ""));
 }

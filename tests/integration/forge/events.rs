@@ -71,6 +71,37 @@ async fn an_event_is_heard_by_its_name_after_the_answer() {
 }
 
 #[actix_web::test]
+async fn two_schedules_of_one_endpoint_are_two() {
+    let (builder, heard) = hearing(&["forge:nightly", "forge:hourly", "forge:endpoint"]);
+    let host = builder.start(routes).await;
+    let installation = TestInvocation::new().installation_id();
+    let schedule = |body: Value| TestInvocation::event(body).installation(&installation);
+    let of = |key: &str| json!({ "context": { "cloudId": "c", "moduleKey": key } });
+    let again = |mut body: Value| {
+        body["retryContext"] = json!({ "retryCount": 1, "retryReason": "TIMEOUT_ERROR" });
+        schedule(body)
+    };
+    // the token names the endpoint, of both of them; the second try of one is none of the other
+    for invocation in [
+        schedule(of("nightly")),
+        again(of("hourly")),
+        again(of("nightly")),
+        again(of("hourly")),
+        schedule(json!({ "context": { "cloudId": "c" } })),
+    ] {
+        assert_eq!(host.invoke("/forge/events", &invocation).await.status, 204);
+    }
+    // bodies may be the same, where the tokens name the schedules
+    let named = |key: &str| again(json!({})).claim("/app/module/key", key);
+    assert_eq!(host.invoke("/forge/events", &named("nightly")).await.status, 204);
+    assert_eq!(host.invoke("/forge/events", &named("hourly")).await.status, 204);
+    idle(&host).await;
+    let mut names: Vec<_> = heard.lock().unwrap().iter().map(|(name, _)| name.clone()).collect();
+    names.sort();
+    assert_eq!(names, ["forge:endpoint", "forge:hourly", "forge:hourly", "forge:nightly", "forge:nightly"]);
+}
+
+#[actix_web::test]
 async fn an_event_is_proven_and_json_and_not_too_large() {
     let (builder, heard) = hearing(&[CREATED]);
     let host = builder.config(r#"{ "limits": { "forgeBody": 100000 } }"#).start(routes).await;

@@ -3,6 +3,7 @@
 mod association;
 mod calls;
 mod cors;
+mod errors;
 mod events;
 mod keys;
 mod migration;

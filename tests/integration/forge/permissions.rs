@@ -78,7 +78,10 @@ fn granted(projects: &Value, issues: &Value) -> Value {
 
 async fn invoke(host: &TestHost, path: &str, invocation: &TestInvocation) -> (u16, String) {
     let reply = host.invoke(path, invocation).await;
-    (reply.status, reply.body)
+    if reply.status == 200 {
+        return (reply.status, reply.body);
+    }
+    (reply.status, reply.json()["message"].as_str().unwrap().to_owned())
 }
 
 fn refused(message: &str) -> (u16, String) {

@@ -1,6 +1,8 @@
 //! Who gets past `ForgeInvocation`, and who does not.
 
 use actix_web::http::Method;
+use actix_web::web::{self, Json};
+use atlassian_connect_actix::auth::ForgeInvocation;
 use atlassian_connect_actix::jwt::{SharedSecret, now};
 use atlassian_connect_actix::testing::{JwksServer, KeyServer, TestHost, TestInvocation};
 use base64::Engine as _;
@@ -39,6 +41,37 @@ async fn an_invocation_gets_in_with_what_it_brings() {
     assert_eq!((&reply["account"], &reply["tokens"]), (&Value::Null, &json!([true, false])));
     let bare = TestInvocation::new().app_token(Some("")).user_token(Some(" "));
     assert_eq!(host.invoke("/remote", &bare).await.json()["tokens"], json!([false, false]));
+}
+
+#[actix_web::test]
+async fn an_invocation_says_what_the_license_is() {
+    async fn license(invocation: ForgeInvocation) -> Json<Value> {
+        Json(match invocation.license() {
+            None => Value::Null,
+            Some(license) => {
+                json!([license.is_active(), license.license_type(), license.is_evaluation(), license.modes])
+            }
+        })
+    }
+    let host = TestHost::start(|cfg| {
+        cfg.route("/license", web::post().to(license));
+    })
+    .await;
+    for (claim, told) in [
+        (
+            json!({ "active": true, "type": "commercial", "isEvaluation": false, "modes": ["USER_ACCESS"] }),
+            json!([true, "COMMERCIAL", false, ["USER_ACCESS"]]),
+        ),
+        (json!({ "isActive": true, "type": "ACADEMIC", "isEvaluation": true }), json!([true, "ACADEMIC", true, []])),
+        (json!({ "active": false, "isActive": true }), json!([false, null, false, []])),
+        (json!({}), json!([false, null, false, []])),
+        (json!("COMMERCIAL"), Value::Null),
+        (Value::Null, Value::Null),
+    ] {
+        let reply = host.invoke("/license", &TestInvocation::new().claim("/app/license", claim.clone())).await;
+        assert_eq!((reply.status, reply.json()), (200, told), "{claim}");
+    }
+    assert_eq!(host.invoke("/license", &TestInvocation::new()).await.json(), Value::Null);
 }
 
 #[actix_web::test]

@@ -71,3 +71,22 @@ async fn the_token_that_an_anonymous_visitor_brings_displaces_none_of_forges_own
     assert!(kept.is_sure);
     assert_eq!(secrecy::ExposeSecret::expose_secret(kept.token.as_ref()), "forges-own");
 }
+
+#[actix_web::test]
+async fn a_module_that_forge_does_not_invoke_of_itself_sends_no_event() {
+    let host = TestHost::start(routes).await;
+    let of = |kind: &str| TestInvocation::event(json!({ "eventType": "e" })).claim("/app/module/type", kind);
+    for kind in ["jira:issuePanel", "confluence:globalPage", "macro", "core:function", "webtrigger", "action"] {
+        for path in ["/forge/events", "/forge/leave"] {
+            let reply = host.invoke(path, &of(kind)).await;
+            assert_eq!(reply.status, 403, "{kind} {path}");
+            assert_eq!(reply.json()["message"], "Only Forge itself may call this endpoint.", "{kind} {path}");
+        }
+    }
+    let untyped = TestInvocation::event(json!({ "eventType": "e" })).without("/app/module");
+    for invocation in
+        ["core:endpoint", "core:trigger", "scheduledTrigger", "core:preUninstall", ""].map(of).iter().chain([&untyped])
+    {
+        assert_eq!(host.invoke("/forge/events", invocation).await.status, 204);
+    }
+}
