@@ -1,5 +1,6 @@
 //! Sending: signed for each URL anew, redirects followed where that is safe, waited out where the host says so.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -21,6 +22,8 @@ use crate::store::Tenant;
 
 /// Redirects of one request at most.
 const REDIRECTS: usize = 5;
+/// What is not ASCII; `percent_encode` encodes that in any case.
+const NOT_ASCII: &percent_encoding::AsciiSet = &percent_encoding::AsciiSet::EMPTY;
 /// What of a request's headers goes along to another origin.
 const PORTABLE: [HeaderName; 5] =
     [header::ACCEPT, header::ACCEPT_LANGUAGE, header::RANGE, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE];
@@ -94,11 +97,13 @@ async fn follow(request: &mut HostRequest, first: &Target, deadline: Instant) ->
             }
         }
         let response = response?;
-        let location = response.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
-        let Some(location) = location.filter(|_| is_followed(&request.method, response.status)) else {
+        if !request.follow_redirects || !is_followed(&request.method, response.status) {
+            return Ok(response);
+        }
+        let Some(location) = response.headers.get(header::LOCATION) else {
             return Ok(response);
         };
-        target = target.follow(location, &base_url)?;
+        target = target.follow(&redirect_target(location), &base_url)?;
     }
     Err(HostError::Redirect { host: target.host(), how: "too often" })
 }
@@ -106,6 +111,17 @@ async fn follow(request: &mut HostRequest, first: &Target, deadline: Instant) ->
 /// What may be sent twice is followed; any other answer is the caller's to read.
 fn is_followed(method: &Method, status: StatusCode) -> bool {
     matches!(*method, Method::GET | Method::HEAD) && matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// A `Location` as browsers read it: UTF-8 that was not percent-encoded counts as if it were, and bytes of any other
+/// encoding are percent-encoded one by one.
+///
+/// Source: WHATWG, URL Standard; Chromium, `HttpResponseHeaders::IsRedirect`.
+fn redirect_target(location: &HeaderValue) -> Cow<'_, str> {
+    match std::str::from_utf8(location.as_bytes()) {
+        Ok(text) => text.into(),
+        Err(_) => percent_encoding::percent_encode(location.as_bytes(), NOT_ASCII).to_string().into(),
+    }
 }
 
 /// The headers with which `request` goes to `target`, but for those that its body brings.
@@ -153,6 +169,8 @@ async fn send(request: &mut HostRequest, target: &Target, deadline: Instant) -> 
         Ok(Ok(response)) => response,
     };
     Ok(HostResponse {
+        url: target.url.clone(),
+        is_own: target.is_own,
         status: response.status(),
         headers: response.headers().clone(),
         announced: announced(&request.method, response.status(), response.headers()),

@@ -20,6 +20,7 @@ use crate::jwt::{now, to_hex};
 use crate::outbound::{TokenError, UserToken};
 use crate::redact;
 use crate::state::State;
+use crate::store::origin_of;
 
 /// A token that expires sooner is renewed, in seconds.
 const MARGIN: i64 = 5;
@@ -46,7 +47,9 @@ impl ForgeInvocation {
     #[must_use]
     pub fn host(&self) -> HostClient {
         let user = self.account_id().zip(self.user_token());
+        let site_url = self.claims().context.as_ref().and_then(|context| context.site_url.as_deref());
         let site = ForgeSite {
+            site_origin: site_url.and_then(origin_of),
             app_token: self.app_token().cloned(),
             user: user.map(|(account_id, token)| (account_id.to_owned(), token.clone())),
             ..ForgeSite::new(self.installation_id(), self.api_base_url())
