@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::request::{Body, HostRequest};
 use super::site::Site;
 use super::target::Target;
-use super::{HostClient, HostError, HostResponse, Identity, forge, oauth2, retry};
+use super::{HostClient, HostError, HostResponse, Identity, forge, oauth2, retry, user_token};
 use crate::config::Product;
 use crate::jwt::{now, qsh};
 use crate::redact;
@@ -142,12 +142,38 @@ pub(super) async fn headers(request: &HostRequest, target: &Target) -> Result<He
     Ok(headers)
 }
 
+/// Sends it, and once more with another token where the host refuses a user's token that was kept.
 async fn send(request: &mut HostRequest, target: &Target, deadline: Instant) -> Result<HostResponse, HostError> {
+    let since = std::time::Instant::now();
+    let is_repeatable = !matches!(request.body, Body::Multipart(_));
+    let (response, sent) = send_once(request, target, deadline).await?;
+    let Some(sent) = sent.filter(|_| response.status == StatusCode::UNAUTHORIZED) else {
+        return Ok(response);
+    };
+    let dropped = timeout_at(deadline, user_token::drop_refused(&request.client, &sent, since)).await;
+    let Some(id) = dropped.ok().flatten().filter(|_| is_repeatable) else {
+        return Ok(response);
+    };
+    drop(response);
+    let (response, _) = send_once(request, target, deadline).await?;
+    if response.status == StatusCode::UNAUTHORIZED {
+        request.client.state.outbound.refused.insert(id, ());
+    }
+    Ok(response)
+}
+
+/// The answer, and the credentials that were sent.
+async fn send_once(
+    request: &mut HostRequest,
+    target: &Target,
+    deadline: Instant,
+) -> Result<(HostResponse, Option<HeaderValue>), HostError> {
     let client = &request.client;
     target.check(&client.state.outbound.guard)?;
     // a user's token may have to be asked for first
     let headers = timeout_at(deadline, headers(request, target)).await;
     let headers = headers.map_err(|_| HostError::Timeout(target.host()))??;
+    let credentials = headers.get(header::AUTHORIZATION).cloned();
     let mut outgoing = client.state.outbound.guard.client().request(request.method.clone(), target.url.as_str());
     for (name, value) in headers {
         outgoing = outgoing.insert_header((name, value));
@@ -168,7 +194,7 @@ async fn send(request: &mut HostRequest, target: &Target, deadline: Instant) -> 
         Ok(Err(error)) => return Err(failure(&error, target.host())),
         Ok(Ok(response)) => response,
     };
-    Ok(HostResponse {
+    let response = HostResponse {
         url: target.url.clone(),
         is_own: target.is_own,
         status: response.status(),
@@ -178,7 +204,8 @@ async fn send(request: &mut HostRequest, target: &Target, deadline: Instant) -> 
         host: target.host(),
         deadline,
         body_limit: request.body_limit,
-    })
+    };
+    Ok((response, credentials))
 }
 
 /// The length of the body as it will be read: of a compressed one nobody knows it.

@@ -57,6 +57,8 @@ pub(super) enum Body {
 impl HostRequest {
     pub(super) fn new(client: HostClient, method: Method, url: &str) -> Self {
         let target = client.site.base_url_of(url).and_then(|base| Target::new(&base, url));
+        // whatever the URL was below, what is signed is below the site's base URL
+        let target = target.map(|target| target.signed_below(client.site.base_url()));
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         Self {

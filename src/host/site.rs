@@ -48,6 +48,11 @@ impl ForgeSite {
         site_ari(&self.base_url)
     }
 
+    /// Whether the invocation brought a token of this user.
+    pub(super) fn is_own_user(&self, account_id: &str) -> bool {
+        self.user.as_ref().is_some_and(|(id, _)| id == account_id)
+    }
+
     /// Where tokens for users who are away come from.
     pub(super) fn graphql(&self) -> Option<Url> {
         Url::parse(&self.base_url).ok()?.join("/graphql").ok()

@@ -19,7 +19,8 @@ pub(super) fn resolve(link: &str, came_from: &Url, site: &Site, page: &Value) ->
     if !matches!(url.scheme(), "http" | "https") {
         return None;
     }
-    if url.origin() == base.origin() {
+    let is_reachable = matches!(site, Site::Connect(_)) || is_below(url.path(), api_path(&base));
+    if url.origin() == base.origin() && is_reachable {
         return Some(url);
     }
     let names_page = || ["/_links/base", "/_links/self", "/self"].iter().any(|at| origin_at(page, at) == origin(&url));
@@ -40,15 +41,22 @@ pub(super) fn resolve(link: &str, came_from: &Url, site: &Site, page: &Value) ->
 fn below(path: &str, site: &Site) -> Option<Url> {
     let base_url = site.base_url();
     let own = Url::parse(base_url).ok()?;
-    let context = own.path().trim_end_matches('/');
-    let api = context.strip_suffix("/wiki").unwrap_or(context);
-    let is_below = |start: &str| !start.is_empty() && path.strip_prefix(start).is_some_and(|rest| rest.starts_with('/'));
-    // already with the path of the product's API, or with the site's context path
-    if is_below(context) || is_below(api) {
+    // already with the site's context path, or with the path of the product's API
+    if is_below(path, own.path().trim_end_matches('/')) || is_below(path, api_path(&own)) {
         return own.join(path).ok();
     }
     let base = site.base_url_of(path).ok()?;
     Url::parse(&format!("{}{path}", base.trim_end_matches('/'))).ok()
+}
+
+/// The path of the product's API: that of the base URL, without Confluence's `/wiki`.
+fn api_path(base: &Url) -> &str {
+    let context = base.path().trim_end_matches('/');
+    context.strip_suffix("/wiki").unwrap_or(context)
+}
+
+fn is_below(path: &str, start: &str) -> bool {
+    !start.is_empty() && path.strip_prefix(start).is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn origin(url: &Url) -> Option<String> {

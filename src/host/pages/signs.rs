@@ -110,7 +110,8 @@ impl Asked {
             if count == 0 {
                 return Sign::Broken(format!("it has {total} items, but the page after {after} of them is empty"));
             }
-            let nowhere = || Sign::Broken(format!("it has {total} items, but does not say where those after {after} are"));
+            let nowhere =
+                || Sign::Broken(format!("it has {total} items, but does not say where those after {after} are"));
             return following().unwrap_or_else(nowhere);
         }
         if more == Some(true) {
@@ -241,7 +242,9 @@ fn has_more(page: &Value) -> Option<bool> {
 
 /// Whether the page has room for a link or token, and none in it: the mark of the last page.
 fn shows_end(page: &Value) -> bool {
-    ["_links", "next", "nextPage", "nextPageToken", "nextPageStart", "pagelen"].iter().any(|name| page.get(name).is_some())
+    ["_links", "next", "nextPage", "nextPageToken", "nextPageStart", "pagelen"]
+        .iter()
+        .any(|name| page.get(name).is_some())
 }
 
 fn first(page: &Value, names: &[&'static str]) -> Option<(&'static str, u64)> {
