@@ -145,7 +145,12 @@ mod tests {
         assert_eq!(base(jira, "/wiki/rest").unwrap(), jira);
         assert_eq!(base(confluence, "/rest/api/content").unwrap(), format!("{confluence}wiki"));
         assert_eq!(base(confluence, "/wiki/api/v2/pages").unwrap(), confluence.trim_end_matches('/'));
-        assert_eq!(base(confluence, "/wikis").unwrap(), format!("{confluence}wiki"));
+        for wiki in ["wiki/api/v2/pages", "/wiki", "wiki", "/wiki?a=1", "/wiki#top"] {
+            assert_eq!(base(confluence, wiki).unwrap(), confluence.trim_end_matches('/'), "{wiki}");
+        }
+        for other in ["/wikis", "/wiki-x/rest", "/WIKI/rest", "/rest/wiki/x", "//wiki/x", ""] {
+            assert_eq!(base(confluence, other).unwrap(), format!("{confluence}wiki"), "{other}");
+        }
         assert_eq!(base("http://127.0.0.1:1/ex/jira/c", "/x").unwrap(), "http://127.0.0.1:1/ex/jira/c");
         for api in ["", "api.atlassian.com", "http://api.atlassian.com/ex/jira/c", "ftp://x/ex/jira/c"] {
             assert!(base(api, "/x").is_err(), "{api}");

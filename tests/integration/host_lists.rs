@@ -314,6 +314,23 @@ async fn a_page_of_another_origin_does_not_choose_what_is_signed() {
 }
 
 #[actix_web::test]
+async fn a_link_to_the_url_that_people_see_goes_to_the_site_through_both() {
+    let host = TestHost::start(lists::routes).await;
+    let mut tenant = host.tenant();
+    tenant.display_url = Some("https://jira.acme.example".into());
+    host.install(&tenant).await;
+    let link = "https://jira.acme.example/list?page=2";
+    for at in ["nextPage", "next"] {
+        let table = vec![("", json!({"values": [1, 2], at: link})), ("2", json!({"values": [3]}))];
+        pages(&host, "page", table);
+        for answer in through_both(&host, &tenant, "/list", "values", None).await {
+            assert_eq!(answer, json!({ "items": [1, 2, 3], "error": null }), "{at}");
+        }
+    }
+    assert!(host.calls().iter().all(|call| call.by == By::Addon));
+}
+
+#[actix_web::test]
 async fn max_bounds_the_items_and_the_requests() {
     let (host, tenant) = jira().await;
     let seen = Arc::new(Mutex::new(0));

@@ -4,6 +4,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::host::site::Site;
+use crate::store::origin_of;
 
 /// Links are below the base URL, below the site (Confluence's newer API, with `/wiki` in them), or absolute. An absolute
 /// one that names the site goes where this client's requests go: a Forge app reaches the site by the product's API
@@ -23,13 +24,14 @@ pub(super) fn resolve(link: &str, came_from: &Url, site: &Site, page: &Value) ->
     if url.origin() == base.origin() && is_reachable {
         return Some(url);
     }
-    let names_page = || ["/_links/base", "/_links/self", "/self"].iter().any(|at| origin_at(page, at) == origin(&url));
-    let is_site = site.origins().iter().any(|known| *known == url.origin().ascii_serialization());
+    let origin = url.origin().ascii_serialization();
+    let named = ["/_links/base", "/_links/self", "/self"].iter().filter_map(|at| origin_at(page, at));
+    let is_named = named.chain(site.origins()).any(|known| known == origin);
     // the next page of the same list: only the host's name differs
     let is_same_list = || below(url.path(), site).is_some_and(|own| own.path() == came_from.path());
     let is_mapped = match site {
-        Site::Connect(_) => is_site,
-        Site::Forge(_) => is_site || names_page() || is_same_list(),
+        Site::Connect(_) => site.origins().contains(&origin),
+        Site::Forge(_) => is_named || is_same_list(),
     };
     if !is_mapped {
         return Some(url);
@@ -59,12 +61,8 @@ fn is_below(path: &str, start: &str) -> bool {
     !start.is_empty() && path.strip_prefix(start).is_some_and(|rest| rest.starts_with('/'))
 }
 
-fn origin(url: &Url) -> Option<String> {
-    Some(url.origin().ascii_serialization())
-}
-
 fn origin_at(page: &Value, pointer: &str) -> Option<String> {
-    origin(&Url::parse(page.pointer(pointer)?.as_str()?).ok()?)
+    origin_of(page.pointer(pointer)?.as_str()?)
 }
 
 #[cfg(test)]

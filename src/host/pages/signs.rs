@@ -101,10 +101,7 @@ impl Asked {
         let Some(after) = after else {
             return Sign::Broken("it starts beyond all bounds".into());
         };
-        let following = || match offset {
-            Some((name, _)) => Some(Sign::Following(Following::Parameter(name, after.to_string()))),
-            None => None,
-        };
+        let following = || offset.map(|(name, _)| Sign::Following(Following::Parameter(name, after.to_string())));
         let total = number(page, "total");
         if let Some(total) = total.filter(|total| after < *total) {
             if count == 0 {
