@@ -20,6 +20,8 @@ const PERMISSION_LIFETIME: Duration = Duration::from_secs(10);
 /// Longer than any token lives; the tokens' own expiry counts.
 const LIFETIME: Duration = Duration::from_secs(3600);
 
+/// How long no other token is requested for a user whose new token a host refused.
+const REFUSED_LIFETIME: Duration = Duration::from_secs(10);
 /// How long a Forge installation is believed to be no Connect tenant's, where its site says so.
 pub const STRANGER_LIFETIME: Duration = Duration::from_secs(600);
 /// How long a site that could not be asked is left in peace.
@@ -54,6 +56,8 @@ pub struct UserToken {
     pub access_token: Arc<SecretString>,
     /// Seconds since 1970.
     pub expires_at: i64,
+    /// When this process requested it; `None` for one that the store had.
+    pub requested_at: Option<Instant>,
 }
 
 /// Why there is no user token.
@@ -78,6 +82,8 @@ pub struct Outbound {
     pub guard: Guard,
     /// Tokens by tenant, its secret, user and scopes.
     pub tokens: Cache<String, UserToken>,
+    /// Users whose token a host refused although it was new: none is requested anew for each request of theirs.
+    pub refused: Cache<String, ()>,
     /// One request for one token at once.
     pub token_flights: Flights<String, Result<UserToken, TokenError>>,
     /// What the hosts answered about users' permissions a moment ago.
@@ -100,6 +106,7 @@ impl Outbound {
         Self {
             guard,
             tokens: Cache::builder().max_capacity(CAPACITY).time_to_live(LIFETIME).build(),
+            refused: Cache::builder().max_capacity(CAPACITY).time_to_live(REFUSED_LIFETIME).build(),
             token_flights: Flights::new(),
             permissions: Cache::builder().max_capacity(CAPACITY).time_to_live(PERMISSION_LIFETIME).build(),
             app_tokens: Cache::builder().max_capacity(CAPACITY).time_to_live(4 * LIFETIME).build(),

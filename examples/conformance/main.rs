@@ -3,6 +3,7 @@
 
 mod calls;
 mod journal;
+mod lists;
 mod pages;
 
 use std::io::Write as _;
@@ -36,6 +37,7 @@ async fn serve(vars: &Vars) -> Result<(), StartError> {
             cfg.app_data(journal.clone());
             pages::routes(cfg);
             calls::routes(cfg);
+            lists::routes(cfg);
             cfg.configure(forge::events("/forge/events"));
         })
         .await

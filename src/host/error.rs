@@ -43,6 +43,9 @@ pub enum HostError {
     /// The answer is not what was asked for.
     #[error("the answer cannot be read: {0}")]
     Answer(String),
+    /// A list that comes page by page cannot be read to its end, see [`crate::host::HostRequest::items`].
+    #[error("the list cannot be read to its end: {0}")]
+    List(String),
     /// The host answered an error, see [`crate::host::HostResponse::error_for_status`].
     #[error("the host answered {status}: {body}")]
     Status {

@@ -1,5 +1,6 @@
 //! Sending: signed for each URL anew, redirects followed where that is safe, waited out where the host says so.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -12,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::request::{Body, HostRequest};
 use super::site::Site;
 use super::target::Target;
-use super::{HostClient, HostError, HostResponse, Identity, forge, oauth2, retry};
+use super::{HostClient, HostError, HostResponse, Identity, forge, oauth2, retry, user_token};
 use crate::config::Product;
 use crate::jwt::{now, qsh};
 use crate::redact;
@@ -21,6 +22,8 @@ use crate::store::Tenant;
 
 /// Redirects of one request at most.
 const REDIRECTS: usize = 5;
+/// What is not ASCII; `percent_encode` encodes that in any case.
+const NOT_ASCII: &percent_encoding::AsciiSet = &percent_encoding::AsciiSet::EMPTY;
 /// What of a request's headers goes along to another origin.
 const PORTABLE: [HeaderName; 5] =
     [header::ACCEPT, header::ACCEPT_LANGUAGE, header::RANGE, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE];
@@ -94,11 +97,13 @@ async fn follow(request: &mut HostRequest, first: &Target, deadline: Instant) ->
             }
         }
         let response = response?;
-        let location = response.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
-        let Some(location) = location.filter(|_| is_followed(&request.method, response.status)) else {
+        if !request.follow_redirects || !is_followed(&request.method, response.status) {
+            return Ok(response);
+        }
+        let Some(location) = response.headers.get(header::LOCATION) else {
             return Ok(response);
         };
-        target = target.follow(location, &base_url)?;
+        target = target.follow(&redirect_target(location), &base_url)?;
     }
     Err(HostError::Redirect { host: target.host(), how: "too often" })
 }
@@ -106,6 +111,17 @@ async fn follow(request: &mut HostRequest, first: &Target, deadline: Instant) ->
 /// What may be sent twice is followed; any other answer is the caller's to read.
 fn is_followed(method: &Method, status: StatusCode) -> bool {
     matches!(*method, Method::GET | Method::HEAD) && matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// A `Location` as browsers read it: UTF-8 that was not percent-encoded counts as if it were, and bytes of any other
+/// encoding are percent-encoded one by one.
+///
+/// Source: WHATWG, URL Standard; Chromium, `HttpResponseHeaders::IsRedirect`.
+fn redirect_target(location: &HeaderValue) -> Cow<'_, str> {
+    match std::str::from_utf8(location.as_bytes()) {
+        Ok(text) => text.into(),
+        Err(_) => percent_encoding::percent_encode(location.as_bytes(), NOT_ASCII).to_string().into(),
+    }
 }
 
 /// The headers with which `request` goes to `target`, but for those that its body brings.
@@ -126,12 +142,38 @@ pub(super) async fn headers(request: &HostRequest, target: &Target) -> Result<He
     Ok(headers)
 }
 
+/// Sends it, and once more with another token where the host refuses a user's token that was kept.
 async fn send(request: &mut HostRequest, target: &Target, deadline: Instant) -> Result<HostResponse, HostError> {
+    let since = std::time::Instant::now();
+    let is_repeatable = !matches!(request.body, Body::Multipart(_));
+    let (response, sent) = send_once(request, target, deadline).await?;
+    let Some(sent) = sent.filter(|_| response.status == StatusCode::UNAUTHORIZED) else {
+        return Ok(response);
+    };
+    let dropped = timeout_at(deadline, user_token::drop_refused(&request.client, &sent, since)).await;
+    let Some(id) = dropped.ok().flatten().filter(|_| is_repeatable) else {
+        return Ok(response);
+    };
+    drop(response);
+    let (response, _) = send_once(request, target, deadline).await?;
+    if response.status == StatusCode::UNAUTHORIZED {
+        request.client.state.outbound.refused.insert(id, ());
+    }
+    Ok(response)
+}
+
+/// The answer, and the credentials that were sent.
+async fn send_once(
+    request: &mut HostRequest,
+    target: &Target,
+    deadline: Instant,
+) -> Result<(HostResponse, Option<HeaderValue>), HostError> {
     let client = &request.client;
     target.check(&client.state.outbound.guard)?;
     // a user's token may have to be asked for first
     let headers = timeout_at(deadline, headers(request, target)).await;
     let headers = headers.map_err(|_| HostError::Timeout(target.host()))??;
+    let credentials = headers.get(header::AUTHORIZATION).cloned();
     let mut outgoing = client.state.outbound.guard.client().request(request.method.clone(), target.url.as_str());
     for (name, value) in headers {
         outgoing = outgoing.insert_header((name, value));
@@ -152,7 +194,9 @@ async fn send(request: &mut HostRequest, target: &Target, deadline: Instant) -> 
         Ok(Err(error)) => return Err(failure(&error, target.host())),
         Ok(Ok(response)) => response,
     };
-    Ok(HostResponse {
+    let response = HostResponse {
+        url: target.url.clone(),
+        is_own: target.is_own,
         status: response.status(),
         headers: response.headers().clone(),
         announced: announced(&request.method, response.status(), response.headers()),
@@ -160,7 +204,8 @@ async fn send(request: &mut HostRequest, target: &Target, deadline: Instant) -> 
         host: target.host(),
         deadline,
         body_limit: request.body_limit,
-    })
+    };
+    Ok((response, credentials))
 }
 
 /// The length of the body as it will be read: of a compressed one nobody knows it.

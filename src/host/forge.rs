@@ -4,7 +4,7 @@
 //! Source: Atlassian, "Forge Remote: calling product APIs".
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
 use actix_web::web;
@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
 use super::site::{ForgeSite, Site, site_ari};
+use super::user_token::lifetime;
 use super::{HostClient, Identity};
 use crate::auth::ForgeInvocation;
 use crate::error::Error;
@@ -20,6 +21,7 @@ use crate::jwt::{ForgeClaims, now, to_hex};
 use crate::outbound::{TokenError, UserToken};
 use crate::redact;
 use crate::state::State;
+use crate::store::origin_of;
 
 /// A token that expires sooner is renewed, in seconds.
 const MARGIN: i64 = 5;
@@ -46,7 +48,9 @@ impl ForgeInvocation {
     #[must_use]
     pub fn host(&self) -> HostClient {
         let user = self.account_id().zip(self.user_token());
+        let site_url = self.claims().context.as_ref().and_then(|context| context.site_url.as_deref());
         let site = ForgeSite {
+            site_origin: site_url.and_then(origin_of),
             app_token: self.app_token().cloned(),
             user: user.map(|(account_id, token)| (account_id.to_owned(), token.clone())),
             ..ForgeSite::new(self.installation_id(), self.api_base_url())
@@ -96,7 +100,7 @@ pub(super) async fn user_token(state: &State, site: &ForgeSite, account_id: &str
     if matches!(account_id, "" | ForgeClaims::ANONYMOUS) {
         return Err(TokenError::NoUser);
     }
-    if let Some((_, token)) = site.user.as_ref().filter(|(id, _)| id == account_id) {
+    if let Some((_, token)) = site.user.as_ref().filter(|_| site.is_own_user(account_id)) {
         return Ok(token.clone());
     }
     let token = offline_token(state, site, account_id).await?;
@@ -106,11 +110,11 @@ pub(super) async fn user_token(state: &State, site: &ForgeSite, account_id: &str
 /// From memory, the store, or Forge; one request for one token at once.
 async fn offline_token(state: &State, site: &ForgeSite, account_id: &str) -> Result<UserToken, TokenError> {
     let fresh = |token: &UserToken| token.expires_at.saturating_sub(MARGIN) > now();
-    let id = format!("forge\n{}\n{account_id}", site.installation_id);
+    let id = token_id(site, account_id);
     if let Some(token) = state.outbound.tokens.get(&id).filter(fresh) {
         return Ok(token);
     }
-    let key = format!("offline:{}", to_hex(&Md5::digest(account_id)));
+    let key = store_key(account_id);
     let fetch = || async {
         // the run before may have ended between our look and our joining
         if let Some(token) = state.outbound.tokens.get(&id).filter(fresh) {
@@ -132,12 +136,31 @@ async fn offline_token(state: &State, site: &ForgeSite, account_id: &str) -> Res
     state.outbound.token_flights.join(id.clone(), fetch).await
 }
 
+/// Under which name a token is kept in memory.
+pub(super) fn token_id(site: &ForgeSite, account_id: &str) -> String {
+    format!("forge\n{}\n{account_id}", site.installation_id)
+}
+
+fn store_key(account_id: &str) -> String {
+    format!("offline:{}", to_hex(&Md5::digest(account_id)))
+}
+
+/// Removes a token from the store if it is still this one.
+pub(super) async fn forget(state: &State, site: &ForgeSite, account_id: &str, token: &str) {
+    let key = store_key(account_id);
+    if stored(state, site, &key).await.is_some_and(|stored| stored.access_token.expose_secret() == token)
+        && let Err(error) = state.tenants.store().forge_delete(&site.installation_id, &key).await
+    {
+        tracing::warn!(%error, "a user token that was refused could not be removed");
+    }
+}
+
 async fn stored(state: &State, site: &ForgeSite, key: &str) -> Option<UserToken> {
     // a store that is away costs a token request, not the caller's request
     let value = state.tenants.store().forge_get(&site.installation_id, key).await.ok()??;
     let token = value.get("token")?.as_str()?;
     let expires_at = value.get("expiresAt")?.as_i64()?;
-    Some(UserToken { access_token: Arc::new(SecretString::from(token)), expires_at })
+    Some(UserToken { access_token: Arc::new(SecretString::from(token)), expires_at, requested_at: None })
 }
 
 async fn request(state: &State, site: &ForgeSite, account_id: &str) -> Result<UserToken, TokenError> {
@@ -148,7 +171,7 @@ async fn request(state: &State, site: &ForgeSite, account_id: &str) -> Result<Us
     if !state.outbound.may_ask_offline(&site.installation_id) {
         return Err(away("too many tokens were asked for a moment ago (Forge gives out 1000 a minute)".into()));
     }
-    let issued = now();
+    let (issued, requested_at) = (now(), Some(Instant::now()));
     let exchange = async {
         let request = state.outbound.guard.client().post(url.as_str()).bearer_auth(app_token.expose_secret());
         let question = json!({
@@ -168,9 +191,10 @@ async fn request(state: &State, site: &ForgeSite, account_id: &str) -> Result<Us
     }
     let answer: Value = serde_json::from_slice(&body).map_err(|_| away("the answer is no JSON".into()))?;
     let granted = &answer["data"]["offlineUserAuthToken"];
-    match (granted["authToken"]["token"].as_str(), granted["authToken"]["ttl"].as_i64()) {
+    match (granted["authToken"]["token"].as_str(), lifetime(&granted["authToken"]["ttl"])) {
         (Some(token), Some(ttl)) => {
-            Ok(UserToken { access_token: Arc::new(SecretString::from(token)), expires_at: issued.saturating_add(ttl) })
+            let access_token = Arc::new(SecretString::from(token));
+            Ok(UserToken { access_token, expires_at: issued.saturating_add(ttl), requested_at })
         }
         _ => Err(TokenError::Refused(format!("Forge answers {status} {}", complaint(&answer)))),
     }

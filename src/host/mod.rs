@@ -25,6 +25,7 @@ mod response;
 mod retry;
 mod site;
 mod target;
+mod user_token;
 
 use std::sync::Arc;
 

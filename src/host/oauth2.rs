@@ -3,14 +3,15 @@
 //! Source: Atlassian, "User impersonation for Connect apps"; RFC 7523.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
 use md5::{Digest as _, Md5};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::user_token::lifetime;
 use crate::jwt::{now, to_hex};
 use crate::outbound::{TokenError, UserToken};
 use crate::redact;
@@ -39,7 +40,7 @@ struct Assertion<'a> {
 struct Grant {
     access_token: String,
     #[serde(default)]
-    expires_in: Option<i64>,
+    expires_in: Value,
 }
 
 /// A token for `account_id`, from memory, the store, or the authorization server.
@@ -49,20 +50,13 @@ pub(super) async fn token(
     account_id: &str,
     scopes: &[String],
 ) -> Result<UserToken, TokenError> {
-    let client_id = tenant.installation().oauth_client_id.as_deref().filter(|id| !id.is_empty());
-    let client_id = client_id.ok_or_else(|| {
+    let client_id = client_id(tenant).ok_or_else(|| {
         TokenError::Refused(format!("its installation has no oauthClientId; {}", scope_remedy(state)))
     })?;
     if account_id.is_empty() {
         return Err(TokenError::Refused("there is no user".into()));
     }
-    let scopes = normalised(scopes);
-    let key = store_key(account_id, &scopes);
-    // a re-installed tenant has another secret: what was cached before is not found any more
-    let fingerprint = tenant.secret().fingerprint("user tokens");
-    let fingerprint = fingerprint.map_err(|error| TokenError::Unavailable(error.to_string()))?;
-    let binding = format!("{client_id}:{fingerprint}");
-    let id = format!("{}\n{binding}\n{account_id}\n{}", tenant.client_key(), scopes.join(" "));
+    let Place { id, key, binding, scopes } = Place::of(tenant, account_id, scopes)?;
     if let Some(token) = state.outbound.tokens.get(&id).filter(is_fresh) {
         return Ok(token);
     }
@@ -81,6 +75,44 @@ pub(super) async fn token(
         Ok(token)
     };
     state.outbound.token_flights.join(id.clone(), fetch).await
+}
+
+/// Where a token is kept, and what it is bound to.
+pub(super) struct Place {
+    /// The name in memory.
+    pub(super) id: String,
+    /// The name in the store.
+    key: String,
+    binding: String,
+    scopes: Vec<String>,
+}
+
+impl Place {
+    pub(super) fn of(tenant: &Tenant, account_id: &str, scopes: &[String]) -> Result<Self, TokenError> {
+        let scopes = normalised(scopes);
+        let key = store_key(account_id, &scopes);
+        // a re-installed tenant has another secret: what was cached before is not found any more
+        let fingerprint = tenant.secret().fingerprint("user tokens");
+        let fingerprint = fingerprint.map_err(|error| TokenError::Unavailable(error.to_string()))?;
+        let binding = format!("{}:{fingerprint}", client_id(tenant).unwrap_or_default());
+        let id = format!("{}\n{binding}\n{account_id}\n{}", tenant.client_key(), scopes.join(" "));
+        Ok(Self { id, key, binding, scopes })
+    }
+}
+
+/// Removes a token from the store if it is still this one.
+pub(super) async fn forget(state: &State, tenant: &Tenant, account_id: &str, scopes: &[String], token: &str) {
+    let Ok(place) = Place::of(tenant, account_id, scopes) else { return };
+    let stored = stored(state, tenant, &place.key, &place.binding).await;
+    if stored.is_some_and(|stored| stored.access_token.expose_secret() == token)
+        && let Err(error) = state.tenants.store().delete(tenant.client_key(), &place.key).await
+    {
+        tracing::warn!(%error, "a user token that was refused could not be removed");
+    }
+}
+
+fn client_id(tenant: &Tenant) -> Option<&str> {
+    tenant.installation().oauth_client_id.as_deref().filter(|id| !id.is_empty())
 }
 
 fn is_fresh(token: &UserToken) -> bool {
@@ -108,7 +140,8 @@ async fn stored(state: &State, tenant: &Tenant, key: &str, binding: &str) -> Opt
     }
     let access_token = value.pointer("/token/access_token")?.as_str()?;
     let expires_at = value.get("expiresAt")?.as_i64()?;
-    Some(UserToken { access_token: Arc::new(SecretString::from(access_token)), expires_at }).filter(is_fresh)
+    let access_token = Arc::new(SecretString::from(access_token));
+    Some(UserToken { access_token, expires_at, requested_at: None }).filter(is_fresh)
 }
 
 async fn keep(state: &State, tenant: &Tenant, key: &str, binding: &str, token: &UserToken, answer: &Value) {
@@ -126,7 +159,7 @@ async fn request(
     scopes: &[String],
 ) -> Result<(UserToken, Value), TokenError> {
     let server = server(state, tenant);
-    let issued = now();
+    let (issued, requested_at) = (now(), Some(Instant::now()));
     let assertion = tenant.secret().sign(&Assertion {
         iss: format!("urn:atlassian:connect:clientid:{client_id}"),
         sub: format!("urn:atlassian:connect:useraccountid:{account_id}"),
@@ -160,8 +193,13 @@ async fn request(
     }
     let answer: Value = serde_json::from_slice(&body).map_err(|_| away("the answer is no JSON".into()))?;
     let grant = Grant::deserialize(&answer).map_err(|_| away("the answer has no access_token".into()))?;
-    let expires_at = issued.saturating_add(grant.expires_in.unwrap_or(0));
-    Ok((UserToken { access_token: Arc::new(SecretString::from(grant.access_token)), expires_at }, answer))
+    if grant.access_token.is_empty() {
+        return Err(away("the answer has no access_token".into()));
+    }
+    // of unknown life: good for this request, and not kept
+    let expires_at = issued.saturating_add(lifetime(&grant.expires_in).unwrap_or(0));
+    let access_token = Arc::new(SecretString::from(grant.access_token));
+    Ok((UserToken { access_token, expires_at, requested_at }, answer))
 }
 
 /// What helps where a tenant does not let the add-on act as a user. What the tenant has installed may be an older
@@ -179,14 +217,16 @@ fn refusal(status: StatusCode, body: &[u8], remedy: &str) -> TokenError {
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
     let text =
         |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default().chars().take(200).collect::<String>();
-    if status.is_client_error() {
+    // about the server and its load, not about the user
+    let is_temporary = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
+    if status.is_client_error() && !is_temporary {
         TokenError::Refused(format!(
             "the authorization server answers {status} {} {}; is the user active? {remedy}",
             text("error"),
             text("error_description")
         ))
     } else {
-        TokenError::Unavailable(format!("it answers {status}"))
+        TokenError::Unavailable(format!("it answers {status}; try again later"))
     }
 }
 
@@ -219,7 +259,8 @@ mod tests {
 
     #[test]
     fn a_life_beyond_all_bounds_is_no_panic() {
-        let token = |expires_at| UserToken { access_token: Arc::new(SecretString::from("t")), expires_at };
+        let access_token = || Arc::new(SecretString::from("t"));
+        let token = |expires_at| UserToken { access_token: access_token(), expires_at, requested_at: None };
         for (expires_in, fresh) in
             [(i64::MAX, true), (60, true), (MARGIN, false), (0, false), (-1, false), (i64::MIN, false)]
         {

@@ -16,7 +16,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// An answer that is read whole has this many bytes at most.
 const BODY_LIMIT: usize = 10 * 1024 * 1024;
 /// RFC 3986's unreserved characters stay: a space is `%20`, as hosts and signatures want it.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(super) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A request that is being built. What is wrong with it is told by [`HostRequest::send`].
 #[derive(Debug)]
@@ -29,7 +29,8 @@ pub struct HostRequest {
     pub(super) body: Body,
     pub(super) timeout: Duration,
     pub(super) body_limit: usize,
-    retry: Option<bool>,
+    pub(super) retry: Option<bool>,
+    pub(super) follow_redirects: bool,
     problem: Option<HostError>,
 }
 
@@ -56,6 +57,8 @@ pub(super) enum Body {
 impl HostRequest {
     pub(super) fn new(client: HostClient, method: Method, url: &str) -> Self {
         let target = client.site.base_url_of(url).and_then(|base| Target::new(&base, url));
+        // whatever the URL was below, what is signed is below the site's base URL
+        let target = target.map(|target| target.signed_below(client.site.base_url()));
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         Self {
@@ -67,6 +70,7 @@ impl HostRequest {
             timeout: TIMEOUT,
             body_limit: BODY_LIMIT,
             retry: None,
+            follow_redirects: true,
             problem: None,
         }
     }
@@ -167,6 +171,13 @@ impl HostRequest {
     /// may not be repeated is not.
     pub fn retry(mut self, retry: bool) -> Self {
         self.retry = Some(retry);
+        self
+    }
+
+    /// Whether redirects of a GET or HEAD are followed; by default they are. Without it, the redirect is the answer. A
+    /// redirect of any other method is the answer in any case.
+    pub fn follow_redirects(mut self, follow: bool) -> Self {
+        self.follow_redirects = follow;
         self
     }
 

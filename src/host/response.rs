@@ -8,6 +8,7 @@ use futures_util::stream::LocalBoxStream;
 use futures_util::{Stream, StreamExt as _};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
+use url::Url;
 
 use super::HostError;
 
@@ -16,6 +17,9 @@ const ERROR_BODY: usize = 2048;
 
 /// An answer whose body is still to be read.
 pub struct HostResponse {
+    pub(super) url: Url,
+    /// The URL has the tenant's own origin, and no redirect has left that.
+    pub(super) is_own: bool,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: LocalBoxStream<'static, Result<Bytes, PayloadError>>,
@@ -36,6 +40,11 @@ impl HostResponse {
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// Where the answer came from: after redirects, the last URL. Its query may hold a token: do not log it.
+    pub fn url(&self) -> &Url {
+        &self.url
     }
 
     /// The headers.

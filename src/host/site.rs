@@ -8,7 +8,7 @@ use url::Url;
 
 use super::HostError;
 use crate::config::is_loopback;
-use crate::store::Tenant;
+use crate::store::{Tenant, origin_of};
 
 /// One site, by either door.
 #[derive(Clone)]
@@ -22,6 +22,8 @@ pub(super) struct ForgeSite {
     pub(super) installation_id: String,
     /// `https://api.atlassian.com/ex/jira/{cloudId}`; for Confluence with `/wiki`, as a Connect site's base URL has it.
     pub(super) base_url: String,
+    /// The site's own origin, where the invocation names it: links in answers lead there, tokens do not.
+    pub(super) site_origin: Option<String>,
     pub(super) app_token: Option<SecretString>,
     /// The account id, and the token.
     pub(super) user: Option<(String, SecretString)>,
@@ -35,6 +37,7 @@ impl ForgeSite {
         Self {
             installation_id: installation_id.to_owned(),
             base_url: format!("{api}{wiki}"),
+            site_origin: None,
             app_token: None,
             user: None,
         }
@@ -43,6 +46,11 @@ impl ForgeSite {
     /// The ARI of the site: `ari:cloud:jira::site/{cloudId}`.
     pub(super) fn ari(&self) -> Option<String> {
         site_ari(&self.base_url)
+    }
+
+    /// Whether the invocation brought a token of this user.
+    pub(super) fn is_own_user(&self, account_id: &str) -> bool {
+        self.user.as_ref().is_some_and(|(id, _)| id == account_id)
     }
 
     /// Where tokens for users who are away come from.
@@ -60,17 +68,30 @@ impl Site {
         }
     }
 
+    /// The origins by which links in answers name this site.
+    pub(super) fn origins(&self) -> Vec<String> {
+        match self {
+            Self::Connect(tenant) => {
+                let installation = tenant.installation();
+                let urls = [installation.base_url.as_deref(), installation.display_url.as_deref()];
+                urls.into_iter().flatten().filter_map(origin_of).collect()
+            }
+            Self::Forge(site) => site.site_origin.iter().cloned().collect(),
+        }
+    }
+
     /// What `url` is below. Confluence's own documentation has paths with `/wiki`: it is not doubled.
     pub(super) fn base_url_of(&self, url: &str) -> Result<Cow<'_, str>, HostError> {
         let base = self.base_url();
-        let Self::Forge(_) = self else { return Ok(base.into()) };
-        let parsed = Url::parse(base).map_err(|_| HostError::Url("the invocation names no apiBaseUrl".into()))?;
-        // bearer tokens travel there
-        if parsed.scheme() != "https" && !is_loopback(&parsed) {
-            return Err(HostError::Url("the apiBaseUrl of the invocation is not https".into()));
+        if let Self::Forge(_) = self {
+            let parsed = Url::parse(base).map_err(|_| HostError::Url("the invocation names no apiBaseUrl".into()))?;
+            // bearer tokens travel there
+            if parsed.scheme() != "https" && !is_loopback(&parsed) {
+                return Err(HostError::Url("the apiBaseUrl of the invocation is not https".into()));
+            }
         }
-        Ok(match base.strip_suffix("/wiki") {
-            Some(api) if url.starts_with("/wiki/") => api.into(),
+        Ok(match base.trim_end_matches('/').strip_suffix("/wiki") {
+            Some(above) if names_wiki(url) => above.into(),
             _ => base.into(),
         })
     }
@@ -82,6 +103,12 @@ impl Site {
             Self::Forge(site) => &site.installation_id,
         }
     }
+}
+
+/// Whether a relative URL has Confluence's `/wiki` already.
+fn names_wiki(url: &str) -> bool {
+    let path = url.strip_prefix('/').unwrap_or(url);
+    path.strip_prefix("wiki").is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']))
 }
 
 /// The ARI of the site of a product's API URL: of `https://api.atlassian.com/ex/jira/{cloudId}`,
@@ -118,7 +145,12 @@ mod tests {
         assert_eq!(base(jira, "/wiki/rest").unwrap(), jira);
         assert_eq!(base(confluence, "/rest/api/content").unwrap(), format!("{confluence}wiki"));
         assert_eq!(base(confluence, "/wiki/api/v2/pages").unwrap(), confluence.trim_end_matches('/'));
-        assert_eq!(base(confluence, "/wikis").unwrap(), format!("{confluence}wiki"));
+        for wiki in ["wiki/api/v2/pages", "/wiki", "wiki", "/wiki?a=1", "/wiki#top"] {
+            assert_eq!(base(confluence, wiki).unwrap(), confluence.trim_end_matches('/'), "{wiki}");
+        }
+        for other in ["/wikis", "/wiki-x/rest", "/WIKI/rest", "/rest/wiki/x", "//wiki/x", ""] {
+            assert_eq!(base(confluence, other).unwrap(), format!("{confluence}wiki"), "{other}");
+        }
         assert_eq!(base("http://127.0.0.1:1/ex/jira/c", "/x").unwrap(), "http://127.0.0.1:1/ex/jira/c");
         for api in ["", "api.atlassian.com", "http://api.atlassian.com/ex/jira/c", "ftp://x/ex/jira/c"] {
             assert!(base(api, "/x").is_err(), "{api}");

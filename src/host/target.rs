@@ -31,6 +31,14 @@ impl Target {
         Self::of(parsed.map_err(|error| HostError::Url(error.to_string()))?, &base)
     }
 
+    /// The same, its path signed as one below `base_url`.
+    pub(super) fn signed_below(self, base_url: &str) -> Self {
+        match Url::parse(base_url) {
+            Ok(base) => Self { base_path: base.path().trim_end_matches('/').to_owned(), ..self },
+            Err(_) => self,
+        }
+    }
+
     /// Where a redirect from here leads.
     pub(super) fn follow(&self, location: &str, base_url: &str) -> Result<Self, HostError> {
         let base = Url::parse(base_url).map_err(|_| HostError::Url("the tenant's base URL is none".into()))?;

@@ -84,8 +84,16 @@ async fn confluence_is_signed_below_its_context_path() {
     host.install(&tenant).await;
     host.stub_get("/rest/api/content", json!({}));
     let client = client(&host, &tenant).await;
-    for url in ["/rest/api/content", "rest/api/content?a=1", &format!("{}/rest/api/content", tenant.base_url)] {
-        assert_eq!(client.get(url).send().await.unwrap().status(), 200, "{url}");
+    let absolute = format!("{}/rest/api/content", tenant.base_url);
+    for url in [
+        "/rest/api/content",
+        "rest/api/content?a=1",
+        "/wiki/rest/api/content",
+        "wiki/rest/api/content?a=1",
+        absolute.as_str(),
+    ] {
+        let response = client.get(url).send().await.unwrap();
+        assert_eq!((response.status().as_u16(), response.url().path()), (200, "/wiki/rest/api/content"), "{url}");
     }
     assert_eq!(host.problems(), [""; 0]);
 }

@@ -106,6 +106,50 @@ async fn an_absolute_url_elsewhere_gets_no_credentials() {
 }
 
 #[actix_web::test]
+async fn a_location_is_read_as_browsers_read_it() {
+    let host = installed().await;
+    let client = client(&host, &host.tenant()).await;
+    host.stub(Method::GET, "/landed/*", |_| async { HttpResponse::Ok().json(json!("landed")) });
+    for (location, path, query) in [
+        ("/landed/gr\u{fc}\u{df}e.txt".as_bytes(), "/landed/gr%C3%BC%C3%9Fe.txt", ""),
+        ("/landed/\u{1f600}?q=\u{fc}#f\u{fc}".as_bytes(), "/landed/%F0%9F%98%80", "q=%C3%BC"),
+        ("landed/a b".as_bytes(), "/landed/a%20b", ""),
+        ("/landed/%C3%BC%2F".as_bytes(), "/landed/%C3%BC%2F", ""),
+        // Latin-1: no UTF-8
+        (b"/landed/\xfc".as_slice(), "/landed/%FC", ""),
+    ] {
+        host.stub(Method::GET, "/away", move |_| async move {
+            let value = actix_web::http::header::HeaderValue::from_bytes(location).unwrap();
+            HttpResponse::Found().insert_header(("Location", value)).finish()
+        });
+        let response = client.get("/away").send().await.unwrap();
+        assert_eq!(response.status(), 200, "{location:?}");
+        let landed = host.calls().pop().unwrap();
+        assert_eq!((landed.path.as_str(), landed.query.as_str(), &landed.by), (path, query, &By::Addon));
+        let url = response.url();
+        assert_eq!((url.path(), url.query().unwrap_or_default()), (path, query), "the final URL");
+    }
+    assert_eq!(host.problems(), [""; 0], "what is signed is what is sent");
+}
+
+#[actix_web::test]
+async fn a_request_can_keep_its_redirect() {
+    let host = installed().await;
+    let client = client(&host, &host.tenant()).await;
+    stub(&host);
+    for status in ["301", "302", "303", "307", "308"] {
+        let redirect = || client.get("/redirect").query([("to", "/landing"), ("status", status)]);
+        let seen = host.calls().len();
+        let response = redirect().follow_redirects(false).send().await.unwrap();
+        assert_eq!((response.status().as_str(), response.url().path()), (status, "/redirect"));
+        assert_eq!(response.headers().get("location").unwrap(), "/landing");
+        assert_eq!(host.calls().len(), seen + 1, "{status}");
+        let response = redirect().follow_redirects(true).send().await.unwrap();
+        assert_eq!((response.status().as_u16(), response.url().path()), (200, "/landing"));
+    }
+}
+
+#[actix_web::test]
 async fn redirects_end() {
     let host = installed().await;
     stub(&host);

@@ -197,6 +197,10 @@ async fn no_token_no_request() {
         ),
         (TokenAnswer::Other(401, String::new()), "that installed one without it has to install the add-on again"),
         (TokenAnswer::Other(503, "away".into()), "the authorization server cannot be asked: it answers 503"),
+        (TokenAnswer::Other(429, "slow".into()), "cannot be asked: it answers 429 Too Many Requests; try again later"),
+        (TokenAnswer::Other(408, String::new()), "cannot be asked: it answers 408 Request Timeout; try again later"),
+        (TokenAnswer::Other(500, refused.clone()), "cannot be asked: it answers 500"),
+        (TokenAnswer::Other(200, r#"{"access_token":"","expires_in":900}"#.into()), "the answer has no access_token"),
         (TokenAnswer::Other(200, "<html>".into()), "cannot be asked: the answer is no JSON"),
         (TokenAnswer::Other(200, "{}".into()), "cannot be asked: the answer has no access_token"),
     ] {
@@ -231,6 +235,88 @@ async fn an_installation_without_an_oauth_client_says_what_is_missing() {
         assert!(error.to_string().contains(expected), "{error}");
         assert_eq!((host.tokens().requests(), host.calls().len()), (0, 0));
     }
+}
+
+#[actix_web::test]
+async fn a_lifetime_counts_in_any_form() {
+    let host = installed().await;
+    host.stub(Method::GET, "/x", |_| async { HttpResponse::Ok().finish() });
+    let tenant = host.tenant();
+    let client = client(&host, &tenant).await;
+    for (number, (lifetime, requests)) in
+        [(r#""900""#, 1), ("900.5", 1), (r#""900.5""#, 1), ("1e300", 1), ("null", 2), (r#""soon""#, 2), ("-1", 2)]
+            .into_iter()
+            .enumerate()
+    {
+        // the host knows the token, and the server gives it out once more in that form
+        let user = client.as_user(format!("user-{number}"));
+        host.tokens().answer(TokenAnswer::Token);
+        let known = host.forge_token(&tenant, None, 900);
+        let answer = format!(r#"{{"access_token":"{known}","expires_in":{lifetime}}}"#);
+        host.tokens().answer(TokenAnswer::Other(200, answer));
+        let before = host.tokens().requests();
+        for _ in 0..2 {
+            user.get("/x").anonymous().send().await.unwrap();
+            user.get("/x").prepare().await.unwrap();
+        }
+        assert_eq!(host.tokens().requests() - before, requests, "{lifetime}");
+    }
+}
+
+/// What the host answers 401 to, and how many tokens that costs.
+#[actix_web::test]
+async fn a_kept_token_that_the_host_refuses_is_requested_once_more() {
+    let host = installed().await;
+    let refused = Arc::new(Mutex::new(HashSet::<String>::new()));
+    let stub = |method: Method| {
+        let refused = Arc::clone(&refused);
+        host.stub(method, "/x", move |call| {
+            let token = call.header("authorization").to_owned();
+            let is_refused = {
+                let refused = refused.lock().unwrap();
+                refused.contains(&token) || refused.contains("*")
+            };
+            async move { if is_refused { HttpResponse::Unauthorized() } else { HttpResponse::Ok() }.finish() }
+        });
+    };
+    [Method::GET, Method::POST].into_iter().for_each(stub);
+    let tenant = host.tenant();
+    let user = client(&host, &tenant).await.as_user("557058:mia");
+    let revoke = || {
+        let token = host.calls().pop().unwrap().header("authorization").to_owned();
+        refused.lock().unwrap().insert(token);
+    };
+    let post = || user.post("/x").json(&json!({"a": 1}));
+    assert_eq!((user.get("/x").send().await.unwrap().status().as_u16(), host.tokens().requests()), (200, 1));
+
+    revoke();
+    assert_eq!((user.get("/x").send().await.unwrap().status().as_u16(), host.tokens().requests()), (200, 2));
+    let store = host.addon().state().tenants.store();
+    let stored = store.get(&tenant.client_key, MIA).await.unwrap().unwrap();
+    assert_eq!(stored["token"]["access_token"], "user-token-2", "the store has the new one");
+    // a POST was not worked on either: its body goes along
+    revoke();
+    assert_eq!((post().send().await.unwrap().status().as_u16(), host.tokens().requests()), (200, 3));
+    assert_eq!(host.calls().pop().unwrap().json(), json!({"a": 1}));
+    // many at once: one token
+    revoke();
+    let replies = join_all((0..10).map(|_| user.get("/x").send())).await;
+    assert!(replies.into_iter().all(|reply| reply.unwrap().status() == 200));
+    assert_eq!(host.tokens().requests(), 4);
+
+    // a host that refuses each token: its 401 is the answer, and not every request costs a token
+    refused.lock().unwrap().insert("*".into());
+    for _ in 0..5 {
+        assert_eq!(user.get("/x").send().await.unwrap().status(), 401);
+    }
+    assert_eq!(host.tokens().requests(), 5);
+    let newcomer = client(&host, &tenant).await.as_user("557058:new");
+    let seen = host.calls().len();
+    assert_eq!(newcomer.get("/x").send().await.unwrap().status(), 401);
+    assert_eq!((host.tokens().requests(), host.calls().len()), (6, seen + 1), "a new token is not replaced");
+    // the add-on itself has no token to renew
+    assert_eq!(client(&host, &tenant).await.get("/x").send().await.unwrap().status(), 401);
+    assert_eq!(host.tokens().requests(), 6);
 }
 
 #[actix_web::test]

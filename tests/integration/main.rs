@@ -16,6 +16,7 @@ mod forge;
 mod host_attachment;
 mod host_calls;
 mod host_errors;
+mod host_lists;
 mod host_manners;
 mod host_pages;
 mod host_permissions;

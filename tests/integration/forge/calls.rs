@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::http::Method;
 use actix_web::web::{Json, Query, ServiceConfig};
-use actix_web::{Error, get, post, route};
+use actix_web::{Error, HttpResponse, get, post, route};
 use atlassian_connect_actix::auth::ForgeInvocation;
 use atlassian_connect_actix::forge::AnyCaller;
 use atlassian_connect_actix::host::HostClient;
@@ -169,6 +169,27 @@ async fn a_user_who_is_away_is_spoken_for_by_a_token_that_is_asked_for_once() {
     host.invoke("/call?user=557058:away", &host.invocation()).await;
     assert_eq!(host.calls().iter().filter(|call| call.path == "/graphql").count(), 2);
     assert_eq!(host.problems(), [""; 0]);
+}
+
+#[actix_web::test]
+async fn a_kept_token_of_an_absent_user_that_the_product_refuses_is_requested_once_more() {
+    let host = installed().await;
+    let invocation = host.invocation();
+    let asked = || host.calls().iter().filter(|call| call.path == "/graphql").count();
+    assert_eq!(host.invoke("/call?user=away", &invocation).await.json(), json!({ "status": 200 }));
+    let old = host.calls().pop().unwrap().header("authorization").to_owned();
+    host.stub(Method::GET, "/rest/api/3/myself", move |call| {
+        let is_old = call.header("authorization") == old;
+        async move { if is_old { HttpResponse::Unauthorized() } else { HttpResponse::Ok() }.finish() }
+    });
+    assert_eq!(host.invoke("/call?user=away", &invocation).await.json(), json!({ "status": 200 }));
+    assert_eq!(host.invoke("/call?user=away", &invocation).await.json(), json!({ "status": 200 }));
+    assert_eq!(asked(), 2);
+    // the invocation's own token cannot be had anew
+    host.stub(Method::GET, "/rest/api/3/myself", |_| async { HttpResponse::Unauthorized().finish() });
+    let user = host.tenant().account_id;
+    assert_eq!(host.invoke(&format!("/call?user={user}"), &invocation).await.json(), json!({ "status": 401 }));
+    assert_eq!(asked(), 2);
 }
 
 #[actix_web::test]

@@ -1,0 +1,178 @@
+//! Lists that come page by page, as a stream: the next page is requested when the last one has been taken.
+//!
+//! A list never ends silently: it ends where the host says so, or with an error. Missing data is worse than an error.
+
+mod link;
+mod query;
+mod signs;
+
+use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
+
+use actix_web::http::header::HeaderMap;
+use futures_util::{Stream, stream};
+use serde_json::Value;
+use url::Url;
+
+use super::{HostClient, HostError, HostRequest, HostResponse};
+use link::resolve;
+use signs::{Asked, Following, Sign};
+
+/// What follows the page that is being taken.
+enum Next {
+    Page(Url),
+    End,
+    Broken(HostError),
+}
+
+struct Cursor {
+    client: HostClient,
+    headers: HeaderMap,
+    timeout: Duration,
+    body_limit: usize,
+    retry: Option<bool>,
+    follow_redirects: bool,
+    items: String,
+    asked: Asked,
+    next: Next,
+    taken: VecDeque<Value>,
+    /// Every page that was requested: a token or link that leads back to one of them would never end.
+    visited: HashSet<Url>,
+}
+
+impl HostRequest {
+    /// The items of every page, one after the other; `items` is the member of the answer that lists them (`values`,
+    /// `issues`, `results`). An answer that is a bare array lists them itself. Each page is requested by GET, with this
+    /// request's headers and limits. It ends after the first error.
+    ///
+    /// Pages are followed by links (`_links.next`, `next`, `nextPage`, the header `Link`), tokens (`nextPageToken`) and
+    /// offsets (`startAt`, `start`, `offset`). A list that says that there is more but not where, one that leads in a
+    /// circle, and a full page that shows neither an end nor a next page are [`HostError::List`].
+    ///
+    /// ```no_run
+    /// # use atlassian_connect_actix::host::{HostClient, HostError};
+    /// use futures_util::TryStreamExt;
+    ///
+    /// # async fn all(host: HostClient) -> Result<(), HostError> {
+    /// let mut projects = std::pin::pin!(host.get("/rest/api/3/project/search").items("values"));
+    /// while let Some(project) = projects.try_next().await? {
+    ///     println!("{}", project["key"]);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn items(self, items: impl Into<String>) -> impl Stream<Item = Result<Value, HostError>> {
+        let items = items.into();
+        let (headers, timeout, body_limit) = (self.headers.clone(), self.timeout, self.body_limit);
+        let (retry, follow_redirects) = (self.retry, self.follow_redirects);
+        let (client, start) = self.into_parts();
+        let cursor = start.map(|url| Cursor {
+            client,
+            headers,
+            timeout,
+            body_limit,
+            retry,
+            follow_redirects,
+            items,
+            asked: Asked::of(&url),
+            next: Next::Page(url),
+            taken: VecDeque::new(),
+            visited: HashSet::new(),
+        });
+        stream::unfold(Some(cursor), |cursor| async move {
+            let mut cursor = match cursor? {
+                Ok(cursor) => cursor,
+                Err(error) => return Some((Err(error), None)),
+            };
+            match cursor.take().await {
+                Ok(item) => item.map(|item| (Ok(item), Some(Ok(cursor)))),
+                Err(error) => Some((Err(error), None)),
+            }
+        })
+    }
+}
+
+impl Cursor {
+    async fn take(&mut self) -> Result<Option<Value>, HostError> {
+        loop {
+            if let Some(item) = self.taken.pop_front() {
+                return Ok(Some(item));
+            }
+            match std::mem::replace(&mut self.next, Next::End) {
+                Next::Page(url) => self.open(url).await?,
+                Next::End => return Ok(None),
+                Next::Broken(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Requests a page, and finds out what follows it.
+    async fn open(&mut self, url: Url) -> Result<(), HostError> {
+        let mut request = self.client.get(url.as_str()).timeout(self.timeout).body_limit(self.body_limit);
+        request.headers.clone_from(&self.headers);
+        (request.retry, request.follow_redirects) = (self.retry, self.follow_redirects);
+        let response = request.send().await?;
+        let (came_from, header) = (response.url().clone(), link_header(&response));
+        if !response.is_own {
+            // another origin must not choose what is signed next
+            self.client = self.client.anonymous();
+        }
+        let mut page: Value = response.json().await?;
+        let items = match &mut page {
+            Value::Array(items) => Some(items.clone()),
+            page => match page.get_mut(&self.items).map(Value::take) {
+                Some(Value::Array(items)) => Some(items),
+                _ => None,
+            },
+        };
+        let Some(items) = items else {
+            return Err(HostError::Answer(format!("it has no list called {}", self.items)));
+        };
+        let sign = self.asked.read(&url, &page, header.as_deref(), &items);
+        self.visited.insert(url.clone());
+        self.next = match sign {
+            Sign::End => Next::End,
+            // its items have come already
+            Sign::Repeated => return Ok(()),
+            Sign::Stuck(reason) => return Err(HostError::List(reason)),
+            Sign::Broken(reason) => Next::Broken(HostError::List(reason)),
+            Sign::Following(following) => self.locate(following, &url, &came_from, &page),
+        };
+        self.taken = items.into();
+        Ok(())
+    }
+
+    fn locate(&self, following: Following, url: &Url, came_from: &Url, page: &Value) -> Next {
+        let next = match following {
+            Following::Link(link) => match resolve(&link, came_from, &self.client.site, page) {
+                Some(next) => next,
+                None => return Next::Broken(HostError::List("the link to the next page is not a valid URL".into())),
+            },
+            Following::Parameter(name, value) => query::with(url, name, &value),
+        };
+        if self.visited.contains(&next) {
+            return Next::Broken(HostError::List("the next page is one that has come already".into()));
+        }
+        Next::Page(next)
+    }
+}
+
+/// The target of the header `Link` whose relation is `next`.
+///
+/// Source: RFC 8288; Atlassian, REST API of Confluence, v2, which sends it beside `_links.next`.
+fn link_header(response: &HostResponse) -> Option<String> {
+    for value in response.headers().get_all("link").filter_map(|value| value.to_str().ok()) {
+        // targets may have commas in them
+        for link in value.split('<').skip(1) {
+            let Some((target, parameters)) = link.split_once('>') else { continue };
+            let is_next = parameters.split([';', ',']).any(|parameter| {
+                let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+                name.trim().eq_ignore_ascii_case("rel") && value.trim().trim_matches('"').eq_ignore_ascii_case("next")
+            });
+            if is_next {
+                return Some(target.to_owned());
+            }
+        }
+    }
+    None
+}
