@@ -48,7 +48,9 @@ impl InstallJwt {
 
     async fn verify(request: HttpRequest, mut payload: Payload) -> Result<Self, Error> {
         let state = State::of(&request)?;
-        let token = lifecycle_token(&request)?;
+        let places = Places::of(&request);
+        // the body is not read yet: a token in a form or in JSON is not looked for
+        let token = places.token("")?;
         let unverified = Unverified::parse(&token, state.config.limits.token).map_err(AuthError::from)?;
         unverified.expect_algorithm("RS256").map_err(AuthError::from)?;
         let kid = unverified.kid().ok_or_else(|| refuse("the token names no key (kid)"))?;
@@ -80,6 +82,9 @@ impl InstallJwt {
         unverified.verify_rs256(&key).map_err(AuthError::from)?;
         connection::prove(&request);
         let payload: Value = serde_json::from_slice(&body).map_err(|_| not_json())?;
+        if places.has_token_in_query() && names_token(&payload) {
+            return Err(AuthError::Ambiguous("in the query and in the body").into());
+        }
         let installation = Installation::read(&payload)
             .ok_or_else(|| Error::bad_request("The body needs a clientKey, and its fields must be strings."))?;
         if local.is_some() {
@@ -122,13 +127,13 @@ impl<'a> Sender<'a> {
     }
 }
 
-fn not_json() -> Error {
-    Error::bad_request("The body is not valid JSON.")
+/// Whether the body has a token of its own. It is never used, but who sends two tokens may mean either.
+fn names_token(payload: &Value) -> bool {
+    payload.get("jwt").is_some_and(|token| !token.is_null() && token != "")
 }
 
-/// A token in a form or in JSON is not looked for: the body is not read yet.
-fn lifecycle_token(request: &HttpRequest) -> Result<String, AuthError> {
-    Places::of(request).token("")
+fn not_json() -> Error {
+    Error::bad_request("The body is not valid JSON.")
 }
 
 impl FromRequest for InstallJwt {
