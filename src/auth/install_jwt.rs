@@ -9,7 +9,7 @@ use serde_json::Value;
 use url::{Host, Url};
 
 use super::source::Places;
-use super::{AuthError, ProofFuture, body};
+use super::{AuthError, ProofFuture, read_inflated, without_mark};
 use crate::connection;
 use crate::error::Error;
 use crate::jwt::{CONTEXT_QSH, Claims, Unverified, now, qsh};
@@ -57,10 +57,10 @@ impl InstallJwt {
         // what needs no body comes before the body, what needs no key before the key
         check_claims(&state, &request, unverified.claims())?;
         let limit = state.config.limits.lifecycle_body;
-        body::check_length(request.headers(), limit)?;
-        let body = body::read_body(&mut payload, limit).await?;
+        let body = read_inflated(&mut payload, &request, limit).await?;
+        let body = without_mark(&body);
 
-        let sender = Sender::read(&body)?;
+        let sender = Sender::read(body)?;
         if unverified.claims().iss.as_deref() != Some(&*sender.client_key) {
             return Err(refuse("the token is not issued by the clientKey of the body").into());
         }
@@ -81,9 +81,12 @@ impl InstallJwt {
         })?;
         unverified.verify_rs256(&key).map_err(AuthError::from)?;
         connection::prove(&request);
-        let payload: Value = serde_json::from_slice(&body).map_err(|_| not_json())?;
+        let mut payload: Value = serde_json::from_slice(body).map_err(|_| not_json())?;
         if places.has_token_in_query() && names_token(&payload) {
             return Err(AuthError::Ambiguous("in the query and in the body").into());
+        }
+        for member in Installation::leave_out_malformed(&mut payload) {
+            tracing::warn!(client_key = %sender.client_key, member, "a member of the install is not a string, and is left out");
         }
         let installation = Installation::read(&payload)
             .ok_or_else(|| Error::bad_request("The body needs a clientKey, and its fields must be strings."))?;
