@@ -62,6 +62,12 @@ pub enum Error {
         /// Bytes.
         limit: usize,
     },
+    /// The body is compressed in a way that is not understood: 415.
+    #[error("the body's Content-Encoding is {encoding:?}, not gzip")]
+    UnsupportedEncoding {
+        /// What the header says, 40 characters at most.
+        encoding: String,
+    },
     /// The body did not arrive whole: 400, for whoever still listens.
     #[error("the body could not be read: {detail}")]
     Body {
@@ -158,6 +164,9 @@ impl Error {
             Self::NotFound => Cow::Borrowed("There is nothing at this address."),
             Self::MethodNotAllowed => Cow::Borrowed("This address does not answer that method."),
             Self::TooLarge { limit } => Cow::Owned(format!("The body is larger than {limit} bytes.")),
+            Self::UnsupportedEncoding { encoding } => Cow::Owned(format!(
+                "The body's Content-Encoding \"{encoding}\" is not supported. Send it with gzip, or not compressed."
+            )),
             Self::Body { .. } => Cow::Borrowed("The body could not be read."),
             Self::BodyTimeout => Cow::Borrowed("The body did not arrive in time."),
             Self::Unavailable { .. } => {
@@ -179,6 +188,7 @@ impl ResponseError for Error {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedEncoding { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::BadGateway { .. } => StatusCode::BAD_GATEWAY,
@@ -192,6 +202,7 @@ impl ResponseError for Error {
         let mut response = HttpResponse::build(self.status_code());
         match self {
             Self::Unauthorized { scheme, .. } => response.insert_header((header::WWW_AUTHENTICATE, *scheme)),
+            Self::UnsupportedEncoding { .. } => response.insert_header((header::ACCEPT_ENCODING, "gzip")),
             Self::Unavailable { .. } => response.insert_header((header::RETRY_AFTER, "5")),
             _ => &mut response,
         };

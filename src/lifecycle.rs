@@ -7,7 +7,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, guard, web};
 use serde_json::Value;
 
-use crate::auth::{CallbackJwt, InstallJwt, json_body};
+use crate::auth::{CallbackJwt, InstallJwt, json_body, read_inflated};
 use crate::connection;
 use crate::descriptor::{Descriptor, Lifecycle};
 use crate::error::Error;
@@ -121,7 +121,13 @@ pub async fn uninstalled(
 ///
 /// # Errors
 /// 400 when the body is no JSON or names another tenant, 500 when a listener fails.
-pub async fn enabled(caller: CallbackJwt, addon: Shared, body: web::Bytes) -> Result<HttpResponse, Error> {
+pub async fn enabled(
+    caller: CallbackJwt,
+    addon: Shared,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Error> {
+    let body = read_inflated(&mut payload.into_inner(), &request, addon.config.limits.body).await?;
     switched(Lifecycle::Enabled, &caller, &addon, &body).await
 }
 
@@ -129,7 +135,13 @@ pub async fn enabled(caller: CallbackJwt, addon: Shared, body: web::Bytes) -> Re
 ///
 /// # Errors
 /// The same as [`enabled`].
-pub async fn disabled(caller: CallbackJwt, addon: Shared, body: web::Bytes) -> Result<HttpResponse, Error> {
+pub async fn disabled(
+    caller: CallbackJwt,
+    addon: Shared,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Error> {
+    let body = read_inflated(&mut payload.into_inner(), &request, addon.config.limits.body).await?;
     switched(Lifecycle::Disabled, &caller, &addon, &body).await
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::{FromRequest as _, HttpRequest, HttpResponse, guard, web};
 use serde_json::Value;
 
-use crate::auth::{CallbackJwt, json_body};
+use crate::auth::{CallbackJwt, json_body, read_inflated};
 use crate::descriptor::{Descriptor, Webhook};
 use crate::error::Error;
 use crate::events::{Occurrence, names};
@@ -33,9 +33,8 @@ async fn receive(request: HttpRequest, payload: web::Payload, addon: Shared) -> 
     let successful = Occurrence::new(names::WEBHOOK_AUTH_VERIFICATION_SUCCESSFUL, Some(tenant.clone()), Value::Null);
     addon.events.emit(successful, limit).await?;
 
-    let bytes = payload.to_bytes_limited(addon.config.limits.body).await;
-    let bytes = bytes.map_err(|_| Error::TooLarge { limit: addon.config.limits.body })?;
-    let body = json_body(&bytes.map_err(|error| Error::of_body(&error))?)?;
+    let body = read_inflated(&mut payload.into_inner(), &request, addon.config.limits.body).await?;
+    let body = json_body(&body)?;
     let webhooks =
         request.app_data::<web::Data<Vec<Webhook>>>().map(|webhooks| webhooks.as_slice()).unwrap_or_default();
     for event in events(webhooks, request.query_string(), &body) {

@@ -131,7 +131,7 @@ pub(super) fn check_length(headers: &HeaderMap, limit: usize) -> Result<(), Erro
 }
 
 /// Reads a body of at most `limit` bytes.
-pub(crate) async fn read_body(payload: &mut Payload, limit: usize) -> Result<BytesMut, Error> {
+pub(super) async fn read_body(payload: &mut Payload, limit: usize) -> Result<BytesMut, Error> {
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| Error::of_payload(&error))?;
@@ -143,8 +143,14 @@ pub(crate) async fn read_body(payload: &mut Payload, limit: usize) -> Result<Byt
     Ok(body)
 }
 
+/// A body without the byte order mark that some senders put in front of JSON (RFC 8259, 8.1).
+pub(crate) fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body)
+}
+
 /// A body that must be JSON, or empty.
 pub(crate) fn json_body(body: &[u8]) -> Result<serde_json::Value, Error> {
+    let body = without_mark(body);
     if body.is_empty() {
         return Ok(serde_json::Value::Null);
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use url::{Host, Url};
 
 use super::source::Places;
-use super::{AuthError, ProofFuture, body};
+use super::{AuthError, ProofFuture, read_inflated, without_mark};
 use crate::connection;
 use crate::error::Error;
 use crate::jwt::{CONTEXT_QSH, Claims, Unverified, now, qsh};
@@ -48,17 +48,19 @@ impl InstallJwt {
 
     async fn verify(request: HttpRequest, mut payload: Payload) -> Result<Self, Error> {
         let state = State::of(&request)?;
-        let token = lifecycle_token(&request)?;
+        let places = Places::of(&request);
+        // the body is not read yet: a token in a form or in JSON is not looked for
+        let token = places.token("")?;
         let unverified = Unverified::parse(&token, state.config.limits.token).map_err(AuthError::from)?;
         unverified.expect_algorithm("RS256").map_err(AuthError::from)?;
         let kid = unverified.kid().ok_or_else(|| refuse("the token names no key (kid)"))?;
         // what needs no body comes before the body, what needs no key before the key
         check_claims(&state, &request, unverified.claims())?;
         let limit = state.config.limits.lifecycle_body;
-        body::check_length(request.headers(), limit)?;
-        let body = body::read_body(&mut payload, limit).await?;
+        let body = read_inflated(&mut payload, &request, limit).await?;
+        let body = without_mark(&body);
 
-        let sender = Sender::read(&body)?;
+        let sender = Sender::read(body)?;
         if unverified.claims().iss.as_deref() != Some(&*sender.client_key) {
             return Err(refuse("the token is not issued by the clientKey of the body").into());
         }
@@ -79,7 +81,13 @@ impl InstallJwt {
         })?;
         unverified.verify_rs256(&key).map_err(AuthError::from)?;
         connection::prove(&request);
-        let payload: Value = serde_json::from_slice(&body).map_err(|_| not_json())?;
+        let mut payload: Value = serde_json::from_slice(body).map_err(|_| not_json())?;
+        if places.has_token_in_query() && names_token(&payload) {
+            return Err(AuthError::Ambiguous("in the query and in the body").into());
+        }
+        for member in Installation::leave_out_malformed(&mut payload) {
+            tracing::warn!(client_key = %sender.client_key, member, "a member of the install is not a string, and is left out");
+        }
         let installation = Installation::read(&payload)
             .ok_or_else(|| Error::bad_request("The body needs a clientKey, and its fields must be strings."))?;
         if local.is_some() {
@@ -122,13 +130,13 @@ impl<'a> Sender<'a> {
     }
 }
 
-fn not_json() -> Error {
-    Error::bad_request("The body is not valid JSON.")
+/// Whether the body has a token of its own. It is never used, but who sends two tokens may mean either.
+fn names_token(payload: &Value) -> bool {
+    payload.get("jwt").is_some_and(|token| !token.is_null() && token != "")
 }
 
-/// A token in a form or in JSON is not looked for: the body is not read yet.
-fn lifecycle_token(request: &HttpRequest) -> Result<String, AuthError> {
-    Places::of(request).token("")
+fn not_json() -> Error {
+    Error::bad_request("The body is not valid JSON.")
 }
 
 impl FromRequest for InstallJwt {

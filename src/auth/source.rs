@@ -26,7 +26,12 @@ impl Places {
         }
     }
 
-    /// The token, in ACE's order: query `jwt`, form `jwt` (both: refused), `Authorization: JWT …`, query `acpt`, header
+    /// Whether the query has a token, whatever else has one.
+    pub(super) fn has_token_in_query(&self) -> bool {
+        !matches!(parameter(&self.query, "jwt"), Ok(None))
+    }
+
+    /// The token, in ACE's order: query `jwt`, form `jwt` (both: refused), `Authorization: JWT …` (in any case), query `acpt`, header
     /// `X-acpt`. `form` is empty where the body is none.
     pub(super) fn token(&self, form: &str) -> Result<String, AuthError> {
         let (in_query, in_form) = (parameter(&self.query, "jwt")?, parameter(form, "jwt")?);
@@ -37,7 +42,9 @@ impl Places {
             return Ok(token);
         }
         let authorization = self.authorization.clone()?;
-        if let Some(token) = authorization.as_deref().and_then(|value| value.strip_prefix("JWT ")) {
+        if let Some((scheme, token)) = authorization.as_deref().and_then(|value| value.split_once(' '))
+            && scheme.eq_ignore_ascii_case("JWT")
+        {
             return Ok(token.trim().to_owned());
         }
         match parameter(&self.query, "acpt")? {
@@ -95,7 +102,11 @@ mod tests {
             ("/?acpt=acpt-query", vec![auth, acpt], Some("a=1"), "header"),
             ("/?acpt=acpt-query", vec![acpt], None, "acpt-query"),
             ("/?jwt=", vec![acpt], None, "acpt-header"),
+            ("/?acpt=acpt-query", vec![("authorization", "jwt header")], None, "header"),
+            ("/", vec![("authorization", "Jwt  header "), acpt], None, "header"),
             ("/", vec![("authorization", "Bearer x"), acpt], None, "acpt-header"),
+            ("/", vec![("authorization", "JWTx header"), acpt], None, "acpt-header"),
+            ("/", vec![("authorization", "JWT"), acpt], None, "acpt-header"),
         ] {
             assert_eq!(of(uri, &headers, form).as_deref(), Ok(expected), "{uri} {headers:?} {form:?}");
         }

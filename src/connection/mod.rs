@@ -78,6 +78,12 @@ impl Connection {
         self.pool.hold(counted, self);
     }
 
+    /// A compressed body of the current request was inflated to so many bytes, which are kept.
+    pub(crate) fn inflated(self: &Rc<Self>, bytes: usize) {
+        let counted = self.progress.borrow_mut().inflated(bytes);
+        self.pool.hold(counted, self);
+    }
+
     /// Nothing can be written: the client does not read.
     fn blocked(&self) {
         self.progress.borrow_mut().blocked(Instant::now());

@@ -210,6 +210,16 @@ impl Progress {
         more
     }
 
+    /// So many bytes are kept of what was inflated. How many bytes more are held.
+    pub(super) fn inflated(&mut self, bytes: usize) -> usize {
+        if self.is_proven || self.body.may_be_slow {
+            return 0;
+        }
+        let before = self.held;
+        self.held = before.saturating_add(bytes);
+        self.held - before
+    }
+
     /// The handler has got so many bytes of the body.
     pub(super) fn consumed(&mut self, now: Instant, bytes: usize) {
         self.body.stop_waiting(now);

@@ -4,7 +4,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 use serde::de::DeserializeOwned;
 
-use crate::auth::ProofFuture;
+use crate::auth::{ProofFuture, read_inflated, without_mark};
 use crate::error::Error;
 use crate::state::State;
 
@@ -21,7 +21,8 @@ impl<T: DeserializeOwned + 'static> FromRequest for ForgeBody<T> {
         let (request, payload) = (request.clone(), web::Payload::from_request(request, payload));
         Box::pin(async move {
             let state = State::of(&request)?;
-            parse(&read(payload.await.map_err(Error::internal)?, &state).await?).map(Self)
+            let payload = payload.await.map_err(Error::internal)?;
+            parse(&read_inflated(&mut payload.into_inner(), &request, state.config.limits.forge_body).await?).map(Self)
         })
     }
 }
@@ -35,5 +36,6 @@ pub(super) async fn read(payload: web::Payload, state: &State) -> Result<web::By
 
 /// What stands in it as JSON.
 pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(body).map_err(|error| Error::bad_request(format!("The body does not fit: {error}")))
+    serde_json::from_slice(without_mark(body))
+        .map_err(|error| Error::bad_request(format!("The body does not fit: {error}")))
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpResponse, guard};
+use actix_web::{HttpRequest, HttpResponse, guard};
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::Value;
 
-use super::{body, ledger, names, worker};
-use crate::auth::{ForgeInvocation, json_body};
+use super::{ledger, names, worker};
+use crate::auth::{ForgeInvocation, json_body, read_inflated};
 use crate::deliveries::Delivery;
 use crate::error::Error;
 use crate::events::ForgeOrigin;
@@ -72,8 +72,13 @@ pub fn pre_uninstall(path: &str) -> impl FnOnce(&mut ServiceConfig) + use<> {
     }
 }
 
-async fn receive(invocation: ForgeInvocation, payload: web::Payload, addon: Shared) -> Result<HttpResponse, Error> {
-    let delivery = read(&invocation, payload, &addon).await?;
+async fn receive(
+    invocation: ForgeInvocation,
+    request: HttpRequest,
+    payload: web::Payload,
+    addon: Shared,
+) -> Result<HttpResponse, Error> {
+    let delivery = read(&invocation, &request, payload, &addon).await?;
     let store = addon.tenants.store().as_ref();
     let (content, retries) = content(&delivery);
     let id = format!("{content}.{}", short(invocation.claims().jti.as_deref().unwrap_or_default()));
@@ -93,18 +98,25 @@ async fn receive(invocation: ForgeInvocation, payload: web::Payload, addon: Shar
 
 async fn before_uninstall(
     invocation: ForgeInvocation,
+    request: HttpRequest,
     payload: web::Payload,
     addon: Shared,
 ) -> Result<HttpResponse, Error> {
-    let mut delivery = read(&invocation, payload, &addon).await?;
+    let mut delivery = read(&invocation, &request, payload, &addon).await?;
     names::PRE_UNINSTALL.clone_into(&mut delivery.event);
     worker::tell(&addon, &delivery, LAST_MOMENT).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn read(invocation: &ForgeInvocation, payload: web::Payload, state: &State) -> Result<Delivery, Error> {
+async fn read(
+    invocation: &ForgeInvocation,
+    request: &HttpRequest,
+    payload: web::Payload,
+    state: &State,
+) -> Result<Delivery, Error> {
     expect_forge_itself(invocation)?;
-    let body = json_body(&body::read(payload, state).await?)?;
+    let body = read_inflated(&mut payload.into_inner(), request, state.config.limits.forge_body).await?;
+    let body = json_body(&body)?;
     let claims = invocation.claims();
     let event = event_name(&body, claims.app.module.key.as_deref());
     let origin = ForgeOrigin {

@@ -16,7 +16,7 @@ pub struct Claims {
     /// The Atlassian account id of the user; absent for an anonymous one.
     #[serde(default)]
     pub sub: Option<String>,
-    /// For whom: empty when absent.
+    /// For whom: empty when absent, or when it names nobody (`""`).
     #[serde(default)]
     pub aud: Audience,
     /// Expiry in seconds since 1970: required, a token without one would live for ever.
@@ -110,11 +110,16 @@ impl<'de> Deserialize<'de> for Audience {
             Many(Vec<String>),
             Null(()),
         }
-        Ok(Self(match Form::deserialize(deserializer)? {
+        let names = match Form::deserialize(deserializer)? {
             Form::One(one) => vec![one],
             Form::Many(many) => many,
             Form::Null(()) => Vec::new(),
-        }))
+        };
+        // some hosts write an empty text where they mean nobody
+        if names.iter().all(String::is_empty) {
+            return Ok(Self::default());
+        }
+        Ok(Self(names))
     }
 }
 
@@ -163,6 +168,11 @@ mod tests {
             (r#"{"exp": 1, "iss": "addon", "aud": ["host", "x"]}"#, Some("host")),
             (r#"{"exp": 1, "iss": "addon", "aud": "host"}"#, Some("host")),
             (r#"{"exp": 1, "iss": "host", "aud": []}"#, Some("host")),
+            (r#"{"exp": 1, "iss": "host", "aud": null}"#, Some("host")),
+            (r#"{"exp": 1, "iss": "host", "aud": ""}"#, Some("host")),
+            (r#"{"exp": 1, "iss": "host", "aud": ["", ""]}"#, Some("host")),
+            (r#"{"exp": 1, "iss": "host", "aud": ["", "other"]}"#, None),
+            (r#"{"exp": 1, "iss": "host", "aud": " "}"#, Some(" ")),
             (r#"{"exp": 1, "iss": ""}"#, None),
             (r#"{"exp": 1}"#, None),
         ] {

@@ -129,18 +129,26 @@ fn object<T: for<'de> Deserialize<'de>>(segment: &str) -> Option<T> {
     (bytes.first() == Some(&b'{')).then(|| serde_json::from_slice(&bytes).ok())?
 }
 
+/// UTF-8's, with which some editors begin a file.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// An RSA public key that verifies RS256 signatures.
 #[derive(Clone)]
 pub struct PublicKey(DecodingKey);
 
 impl PublicKey {
-    /// Reads a PEM file with one `PUBLIC KEY` block, as Atlassian's install-key servers serve it.
+    /// Reads a PEM file with a `PUBLIC KEY` block, as Atlassian's install-key servers serve it, or with an
+    /// `RSA PUBLIC KEY` block (PKCS#1). A byte order mark in front is skipped.
     ///
     /// # Errors
     /// [`JwtError::Key`] when there is no such block.
     pub fn from_pem(pem: &[u8]) -> Result<Self, JwtError> {
-        let der = SubjectPublicKeyInfoDer::from_pem_slice(pem).map_err(|_| JwtError::Key("no PEM public key"))?;
-        // aws-lc reads the SubjectPublicKeyInfo form as well as the bare RSA key
+        let pem = pem.strip_prefix(BYTE_ORDER_MARK).unwrap_or(pem);
+        // aws-lc reads both forms
+        if let Ok(der) = SubjectPublicKeyInfoDer::from_pem_slice(pem) {
+            return Ok(Self(DecodingKey::from_rsa_der(&der)));
+        }
+        let der = pkcs1_block(pem).ok_or(JwtError::Key("no PEM public key"))?;
         Ok(Self(DecodingKey::from_rsa_der(&der)))
     }
 
@@ -151,6 +159,16 @@ impl PublicKey {
     pub fn from_jwk_members(n: &str, e: &str) -> Result<Self, JwtError> {
         DecodingKey::from_rsa_components(n, e).map(Self).map_err(|_| JwtError::Key("n or e is no base64url"))
     }
+}
+
+/// The content of the first `RSA PUBLIC KEY` block, which the PEM reader of rustls does not know.
+fn pkcs1_block(pem: &[u8]) -> Option<Vec<u8>> {
+    use base64::Engine as _;
+    let text = std::str::from_utf8(pem).ok()?;
+    let (_, rest) = text.split_once("-----BEGIN RSA PUBLIC KEY-----")?;
+    let (block, _) = rest.split_once("-----END RSA PUBLIC KEY-----")?;
+    let digits: String = block.split_ascii_whitespace().collect();
+    base64::engine::general_purpose::STANDARD.decode(digits).ok().filter(|der| !der.is_empty())
 }
 
 impl std::fmt::Debug for PublicKey {
@@ -195,6 +213,42 @@ mod tests {
         ));
     }
 
+    /// The same key as PKCS#1: without the algorithm's name around it.
+    fn as_pkcs1(pem: &str) -> String {
+        use base64::Engine as _;
+        use base64::engine::general_purpose::STANDARD;
+        let digits: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+        let der = STANDARD.decode(digits).unwrap();
+        // SEQUENCE { SEQUENCE { rsaEncryption, NULL }, BIT STRING { 0 unused bits, key } } with lengths of two bytes
+        let key = &der[24..];
+        assert_eq!(key[..2], [0x30, 0x82]);
+        format!("-----BEGIN RSA PUBLIC KEY-----\n{}\n-----END RSA PUBLIC KEY-----\n", STANDARD.encode(key))
+    }
+
+    #[test]
+    fn each_form_of_a_pem_file_is_the_same_key() {
+        let signer = RsaSigner::generate().unwrap();
+        let token = signer.sign("kid-1", &json!({"exp": 1})).unwrap();
+        let unverified = Unverified::parse(&token, LIMIT).unwrap();
+        let (pem, pkcs1) = (signer.public_pem().unwrap(), as_pkcs1(&signer.public_pem().unwrap()));
+        for text in [
+            pem.clone(),
+            format!("\u{feff}{pem}"),
+            pem.replace('\n', "\r\n"),
+            format!("Key of Connect\n\n{pem}"),
+            pkcs1.clone(),
+            format!("\u{feff}{pkcs1}"),
+            pkcs1.replace('\n', "\r\n"),
+            format!("a comment\n{pkcs1}and another"),
+        ] {
+            let key = PublicKey::from_pem(text.as_bytes()).unwrap();
+            assert_eq!(unverified.verify_rs256(&key), Ok(()), "{text}");
+        }
+        let other = RsaSigner::generate().unwrap();
+        let other = PublicKey::from_pem(as_pkcs1(&other.public_pem().unwrap()).as_bytes()).unwrap();
+        assert_eq!(unverified.verify_rs256(&other), Err(JwtError::Signature));
+    }
+
     #[test]
     fn malformed_tokens_are_refused() {
         let good = signed(&json!({"exp": 1}), "s");
@@ -219,7 +273,17 @@ mod tests {
 
     #[test]
     fn a_page_or_an_empty_body_is_no_key() {
-        for text in ["", "<html>not a key</html>", "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----"] {
+        for text in [
+            "",
+            "\u{feff}",
+            "<html>not a key</html>",
+            "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----",
+            "-----BEGIN RSA PUBLIC KEY-----\n-----END RSA PUBLIC KEY-----",
+            "-----BEGIN RSA PUBLIC KEY-----\nMA=\n-----END RSA PUBLIC KEY-----",
+            "-----BEGIN RSA PUBLIC KEY-----\nMA==",
+            "-----END RSA PUBLIC KEY-----\n-----BEGIN RSA PUBLIC KEY-----",
+            "-----BEGIN RSA PRIVATE KEY-----\nMA==\n-----END RSA PRIVATE KEY-----",
+        ] {
             assert!(PublicKey::from_pem(text.as_bytes()).is_err());
         }
     }

@@ -23,6 +23,8 @@ const CAPACITY: u64 = 100;
 const SERVERS: u64 = 16;
 /// A server has this long to answer whole; with its fallback the caller waits twice that at most.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// Bytes of a key id at most.
+const LONGEST_ID: usize = 128;
 /// A PEM file of an RSA key of 16,384 bits has 2.8 kB.
 const MAX_KEY_BYTES: usize = 16 * 1024;
 /// Fetches of ids that no server has had a key for yet. With two servers of 5 seconds each, at most 80 are under way.
@@ -197,11 +199,18 @@ impl InstallKeys {
     }
 }
 
-/// Whether `kid` is one path segment that needs no escaping.
+/// Whether `kid` may stand in a URL as it is: segments of plain characters, joined by `/`. Nothing in it can lead to
+/// another server, out of the server's path, or into a query.
+///
+/// Source: Atlassian's ASAP specification, "Key identifiers"; key servers name keys like `connect-install/a1b2c3.pem`.
 fn is_key_id(kid: &str) -> bool {
-    (1..=128).contains(&kid.len())
-        && kid.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
-        && kid.bytes().any(|byte| byte != b'.')
+    (1..=LONGEST_ID).contains(&kid.len()) && kid.split('/').all(is_plain_segment)
+}
+
+fn is_plain_segment(segment: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'+');
+    let is_dots = segment.bytes().all(|byte| byte == b'.');
+    segment.bytes().all(is_plain) && !is_dots
 }
 
 async fn fetch_from(servers: &[String], kid: &str) -> Result<PublicKey, KeyError> {
@@ -246,16 +255,36 @@ mod tests {
     use crate::testing::{KeyAnswer, KeyServer};
 
     #[test]
-    fn a_key_id_is_one_plain_segment() {
-        for good in ["a", "0a1b-2c", "connect.key_1", &"k".repeat(128)] {
+    fn a_key_id_is_plain_segments() {
+        for good in [
+            "a",
+            "0a1b-2c",
+            "connect.key_1",
+            "connect-install/a1b2c3.pem",
+            "a/b/c/d",
+            "a+b/.well-known",
+            "a..b/..c",
+            &"k".repeat(128),
+        ] {
             assert!(is_key_id(good), "{good}");
         }
         for bad in [
             "",
             ".",
             "..",
+            "...",
+            "/",
+            "/a",
+            "a/",
+            "a//b",
             "../x",
-            "a/b",
+            "a/..",
+            "a/./b",
+            "a/../b",
+            "a/%2e%2e/b",
+            "https://evil.example/k",
+            "a;b",
+            "a:b",
             "a?b",
             "a#b",
             "a%2Fb",

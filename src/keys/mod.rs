@@ -15,8 +15,8 @@ pub use servers::Domain;
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// The id is none that may stand in a URL.
-    #[error("the key id is not of letters, digits, '.', '_' and '-'")]
+    /// The id may not stand in a URL.
+    #[error("the key id is not made of segments of letters, digits, '.', '_', '-' and '+', joined by '/'")]
     Id,
     /// The servers answered that they do not know the key, or with something that is none.
     #[error("the key server has no such key: {0}")]

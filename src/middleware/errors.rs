@@ -48,7 +48,7 @@ pub(super) fn answer(state: &State, response: ServiceResponse<BoxBody>, error: &
         Form::Text => (ContentType::plaintext(), message.into_owned()),
     };
     let mut rendered = HttpResponse::build(status).insert_header(content_type).body(body);
-    for name in [header::WWW_AUTHENTICATE, header::RETRY_AFTER, header::ALLOW] {
+    for name in [header::WWW_AUTHENTICATE, header::RETRY_AFTER, header::ALLOW, header::ACCEPT_ENCODING] {
         if name == header::WWW_AUTHENTICATE && status != StatusCode::UNAUTHORIZED {
             continue;
         }

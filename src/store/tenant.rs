@@ -1,12 +1,16 @@
 //! A tenant: one site that has the add-on installed.
 
 use actix_web::http::header::HeaderValue;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use url::Url;
 
 use crate::config::has_usable_host;
 use crate::jwt::SharedSecret;
+
+/// Members of `installed` that describe the site and nothing depends on. One that is not a string is left out; any other
+/// member of a wrong type makes the whole install malformed.
+const DESCRIBING: [&str; 3] = ["displayUrl", "displayUrlServicedeskHelpCenter", "productType"];
 
 /// The payload of `installed`, as far as the framework reads it. Unknown fields are tolerated and stored.
 ///
@@ -26,13 +30,13 @@ pub struct Installation {
     #[serde(default)]
     pub base_url: Option<String>,
     /// What people see in the address bar, if it is not `base_url`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text_or_none")]
     pub display_url: Option<String>,
     /// The portal's address, if it has its own.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text_or_none")]
     pub display_url_servicedesk_help_center: Option<String>,
     /// `jira`, `confluence` …
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text_or_none")]
     pub product_type: Option<String>,
     /// Needed to act as a user.
     #[serde(default)]
@@ -42,8 +46,29 @@ pub struct Installation {
     pub installation_id: Option<String>,
 }
 
+/// A text, or nothing where the value is something else.
+fn text_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::String(text) => Ok(Some(text)),
+        _ => Ok(None),
+    }
+}
+
 impl Installation {
-    /// Reads a stored value or a payload; `None` when it has no usable clientKey or a field is of the wrong type.
+    /// Removes what describes the site and is not a string from a payload. Returns the names of what was removed.
+    pub(crate) fn leave_out_malformed(payload: &mut Value) -> Vec<&'static str> {
+        let Some(members) = payload.as_object_mut() else { return Vec::new() };
+        let is_malformed = |value: &Value| !value.is_string() && !value.is_null();
+        let malformed: Vec<_> =
+            DESCRIBING.into_iter().filter(|name| members.get(*name).is_some_and(is_malformed)).collect();
+        for name in &malformed {
+            members.shift_remove(*name);
+        }
+        malformed
+    }
+
+    /// Reads a stored value or a payload; `None` when it has no usable clientKey, or when a field is of
+    /// the wrong type that is more than a description.
     #[must_use]
     pub fn read(value: &Value) -> Option<Self> {
         let usable = |installation: &Self| {

@@ -22,6 +22,8 @@ pub enum KeyAnswer {
     Other(u16, String),
     /// The key, after this time.
     Late(Duration),
+    /// The key, under this id instead of [`KeyServer::KID`].
+    KeyAt(String),
     /// The key; any other id is not answered at all.
     KeyOrSilence,
     /// A redirect to this URL.
@@ -52,13 +54,17 @@ impl KeyServer {
             App::new().default_service(web::to(move |request: actix_web::HttpRequest| {
                 counter.fetch_add(1, Ordering::SeqCst);
                 let answer = answers.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                let known = request.path() == format!("/keys/{}", KEY.kid());
+                let path = request.path().to_owned();
+                let known = path == format!("/keys/{}", KEY.kid());
                 async move {
                     match answer {
                         KeyAnswer::Key | KeyAnswer::KeyOrSilence if known => {
                             HttpResponse::Ok().body(Self::public_pem())
                         }
-                        KeyAnswer::Key => HttpResponse::NotFound().body("NoSuchKey"),
+                        KeyAnswer::KeyAt(kid) if path == format!("/keys/{kid}") => {
+                            HttpResponse::Ok().body(Self::public_pem())
+                        }
+                        KeyAnswer::Key | KeyAnswer::KeyAt(_) => HttpResponse::NotFound().body("NoSuchKey"),
                         KeyAnswer::KeyOrSilence => std::future::pending().await,
                         KeyAnswer::Late(time) => {
                             tokio::time::sleep(time).await;

@@ -109,7 +109,7 @@ async fn a_body_that_is_no_installation_is_malformed() {
         ("a text", json!(text).to_string()),
         ("cut off", text[..text.len() - 1].to_owned()),
         ("two objects", text.clone() + &text),
-        ("a byte order mark", format!("\u{feff}{text}")),
+        ("two byte order marks", format!("\u{feff}\u{feff}{text}")),
         ("nested deeply", "[".repeat(50_000)),
         ("half a surrogate", text.replace("A site", r"\ud800")),
         ("a number beyond all bounds", with("n", json!(0)).replace("\"n\":0", "\"n\":1e999")),
@@ -149,7 +149,7 @@ async fn a_body_that_is_no_installation_is_malformed() {
     400 a text
     400 cut off
     400 two objects
-    400 a byte order mark
+    400 two byte order marks
     400 nested deeply
     400 half a surrogate
     400 a number beyond all bounds

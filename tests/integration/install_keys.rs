@@ -93,7 +93,27 @@ async fn a_key_server_has_a_time_limit() {
 }
 
 #[actix_web::test]
-async fn a_key_id_that_is_no_plain_segment_is_never_asked_for() {
+async fn a_key_id_may_have_segments() {
+    for kid in ["connect-install/a1b2c3.pem", "a/b+c/d_e-f", "..a/b.."] {
+        let host = TestHost::start(routes).await;
+        host.keys().answer(KeyAnswer::KeyAt(kid.to_owned()));
+        let tenant = host.tenant();
+        let token = KeyServer::sign_as(kid, &claims_for(&tenant, host.base_url(), "/installed"));
+        let payload = tenant.payload(ADDON_KEY, "installed");
+        assert_eq!(host.call(Method::POST, "/installed", &token, Some(&payload)).await.status, 204, "{kid}");
+        assert_eq!(host.keys().fetches(), 1, "{kid}");
+    }
+}
+
+#[actix_web::test]
+async fn a_key_file_may_begin_with_a_byte_order_mark() {
+    let host = TestHost::start(routes).await;
+    host.keys().answer(KeyAnswer::Other(200, format!("\u{feff}{}", KeyServer::public_pem())));
+    host.install(&host.tenant()).await;
+}
+
+#[actix_web::test]
+async fn a_key_id_that_is_not_made_of_plain_segments_is_never_asked_for() {
     let host = TestHost::start(routes).await;
     let tenant = host.tenant();
     for kid in [
@@ -101,6 +121,11 @@ async fn a_key_id_that_is_no_plain_segment_is_never_asked_for() {
         ".",
         "..",
         "../keys/install-key-1",
+        "a/../install-key-1",
+        "a/..",
+        "./install-key-1",
+        "a//install-key-1",
+        "a;b",
         "install-key-1/",
         "/install-key-1",
         "install-key-1?a",

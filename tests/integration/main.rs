@@ -6,6 +6,7 @@
 
 mod answers;
 mod auth;
+mod bodies;
 #[cfg(unix)]
 mod cli;
 mod connections;
@@ -35,6 +36,7 @@ mod no_auth;
 mod nodes;
 mod pages;
 mod panics;
+mod readings;
 #[cfg(unix)]
 mod registration;
 #[cfg(feature = "sandbox")]

@@ -1,0 +1,177 @@
+//! The path of a request as its hash sees it: as it was sent, or decoded.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+/// The path of `path` decoded, for hosts that hash what their URL library calls the path; `None` where nothing is
+/// encoded, or where the decoded form could be that of another request.
+///
+/// A decoded `/` would be another segment, a `;` a matrix parameter, `?` and `#` would end the path, and a decoded `%`
+/// would read like an escape. A decoded `&` is harmless: it is written `%26` like any other.
+pub(super) fn decoded(path: &str) -> Option<String> {
+    if !path.contains('%') || !escapes_are_harmless(path) {
+        return None;
+    }
+    let decoded = percent_decode_str(path).decode_utf8().ok()?;
+    let has_dots = decoded.split('/').any(|segment| matches!(segment, "." | ".."));
+    let is_harmless = !has_dots && !decoded.contains(char::is_control);
+    is_harmless.then(|| decoded.into_owned())
+}
+
+/// Whether each `%` begins an escape, and none of them is of a character that means something in a URL.
+fn escapes_are_harmless(path: &str) -> bool {
+    path.split('%').skip(1).all(|rest| {
+        let digits = rest.get(..2).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        byte.is_some_and(|byte| !matches!(byte, b'/' | b'?' | b'#' | b'%' | b';' | b'\\'))
+    })
+}
+
+/// The path as it stands in the canonical form: `&` is `%26`, the first slash is there, one trailing slash is not.
+pub(super) fn canonical(path: &str) -> Cow<'_, str> {
+    let trimmed = path.strip_suffix('/').unwrap_or(path);
+    if trimmed.starts_with('/') && !trimmed.contains('&') {
+        return Cow::Borrowed(trimmed);
+    }
+    let slash = if trimmed.starts_with('/') { "" } else { "/" };
+    Cow::Owned(format!("{slash}{}", trimmed.replace('&', "%26")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::*;
+    use super::{canonical, decoded};
+    use proptest::prelude::*;
+
+    fn of(path: &str) -> Request<'_> {
+        Request { method: "GET", path, query: "a=1", form: None }
+    }
+
+    #[test]
+    fn a_decoded_path_is_a_reading() {
+        for (sent, signed) in [
+            ("/a/my%20space", "/a/my space"),
+            ("/a/my%20space/", "/a/my space"),
+            ("/%C3%A9/%e6%97%a5", "/é/日"),
+            ("/a%26b", "/a%26b"),
+            ("/a%26b%20c&d", "/a%26b c%26d"),
+            ("/%7Euser/%41", "/~user/A"),
+            ("/a%2Bb%3Dc%40d%3A", "/a+b=c@d:"),
+            ("/..%20/a%2Eb", "/.. /a.b"),
+            ("/a;b/my%20space", "/a;b/my space"),
+        ] {
+            let form = format!("GET&{signed}&a=1");
+            assert!(matches(&hex(form.as_bytes()), &of(sent)), "{sent} {form}");
+            // and what was taken before is taken still
+            assert!(matches(&hash("GET", sent, "a=1"), &of(sent)), "{sent}");
+            assert!(!matches(&hex(format!("GET&{signed}x&a=1").as_bytes()), &of(sent)), "{sent}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_could_be_another_one_has_no_decoded_reading() {
+        for sent in [
+            "/a%2Fb%20c",
+            "/a%2fb",
+            "/a%3Fb",
+            "/a%23b",
+            "/a%25b",
+            "/a%2520b",
+            "/a%3Bb",
+            "/a%5Cb",
+            "/a%00",
+            "/a%0Ab",
+            "/a%7F",
+            "/a%C2%85",
+            "/%2E",
+            "/a/%2e%2E/b",
+            "/.%2e/b",
+            "/../my%20space",
+            "/%FF",
+            "/%C3",
+            "/%ED%A0%80",
+            "/%C0%AF",
+            "/%zz%20",
+            "/%",
+            "/a%2",
+            "/%+1",
+            "/plain",
+        ] {
+            assert_eq!(decoded(sent), None, "{sent}");
+            let lossy = percent_encoding::percent_decode_str(sent).decode_utf8_lossy().into_owned();
+            if lossy != sent {
+                assert!(!matches(&hex(format!("GET&{lossy}&a=1").as_bytes()), &of(sent)), "{sent}");
+            }
+        }
+    }
+
+    /// Every text whose hash is taken for a request.
+    fn readings(request: &Request<'_>) -> Vec<String> {
+        let mut readings = Vec::new();
+        let never = any_reading(request, |text| {
+            readings.push(text.to_owned());
+            false
+        });
+        assert!(!never);
+        readings
+    }
+
+    /// What makes two requests the same: how the path's segments read once decoded, each name with its values, in any
+    /// order of names. Unlike a reading it keeps an encoded slash apart from a slash.
+    fn meaning(request: &Request<'_>) -> (Vec<Vec<u8>>, Vec<(String, String)>) {
+        // one slash at the end says nothing: Atlassian's description leaves it out
+        let path = canonical(request.path);
+        let segments = path.split('/').map(|segment| percent_encoding::percent_decode_str(segment).collect());
+        let mut pairs: Vec<_> = parameters(request.query, request.form)
+            .into_iter()
+            .map(|parameter| (parameter.name.into_owned(), parameter.value.into_owned()))
+            .collect();
+        pairs.sort();
+        (segments.collect(), pairs)
+    }
+
+    /// Paths as a URL may have them, where what is special comes often, plain or encoded.
+    fn paths() -> impl Strategy<Value = String> {
+        let piece = proptest::sample::select(vec![
+            "/", "a", "b", ".", "&", ";", "+", "=", "%20", "%26", "%2F", "%2f", "%3F", "%23", "%25", "%2525", "%3B",
+            "%5C", "%2E", "%61", "%C3%A9", "%C3", "%A9", "%00", "%0A",
+        ]);
+        proptest::collection::vec(piece, 0..5).prop_map(|pieces| format!("/{}", pieces.concat()))
+    }
+
+    fn queries() -> impl Strategy<Value = String> {
+        let piece = proptest::sample::select(vec!["a", "b", "=", "&", "%26", "%3D", "%20", "%2C", "+"]);
+        proptest::collection::vec(piece, 0..4).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn no_two_different_requests_share_a_reading(
+            paths in proptest::collection::vec((paths(), queries()), 12),
+        ) {
+            let requests: Vec<_> =
+                paths.iter().map(|(path, query)| Request { method: "GET", path, query, form: None }).collect();
+            let read: Vec<_> = requests.iter().map(readings).collect();
+            for (i, one) in requests.iter().enumerate() {
+                for (j, other) in requests.iter().enumerate().skip(i + 1) {
+                    if read[i].iter().any(|text| read[j].contains(text)) {
+                        prop_assert_eq!(meaning(one), meaning(other), "{:?} {:?}", one, other);
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn a_decoded_path_leads_back_to_its_segments(path in paths()) {
+            if let Some(decoded) = decoded(&path) {
+                prop_assert_eq!(decoded.matches('/').count(), path.matches('/').count());
+                let text = canonical(&decoded);
+                prop_assert!(!text.contains(['?', '#', '\\', '&']), "{}", text);
+                prop_assert_eq!(text.matches('%').count(), text.matches("%26").count());
+            }
+        }
+    }
+}
