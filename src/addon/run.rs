@@ -71,7 +71,15 @@ impl Addon {
     async fn open_sandbox(&self) {
         let config = self.config();
         let is_wanted = config.environment.is_development_itself() && !config.options.no_reg;
-        if !is_wanted || crate::registration::names_sites(config) {
+        if !is_wanted {
+            return;
+        }
+        if crate::registration::names_sites(config) {
+            // what chose them is often forgotten: a file, or a variable of the shell
+            tracing::info!(
+                "the sandbox is off: the add-on registers with the sites of credentials.json or AC_HOSTS instead. Without \
+                 sites there, the sandbox opens"
+            );
             return;
         }
         match self.sandbox().await {

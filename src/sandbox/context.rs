@@ -63,6 +63,10 @@ pub(super) fn values(
         ("servicedesk.serviceDeskId", "1"),
         ("comment.id", "10700"),
         ("attachment.id", "10800"),
+        ("worklog.id", "10900"),
+        ("filter.id", "10500"),
+        ("servicedesk.organizationId", "1"),
+        ("organization.id", "1"),
     ];
     let of_confluence: &[(&str, &str)] = &[
         ("space.id", "98304"),
@@ -82,6 +86,9 @@ pub(super) fn values(
         ("macro.fragmentLocalId", ""),
         ("output.type", "display"),
         ("comment.id", "98306"),
+        ("attachment.id", "98307"),
+        ("attachment.title", "notes.txt"),
+        ("label.id", "98308"),
     ];
     let of_product = if product == Product::Confluence { of_confluence } else { of_jira };
     let of_user = [

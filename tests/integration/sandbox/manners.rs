@@ -41,7 +41,7 @@ async fn a_disabled_addon_shows_no_page_until_it_is_enabled() {
     let headers = [("x-sandbox", "1")];
     assert_eq!(sandbox.ask(Method::GET, "/jira/frames/hello", &headers, String::new()).await.status, 404);
     let back = sandbox.post("/jira/lifecycle/enabled?user=mia&module=generalPages%2Fhello", &[]).await;
-    assert_eq!(back.header("location"), format!("{path}?user=mia&theme=light&license=active"));
+    assert_eq!(back.header("location"), format!("{path}?user=mia&theme=system&license=active"));
     assert!(sandbox.get(path).await.body.contains("<iframe"));
 }
 
