@@ -16,7 +16,10 @@ const STATIC_CACHING: &str = if cfg!(debug_assertions) { "no-cache" } else { "pu
 pub fn check_static(folder: &std::path::Path) {
     if !folder.is_dir() {
         let at = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-        tracing::warn!("{} is missing: pages have neither style nor script. Start the add-on in its own folder", at.display());
+        tracing::warn!(
+            "{} is missing: pages have neither style nor script. Start the add-on in its own folder",
+            at.display()
+        );
     }
 }
 

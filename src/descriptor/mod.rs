@@ -213,8 +213,7 @@ impl Descriptor {
         let mut findings = descriptor.check(config);
         // the fault says it already
         findings.retain(|finding| faults.iter().all(|(path, _)| *path != finding.path));
-        findings
-            .extend(faults.into_iter().map(|(path, reason)| descriptor.finding(Severity::Error, path, reason)));
+        findings.extend(faults.into_iter().map(|(path, reason)| descriptor.finding(Severity::Error, path, reason)));
         finding::sort(&mut findings);
         Ok(findings)
     }
@@ -251,8 +250,7 @@ impl Descriptor {
         let member = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (key, base_url) = (member("key"), member("baseUrl"));
         let name = Some(member("name")).filter(|name| !name.is_empty()).unwrap_or_else(|| key.clone());
-        let json =
-            serde_json::to_vec(&value).map_err(|error| source.refusal("$".to_owned(), error.to_string()))?;
+        let json = serde_json::to_vec(&value).map_err(|error| source.refusal("$".to_owned(), error.to_string()))?;
         let mut descriptor = Self { value, json: json.into(), key, name, base_url, webhooks: Vec::new(), source };
         descriptor.webhooks = descriptor.webhooks_of_modules();
         Ok(descriptor)

@@ -97,12 +97,11 @@ impl Descriptor {
     /// The keys of the modules that are pages: those that have a URL, but for webhooks and web items.
     pub(crate) fn page_keys(&self) -> Vec<&str> {
         let kinds = self.value.get("modules").and_then(Value::as_object).into_iter().flatten();
-        let modules = kinds.filter(|(kind, _)| !matches!(kind.as_str(), "webhooks" | "webItems")).flat_map(|(_, of)| {
-            match of {
+        let modules =
+            kinds.filter(|(kind, _)| !matches!(kind.as_str(), "webhooks" | "webItems")).flat_map(|(_, of)| match of {
                 Value::Array(modules) => modules.as_slice(),
                 one => std::slice::from_ref(one),
-            }
-        });
+            });
         modules
             .filter(|module| module.get("url").is_some_and(Value::is_string))
             .filter_map(|module| module.get("key").and_then(Value::as_str))

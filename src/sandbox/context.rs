@@ -185,6 +185,19 @@ mod tests {
     }
 
     #[test]
+    fn both_products_know_an_attachment_and_its_kin() {
+        for (product, names) in [
+            (Product::Jira, ["attachment.id", "comment.id", "worklog.id", "filter.id"]),
+            (Product::Confluence, ["attachment.id", "comment.id", "attachment.title", "label.id"]),
+        ] {
+            let values = values(product, USERS[0], None, &[]);
+            for name in names {
+                assert!(!fill(&format!("{{{name}}}"), &values).is_empty(), "{name} of {product:?}");
+            }
+        }
+    }
+
+    #[test]
     fn overrides_and_a_macros_own_parameters_count() {
         let mut module = module("dynamicContentMacros", "/m?p={page.id}&c={colour}&o={output.type}");
         module.parameters = vec![("colour".into(), "red".into())];

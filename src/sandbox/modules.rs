@@ -321,6 +321,45 @@ mod tests {
     }
 
     #[test]
+    fn a_web_item_opens_the_page_or_dialog_that_it_names() {
+        let item = |key: &str, context: &str, url: &str| json!({ "key": key, "context": context, "url": url, "target": { "type": "dialog", "options": { "width": "400px", "height": 300 } } });
+        let modules = json!({
+            "dialogs": [{ "key": "my-dialog", "url": "/dialog?i={issue.key}" }],
+            "generalPages": [{ "key": "my-page", "url": "/page" }],
+            "webItems": [
+                item("by-key", "page", "my-page"), item("dialog", "addon", "my-dialog"), item("by-url", "page", "/url"),
+                item("nobody", "page", "https://other.example/"), item("product", "product", "/browse"),
+            ],
+        });
+        let items: Vec<String> = listed(&modules).into_iter().filter(|line| line.starts_with("webItems")).collect();
+        assert_eq!(
+            items,
+            [
+                "webItems/by-key by-key /page",
+                "webItems/dialog dialog /dialog?i={issue.key}",
+                "webItems/by-url by-url /url"
+            ]
+        );
+        let pages = pages(&json!({ "modules": modules }));
+        let item = pages.iter().find(|page| page.key == "by-key").unwrap();
+        assert_eq!((item.dialog, item.width.as_deref(), item.height.as_deref()), (true, Some("400px"), Some("300px")));
+    }
+
+    #[test]
+    fn types_are_headed_by_words() {
+        for (kind, expected) in [
+            ("generalPages", "General pages"),
+            ("jiraIssueGlances", "Jira issue glances"),
+            ("webItems", "Web items"),
+            ("configurePage", "Configure page"),
+            ("dialogs", "Dialogs"),
+            ("", ""),
+        ] {
+            assert_eq!(words(kind), expected);
+        }
+    }
+
+    #[test]
     fn two_modules_of_one_key_can_both_be_opened() {
         let twice = json!({ "webPanels": [{ "key": "a", "url": "/1" }, { "key": "a", "url": "/2" }] });
         assert_eq!(

@@ -171,6 +171,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_misspelt_scheme_is_told_with_the_one_that_was_meant() {
+        for (written, meant) in [
+            ("postgress", Some("postgres")),
+            ("postgre", Some("postgres")),
+            ("postgressql", Some("postgresql")),
+            ("sqlite3", Some("sqlite")),
+            ("sqllite", Some("sqlite")),
+            ("mysqll", Some("mysql")),
+            ("mongo", Some("mongodb")),
+            ("memry", Some("memory")),
+            ("oracle", None),
+            ("", None),
+        ] {
+            let said = not_here(written);
+            assert_eq!(said.contains("did you mean"), meant.is_some(), "{said}");
+            assert!(meant.is_none_or(|meant| said.contains(&format!("did you mean {meant}:?"))), "{said}");
+        }
+    }
+
+    #[test]
     fn passwords_do_not_show() {
         for (url, expected) in [
             ("postgres://u:hush@h:5432/db?sslmode=require", "postgres://u:***@h:5432/db?sslmode=require"),

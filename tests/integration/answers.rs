@@ -309,7 +309,11 @@ async fn the_reason_is_told_in_development_and_nowhere_else() {
             let reply = accepting(&host, "/hello-world", accept).await;
             assert_eq!((reply.status, reply.body.contains(REASON)), (401, is_told), "{environment} {accept}");
             let fault = accepting(&host, "/fault", accept).await;
-            assert_eq!((fault.status, fault.body.contains("internal error: ")), (500, is_told), "{environment} {accept}");
+            assert_eq!(
+                (fault.status, fault.body.contains("internal error: ")),
+                (500, is_told),
+                "{environment} {accept}"
+            );
             // a reason is another's text
             let forged = accepting(&host, "/hello-world?jwt=%3Cscript%3Esecret%3C/script%3E.b.c", accept).await;
             assert!(!forged.body.contains("<script>secret") && !forged.body.contains("secret"), "{}", forged.body);

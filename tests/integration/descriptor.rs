@@ -68,7 +68,9 @@ fn the_command_says_what_is_wrong_and_fails_for_errors_alone() {
     write(&fatal.replace("\"/installed\"", "7"));
     let (code, out, err) = run(folder.path(), &["--validate"]);
     assert_eq!((code, err.as_str()), (Some(1), ""));
-    for part in ["error: ", "$.baseUrl must be", "$.lifecycle.installed must be", "$.baseURL is not known", "is \"admin\""] {
+    for part in
+        ["error: ", "$.baseUrl must be", "$.lifecycle.installed must be", "$.baseURL is not known", "is \"admin\""]
+    {
         assert!(out.contains(part), "one fault hides no other finding: {part}: {out}");
     }
 

@@ -39,6 +39,8 @@ mod registration;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod sealed;
+#[cfg(unix)]
+mod start;
 mod support;
 mod tenants;
 mod webhooks;

@@ -187,7 +187,8 @@ fn items(items: &Value) -> String {
 
 #[test]
 fn what_a_web_item_opens() {
-    let item = |context: &str, url: &str| json!([{ "key": "w", "name": { "value": "W" }, "context": context, "url": url }]);
+    let item =
+        |context: &str, url: &str| json!([{ "key": "w", "name": { "value": "W" }, "context": context, "url": url }]);
     for (context, url) in [
         ("page", "hello-page"),
         ("page", "a-dialog"),
