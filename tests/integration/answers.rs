@@ -300,7 +300,7 @@ async fn all_of_it_is_below_the_base_url_and_nothing_outside() {
 #[actix_web::test]
 async fn the_reason_is_told_in_development_and_nowhere_else() {
     const REASON: &str = "not authenticated: there is no token in the query, the form or the headers";
-    for (environment, is_told) in [("development", true), ("test", false), ("production", false), ("staging", false)] {
+    for (environment, is_told) in [("development", true), ("test", false), ("production", false)] {
         let host = TestHost::builder().var("NODE_ENV", environment).start(routes).await;
         let json = accepting(&host, "/hello-world", "application/json").await.json();
         assert_eq!(json["message"], "Could not find authentication data on the request.", "{environment}");

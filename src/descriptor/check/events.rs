@@ -17,7 +17,9 @@ impl Checker<'_> {
         let meant = if others.contains(&event) {
             format!("it is an event of {other}")
         } else {
-            match nearest(event, known) {
+            // the prefix is forgotten more often than a word is misspelt
+            let prefixed = known.iter().find(|name| name.strip_prefix("jira:") == Some(event)).copied();
+            match prefixed.or_else(|| nearest(event, known)) {
                 Some(near) => format!("did you mean {near}?"),
                 None => "it may be a newer one".to_owned(),
             }
