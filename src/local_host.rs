@@ -3,6 +3,7 @@
 //! are known by their ids, and no others are proven by its keys.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use actix_web::HttpRequest;
@@ -28,6 +29,13 @@ pub struct Exchange<'a> {
 /// Told of each request to the add-on.
 pub type Observer = Box<dyn Fn(&Exchange<'_>) + Send + Sync>;
 
+/// Finds the bridge's script.
+pub type ScriptUrl = Box<dyn Fn() -> Option<String> + Send + Sync>;
+
+/// Paths of the starter's and the documents' Forge routes, below the base URL.
+const FORGE_PATHS: [&str; 6] =
+    ["/forge/resource", "/forge/events", "/forge/uninstall", "/forge/me", "/forge/list", "/forge"];
+
 /// Where the host is, and who serves its sites.
 pub struct LocalHost {
     /// The origins by which its sites are known: `http://localhost:3001`.
@@ -36,8 +44,10 @@ pub struct LocalHost {
     pub install_keys_url: String,
     /// What takes the place of the authorization server for these sites.
     pub authorization_server_url: String,
-    /// The bridge's script for the pages of these sites; `None`: the configured one.
-    pub script_url: Option<String>,
+    /// The bridge's script for the pages of these sites, asked for each page; `None`: the configured one.
+    pub script_url: ScriptUrl,
+    /// Whether the add-on has routes for Forge, as far as their paths tell. Known once it has been asked for something.
+    pub forge_routes: OnceLock<bool>,
     /// The Forge installations of its sites.
     pub forge: LocalForge,
     /// Told of each request to the add-on.
@@ -69,6 +79,15 @@ impl LocalHost {
         origin.is_ok_and(|origin| self.origins.contains(&origin))
     }
 
+    /// Looks once whether the add-on, whose base URL has the path `base`, has routes for Forge. No handler runs.
+    pub fn look_for_forge(&self, base: &str, request: &HttpRequest) {
+        self.forge_routes.get_or_init(|| {
+            let base = base.trim_end_matches('/');
+            let routes = request.resource_map();
+            FORGE_PATHS.iter().any(|path| routes.has_resource(&format!("{base}{path}")))
+        });
+    }
+
     /// The platform of this host, where an installation is of it.
     #[must_use]
     pub fn forge_of(&self, installation_id: &str) -> Option<&LocalForge> {
@@ -86,7 +105,8 @@ mod tests {
             origins: vec!["http://localhost:3001".into(), "http://127.0.0.1:3001".into()],
             install_keys_url: String::new(),
             authorization_server_url: String::new(),
-            script_url: None,
+            script_url: Box::new(|| None),
+            forge_routes: OnceLock::new(),
             forge: LocalForge {
                 app_id: String::new(),
                 installations: vec!["ari:cloud:ecosystem::installation/1".into()],

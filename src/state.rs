@@ -34,6 +34,8 @@ pub struct ErrorPage {
     pub status: u16,
     /// What to tell the caller; not escaped.
     pub message: String,
+    /// Why, in the log's words, with tokens masked: in `development` alone. Not escaped.
+    pub reason: Option<String>,
     /// The name of the add-on.
     pub title: String,
     /// Below it are the add-on's own files.

@@ -106,7 +106,7 @@ impl PageVariables {
         let base_url = caller.tenant().base_url();
         let user_key = caller.context().and_then(|context| context.pointer("/user/userKey")?.as_str());
         let untrusted = Self::untrusted(request, state);
-        let local_script = state.local_host_of(base_url).and_then(|local| local.script_url.clone());
+        let local_script = state.local_host_of(base_url).and_then(|local| (local.script_url)());
         Ok(Self {
             host_script_url: local_script.unwrap_or_else(|| untrusted.host_script_url.clone()),
             host_base_url: base_url.to_owned(),

@@ -123,6 +123,11 @@ impl AddonBuilder {
         self.descriptor.load(config)
     }
 
+    /// Every finding about the descriptor, also about one that cannot be served.
+    pub(crate) fn inspect_descriptor(&self, config: &Config) -> Result<Vec<Finding>, DescriptorError> {
+        self.descriptor.inspect(config)
+    }
+
     /// The store of the add-on's own, where it has one.
     pub(crate) fn own_store(&self) -> Option<Arc<dyn Store>> {
         self.store.clone()

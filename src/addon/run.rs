@@ -29,7 +29,6 @@ impl Addon {
         let config = self.config();
         let address = SocketAddr::new(config.bind, config.port);
         let listener = TcpListener::bind(address).map_err(|reason| StartError::Listen { address, reason })?;
-        let later = routes.clone();
         let server = self.serve(listener, routes)?;
         let base = config.local_base_url.as_str();
         tracing::info!(
@@ -43,9 +42,9 @@ impl Addon {
         tracing::info!("its health at {base}/healthz");
         self.open_sandbox().await;
         if config.environment.is_development() || config.validate_descriptor {
-            // the routes are asked, and perhaps Atlassian is: serving waits for neither
+            // files are read, and perhaps Atlassian is asked: serving waits for neither
             let addon = self.clone();
-            panics::spawn("checking the descriptor", async move { addon.log_findings(later).await });
+            panics::spawn("checking the descriptor", async move { addon.log_findings().await });
         }
         let (addon, stopping) = (self.clone(), Rc::new(Cell::new(None)));
         let registrar = Registrar::new(self.state.clone());
@@ -72,7 +71,15 @@ impl Addon {
     async fn open_sandbox(&self) {
         let config = self.config();
         let is_wanted = config.environment.is_development_itself() && !config.options.no_reg;
-        if !is_wanted || crate::registration::names_sites(config) {
+        if !is_wanted {
+            return;
+        }
+        if crate::registration::names_sites(config) {
+            // what chose them is often forgotten: a file, or a variable of the shell
+            tracing::info!(
+                "the sandbox is off: the add-on registers with the sites of credentials.json or AC_HOSTS instead. Without \
+                 sites there, the sandbox opens"
+            );
             return;
         }
         match self.sandbox().await {

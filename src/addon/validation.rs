@@ -21,6 +21,9 @@ impl Addon {
     /// token, a body or a connection: what refuses is there, what answers 404 or 405 is not. Handlers that ask for no
     /// proof do run. Callbacks and webhooks are mounted by the framework and are not asked, but for `installed` where
     /// `setupInstallRoute` is off. Nothing of it is logged.
+    ///
+    /// `descriptor --validate` does it, and so does [`crate::testing::assert_descriptor_routes`] with a server; a start of
+    /// the add-on does not.
     pub async fn unanswered<F>(&self, routes: F) -> Vec<Finding>
     where
         F: FnOnce(&mut ServiceConfig) + 'static,
@@ -68,13 +71,11 @@ impl Addon {
         Some(descriptor.finding(Severity::Hint, path, text))
     }
 
-    /// Logs what [`crate::descriptor::Descriptor::check`] cannot see.
-    pub(super) async fn log_findings<F>(&self, routes: F)
-    where
-        F: FnOnce(&mut ServiceConfig) + 'static,
-    {
+    /// Logs what [`crate::descriptor::Descriptor::check`] cannot see. The routes are not asked: their handlers would run at
+    /// each start, and a sandbox would show requests that nobody has sent.
+    pub(super) async fn log_findings(&self) {
         if self.config().environment.is_development() {
-            self.unanswered(routes).await.iter().chain(&self.missing_scopes()).for_each(Finding::log);
+            self.missing_scopes().iter().for_each(Finding::log);
         }
         let official = schema::official(self.config().product);
         if let Some(official) = official.filter(|_| self.config().validate_descriptor) {

@@ -7,6 +7,7 @@ use atlassian_connect_actix::forge::AppInstalled;
 
 /// Registers the listeners.
 pub fn listen(addon: &Addon) {
+    super::check_static(std::path::Path::new("static"));
     addon.listen(|installed: HostSettingsSaved| async move {
         tracing::info!(client_key = installed.tenant.client_key(), "a site has installed the add-on");
         Ok(())

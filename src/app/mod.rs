@@ -12,6 +12,17 @@ use actix_web::web::{self, ServiceConfig};
 /// Browsers keep static files for an hour; while you develop, they ask each time.
 const STATIC_CACHING: &str = if cfg!(debug_assertions) { "no-cache" } else { "public, max-age=3600" };
 
+/// Says at a start that there are no static files: pages would have no style, and nobody would say why.
+pub fn check_static(folder: &std::path::Path) {
+    if !folder.is_dir() {
+        let at = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        tracing::warn!(
+            "{} is missing: pages have neither style nor script. Start the add-on in its own folder",
+            at.display()
+        );
+    }
+}
+
 /// Every route of the add-on, below its base URL. The framework adds the descriptor, the lifecycle callbacks, the
 /// webhooks of the descriptor, and the health routes.
 pub fn routes(cfg: &mut ServiceConfig) {

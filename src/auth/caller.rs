@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{AuthError, session};
 use crate::connection;
 use crate::error::Error;
-use crate::jwt::{AddonClaims, Claims, now};
+use crate::jwt::{Claims, now};
 use crate::state::State;
 use crate::store::Tenant;
 
@@ -124,16 +124,8 @@ impl Caller {
         // what the host has signed begins a session, what we have signed continues one
         let continued = (self.binding == Binding::Session).then(|| session::beginning(&self.claims)).flatten();
         let began = continued.unwrap_or(issued);
-        let token = self.tenant.secret().sign(&AddonClaims {
-            iss: self.tenant.signing_key(self.state.descriptor().key()),
-            sub: self.claims.sub.as_deref(),
-            aud: [self.client_key()],
-            iat: issued,
-            exp: session::expiry(&self.state.config, issued, began),
-            auth_time: began,
-            context: self.claims.context.as_ref(),
-            purpose: AddonClaims::SESSION,
-        });
+        let (user, context) = (self.claims.sub.as_deref(), self.claims.context.as_ref());
+        let token = session::sign(&self.state, &self.tenant, user, context, session::Times { issued, began });
         let token = token.map_err(Error::internal)?;
         Ok(self.session_token.get_or_init(|| token))
     }

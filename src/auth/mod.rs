@@ -56,7 +56,7 @@ mod forge_invocation;
 mod heavy;
 mod install_jwt;
 mod pipeline;
-mod session;
+pub(crate) mod session;
 mod session_token;
 mod source;
 

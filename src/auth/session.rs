@@ -2,9 +2,42 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::AuthError;
 use crate::config::Config;
-use crate::jwt::Claims;
+use crate::jwt::{AddonClaims, Claims, JwtError};
+use crate::state::State;
+use crate::store::Tenant;
+
+/// Both in seconds since 1970.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    /// Of the token.
+    pub(crate) issued: i64,
+    /// Of the session.
+    pub(crate) began: i64,
+}
+
+/// A session token: what a page of `tenant`, opened by `user`, calls back with.
+pub(crate) fn sign(
+    state: &State,
+    tenant: &Tenant,
+    user: Option<&str>,
+    context: Option<&Value>,
+    times: Times,
+) -> Result<String, JwtError> {
+    tenant.secret().sign(&AddonClaims {
+        iss: tenant.signing_key(state.descriptor().key()),
+        sub: user,
+        aud: [tenant.client_key()],
+        iat: times.issued,
+        exp: expiry(&state.config, times.issued, times.began),
+        auth_time: times.began,
+        context,
+        purpose: AddonClaims::SESSION,
+    })
+}
 
 /// When the session began that a session token continues. One of an older version says only when it was issued.
 pub(super) fn beginning(claims: &Claims) -> Option<i64> {
@@ -27,7 +60,7 @@ pub(super) fn check_age(claims: &Claims, config: &Config, now: i64) -> Result<()
 }
 
 /// When a token expires that is issued now, for a session that began then; in seconds since 1970.
-pub(super) fn expiry(config: &Config, issued: i64, began: i64) -> i64 {
+fn expiry(config: &Config, issued: i64, began: i64) -> i64 {
     issued.saturating_add(seconds(config.max_token_age)).min(end(config, began))
 }
 

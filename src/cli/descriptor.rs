@@ -8,7 +8,7 @@ use actix_web::web::ServiceConfig;
 
 use super::{Failure, output};
 use crate::addon::{AddonBuilder, StartError};
-use crate::descriptor::{Severity, schema};
+use crate::descriptor::{DescriptorError, Finding, Severity, schema};
 use crate::store::MemoryStore;
 
 #[derive(clap::Args)]
@@ -33,7 +33,14 @@ where
         builder = builder.descriptor_file(file);
     }
     let config = builder.load_config()?;
-    let descriptor = builder.load_descriptor(&config).map_err(StartError::from)?;
+    let descriptor = match builder.load_descriptor(&config) {
+        Ok(descriptor) => descriptor,
+        Err(DescriptorError::Invalid { .. }) if arguments.validate => {
+            let findings = builder.inspect_descriptor(&config).map_err(StartError::from)?;
+            return Ok(report(&findings, false));
+        }
+        Err(error) => return Err(StartError::from(error).into()),
+    };
     if !arguments.validate {
         output::print_json(descriptor.value());
         return Ok(ExitCode::SUCCESS);
@@ -60,10 +67,17 @@ where
             }
         }
     }
-    for finding in &findings {
+    Ok(report(&findings, failed))
+}
+
+/// Prints the findings; an error among them is a failure, and so is what has failed before.
+fn report(findings: &[Finding], failed: bool) -> ExitCode {
+    for finding in findings {
         output::print(&format!("{}: {finding}", finding.severity));
     }
-    output::print(&output::summary(&findings));
-    failed |= findings.iter().any(|finding| finding.severity == Severity::Error);
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    output::print(&output::summary(findings));
+    if failed || findings.iter().any(|finding| finding.severity == Severity::Error) {
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
 }

@@ -62,6 +62,11 @@ impl Finding {
     }
 }
 
+/// In the order of the file; what code has made comes last.
+pub(super) fn sort(findings: &mut [Finding]) {
+    findings.sort_by_key(|finding| finding.position.map_or((1, None), |position| (0, Some(position))));
+}
+
 impl Descriptor {
     /// A finding at `path` of this descriptor.
     #[must_use]

@@ -62,6 +62,14 @@ impl DescriptorFile {
     pub fn load(&self, config: &Config) -> Result<Descriptor, DescriptorError> {
         Descriptor::load(&self.path, config, self.transformer.as_ref())
     }
+
+    /// See [`Descriptor::inspect`].
+    ///
+    /// # Errors
+    /// [`DescriptorError`].
+    pub fn inspect(&self, config: &Config) -> Result<Vec<Finding>, DescriptorError> {
+        Descriptor::inspect(&self.path, config, self.transformer.as_ref())
+    }
 }
 
 /// What is wrong with a descriptor. Texts say where.
@@ -164,9 +172,7 @@ impl Descriptor {
     /// # Errors
     /// [`DescriptorError`], with line and column where the file is no JSON.
     pub fn load(file: &Path, config: &Config, transformer: Option<&Transformer>) -> Result<Self, DescriptorError> {
-        let shown = file.display().to_string();
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| DescriptorError::Unreadable { file: shown.clone(), reason: error.to_string() })?;
+        let (shown, text) = open(file)?;
         Self::parse(&shown, &text, config, transformer)
     }
 
@@ -180,6 +186,45 @@ impl Descriptor {
         config: &Config,
         transformer: Option<&Transformer>,
     ) -> Result<Self, DescriptorError> {
+        let (value, source) = Self::read(file, text, config, transformer)?;
+        match faults(&value).into_iter().next() {
+            Some((path, reason)) => Err(source.refusal(path, reason)),
+            None => Self::of(value, source),
+        }
+    }
+
+    /// Why the descriptor cannot be served, where that is so, and all else that is wrong or odd with it: a fault does not
+    /// hide what comes after it.
+    ///
+    /// # Errors
+    /// [`DescriptorError`], where there is no JSON object that could be looked at.
+    pub fn inspect(
+        file: &Path,
+        config: &Config,
+        transformer: Option<&Transformer>,
+    ) -> Result<Vec<Finding>, DescriptorError> {
+        let (shown, text) = open(file)?;
+        let (value, source) = Self::read(&shown, &text, config, transformer)?;
+        let faults = faults(&value);
+        if let (false, Some((path, reason))) = (value.is_object(), faults.first()) {
+            return Err(source.refusal(path.clone(), reason.clone()));
+        }
+        let descriptor = Self::of(value, source)?;
+        let mut findings = descriptor.check(config);
+        // the fault says it already
+        findings.retain(|finding| faults.iter().all(|(path, _)| *path != finding.path));
+        findings.extend(faults.into_iter().map(|(path, reason)| descriptor.finding(Severity::Error, path, reason)));
+        finding::sort(&mut findings);
+        Ok(findings)
+    }
+
+    /// The descriptor with its placeholders filled and the add-on's changes made; nothing of it is checked.
+    fn read(
+        file: &str,
+        text: &str,
+        config: &Config,
+        transformer: Option<&Transformer>,
+    ) -> Result<(Value, Source), DescriptorError> {
         let (mut value, mut source) = Source::read(file, text)?;
         fill(
             &mut value,
@@ -198,42 +243,14 @@ impl Descriptor {
             value = transform(value, config);
             source.changed(&before, &value);
         }
-        let invalid = |path: &str, reason: &str| DescriptorError::Invalid {
-            file: file.to_owned(),
-            position: source.position(path),
-            path: path.to_owned(),
-            reason: reason.to_owned(),
-        };
-        if !value.is_object() {
-            return Err(invalid("$", "must be an object: { \"key\": …, \"baseUrl\": … }"));
-        }
-        let member = |name: &str| value.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let key = member("key").ok_or_else(|| invalid("$.key", "must be a non-empty string"))?;
-        if key == "{{appKey}}" {
-            return Err(invalid(
-                "$.key",
-                "is {{appKey}}, and neither appKey in config.json nor AC_APP_KEY says what that is",
-            ));
-        }
-        if !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')) {
-            return Err(invalid("$.key", "may hold letters, digits, '-', '.' and '_' only"));
-        }
-        let base_url = member("baseUrl").ok_or_else(|| invalid("$.baseUrl", "must be a non-empty string"))?;
-        for lifecycle in Lifecycle::ALL {
-            match value.get("lifecycle").and_then(|paths| paths.get(lifecycle.name())) {
-                None | Some(Value::Null) => {}
-                Some(Value::String(path)) if path.starts_with('/') => {}
-                Some(_) => {
-                    return Err(invalid(
-                        &format!("$.lifecycle.{}", lifecycle.name()),
-                        "must be a path that starts with /",
-                    ));
-                }
-            }
-        }
-        let (key, base_url) = (key.to_owned(), base_url.to_owned());
-        let name = member("name").unwrap_or(&key).to_owned();
-        let json = serde_json::to_vec(&value).map_err(|error| invalid("$", &error.to_string()))?;
+        Ok((value, source))
+    }
+
+    fn of(value: Value, source: Source) -> Result<Self, DescriptorError> {
+        let member = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (key, base_url) = (member("key"), member("baseUrl"));
+        let name = Some(member("name")).filter(|name| !name.is_empty()).unwrap_or_else(|| key.clone());
+        let json = serde_json::to_vec(&value).map_err(|error| source.refusal("$".to_owned(), error.to_string()))?;
         let mut descriptor = Self { value, json: json.into(), key, name, base_url, webhooks: Vec::new(), source };
         descriptor.webhooks = descriptor.webhooks_of_modules();
         Ok(descriptor)
@@ -296,6 +313,46 @@ impl Descriptor {
         };
         entries.iter().filter_map(read).collect()
     }
+}
+
+/// What errors call the file, and its text.
+fn open(file: &Path) -> Result<(String, String), DescriptorError> {
+    let shown = file.display().to_string();
+    match std::fs::read_to_string(file) {
+        Ok(text) => Ok((shown, text)),
+        Err(error) => Err(DescriptorError::Unreadable { file: shown, reason: error.to_string() }),
+    }
+}
+
+/// Why it cannot be served at all, each with its path.
+fn faults(value: &Value) -> Vec<(String, String)> {
+    if !value.is_object() {
+        return vec![("$".to_owned(), "must be an object: { \"key\": …, \"baseUrl\": … }".to_owned())];
+    }
+    let mut faults = Vec::new();
+    let mut fault = |path: &str, reason: &str| faults.push((path.to_owned(), reason.to_owned()));
+    let text = |name: &str| value.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    match text("key") {
+        None => fault("$.key", "must be a non-empty string"),
+        Some("{{appKey}}") => {
+            fault("$.key", "is {{appKey}}, and neither appKey in config.json nor AC_APP_KEY says what that is");
+        }
+        Some(key) if !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')) => {
+            fault("$.key", "may hold letters, digits, '-', '.' and '_' only");
+        }
+        Some(_) => {}
+    }
+    if text("baseUrl").is_none() {
+        fault("$.baseUrl", "must be a non-empty string");
+    }
+    for lifecycle in Lifecycle::ALL {
+        match value.get("lifecycle").and_then(|paths| paths.get(lifecycle.name())) {
+            None | Some(Value::Null) => {}
+            Some(Value::String(path)) if path.starts_with('/') => {}
+            Some(_) => fault(&member("$.lifecycle", lifecycle.name()), "must be a path that starts with /"),
+        }
+    }
+    faults
 }
 
 /// Replaces every occurrence in every string value; names of members are left alone.

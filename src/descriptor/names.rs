@@ -11,6 +11,7 @@ pub(crate) const ROOT: &[&str] = &[
     "key",
     "baseUrl",
     "name",
+    "version",
     "description",
     "vendor",
     "links",

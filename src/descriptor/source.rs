@@ -33,6 +33,11 @@ pub(super) struct Source {
 }
 
 impl Source {
+    /// The error for what stands at `path`.
+    pub(super) fn refusal(&self, path: String, reason: String) -> DescriptorError {
+        DescriptorError::Invalid { file: self.file.clone(), position: self.position(&path), path, reason }
+    }
+
     /// Strict JSON first: only its errors are told. What ACE reads besides (comments, trailing commas) is read too, so
     /// that an add-on which moves from there starts.
     pub(super) fn read(file: &str, text: &str) -> Result<(Value, Self), DescriptorError> {

@@ -72,6 +72,10 @@ impl Descriptor {
             // a webhook without an event is not served
             Value::Object(members)
                 if methods == CALLBACK && members.get("event").and_then(Value::as_str).is_none_or(str::is_empty) => {}
+            // what such a web item opens is the product's own
+            Value::Object(members)
+                if path.starts_with("$.modules.webItems")
+                    && members.get("context").and_then(Value::as_str) == Some("product") => {}
             Value::Object(members) => {
                 for (name, value) in members {
                     let path = member(path, name);
@@ -88,6 +92,21 @@ impl Descriptor {
             }
             _ => {}
         }
+    }
+
+    /// The keys of the modules that are pages: those that have a URL, but for webhooks and web items.
+    pub(crate) fn page_keys(&self) -> Vec<&str> {
+        let kinds = self.value.get("modules").and_then(Value::as_object).into_iter().flatten();
+        let modules =
+            kinds.filter(|(kind, _)| !matches!(kind.as_str(), "webhooks" | "webItems")).flat_map(|(_, of)| match of {
+                Value::Array(modules) => modules.as_slice(),
+                one => std::slice::from_ref(one),
+            });
+        modules
+            .filter(|module| module.get("url").is_some_and(Value::is_string))
+            .filter_map(|module| module.get("key").and_then(Value::as_str))
+            .filter(|key| !key.is_empty())
+            .collect()
     }
 
     /// A URL without the base URL; `None` when it is another's.
@@ -109,6 +128,7 @@ mod tests {
             r#"{"key": "a", "baseUrl": "https://x.example/y/", "lifecycle": {"installed": "/in"}, "modules": {
                 "webhooks": [{"event": "e", "url": "/hook?issue=${issue.key}"}],
                 "generalPages": [{"url": "https://x.example/y/page"}, {"url": "https://other.example/"}, {"url": "//x"}],
+                "webItems": [{"context": "product", "url": "/browse"}, {"context": "page", "url": "key"}, {"url": "/item"}],
                 "jiraIssueGlances": [{"target": {"type": "web_panel", "url": "/of/{issue.key}/{a.{b}}/x"}}]}}"#,
         );
         let urls: Vec<String> = descriptor
@@ -121,6 +141,7 @@ mod tests {
         POST /in at $.lifecycle.installed
         POST /hook at $.modules.webhooks[0].url
         GET /page at $.modules.generalPages[0].url
+        GET /item at $.modules.webItems[2].url
         GET /of/1/1/x at $.modules.jiraIssueGlances[0].target.url
         ");
     }

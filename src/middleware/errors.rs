@@ -1,4 +1,5 @@
-//! The body of an error, by `Accept`: the add-on's template, `{"message": …}`, or text. Forge always reads JSON.
+//! The body of an error, by `Accept`: the add-on's template, `{"message": …}`, or text. Forge always reads JSON. In
+//! development it has the reason that the log has, too.
 
 use actix_web::body::BoxBody;
 use actix_web::dev::ServiceResponse;
@@ -37,15 +38,16 @@ pub(super) fn answer(state: &State, response: ServiceResponse<BoxBody>, error: &
             Err(panic) => tracing::error!(%panic, "the error handler failed: the default form is sent"),
         }
     }
-    let message = error.public_message();
+    // whoever develops reads the reason where they look anyway; anybody else may not know it
+    let reason = if state.config.environment.is_development_itself() { Some(reason) } else { None };
     let form = if has_invocation_token(request.headers()) { Form::Json } else { preferred(&request) };
     let (content_type, body) = match form {
-        Form::Json => (ContentType::json(), serde_json::json!({ "message": message }).to_string()),
-        Form::Html => match html(state, error) {
+        Form::Json => (ContentType::json(), json(error, reason.as_deref())),
+        Form::Html => match html(state, error, reason.clone()) {
             Some(html) => (ContentType::html(), html),
-            None => (ContentType::plaintext(), message.into_owned()),
+            None => (ContentType::plaintext(), text(error, reason.as_deref())),
         },
-        Form::Text => (ContentType::plaintext(), message.into_owned()),
+        Form::Text => (ContentType::plaintext(), text(error, reason.as_deref())),
     };
     let mut rendered = HttpResponse::build(status).insert_header(content_type).body(body);
     for name in [header::WWW_AUTHENTICATE, header::RETRY_AFTER, header::ALLOW, header::ACCEPT_ENCODING] {
@@ -59,11 +61,28 @@ pub(super) fn answer(state: &State, response: ServiceResponse<BoxBody>, error: &
     ServiceResponse::new(request, rendered)
 }
 
-fn html(state: &State, error: &Error) -> Option<String> {
+fn json(error: &Error, reason: Option<&str>) -> String {
+    let mut body = serde_json::json!({ "message": error.public_message() });
+    if let Some(reason) = reason {
+        body["reason"] = reason.into();
+    }
+    body.to_string()
+}
+
+fn text(error: &Error, reason: Option<&str>) -> String {
+    let message = error.public_message();
+    match reason {
+        Some(reason) => format!("{message}\nReason, shown in development only: {reason}\n"),
+        None => message.into_owned(),
+    }
+}
+
+fn html(state: &State, error: &Error, reason: Option<String>) -> Option<String> {
     let render = state.errors.renderer.as_ref()?;
     let page = ErrorPage {
         status: error.status_code().as_u16(),
         message: error.public_message().into_owned(),
+        reason,
         title: state.descriptor().name().to_owned(),
         local_base_url: state.config.local_base_url.as_str().to_owned(),
         extra: state.config.error_template_object.clone(),

@@ -67,6 +67,7 @@ pub async fn around<B: MessageBody + 'static>(
             Outcome::Answer => None,
         };
         let (request, status, took) = (response.request(), response.status().as_u16(), begun.elapsed());
+        local.look_for_forge(state.config.local_base_url.path(), request);
         (local.observer)(&Exchange { request, status, error, took });
     }
     Ok(response)

@@ -68,7 +68,12 @@ pub(super) async fn authorize(inquiry: &Inquiry<'_>, application: Names, content
             try_join(may_use(inquiry, user, application), may_change(inquiry, user, asked)).await?;
         Ok(application && content)
     };
-    if inquiry.remembered(question, ask).await? { Ok(()) } else { Err(denied(&format!("{application:?} {asked:?}"))) }
+    if inquiry.remembered(question, ask).await? {
+        return Ok(());
+    }
+    let of_content = content.map(|operation| [operation]);
+    let of_content = of_content.as_ref().map_or(&[][..], |operation| &operation[..]);
+    Err(denied(&[("on the content", of_content), ("in Confluence", application)]))
 }
 
 /// It becomes a segment of a path: nothing in it may climb.

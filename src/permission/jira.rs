@@ -69,7 +69,11 @@ pub(super) async fn authorize(inquiry: &Inquiry<'_>, project: Names, global: Nam
     }
     let question = format!("jira {project:?} {project_id:?} {issue_id:?} {global:?}");
     let ask = ask(inquiry, project, project_id, issue_id, global);
-    if inquiry.remembered(question, ask).await? { Ok(()) } else { Err(denied(&format!("{project:?} {global:?}"))) }
+    if inquiry.remembered(question, ask).await? {
+        Ok(())
+    } else {
+        Err(denied(&[("in the project", project), ("on the site", global)]))
+    }
 }
 
 async fn ask(

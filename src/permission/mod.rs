@@ -193,9 +193,12 @@ where
     }
 }
 
-/// No: 403.
-fn denied(what: &str) -> Error {
-    Error::forbidden("You do not have the permission for this.", format!("the host does not grant {what}"))
+/// No: 403. `needed` has a line for each kind of permission: what it is asked for, and its names.
+fn denied(needed: &[(&str, &[&str])]) -> Error {
+    let named = needed.iter().filter(|(_, names)| !names.is_empty());
+    let named: Vec<String> = named.map(|(what, names)| format!("{} {what}", names.join(", "))).collect();
+    let detail = format!("the user needs {}, and the host does not grant all of it", named.join(" and "));
+    Error::forbidden("You do not have the permission for this.", detail)
 }
 
 /// Nobody can tell: 403, with its own message.

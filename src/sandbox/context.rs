@@ -63,6 +63,10 @@ pub(super) fn values(
         ("servicedesk.serviceDeskId", "1"),
         ("comment.id", "10700"),
         ("attachment.id", "10800"),
+        ("worklog.id", "10900"),
+        ("filter.id", "10500"),
+        ("servicedesk.organizationId", "1"),
+        ("organization.id", "1"),
     ];
     let of_confluence: &[(&str, &str)] = &[
         ("space.id", "98304"),
@@ -82,6 +86,9 @@ pub(super) fn values(
         ("macro.fragmentLocalId", ""),
         ("output.type", "display"),
         ("comment.id", "98306"),
+        ("attachment.id", "98307"),
+        ("attachment.title", "notes.txt"),
+        ("label.id", "98308"),
     ];
     let of_product = if product == Product::Confluence { of_confluence } else { of_jira };
     let of_user = [
@@ -174,6 +181,19 @@ mod tests {
             ("/p?price=$5", "/p?price=$5"),
         ] {
             assert_eq!(fill(url, &values), filled);
+        }
+    }
+
+    #[test]
+    fn both_products_know_an_attachment_and_its_kin() {
+        for (product, names) in [
+            (Product::Jira, ["attachment.id", "comment.id", "worklog.id", "filter.id"]),
+            (Product::Confluence, ["attachment.id", "comment.id", "attachment.title", "label.id"]),
+        ] {
+            let values = values(product, USERS[0], None, &[]);
+            for name in names {
+                assert!(!fill(&format!("{{{name}}}"), &values).is_empty(), "{name} of {product:?}");
+            }
         }
     }
 

@@ -36,7 +36,7 @@ pub(super) async fn around(
         return Ok(request.into_response(refusal).map_into_boxed_body());
     }
     let mut response = next.call(request).await?.map_into_boxed_body();
-    let cdn = sandbox.filter(|sandbox| matches!(sandbox.bridge, Bridge::Cdn)).map(|_| format!(" {CDN_SCRIPT}"));
+    let cdn = sandbox.filter(|sandbox| matches!(sandbox.bridge(), Bridge::Cdn)).map(|_| format!(" {CDN_SCRIPT}"));
     let policy = format!(
         "default-src 'none'; script-src 'self'{}; style-src 'self'; img-src 'self' data: http: https:; \
          font-src 'self'; connect-src 'self'; frame-src http: https:; form-action 'self'; base-uri 'none'; \

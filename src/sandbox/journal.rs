@@ -108,7 +108,8 @@ impl Journal {
 
     pub(super) fn write(&self, entry: &Entry) {
         let mut entries = lock(&self.entries);
-        let id = entries.front().map_or(0, |newest| newest.id) + 1;
+        // ids go on after a clearing: pages that are open ask for what came after theirs
+        let id = self.newest.borrow().saturating_add(1);
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let view = EntryView { id, at, time: time_of_day(at), url: cut(entry.url.clone()), entry };
         let html = view.render().unwrap_or_default();
@@ -116,8 +117,14 @@ impl Journal {
             entries.pop_back();
         }
         entries.push_front(Shown { id, html });
-        drop(entries);
+        // inside of the lock, which keeps ids in order
         self.newest.send_replace(id);
+        drop(entries);
+    }
+
+    /// Forgets the entries.
+    pub(super) fn clear(&self) {
+        lock(&self.entries).clear();
     }
 
     /// Newest first.
@@ -283,8 +290,13 @@ mod tests {
         assert!(entries[0].html.contains("the signature does not match"), "{}", entries[0].html);
         assert!(!entries[0].html.contains("<script>"), "{}", entries[0].html);
         assert!(following.has_changed().unwrap());
+        let after = |id: u64| journal.after(id).iter().map(|entry| entry.id).collect::<Vec<_>>();
         let newer: Vec<u64> = journal.after(CAPACITY as u64 - 1).iter().map(|entry| entry.id).collect();
         assert_eq!(newer, [CAPACITY as u64, CAPACITY as u64 + 1], "oldest first");
+        journal.clear();
+        assert!(journal.entries().is_empty());
+        journal.write(&entry(None));
+        assert_eq!(after(CAPACITY as u64 + 1), [CAPACITY as u64 + 2], "an open page is told of the next one");
     }
 
     #[test]

@@ -21,8 +21,8 @@ mod services;
 mod site;
 
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
@@ -78,7 +78,8 @@ pub(crate) struct Sandbox {
     platform: Platform,
     sites: Vec<Site>,
     journal: Arc<Journal>,
-    bridge: Bridge,
+    /// Where the bridge's package is looked for.
+    folder: PathBuf,
     /// Tells this process from the next one.
     instance: String,
 }
@@ -122,7 +123,7 @@ pub async fn start(state: web::Data<State>) -> Result<RunningSandbox, SandboxErr
         tracing::info!("port {wanted} is taken: the sandbox uses {port}");
     }
     let key = web::block(|| InstallKey::generate(KID)).await.map_err(|_| JwtError::Key("no thread for it"))??;
-    let bridge = Bridge::find(&std::env::current_dir().unwrap_or_else(|_| Path::new(".").to_owned()));
+    let folder = std::env::current_dir().unwrap_or_else(|_| Path::new(".").to_owned());
     let sandbox = web::Data::new(Sandbox {
         state: state.clone(),
         port,
@@ -131,7 +132,7 @@ pub async fn start(state: web::Data<State>) -> Result<RunningSandbox, SandboxErr
         platform: Platform::new(config.app_id.as_deref()),
         sites: Site::all(port, new_secret),
         journal: Arc::new(Journal::new()),
-        bridge,
+        folder,
         instance: new_secret()[..12].to_owned(),
     });
     announce(&state, &sandbox)?;
@@ -197,7 +198,12 @@ fn bind(port: u16) -> std::io::Result<(u16, Vec<TcpListener>)> {
 
 fn announce(state: &State, sandbox: &Sandbox) -> Result<(), SandboxError> {
     let journal = Arc::clone(&sandbox.journal);
-    let own_script = sandbox.bridge.file("all.js").filter(|_| state.config.host_script_url.is_none());
+    let (folder, is_configured) = (sandbox.folder.clone(), state.config.host_script_url.is_some());
+    let script_url = format!("{}/atlassian-connect/all.js", sandbox.origin());
+    let own_script = move || {
+        let has_own = !is_configured && Bridge::find(&folder).file("all.js").is_some();
+        if has_own { Some(script_url.clone()) } else { None }
+    };
     let local = LocalHost {
         origins: ["localhost", "127.0.0.1", "[::1]"]
             .iter()
@@ -206,13 +212,25 @@ fn announce(state: &State, sandbox: &Sandbox) -> Result<(), SandboxError> {
         install_keys_url: format!("{}/install-keys", sandbox.service_origin()),
         authorization_server_url: sandbox.service_origin(),
         forge: sandbox.platform.local(&sandbox.sites, &sandbox.service_origin()),
-        script_url: own_script.map(|_| format!("{}/atlassian-connect/all.js", sandbox.origin())),
+        script_url: Box::new(own_script),
+        forge_routes: OnceLock::new(),
         observer: Box::new(move |exchange| journal.observe(exchange)),
     };
     if state.announce_local_host(local) { Ok(()) } else { Err(SandboxError::Twice) }
 }
 
 impl Sandbox {
+    /// The bridge as it is now: the package may be installed while the sandbox runs.
+    fn bridge(&self) -> Bridge {
+        Bridge::find(&self.folder)
+    }
+
+    /// Whether there is anything that Forge could invoke: the app's id is configured, or a route has been seen.
+    fn has_forge(&self) -> bool {
+        let seen = self.state.local_host().and_then(|local| local.forge_routes.get()).copied();
+        self.state.config.app_id.is_some() || seen.unwrap_or(false)
+    }
+
     /// The origin of its sites' base URLs, under the name that users see.
     fn origin(&self) -> String {
         format!("http://localhost:{}", self.port)

@@ -82,13 +82,44 @@ pub(super) fn pages(descriptor: &Value) -> Vec<PageModule> {
     for (kind, value) in modules.iter().filter(|(kind, _)| *kind != "webhooks") {
         let entries = value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice);
         for (index, module) in entries.iter().filter_map(Value::as_object).enumerate() {
-            add(&mut found, kind, index, module, base_url);
+            add(&mut found, modules, kind, index, module, base_url);
         }
     }
     found
 }
 
-fn add(found: &mut Vec<PageModule>, kind: &str, index: usize, module: &Map<String, Value>, base_url: &str) {
+/// The type of a module in words: `generalPages` is `General pages`.
+pub(super) fn words(kind: &str) -> String {
+    let mut words = String::with_capacity(kind.len() + 4);
+    for (index, character) in kind.chars().enumerate() {
+        if index == 0 {
+            words.extend(character.to_uppercase());
+        } else if character.is_uppercase() {
+            words.push(' ');
+            words.extend(character.to_lowercase());
+        } else {
+            words.push(character);
+        }
+    }
+    words
+}
+
+/// The URL of the module of that key, where it is a page.
+fn url_of_key<'a>(modules: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
+    let pages = modules.iter().filter(|(kind, _)| !matches!(kind.as_str(), "webItems" | "webhooks"));
+    let entries = pages.flat_map(|(_, of)| of.as_array().map_or_else(|| std::slice::from_ref(of), Vec::as_slice));
+    let mut named = entries.filter(|module| module.get("key").and_then(Value::as_str) == Some(key));
+    named.find_map(|module| module.get("url").and_then(Value::as_str))
+}
+
+fn add(
+    found: &mut Vec<PageModule>,
+    modules: &Map<String, Value>,
+    kind: &str,
+    index: usize,
+    module: &Map<String, Value>,
+    base_url: &str,
+) {
     let text = |name: &str| module.get(name).and_then(Value::as_str);
     let key = text("key").filter(|key| !key.is_empty()).map_or_else(|| format!("{kind}-{index}"), str::to_owned);
     let place = place(kind, text("location").unwrap_or_default());
@@ -98,6 +129,8 @@ fn add(found: &mut Vec<PageModule>, kind: &str, index: usize, module: &Map<Strin
             .and_then(Value::as_str)
             .is_some_and(|kind| kind.contains("dialog"))
     };
+    // a dialog's
+    let options = |name: &str| module.get("target")?.get("options")?.get(name);
     let product = product(kind);
     let mut push = |key: String, name: String, url: &str, dialog: bool| {
         let unique =
@@ -112,15 +145,17 @@ fn add(found: &mut Vec<PageModule>, kind: &str, index: usize, module: &Map<Strin
             full_page: FULL_PAGE.contains(&kind),
             dialog,
             cacheable: module.get("cacheable").and_then(Value::as_bool).unwrap_or(false),
-            width: size(module.get("width")),
-            height: size(module.get("height")),
+            width: size(module.get("width").or(options("width"))),
+            height: size(module.get("height").or(options("height"))),
             parameters: parameters(module),
         });
     };
     let name = name(module).unwrap_or_else(|| key.clone());
     // a link to elsewhere is no page, and one into the product is the product's
-    let is_page = kind != "webItems" || text("context").is_none_or(|context| context == "addon");
-    if let Some(url) = text("url").and_then(|url| own(url, base_url)).filter(|_| is_page) {
+    let is_page = kind != "webItems" || text("context").is_none_or(|context| context != "product");
+    // a web item may name a page or a dialog of the descriptor by its key
+    let opened = text("url").filter(|_| kind == "webItems").and_then(|key| url_of_key(modules, key)).or(text("url"));
+    if let Some(url) = opened.and_then(|url| own(url, base_url)).filter(|_| is_page) {
         push(key.clone(), name.clone(), &url, kind == "dialogs" || is_dialog(module.get("target")));
     }
     for part in PARTS {
@@ -283,6 +318,45 @@ mod tests {
                 "brandNew/n n /n",
             ]
         );
+    }
+
+    #[test]
+    fn a_web_item_opens_the_page_or_dialog_that_it_names() {
+        let item = |key: &str, context: &str, url: &str| json!({ "key": key, "context": context, "url": url, "target": { "type": "dialog", "options": { "width": "400px", "height": 300 } } });
+        let modules = json!({
+            "dialogs": [{ "key": "my-dialog", "url": "/dialog?i={issue.key}" }],
+            "generalPages": [{ "key": "my-page", "url": "/page" }],
+            "webItems": [
+                item("by-key", "page", "my-page"), item("dialog", "addon", "my-dialog"), item("by-url", "page", "/url"),
+                item("nobody", "page", "https://other.example/"), item("product", "product", "/browse"),
+            ],
+        });
+        let items: Vec<String> = listed(&modules).into_iter().filter(|line| line.starts_with("webItems")).collect();
+        assert_eq!(
+            items,
+            [
+                "webItems/by-key by-key /page",
+                "webItems/dialog dialog /dialog?i={issue.key}",
+                "webItems/by-url by-url /url"
+            ]
+        );
+        let pages = pages(&json!({ "modules": modules }));
+        let item = pages.iter().find(|page| page.key == "by-key").unwrap();
+        assert_eq!((item.dialog, item.width.as_deref(), item.height.as_deref()), (true, Some("400px"), Some("300px")));
+    }
+
+    #[test]
+    fn types_are_headed_by_words() {
+        for (kind, expected) in [
+            ("generalPages", "General pages"),
+            ("jiraIssueGlances", "Jira issue glances"),
+            ("webItems", "Web items"),
+            ("configurePage", "Configure page"),
+            ("dialogs", "Dialogs"),
+            ("", ""),
+        ] {
+            assert_eq!(words(kind), expected);
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::context::encoded;
 use super::draft::Draft;
 use super::frame::{Frame, context_token as token_of, origin_of_host};
 use super::journal::Shown;
-use super::modules::{PageModule, is_for_event, pages};
+use super::modules::{PageModule, is_for_event, pages, words};
 use super::selection::Selection;
 use super::site::{Site, Status, USERS, User};
 use super::{Sandbox, api, forge, guard};
@@ -35,6 +35,7 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
         .route("/{site}/context-token", web::get().to(context_token))
         .route("/{site}/lifecycle/{action}", web::post().to(lifecycle))
         .route("/{site}/webhooks", web::post().to(webhook))
+        .route("/{site}/journal/clear", web::post().to(clear))
         .configure(invocations::routes)
         .route("/{site}", web::get().to(site_page))
         .default_service(web::to(elsewhere));
@@ -138,7 +139,7 @@ struct Facts<'a> {
 impl Sandbox {
     fn layout(&self, request: &HttpRequest, site: &Site, title: &str, frame: Option<&Frame>) -> Layout {
         let selection = Selection::read(request.query_string());
-        let descriptor = self.state.descriptor();
+        let (descriptor, bridge) = (self.state.descriptor(), self.bridge());
         let query = selection.query();
         let product = if site.product == Product::Confluence { "confluence" } else { "jira" };
         let facts = Facts {
@@ -147,7 +148,7 @@ impl Sandbox {
             user: selection.user,
             theme: selection.theme,
             query: &query,
-            bridge: self.bridge.name(),
+            bridge: bridge.name(),
             frame,
         };
         let link = |other: &Site| Link {
@@ -168,7 +169,7 @@ impl Sandbox {
             path: request.path().to_owned(),
             status: site.status(),
             journal: self.journal.entries(),
-            cdn: matches!(self.bridge, Bridge::Cdn).then_some((CDN_SCRIPT, CDN_INTEGRITY)),
+            cdn: matches!(bridge, Bridge::Cdn).then_some((CDN_SCRIPT, CDN_INTEGRITY)),
             json: script_json(&facts),
             query,
             selection,
@@ -221,7 +222,7 @@ async fn site_page(sandbox: web::Data<Sandbox>, request: HttpRequest, key: web::
         };
         let values = super::context::values(at.product, selection.user, Some(&module), &selection.overrides);
         let link = ModuleLink {
-            kind: module.kind.clone(),
+            kind: words(&module.kind),
             name: module.name.clone(),
             url: module_url(at, &module.kind, &module.key, &query),
             target: super::context::fill(&module.url, &values),
@@ -229,10 +230,10 @@ async fn site_page(sandbox: web::Data<Sandbox>, request: HttpRequest, key: web::
         };
         if at.key != site.key {
             elsewhere.push(link);
-        } else if let Some(group) = groups.iter_mut().find(|group| group.kind == module.kind) {
+        } else if let Some(group) = groups.iter_mut().find(|group| group.kind == link.kind) {
             group.modules.push(link);
         } else {
-            groups.push(Group { kind: module.kind, modules: vec![link] });
+            groups.push(Group { kind: link.kind.clone(), modules: vec![link] });
         }
     }
     let tenant = site.tenant();
@@ -245,7 +246,7 @@ async fn site_page(sandbox: web::Data<Sandbox>, request: HttpRequest, key: web::
     });
     let page = SitePage {
         webhooks: webhooks.collect(),
-        invocations: site.drafts(),
+        invocations: if sandbox.has_forge() { site.drafts() } else { Vec::new() },
         layout: sandbox.layout(&request, site, site.name, None),
         groups,
         elsewhere,
@@ -283,7 +284,7 @@ async fn module_page(
     let layout = sandbox.layout(&request, site, &module.name, frame.as_ref());
     let back = format!("/{}?{}", site.key, layout.query);
     let query = format!("{}&module={}", layout.query, encoded(&format!("{kind}/{key}")));
-    View(ModulePage { layout, frame, name: module.name, kind, back, query }).respond_to(&request)
+    View(ModulePage { layout, frame, name: module.name, kind: words(&kind), back, query }).respond_to(&request)
 }
 
 fn missing(page: &View<MessagePage>) -> HttpResponse {
@@ -365,6 +366,12 @@ async fn lifecycle(
         "uninstalled" => sandbox.switch(site, Lifecycle::Uninstalled).await,
         _ => return HttpResponse::NotFound().finish(),
     }
+    back(site, request.query_string())
+}
+
+async fn clear(sandbox: web::Data<Sandbox>, request: HttpRequest, site: web::Path<String>) -> HttpResponse {
+    let Some(site) = sandbox.site(&site) else { return HttpResponse::NotFound().finish() };
+    sandbox.journal.clear();
     back(site, request.query_string())
 }
 

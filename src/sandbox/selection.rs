@@ -9,7 +9,7 @@ use super::site::User;
 #[derive(Debug, Clone)]
 pub(super) struct Selection {
     pub(super) user: User,
-    /// `light` or `dark`.
+    /// `light`, `dark`, or `system` until one of them is chosen.
     pub(super) theme: &'static str,
     /// `active` or `none`, the parameter `lic`.
     pub(super) license: String,
@@ -27,7 +27,11 @@ impl Selection {
         let value = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         Self {
             user: User::of_key(value("user").unwrap_or_default()),
-            theme: if value("theme") == Some("dark") { "dark" } else { "light" },
+            theme: match value("theme") {
+                Some("dark") => "dark",
+                Some("light") => "light",
+                _ => "system",
+            },
             license: if value("license") == Some("none") { "none".into() } else { "active".into() },
             overrides: pairs.iter().filter(|(key, _)| !OWN.contains(&key.as_str())).cloned().collect(),
         }
@@ -50,10 +54,11 @@ mod tests {
     #[test]
     fn a_query_is_read_and_written() {
         for (query, expected) in [
-            ("", "user=ada&theme=light&license=active"),
+            ("", "user=ada&theme=system&license=active"),
             ("user=mia&theme=dark&license=none", "user=mia&theme=dark&license=none"),
-            ("user=eve&theme=<x>&license=y", "user=ada&theme=light&license=active"),
-            ("issue.key=A%26B&ac.x=%C3%BC", "user=ada&theme=light&license=active&issue.key=A%26B&ac.x=%C3%BC"),
+            ("theme=light", "user=ada&theme=light&license=active"),
+            ("user=eve&theme=<x>&license=y", "user=ada&theme=system&license=active"),
+            ("issue.key=A%26B&ac.x=%C3%BC", "user=ada&theme=system&license=active&issue.key=A%26B&ac.x=%C3%BC"),
         ] {
             assert_eq!(Selection::read(query).query(), expected);
             assert_eq!(Selection::read(expected).query(), expected, "reading what is written changes nothing");

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use super::database::Database;
 use super::{MemoryStore, SealedStore, SqlStore, Store, StoreError, StoreFuture, migrations, postgres, sqlite};
-use crate::config::StoreConfig;
+use crate::config::{StoreConfig, nearest};
 
 /// The stores of this build.
 const KNOWN: &[&str] = &[
@@ -23,6 +23,9 @@ const KNOWN: &[&str] = &[
     "mongodb:",
     "memory:",
 ];
+
+/// The schemes of every build, as people write them.
+const SCHEMES: &[&str] = &["sqlite", "postgres", "postgresql", "mysql", "mariadb", "redis", "mongodb", "memory"];
 
 /// What a store is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +114,13 @@ fn not_here(scheme: &str) -> String {
         "mysql" | "mariadb" => "mysql",
         "redis" | "rediss" => "redis",
         "mongodb" | "mongodb+srv" => "mongodb",
-        _ => return format!("a store {scheme}: is not known; this build has {known}"),
+        other => {
+            let meant = match nearest(other, SCHEMES) {
+                Some(near) => format!("did you mean {near}:? This build has {known}"),
+                None => format!("this build has {known}"),
+            };
+            return format!("a store {scheme}: is not known; {meant}");
+        }
     };
     format!(
         "this build has no {scheme}: store, which is the Cargo feature {feature}: build it with `--features {feature}`; it \
@@ -160,6 +169,26 @@ fn redact_parameter(parameter: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_misspelt_scheme_is_told_with_the_one_that_was_meant() {
+        for (written, meant) in [
+            ("postgress", Some("postgres")),
+            ("postgre", Some("postgres")),
+            ("postgressql", Some("postgresql")),
+            ("sqlite3", Some("sqlite")),
+            ("sqllite", Some("sqlite")),
+            ("mysqll", Some("mysql")),
+            ("mongo", Some("mongodb")),
+            ("memry", Some("memory")),
+            ("oracle", None),
+            ("", None),
+        ] {
+            let said = not_here(written);
+            assert_eq!(said.contains("did you mean"), meant.is_some(), "{said}");
+            assert!(meant.is_none_or(|meant| said.contains(&format!("did you mean {meant}:?"))), "{said}");
+        }
+    }
 
     #[test]
     fn passwords_do_not_show() {

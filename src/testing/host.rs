@@ -13,8 +13,11 @@ use serde_json::Value;
 use super::journal::Journal;
 use super::{JwksServer, KeyServer, Reply, TokenServer, rest};
 use crate::addon::{Addon, AddonBuilder};
+use crate::auth::session;
 use crate::config::{Config, Vars};
+use crate::descriptor::Lifecycle;
 use crate::fake_host::{TestTenant, claims_for, must};
+use crate::jwt::now;
 
 type Preparation = Box<dyn FnOnce(&Addon)>;
 
@@ -254,13 +257,22 @@ impl TestHost {
         self.get(&format!("{path}?{query}{separator}jwt={token}")).await
     }
 
-    /// A session token of the add-on's own. It must serve a page at `/hello-world`, or use [`TestTenant::context_token`].
+    /// A session token, as a page of the add-on has it that the user of `tenant` has just opened. It is signed here with
+    /// the secret that the add-on has stored for the tenant, so that no page is needed. Fails the test if the tenant has
+    /// not installed the add-on.
     pub async fn session_token(&self, tenant: &TestTenant) -> String {
-        let page = self.open_iframe_as(tenant, "/hello-world").await;
-        page.header("x-acpt").to_owned()
+        let state = self.addon.state();
+        let stored = must(state.tenants.current(&tenant.client_key).await, "the store does not answer");
+        let Some(stored) = stored else {
+            panic!("{} has not installed the add-on: TestHost::install comes first", tenant.client_key)
+        };
+        let claims = tenant.claims("GET", "/", "");
+        let times = session::Times { issued: now(), began: now() };
+        let token = session::sign(state, &stored, Some(&tenant.account_id), claims.get("context"), times);
+        must(token, "a session token could not be signed")
     }
 
-    /// Calls a token route as the page's script does: a page is opened, its session token sent back.
+    /// Calls a token route as the page's script does, with a session token of the first site.
     pub async fn call_with_session(&self, path: &str) -> Reply {
         let token = self.session_token(&self.tenant).await;
         self.call(Method::GET, path, &token, None).await
@@ -297,7 +309,7 @@ impl TestHost {
     pub async fn try_install(&self, tenant: &TestTenant) -> Reply {
         // the add-on may call the site before it has answered
         let before = self.journal.ledger.know(tenant);
-        let reply = self.lifecycle("/installed", tenant, "installed").await;
+        let reply = self.lifecycle(Lifecycle::Installed, tenant).await;
         if let Some(before) = before.filter(|_| reply.status >= 300) {
             self.journal.ledger.know(&before);
         }
@@ -306,12 +318,17 @@ impl TestHost {
 
     /// Sends `uninstalled`, signed by the install key.
     pub async fn uninstall(&self, tenant: &TestTenant) -> Reply {
-        self.lifecycle("/uninstalled", tenant, "uninstalled").await
+        self.lifecycle(Lifecycle::Uninstalled, tenant).await
     }
 
-    async fn lifecycle(&self, path: &str, tenant: &TestTenant, event_type: &str) -> Reply {
+    /// Sends a callback to the path that the descriptor names for it.
+    async fn lifecycle(&self, callback: Lifecycle, tenant: &TestTenant) -> Reply {
+        let descriptor = self.addon.state().descriptor();
+        let Some(path) = descriptor.lifecycle(callback) else {
+            panic!("the descriptor names no lifecycle.{}: no site would send it", callback.name())
+        };
         let token = KeyServer::sign(&claims_for(tenant, &self.base_url, path));
-        let payload = tenant.payload(self.addon.state().descriptor().key(), event_type);
+        let payload = tenant.payload(descriptor.key(), callback.name());
         self.call(Method::POST, path, &token, Some(&payload)).await
     }
 

@@ -296,3 +296,27 @@ async fn all_of_it_is_below_the_base_url_and_nothing_outside() {
         }
     }
 }
+
+#[actix_web::test]
+async fn the_reason_is_told_in_development_and_nowhere_else() {
+    const REASON: &str = "not authenticated: there is no token in the query, the form or the headers";
+    for (environment, is_told) in [("development", true), ("test", false), ("production", false)] {
+        let host = TestHost::builder().var("NODE_ENV", environment).start(routes).await;
+        let json = accepting(&host, "/hello-world", "application/json").await.json();
+        assert_eq!(json["message"], "Could not find authentication data on the request.", "{environment}");
+        assert_eq!(json.get("reason").and_then(|reason| reason.as_str()), is_told.then_some(REASON), "{environment}");
+        for accept in ["text/html", "text/plain"] {
+            let reply = accepting(&host, "/hello-world", accept).await;
+            assert_eq!((reply.status, reply.body.contains(REASON)), (401, is_told), "{environment} {accept}");
+            let fault = accepting(&host, "/fault", accept).await;
+            assert_eq!(
+                (fault.status, fault.body.contains("internal error: ")),
+                (500, is_told),
+                "{environment} {accept}"
+            );
+            // a reason is another's text
+            let forged = accepting(&host, "/hello-world?jwt=%3Cscript%3Esecret%3C/script%3E.b.c", accept).await;
+            assert!(!forged.body.contains("<script>secret") && !forged.body.contains("secret"), "{}", forged.body);
+        }
+    }
+}

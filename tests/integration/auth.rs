@@ -359,3 +359,27 @@ async fn outside_of_the_scope_a_proof_is_a_fault_that_the_log_explains() {
     let log = log.text();
     assert!(log.contains("outside of the add-on's scope") && log.contains("Addon::configure"), "{log}");
 }
+
+#[actix_web::test]
+async fn a_test_needs_no_page_for_a_session_token_and_no_usual_paths_for_callbacks() {
+    let descriptor = tempfile::NamedTempFile::new().unwrap();
+    let text = r#"{ "key": "k", "baseUrl": "{{localBaseUrl}}", "authentication": { "type": "jwt" },
+        "lifecycle": { "installed": "/hooks/in?from=host", "uninstalled": "/hooks/out" } }"#;
+    std::fs::write(descriptor.path(), text).unwrap();
+    let file = descriptor.path().to_owned();
+    let routes = |cfg: &mut ServiceConfig| {
+        cfg.route(
+            "/token",
+            web::get()
+                .to(|session: SessionToken| async move { session.user_account_id().unwrap_or_default().to_owned() }),
+        );
+    };
+    let host = TestHost::builder().addon(|addon| addon.descriptor_file(file)).start(routes).await;
+    let tenant = host.tenant();
+    host.install(&tenant).await;
+    let reply = host.call_with_session("/token").await;
+    assert_eq!((reply.status, reply.body.as_str()), (200, tenant.account_id.as_str()));
+    let token = host.session_token(&tenant).await;
+    assert_eq!(host.uninstall(&tenant).await.status, 204);
+    assert_eq!(host.call(Method::GET, "/token", &token, None).await.status, 401);
+}

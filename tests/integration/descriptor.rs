@@ -64,6 +64,16 @@ fn the_command_says_what_is_wrong_and_fails_for_errors_alone() {
     1 error, 0 warnings, 0 hints
     "#);
 
+    let fatal = STARTER.replace("\"baseUrl\"", "\"baseURL\"").replace("\"/admin\"", "\"admin\"");
+    write(&fatal.replace("\"/installed\"", "7"));
+    let (code, out, err) = run(folder.path(), &["--validate"]);
+    assert_eq!((code, err.as_str()), (Some(1), ""));
+    for part in
+        ["error: ", "$.baseUrl must be", "$.lifecycle.installed must be", "$.baseURL is not known", "is \"admin\""]
+    {
+        assert!(out.contains(part), "one fault hides no other finding: {part}: {out}");
+    }
+
     write("{\n  \"key\" \"a\"\n}");
     let (code, out, err) = run(folder.path(), &["--validate"]);
     assert_eq!((code, out.as_str()), (Some(1), ""));

@@ -42,6 +42,8 @@ mod registration;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod sealed;
+#[cfg(unix)]
+mod start;
 mod support;
 mod tenants;
 mod webhooks;

@@ -1,6 +1,7 @@
 //! Our own checks of a descriptor: they ask nobody, and run at every start.
 
 mod code;
+mod events;
 mod modules;
 mod root;
 
@@ -21,7 +22,7 @@ impl Descriptor {
         checker.root();
         checker.modules();
         let mut findings = checker.findings;
-        findings.sort_by_key(|finding| finding.position.map_or((1, None), |position| (0, Some(position))));
+        super::finding::sort(&mut findings);
         findings
     }
 

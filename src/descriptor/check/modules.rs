@@ -81,8 +81,19 @@ impl Checker<'_> {
         if kind.is_some_and(|kind| kind.name == "webItems") && !module.contains_key("url") {
             self.warn(path, "has no url: it leads nowhere");
         }
-        if let (Some(_), Some(url)) = (kind, module.get("url").and_then(Value::as_str)) {
-            self.url(&member(path, "url"), url, kind);
+        if let (Some(kind), Some(url)) = (kind, module.get("url").and_then(Value::as_str)) {
+            let context = module.get("context").and_then(Value::as_str).unwrap_or_default();
+            match (kind.name, context) {
+                ("webItems", "page") => self.page_of_item(&member(path, "url"), url),
+                // relative to the product
+                ("webItems", "product") => {}
+                _ => self.url(&member(path, "url"), url, Some(kind)),
+            }
+        }
+        if kind.is_some_and(|kind| kind.name == "webhooks") {
+            if let Some(event) = module.get("event").and_then(Value::as_str).filter(|event| !event.is_empty()) {
+                self.event(&member(path, "event"), event);
+            }
         }
     }
 
@@ -95,6 +106,23 @@ impl Checker<'_> {
         if let Some(first) = keys.insert(key.to_owned(), path.to_owned()) {
             self.error(path, format!("is {key:?}, as {first} is: a key may stand once in the whole descriptor"));
         }
+    }
+
+    /// What a web item of the context "page" opens. Source: Atlassian, "Web item": the key of a module of this descriptor
+    /// that is a page, or a URL.
+    fn page_of_item(&mut self, path: &str, url: &str) {
+        let is_url = url.starts_with(['/', '{', '$', '?']) || url.contains("://");
+        let pages = self.descriptor.page_keys();
+        if is_url || url.is_empty() || pages.contains(&url) {
+            return;
+        }
+        let meant = match nearest(url, &pages) {
+            Some(near) => format!("did you mean {near}?"),
+            None if pages.is_empty() => "the descriptor has no page".to_owned(),
+            None => format!("there are {}", pages.join(", ")),
+        };
+        let text = format!("is {url:?}, and the context \"page\" asks for the key of a page or a URL; {meant}");
+        self.warn(path, text);
     }
 
     fn url(&mut self, path: &str, url: &str, kind: Option<&Kind>) {

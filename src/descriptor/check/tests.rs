@@ -41,7 +41,7 @@ fn a_good_descriptor_has_no_findings() {
 #[test]
 fn unknown_members() {
     insta::assert_snapshot!(findings(&json!({
-        "apiMigration": {}, "version": "0.1",
+        "apiMigration": {}, "version": "0.1", "versoin": 1,
         "lifecycle": { "installed": "/i", "instaled": "/i", "upgraded": "/u" },
         "vendor": { "name": "V", "_links": {} },
         "links": { "homePage": "x", "mine": "y" }
@@ -49,7 +49,7 @@ fn unknown_members() {
     warning: $.lifecycle.instaled is not known; did you mean installed?
     warning: $.lifecycle.upgraded is not known; $.lifecycle has installed, uninstalled, enabled, disabled, dare-migration
     warning: $.apiMigration is not known; did you mean apiMigrations?
-    warning: $.version is not known; did you mean apiVersion?
+    warning: $.versoin is not known; did you mean version?
     warning: $.vendor._links is not known; $.vendor has name, url
     hint: $.links.homePage means nothing to a host; did you mean homepage?
     ");
@@ -104,7 +104,7 @@ fn scopes_in_either_case() {
 fn paths_that_two_callbacks_share() {
     insta::assert_snapshot!(findings(&json!({
         "lifecycle": { "installed": "/in", "enabled": "/switched", "disabled": "/switched?off" },
-        "modules": { "webhooks": [{ "event": "e", "url": "/in?e" }, { "event": "f", "url": "/other" }] }
+        "modules": { "webhooks": [{ "event": "issuelink_created", "url": "/in?e" }, { "event": "issuelink_deleted", "url": "/other" }] }
     })), @"
     error: $.lifecycle.disabled is the path of enabled as well: only one of them is served
     error: $.modules.webhooks[0].url is the path of lifecycle.installed as well: it is not served
@@ -138,7 +138,7 @@ fn what_a_module_must_have() {
         "configurePage": { "key": "one", "name": "One", "url": "" },
         "generalPages": [{}, 1, { "key": "a_b", "name": { "value": "" }, "url": "page" }],
         "webItems": [{ "key": "one", "name": { "value": "W" }, "url": "https://other.example/" }],
-        "webhooks": [{ "event": "e" }, { "event": "e", "url": "https://other.example/" }]
+        "webhooks": [{ "event": "issuelink_created" }, { "event": "issuelink_created", "url": "https://other.example/" }]
     }})), @r#"
     error: $.modules.configurePage.name must be an object with a text: { "value": … }
     error: $.modules.configurePage.url must be a text that is not empty
@@ -175,4 +175,55 @@ fn findings_say_where_in_the_order_of_the_file() {
     d.json, line 4, column 3: $.key stands twice in its object: the last one counts
     d.json: $.lifecycle.odd is not known; $.lifecycle has installed, uninstalled, enabled, disabled, dare-migration
     "#);
+}
+
+/// Findings about these web items beside a page and a dialog.
+fn items(items: &Value) -> String {
+    let named = |key: &str, url: &str| json!({ "key": key, "name": { "value": "N" }, "url": url });
+    findings(&json!({ "modules": {
+        "generalPages": [named("hello-page", "/hello")], "dialogs": [named("a-dialog", "/dialog")], "webItems": items
+    }}))
+}
+
+#[test]
+fn what_a_web_item_opens() {
+    let item =
+        |context: &str, url: &str| json!([{ "key": "w", "name": { "value": "W" }, "context": context, "url": url }]);
+    for (context, url) in [
+        ("page", "hello-page"),
+        ("page", "a-dialog"),
+        ("page", "/hello"),
+        ("page", "https://other.example/"),
+        ("page", "{issue.key}"),
+        ("product", "browse/JRA-1"),
+        ("product", "/browse/JRA-1"),
+        ("addon", "/hello"),
+    ] {
+        assert_eq!(items(&item(context, url)), "", "{context} {url}");
+    }
+    insta::assert_snapshot!(items(&item("page", "helo-page")), @r#"warning: $.modules.webItems[0].url is "helo-page", and the context "page" asks for the key of a page or a URL; did you mean hello-page?"#);
+    insta::assert_snapshot!(items(&item("page", "something")), @r#"warning: $.modules.webItems[0].url is "something", and the context "page" asks for the key of a page or a URL; there are hello-page, a-dialog"#);
+    insta::assert_snapshot!(items(&item("addon", "hello-page")), @r#"warning: $.modules.webItems[0].url is "hello-page": a URL of the add-on's begins with /"#);
+}
+
+#[test]
+fn events_that_no_site_knows() {
+    let of = |product: &str, event: &str| {
+        let modules = json!({ "modules": { "webhooks": [{ "event": event, "url": "/hook" }] } });
+        findings_for(&[("AC_PRODUCT", product)], &modules)
+    };
+    for (product, event) in [
+        ("jira", "jira:issue_created"),
+        ("jira", "comment_created"),
+        ("confluence", "comment_created"),
+        ("confluence", "page_created"),
+        ("bitbucket", "repo:push"),
+    ] {
+        assert_eq!(of(product, event), "", "{product} {event}");
+    }
+    insta::assert_snapshot!(of("jira", "jira:issue_create"), @r#"warning: $.modules.webhooks[0].event is "jira:issue_create", which is no event that is known here; did you mean jira:issue_created?"#);
+    insta::assert_snapshot!(of("jira", "issue_created"), @r#"warning: $.modules.webhooks[0].event is "issue_created", which is no event that is known here; did you mean jira:issue_created?"#);
+    insta::assert_snapshot!(of("jira", "page_created"), @r#"warning: $.modules.webhooks[0].event is "page_created", which is no event that is known here; it is an event of Confluence"#);
+    insta::assert_snapshot!(of("confluence", "page_create"), @r#"warning: $.modules.webhooks[0].event is "page_create", which is no event that is known here; did you mean page_created?"#);
+    insta::assert_snapshot!(of("confluence", "xyz"), @r#"warning: $.modules.webhooks[0].event is "xyz", which is no event that is known here; it may be a newer one"#);
 }

@@ -56,6 +56,8 @@ pub(super) fn answer(data: &mut Data, question: &Question<'_>) -> Option<Reply> 
             if data.pages.len() < before { (204, Value::Null) } else { refusal(404, "There is no content of that id.") }
         }
         ("POST", ["content", id, "permission", "check"]) => check(data, question, id),
+        ("GET", ["content", id, "child", "attachment"]) => results(&data.attachments_of(Some(*id))),
+        ("GET", ["content", id, "history", _, "macro", "id" | "hash", named]) => macro_body(data, id, named),
         _ => return None,
     })
 }
@@ -64,12 +66,64 @@ fn second(data: &Data, question: &Question<'_>, rest: &[&str]) -> Option<Reply> 
     Some(match (question.method, rest) {
         ("GET", ["spaces"]) => (200, json!({ "results": [space()], "_links": { "base": question.base_url } })),
         ("GET", ["pages"]) => (200, json!({ "results": data.pages, "_links": {} })),
+        ("GET", ["attachments"]) => (200, listed(data, None)),
+        ("GET", ["pages", id, "attachments"]) if data.pages.iter().any(|page| page["id"] == *id) => {
+            (200, listed(data, Some(*id)))
+        }
+        ("GET", ["attachments", id]) => {
+            let id = id.strip_prefix("att").unwrap_or(id);
+            match data.attachments_of(None).iter().find(|described| described["id"] == *id) {
+                Some(described) => (200, attachment(described)),
+                None => refusal(404, "There is no attachment of that id."),
+            }
+        }
+        ("POST", ["users-bulk"]) => users(question),
         ("GET", ["pages", id]) => match data.pages.iter().find(|page| page["id"] == *id) {
             Some(page) => (200, page.clone()),
             None => refusal(404, "There is no page of that id."),
         },
         _ => return None,
     })
+}
+
+fn listed(data: &Data, page: Option<&str>) -> Value {
+    let attachments: Vec<Value> = data.attachments_of(page).iter().map(attachment).collect();
+    json!({ "results": attachments, "_links": {} })
+}
+
+/// Source: Confluence's REST API v2, "Get attachment by id".
+fn attachment(described: &Value) -> Value {
+    let id = described["id"].as_str().unwrap_or_default();
+    json!({
+        "id": format!("att{id}"),
+        "status": "current",
+        "title": described["title"],
+        "mediaType": described["mimeType"],
+        "fileSize": described["size"],
+        "pageId": described["pageId"],
+        "version": { "number": 1 },
+        "downloadLink": format!("/rest/api/attachment/content/{id}"),
+        "_links": {},
+    })
+}
+
+/// Source: Confluence's REST API v2, "Create bulk user lookup using ids".
+fn users(question: &Question<'_>) -> Reply {
+    let Some(ids) = question.body.get("accountIds").and_then(Value::as_array) else {
+        return refusal(400, "The body needs accountIds, a list of account ids.");
+    };
+    let users = ids.iter().filter_map(Value::as_str).filter_map(User::of_account).filter(|user| !user.anonymous);
+    let users: Vec<Value> = users.map(|user| described(user, question.base_url)).collect();
+    (200, json!({ "results": users, "_links": {} }))
+}
+
+/// Source: Confluence's REST API, "Get macro body by macro ID". What a macro's editor has stored is the product's: the
+/// body is always the same.
+fn macro_body(data: &Data, page: &str, named: &str) -> Reply {
+    if !data.pages.iter().any(|known| known["id"] == page) {
+        return refusal(404, "There is no content of that id.");
+    }
+    (200, json!({ "name": named, "body": "<p>The body of the macro.</p>", "parameters": {}, "_links": {} }))
 }
 
 fn current(question: &Question<'_>) -> Reply {

@@ -46,7 +46,29 @@ impl Data {
         for (id, title) in [("98305", "Welcome"), ("98310", "Notes")] {
             data.pages.push(super::confluence::page(id, title));
         }
+        // those that the context parameter attachment.id names in Jira and in Confluence
+        for (id, owner) in [(10_800, "10001"), (98_307, "98305")] {
+            let bytes = actix_web::web::Bytes::from_static(b"A file of the sandbox.");
+            data.keep(id, owner, File { name: "notes.txt".to_owned(), mime: "text/plain".to_owned(), bytes });
+        }
         data
+    }
+
+    /// Keeps a file as an attachment of `owner`, an issue's or a page's id, and says how it is described.
+    fn keep(&mut self, id: u64, owner: &str, file: File) -> Value {
+        let described = json!({
+            "id": id.to_string(), "filename": file.name, "title": file.name, "mimeType": file.mime,
+            "size": file.bytes.len(), "pageId": owner,
+        });
+        self.attached += file.bytes.len();
+        self.attachments.insert(id, (described.clone(), file));
+        described
+    }
+
+    /// The attachments; those of a page where `page` names one.
+    pub(super) fn attachments_of(&self, page: Option<&str>) -> Vec<Value> {
+        let all = self.attachments.values().map(|(described, _)| described);
+        all.filter(|described| page.is_none_or(|page| described["pageId"] == page)).cloned().collect()
     }
 
     /// A number that nothing has.
@@ -138,9 +160,13 @@ fn property(data: &mut Data, question: &Question<'_>, owner: &str, key: &str) ->
 /// Attaches files to an issue or a page.
 pub(super) fn attach(data: &mut Data, path: &[String], files: Vec<File>, asker: Asker) -> Reply {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
-    let is_known = match path.as_slice() {
-        ["rest", "api", _, "issue", key, "attachments"] => super::jira::position(data, key).is_some(),
-        ["rest", "api", "content", id, "child", "attachment"] => data.pages.iter().any(|page| page["id"] == *id),
+    let (owner, is_known) = match path.as_slice() {
+        ["rest", "api", _, "issue", key, "attachments"] => {
+            (super::jira::id_of_key(key), super::jira::position(data, key).is_some())
+        }
+        ["rest", "api", "content", id, "child", "attachment"] => {
+            ((*id).to_owned(), data.pages.iter().any(|page| page["id"] == *id))
+        }
         _ => return refusal(404, "Nothing can be attached there."),
     };
     if !is_known {
@@ -152,12 +178,7 @@ pub(super) fn attach(data: &mut Data, path: &[String], files: Vec<File>, asker: 
     let mut added = Vec::new();
     for file in files {
         let id = data.next();
-        let described = json!({
-            "id": id.to_string(), "filename": file.name, "title": file.name, "mimeType": file.mime, "size": file.bytes.len(),
-        });
-        added.push(described.clone());
-        data.attached += file.bytes.len();
-        data.attachments.insert(id, (described, file));
+        added.push(data.keep(id, &owner, file));
     }
     while data.attached > ATTACHMENTS.0 || data.attachments.len() > ATTACHMENTS.1 {
         let Some((_, (_, oldest))) = data.attachments.pop_first() else { break };

@@ -30,7 +30,7 @@ fn implied(named: &[&str]) -> Vec<&'static str> {
 
 /// What a request needs: questions that are asked by POST are questions.
 pub(super) fn needed(method: &str, path: &str) -> &'static str {
-    let asks = ["/permissions/check", "/permission/check", "/search", "/search/jql", "/expression/eval"];
+    let asks = ["/permissions/check", "/permission/check", "/search", "/search/jql", "/expression/eval", "/users-bulk"];
     match method {
         "GET" | "HEAD" => "READ",
         "POST" if asks.iter().any(|question| path.ends_with(question)) => "READ",

@@ -22,7 +22,7 @@
 
   // The theme changes without a reload, as it does in the products: the bridge tells the frame.
   function paint(theme) {
-    root.dataset.colorMode = theme;
+    root.dataset.themeChoice = theme; // theme.js makes colours of it
     const query = new URLSearchParams(settings.query);
     query.set('theme', theme);
     settings.query = query.toString();
@@ -82,11 +82,45 @@
       former.replaceWith(entry);
     } else {
       entry.classList.add('new');
+      sift(entry);
       entries.prepend(entry);
       while (entries.children.length > KEPT) entries.lastElementChild.remove();
     }
     document.getElementById('journal-empty')?.setAttribute('hidden', '');
   }
+
+  // ---- The journal, filtered and cleared --------------------------------------------------------------------------
+
+  const filter = document.getElementById('journal-filter');
+  const FILTER = 'sandbox-filter';
+
+  function sift(entry) {
+    const words = (filter?.value ?? '').toLowerCase().split(/\s+/).filter(Boolean);
+    const text = entry.querySelector('summary').textContent.toLowerCase();
+    entry.hidden = !words.every((word) => text.includes(word));
+  }
+
+  if (filter) {
+    filter.value = sessionStorage.getItem(FILTER) ?? '';
+    const siftAll = () => [...entries.children].forEach(sift);
+    filter.addEventListener('input', () => {
+      sessionStorage.setItem(FILTER, filter.value);
+      siftAll();
+    });
+    filter.addEventListener('keydown', (event) => {
+      if (event.key === 'Enter') event.preventDefault(); // it would clear the journal
+    });
+    siftAll();
+  }
+
+  // Without a reload: the frame of the add-on stays as it is.
+  document.getElementById('journal-tools')?.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    const cleared = await fetch(event.target.action, { method: 'POST', redirect: 'manual' });
+    if (cleared.status >= 400) return;
+    entries.replaceChildren();
+    document.getElementById('journal-empty')?.removeAttribute('hidden');
+  });
 
   // ---- The add-on stops and comes back ----------------------------------------------------------------------------
 

@@ -6,9 +6,10 @@ use crate::sandbox::Sandbox;
 use crate::sandbox::bridge::page_script;
 
 /// The sandbox's own, in the binary: an add-on is started anywhere.
-const OWN: [(&str, &str, &str); 3] = [
+const OWN: [(&str, &str, &str); 4] = [
     ("sandbox.css", "text/css; charset=utf-8", include_str!("../assets/sandbox.css")),
     ("sandbox.js", "text/javascript; charset=utf-8", include_str!("../assets/sandbox.js")),
+    ("theme.js", "text/javascript; charset=utf-8", include_str!("../assets/theme.js")),
     ("bridge.js", "text/javascript; charset=utf-8", include_str!("../assets/bridge.js")),
 ];
 
@@ -28,7 +29,7 @@ async fn asset(name: web::Path<String>) -> HttpResponse {
 
 /// A file of the bridge's package; it may be for the page in the frame, which is of another origin.
 async fn bridge_file(sandbox: web::Data<Sandbox>, name: web::Path<String>) -> HttpResponse {
-    let Some(file) = sandbox.bridge.file(&name) else { return HttpResponse::NotFound().finish() };
+    let Some(file) = sandbox.bridge().file(&name) else { return HttpResponse::NotFound().finish() };
     let text = match tokio::fs::read_to_string(file).await {
         Ok(text) if *name == "all.js" => page_script(&text, &sandbox.origin()),
         Ok(text) => text,

@@ -41,7 +41,7 @@ async fn a_disabled_addon_shows_no_page_until_it_is_enabled() {
     let headers = [("x-sandbox", "1")];
     assert_eq!(sandbox.ask(Method::GET, "/jira/frames/hello", &headers, String::new()).await.status, 404);
     let back = sandbox.post("/jira/lifecycle/enabled?user=mia&module=generalPages%2Fhello", &[]).await;
-    assert_eq!(back.header("location"), format!("{path}?user=mia&theme=light&license=active"));
+    assert_eq!(back.header("location"), format!("{path}?user=mia&theme=system&license=active"));
     assert!(sandbox.get(path).await.body.contains("<iframe"));
 }
 
@@ -117,4 +117,91 @@ async fn the_rest_api_is_strict_and_bounded() {
     assert_eq!(sandbox.by_bridge(Method::GET, asked, ADA, "").await.status, 400);
     let granted = sandbox.by_bridge(Method::GET, &format!("{asked}?permissions=ADMINISTER"), ADA, "").await.json();
     assert_eq!(granted["permissions"]["ADMINISTER"]["havePermission"], true);
+}
+
+#[actix_web::test]
+async fn confluence_answers_attachments_users_and_macro_bodies() {
+    const MIA: &str = "557058:sandbox-mia";
+    let sandbox = Sandbox::open().await;
+    let ask = async |method, path: &str, body: &str| {
+        sandbox.by_bridge(method, &format!("/confluence/wiki{path}"), MIA, body).await
+    };
+    for path in ["/api/v2/attachments", "/api/v2/pages/98305/attachments", "/rest/api/content/98305/child/attachment"] {
+        let reply = ask(Method::GET, path, "").await;
+        assert_eq!((reply.status, &reply.json()["results"][0]["title"]), (200, &json!("notes.txt")), "{path}");
+    }
+    for path in ["/api/v2/attachments/98307", "/api/v2/attachments/att98307"] {
+        let reply = ask(Method::GET, path, "").await;
+        assert_eq!(
+            (reply.status, &reply.json()["id"]),
+            (200, &json!("att98307")),
+            "what {{attachment.id}} names: {path}"
+        );
+    }
+    for path in ["/api/v2/attachments/1", "/api/v2/pages/1/attachments", "/rest/api/content/1/history/1/macro/id/x"] {
+        assert_eq!(ask(Method::GET, path, "").await.status, 404, "{path}");
+    }
+    let body = json!({ "accountIds": [MIA, "557058:sandbox-ada", "557058:nobody", 1] }).to_string();
+    let users = ask(Method::POST, "/api/v2/users-bulk", &body).await.json();
+    let names: Vec<&str> =
+        users["results"].as_array().unwrap().iter().filter_map(|user| user["displayName"].as_str()).collect();
+    assert_eq!(names, ["Mia Member", "Ada Admin"]);
+    assert_eq!(ask(Method::POST, "/api/v2/users-bulk", "{}").await.status, 400);
+    for named in ["id/3f0c8b5e-0000-4000-8000-000000000001", "hash/3f0c8b5e"] {
+        let reply = ask(Method::GET, &format!("/rest/api/content/98305/history/1/macro/{named}"), "").await;
+        assert!(reply.status == 200 && reply.json()["body"].is_string(), "{named}: {}", reply.body);
+    }
+    let of_jira = sandbox.by_bridge(Method::GET, "/jira/rest/api/3/attachment/10800", MIA, "").await;
+    assert_eq!((of_jira.status, &of_jira.json()["filename"]), (200, &json!("notes.txt")));
+}
+
+#[actix_web::test]
+async fn the_journal_is_cleared_and_goes_on() {
+    let sandbox = Sandbox::open().await;
+    assert!(!sandbox.journal().await.is_empty());
+    sandbox.post("/jira/journal/clear", &[]).await;
+    assert_eq!(sandbox.journal().await, [""; 0]);
+    assert_eq!(sandbox.host.get("/panel?jwt=a.b.c").await.status, 401);
+    let lines = sandbox.journal().await;
+    assert!(lines.len() == 1 && lines[0].starts_with("to the add-on GET /panel?jwt=*** 401"), "{lines:?}");
+    let headers = [("origin", "https://evil.example")];
+    let foreign = sandbox.ask(Method::POST, "/jira/journal/clear", &headers, String::new()).await;
+    assert_eq!((foreign.status, sandbox.journal().await.len()), (403, 1));
+}
+
+#[actix_web::test]
+async fn forge_is_offered_where_the_add_on_has_routes_for_it() {
+    let answer = |has_forge: bool| {
+        move |cfg: &mut ServiceConfig| {
+            if has_forge {
+                cfg.configure(forge::routes);
+            }
+        }
+    };
+    for has_forge in [true, false] {
+        let builder =
+            TestHost::builder().var("NODE_ENV", "development").var("AC_SANDBOX_PORT", "0").var("AC_APP_ID", "");
+        let host = builder.start(answer(has_forge)).await;
+        let running = host.addon().sandbox().await.unwrap();
+        let begun = std::time::Instant::now();
+        let page = loop {
+            let page = host.send(Client::new().get(format!("{}/jira", running.url())), Vec::new()).await.body;
+            if page.contains("Installed and enabled.") {
+                break page;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(30), "{page}");
+            actix_web::rt::time::sleep(Duration::from_millis(10)).await;
+        };
+        assert_eq!(page.contains("forge-heading"), has_forge, "{page}");
+    }
+}
+
+#[actix_web::test]
+async fn a_refused_permission_is_a_sentence() {
+    let sandbox = Sandbox::open().await;
+    let token = sandbox.session("mia").await;
+    assert_eq!(sandbox.host.call(Method::GET, "/admin", &token, None).await.status, 403);
+    let lines = sandbox.journal().await;
+    let sentence = "not permitted: the user needs ADMINISTER on the site, and the host does not grant all of it";
+    assert!(lines.iter().any(|line| line.contains(sentence)), "{lines:?}");
 }

@@ -185,10 +185,17 @@ impl Sandbox {
     /// The journal's lines, newest first: `to the add-on POST /installed 204`.
     async fn journal(&self) -> Vec<String> {
         let page = self.get("/jira").await.body;
-        let lines = page.split("<summary>\n      <time").skip(1).map(|entry| {
-            let line = entry.split_once("</time>").unwrap().1.split("</summary>").next().unwrap();
-            let text: String = line.split('<').filter_map(|part| part.split_once('>')).map(|(_, text)| text).collect();
-            text.split_whitespace().collect::<Vec<_>>().join(" ")
+        let (_, journal) = page.split_once("id=\"journal-entries\"").unwrap();
+        let lines = journal.split("<summary>").skip(1).map(|entry| {
+            let row = entry.split("</summary>").next().unwrap();
+            assert!(row.trim_start().starts_with("<span class=\"url\">"), "the path comes first: {row}");
+            let part = |class: &str| {
+                let (_, rest) = row.split_once(&format!("<span class=\"{class}\">"))?;
+                rest.split('<').next()
+            };
+            let parts = ["direction", "method", "url", "status", "by", "took", "reason"];
+            let known: Vec<&str> = parts.iter().filter_map(|class| part(class)).collect();
+            known.join(" ").split_whitespace().collect::<Vec<_>>().join(" ")
         });
         lines.collect()
     }
@@ -239,6 +246,9 @@ async fn every_page_module_is_listed_with_its_url_filled() {
         assert!(page.contains(&format!("<code>{target}</code>")), "{target}: {page}");
     }
     assert!(page.contains("/confluence/modules/dynamicContentMacros/macro"), "a macro opens in Confluence: {page}");
+    for heading in ["General pages", "Web panels", "Jira issue contents", "Something new"] {
+        assert!(page.contains(&format!("<h3>{heading}</h3>")), "{heading}: {page}");
+    }
     assert!(page.contains("Hello &#60;i&#62;") && !page.contains("Hello <i>"), "{page}");
     let confluence = sandbox.get("/confluence").await.body;
     assert!(confluence.contains("/jira/modules/jiraIssueContents/content"), "{confluence}");

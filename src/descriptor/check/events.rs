@@ -1,0 +1,166 @@
+//! The events of webhooks.
+
+use super::Checker;
+use crate::config::{Product, nearest};
+
+impl Checker<'_> {
+    /// A webhook of an event that no site knows never comes.
+    pub(super) fn event(&mut self, path: &str, event: &str) {
+        let (known, others, other) = match self.config.product {
+            Product::Jira => (JIRA, CONFLUENCE, "Confluence"),
+            Product::Confluence => (CONFLUENCE, JIRA, "Jira"),
+            Product::Bitbucket => return,
+        };
+        if known.contains(&event) {
+            return;
+        }
+        let meant = if others.contains(&event) {
+            format!("it is an event of {other}")
+        } else {
+            // the prefix is forgotten more often than a word is misspelt
+            let prefixed = known.iter().find(|name| name.strip_prefix("jira:") == Some(event)).copied();
+            match prefixed.or_else(|| nearest(event, known)) {
+                Some(near) => format!("did you mean {near}?"),
+                None => "it may be a newer one".to_owned(),
+            }
+        };
+        self.warn(path, format!("is {event:?}, which is no event that is known here; {meant}"));
+    }
+}
+
+/// Source: Atlassian, "Webhooks" of Jira Cloud and "Webhook" of Connect's modules for Jira.
+const JIRA: &[&str] = &[
+    "attachment_created",
+    "attachment_deleted",
+    "board_configuration_changed",
+    "board_created",
+    "board_deleted",
+    "board_updated",
+    "comment_created",
+    "comment_deleted",
+    "comment_updated",
+    "connect_addon_disabled",
+    "connect_addon_enabled",
+    "filter_created",
+    "filter_deleted",
+    "filter_updated",
+    "issue_property_deleted",
+    "issue_property_set",
+    "issuelink_created",
+    "issuelink_deleted",
+    "issuetype_created",
+    "issuetype_deleted",
+    "issuetype_updated",
+    "jira:issue_created",
+    "jira:issue_deleted",
+    "jira:issue_updated",
+    "jira:version_created",
+    "jira:version_deleted",
+    "jira:version_moved",
+    "jira:version_released",
+    "jira:version_unreleased",
+    "jira:version_updated",
+    "jira:worklog_updated",
+    "jira_expression_evaluation_failed",
+    "option_attachments_changed",
+    "option_issuelinks_changed",
+    "option_subtasks_changed",
+    "option_timetracking_changed",
+    "option_timetracking_provider_changed",
+    "option_unassigned_issues_changed",
+    "option_voting_changed",
+    "option_watching_changed",
+    "project_archived",
+    "project_created",
+    "project_deleted",
+    "project_restored_archived",
+    "project_restored_deleted",
+    "project_soft_deleted",
+    "project_updated",
+    "sprint_closed",
+    "sprint_created",
+    "sprint_deleted",
+    "sprint_started",
+    "sprint_updated",
+    "user_created",
+    "user_deleted",
+    "user_updated",
+    "worklog_created",
+    "worklog_deleted",
+    "worklog_updated",
+];
+
+/// Source: Atlassian, "Webhook" of Connect's modules for Confluence.
+const CONFLUENCE: &[&str] = &[
+    "attachment_archived",
+    "attachment_created",
+    "attachment_removed",
+    "attachment_restored",
+    "attachment_trashed",
+    "attachment_unarchived",
+    "attachment_updated",
+    "attachment_viewed",
+    "blog_created",
+    "blog_moved",
+    "blog_removed",
+    "blog_restored",
+    "blog_trashed",
+    "blog_updated",
+    "blog_viewed",
+    "blueprint_page_created",
+    "comment_created",
+    "comment_removed",
+    "comment_updated",
+    "connect_addon_disabled",
+    "connect_addon_enabled",
+    "content_created",
+    "content_permissions_updated",
+    "content_restored",
+    "content_trashed",
+    "content_updated",
+    "content_removed",
+    "database_created",
+    "database_removed",
+    "database_updated",
+    "folder_created",
+    "folder_removed",
+    "folder_updated",
+    "group_created",
+    "group_removed",
+    "label_added",
+    "label_created",
+    "label_deleted",
+    "label_removed",
+    "login",
+    "login_failed",
+    "logout",
+    "page_archived",
+    "page_children_reordered",
+    "page_copied",
+    "page_created",
+    "page_moved",
+    "page_removed",
+    "page_restored",
+    "page_trashed",
+    "page_unarchived",
+    "page_updated",
+    "page_viewed",
+    "relation_created",
+    "relation_deleted",
+    "search_performed",
+    "space_created",
+    "space_logo_updated",
+    "space_permissions_updated",
+    "space_removed",
+    "space_updated",
+    "theme_enabled",
+    "user_created",
+    "user_deactivated",
+    "user_followed",
+    "user_reactivated",
+    "user_removed",
+    "user_updated",
+    "whiteboard_created",
+    "whiteboard_removed",
+    "whiteboard_updated",
+];
