@@ -36,6 +36,7 @@ mod nodes;
 mod pages;
 mod panics;
 mod readings;
+mod refusals;
 #[cfg(unix)]
 mod registration;
 #[cfg(feature = "sandbox")]
