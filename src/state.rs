@@ -170,6 +170,18 @@ impl State {
             || self.config.allowed_base_urls.iter().any(|allowed| url == allowed.as_str())
     }
 
+    /// The same base URLs, for a refusal that names them.
+    pub(crate) fn own_base_urls(&self) -> Vec<String> {
+        let descriptor = self.descriptor();
+        let mut urls = vec![
+            self.config.local_base_url.as_str().to_owned(),
+            descriptor.base_url().trim_end_matches('/').to_owned(),
+        ];
+        urls.extend(self.config.allowed_base_urls.iter().map(|url| url.as_str().to_owned()));
+        urls.dedup();
+        urls
+    }
+
     /// The state of the add-on that serves `request`.
     ///
     /// # Errors

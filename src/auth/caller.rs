@@ -7,7 +7,7 @@ use std::sync::Arc;
 use actix_web::{HttpMessage as _, HttpRequest, web};
 use serde_json::Value;
 
-use super::{AuthError, session};
+use super::{AuthError, other_request, session};
 use crate::connection;
 use crate::error::Error;
 use crate::jwt::{Claims, now};
@@ -37,12 +37,19 @@ pub struct Caller {
     tenant: Arc<Tenant>,
     claims: Claims,
     binding: Binding,
+    /// The canonical text of the request, where the token is bound to another one.
+    canonical: String,
     session_token: OnceCell<String>,
 }
 
 impl Caller {
     pub(super) fn new(state: web::Data<State>, tenant: Arc<Tenant>, claims: Claims, binding: Binding) -> Self {
-        Self { state, tenant, claims, binding, session_token: OnceCell::new() }
+        Self { state, tenant, claims, binding, canonical: String::new(), session_token: OnceCell::new() }
+    }
+
+    /// The same, whose token is bound to another request than the one that reads `canonical`.
+    pub(super) fn of_other_request(self, canonical: String) -> Self {
+        Self { binding: Binding::OtherRequest, canonical, ..self }
     }
 
     /// Takes the caller for a route whose tokens are bound as `accepted` says.
@@ -52,13 +59,14 @@ impl Caller {
             request.extensions_mut().insert(Granted(Rc::clone(self)));
             return Ok(Rc::clone(self));
         }
-        Err(AuthError::Qsh(match self.binding {
+        let reason = match self.binding {
             Binding::Session => "is missing: a session token opens token routes only",
             Binding::Context => "is context-qsh: a context JWT opens token routes only",
             Binding::Request => "is of this request, where a context JWT is asked for",
-            Binding::OtherRequest => "is that of another request",
+            Binding::OtherRequest => return Err(other_request(&self.canonical)),
             Binding::Nothing | Binding::Unchecked => "is missing",
-        }))
+        };
+        Err(AuthError::Qsh(reason.to_owned()))
     }
 
     /// The tenant's clientKey.

@@ -11,7 +11,7 @@ use futures_util::future::{LocalBoxFuture, Shared};
 use secrecy::SecretString;
 
 use super::body::BodyGate;
-use super::{AuthError, ProofFuture, Proven, app_tokens};
+use super::{AuthError, ProofFuture, Proven, app_tokens, shorten};
 use crate::connection;
 use crate::error::Error;
 use crate::jwt::{ForgeClaims, ForgeLicense, Unverified, now};
@@ -206,16 +206,17 @@ async fn verify(state: &State, token: &str) -> Result<ForgeClaims, Error> {
     // what costs nothing comes first: a token that is refused anyway fetches no key
     let leeway = i64::try_from(state.config.leeway.as_secs()).unwrap_or(0);
     unverified.claims().check(app_id, now(), leeway).map_err(AuthError::from)?;
+    let kid = shorten(unverified.kid().unwrap_or_default());
     let key = match local {
         // the platform of this very process proves its own installations, and those alone
         Some(local) => local.keys.get(unverified.kid(), None).await,
         None => state.forge_keys.get(unverified.kid(), unverified.claims().ic_label.as_deref()).await,
     };
     let key = key.map_err(|error| match error {
-        error if error.is_temporary() => Error::Unavailable { detail: error.to_string() },
-        error => AuthError::ForgeKey(error).into(),
+        error if error.is_temporary() => Error::Unavailable { detail: format!("no key {kid:?} of Forge's: {error}") },
+        error => AuthError::ForgeKey { kid: kid.clone(), error }.into(),
     })?;
-    unverified.verify_rs256(&key).map_err(AuthError::from)?;
+    unverified.verify_rs256(&key).map_err(|_| AuthError::Signature(format!("Forge's key {kid:?}")))?;
     Ok(unverified.into_claims())
 }
 

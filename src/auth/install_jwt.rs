@@ -9,7 +9,7 @@ use serde_json::Value;
 use url::{Host, Url};
 
 use super::source::Places;
-use super::{AuthError, ProofFuture, read_inflated, without_mark};
+use super::{AuthError, ProofFuture, other_request, read_inflated, shorten, without_mark};
 use crate::connection;
 use crate::error::Error;
 use crate::jwt::{CONTEXT_QSH, Claims, Unverified, now, qsh};
@@ -62,7 +62,10 @@ impl InstallJwt {
 
         let sender = Sender::read(body)?;
         if unverified.claims().iss.as_deref() != Some(&*sender.client_key) {
-            return Err(refuse("the token is not issued by the clientKey of the body").into());
+            let issuer = shorten(unverified.claims().iss.as_deref().unwrap_or_default());
+            let client_key = shorten(&sender.client_key);
+            let reason = format!("the token is issued by {issuer:?}, and the clientKey of the body is {client_key:?}");
+            return Err(refuse(reason).into());
         }
         let host = sender.host()?;
         let local = sender.base_url.as_deref().and_then(|url| state.local_host_of(url));
@@ -76,10 +79,13 @@ impl InstallJwt {
             None => state.install_keys.get(kid, &host).await,
         };
         let key = key.map_err(|error| match error {
-            error if error.is_temporary() => Error::Unavailable { detail: error.to_string() },
-            error => refuse(error.to_string()).into(),
+            error if error.is_temporary() => {
+                Error::Unavailable { detail: format!("no install key {:?}: {error}", shorten(kid)) }
+            }
+            error => refuse(format!("there is no install key {:?} for {host}: {error}", shorten(kid))).into(),
         })?;
-        unverified.verify_rs256(&key).map_err(AuthError::from)?;
+        let signed = unverified.verify_rs256(&key);
+        signed.map_err(|_| AuthError::Signature(format!("the install key {:?}", shorten(kid))))?;
         connection::prove(&request);
         let mut payload: Value = serde_json::from_slice(body).map_err(|_| not_json())?;
         if places.has_token_in_query() && names_token(&payload) {
@@ -176,19 +182,23 @@ fn check_claims(state: &State, request: &HttpRequest, claims: &Claims) -> Result
         return Err(refuse("the token names no issuer (iss)"));
     }
     if !claims.aud.first().is_some_and(|aud| state.is_own_base_url(aud)) {
-        return Err(refuse("the token is for another base URL (aud)"));
+        let audience = shorten(&claims.aud.to_string());
+        let expected = state.own_base_urls().join(", ");
+        return Err(refuse(format!("the token is for {audience:?} (aud), and this add-on is at {expected}")));
     }
     claims.check_time(now(), i64::try_from(state.config.leeway.as_secs()).unwrap_or(0))?;
     match claims.qsh.as_deref() {
-        None => Err(AuthError::Qsh("is missing")),
-        Some(CONTEXT_QSH) => Err(AuthError::Qsh("is context-qsh")),
+        None => Err(AuthError::Qsh("is missing".to_owned())),
+        Some(CONTEXT_QSH) => Err(AuthError::Qsh("is context-qsh".to_owned())),
         Some(hash) => {
             let path = qsh::relative_path(request.uri().path(), state.config.local_base_url.path());
             let query = request.query_string();
-            let fits = path.is_some_and(|path| {
-                qsh::matches(hash, &qsh::Request { method: request.method().as_str(), path, query, form: None })
-            });
-            if fits { Ok(()) } else { Err(AuthError::Qsh("is that of another request")) }
+            let Some(path) = path else { return Err(other_request("")) };
+            let method = request.method().as_str();
+            if qsh::matches(hash, &qsh::Request { method, path, query, form: None }) {
+                return Ok(());
+            }
+            Err(other_request(&qsh::canonical(method, path, query)))
         }
     }
 }

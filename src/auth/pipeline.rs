@@ -14,7 +14,7 @@ use url::Url;
 use super::body::{BodyGate, FormBody};
 use super::caller::{Binding, Caller};
 use super::source::Places;
-use super::{AuthError, browser, heavy, session};
+use super::{AuthError, browser, heavy, session, shorten};
 use crate::config::is_loopback;
 use crate::error::Error;
 use crate::jwt::{AddonClaims, CONTEXT_QSH, Claims, Unverified, now, qsh};
@@ -94,20 +94,29 @@ fn verify(
         if is_session {
             session::check_age(&claims, &state.config, now())?;
         }
+        let mut canonical = None;
         let binding = match claims.qsh.clone() {
             None if is_session => Binding::Session,
             None => Binding::Nothing,
             Some(hash) if hash == CONTEXT_QSH => Binding::Context,
             Some(hash) => {
-                let fits = move || {
+                let compare = move || {
                     let form = Some(text(&form)).filter(|form| !form.is_empty());
-                    let sent = |path| qsh::Request { method: method.as_str(), path, query: &query, form };
-                    relative.as_deref().map(sent).is_some_and(|request| qsh::matches(&hash, &request))
+                    let Some(path) = relative.as_deref() else { return Some(String::new()) };
+                    let request = qsh::Request { method: method.as_str(), path, query: &query, form };
+                    let fits = qsh::matches(&hash, &request);
+                    // the log names it without the form, whose fields are nobody's business
+                    (!fits).then(|| qsh::canonical(method.as_str(), path, &query))
                 };
-                if heavy::on_bytes(size, fits).await? { Binding::Request } else { Binding::OtherRequest }
+                canonical = heavy::on_bytes(size, compare).await?;
+                Binding::Request
             }
         };
-        Ok(Rc::new(Caller::new(state, tenant, claims, binding)))
+        let caller = Caller::new(state, tenant, claims, binding);
+        Ok(Rc::new(match canonical {
+            None => caller,
+            Some(canonical) => caller.of_other_request(canonical),
+        }))
     })
 }
 
@@ -128,7 +137,7 @@ async fn prove(state: &State, unverified: &Unverified<'_>) -> Result<Arc<Tenant>
     match stored.iter().find(signs) {
         Some(tenant) => Ok(Arc::clone(tenant)),
         None if stored.is_empty() => Err(AuthError::UnknownTenant(shorten(client_key)).into()),
-        None => Err(AuthError::Token(crate::jwt::JwtError::Signature).into()),
+        None => Err(AuthError::Signature(format!("the shared secret of tenant {}", shorten(client_key))).into()),
     }
 }
 
@@ -141,7 +150,8 @@ fn is_session(claims: &Claims, tenant: &Tenant, addon_key: &str) -> Result<bool,
         && claims.purpose.as_deref() == Some(AddonClaims::SESSION)
         && claims.qsh.is_none();
     if !is_session && (issuer != Some(tenant.client_key()) || claims.purpose.is_some()) {
-        return Err(AuthError::Issuer(shorten(tenant.client_key())));
+        let (tenant, issuer) = (shorten(tenant.client_key()), shorten(issuer.unwrap_or_default()));
+        return Err(AuthError::Issuer { tenant, issuer });
     }
     Ok(is_session)
 }
@@ -174,9 +184,4 @@ fn is_local(request: &HttpRequest) -> bool {
         && host.and_then(|host| Url::parse(&format!("http://{host}")).ok()).is_some_and(|url| is_loopback(&url))
         && !request.headers().keys().any(|name| by_proxy(name.as_str()))
         && !browser::is_from_another_site(request.headers())
-}
-
-/// A clientKey as a log line shows it: it comes from outside.
-fn shorten(client_key: &str) -> String {
-    client_key.chars().take(80).map(|c| if c.is_control() { '?' } else { c }).collect()
 }

@@ -122,10 +122,16 @@ fn place(reader: &mut Reader, environment: &Environment) -> Option<(String, Stri
         return reader.refuse("store", Fault::new("is no object", "Write { \"url\": \"…\" }"), &store);
     }
     let adapter = reader.text("store.adapter").unwrap_or_else(|| "sequelize".to_owned());
-    let dialect = ["store.dialect", "store.type"].into_iter().find(|key| reader.value(key).is_some());
+    // ACE's older word counts more than the newer one.
+    let dialect = ["store.type", "store.dialect"].into_iter().find(|key| reader.value(key).is_some());
     let kind = dialect.and_then(|key| reader.text(key));
     let kind = kind.as_deref();
 
+    // ACE's sample: `type` is `memory` beside any dialect, file or URL. A variable with a URL leaves nothing of the file's
+    // store, so it still counts.
+    if adapter == "sequelize" && dialect == Some("store.type") && kind == Some("memory") {
+        return Some(("memory:".to_owned(), reader.source("store.type")));
+    }
     // Sequelize takes the file of a SQLite store first; any other dialect goes by the URL.
     let sqlite = matches!(kind, Some("sqlite" | "sqlite3"));
     if reader.value("store.storage").is_some() && (sqlite || reader.value("store.url").is_none()) {

@@ -229,6 +229,22 @@ fn the_store_in_every_form_of_ace() {
         ("{ type: 'memory' }", "memory:", "store.type"),
         ("{ dialect: 'memory' }", "memory:", "store.dialect"),
         ("{ adapter: 'sequelize', type: 'memory' }", "memory:", "store.type"),
+        ("{ dialect: 'sqlite3', type: 'memory' }", "memory:", "store.type"),
+        ("{ adapter: 'sequelize', dialect: 'sqlite3', logging: false, type: 'memory' }", "memory:", "store.type"),
+        ("{ dialect: 'sqlite', type: 'memory', storage: 'a.db' }", "memory:", "store.type"),
+        ("{ dialect: 'postgres', type: 'memory', url: 'postgres://h/d' }", "memory:", "store.type"),
+        (
+            "{ type: 'sqlite3', dialect: 'postgres', storage: 'a.db', url: 'postgres://h/d' }",
+            "sqlite:a.db",
+            "store.storage",
+        ),
+        (
+            "{ type: 'postgres', dialect: 'sqlite3', url: 'postgres://h/d', storage: 'x' }",
+            "postgres://h/d",
+            "store.url",
+        ),
+        ("{ type: 'postgres', url: 'postgres://h/d', logging: true }", "postgres://h/d", "store.url"),
+        ("{ dialect: 'sqlite3', storage: ':memory:', logging: false }", "memory:", "store.storage"),
         ("{ adapter: 'memory' }", "memory:", "store.adapter"),
         ("{ dialect: 'sqlite', storage: ':memory:' }", "memory:", "store.storage"),
         ("{ url: 'memory:' }", "memory:", "store.url"),
@@ -287,6 +303,9 @@ fn the_place_of_the_store_comes_from_one_layer() {
     let both = config(file, &[("DATABASE_URL", "redis://a"), ("DB_URL", "redis://b")]);
     assert_eq!((both.store.url.expose_secret(), both.store.source.as_str()), ("redis://b", "DB_URL"));
     assert_eq!(both.store.table, "T");
+    // a development machine with a database in its environment uses that
+    let memory = config("{ store: { dialect: 'sqlite3', type: 'memory' } }", &[("DB_URL", "postgres://h/d")]);
+    assert_eq!(memory.store.url.expose_secret(), "postgres://h/d");
 }
 
 #[test]

@@ -161,10 +161,11 @@ impl ForgeClaims {
     /// What does not fit.
     pub fn check(&self, app_id: &str, now: i64, leeway: i64) -> Result<(), JwtError> {
         if self.iss.as_deref() != Some(Self::ISSUER) {
-            return Err(JwtError::Issuer);
+            return Err(JwtError::Issuer(cut(self.iss.as_deref().unwrap_or_default())));
         }
-        if !self.aud.contains(&format!("{}{app_id}", Self::APP_ARI)) {
-            return Err(JwtError::Audience);
+        let expected = format!("{}{app_id}", Self::APP_ARI);
+        if !self.aud.contains(&expected) {
+            return Err(JwtError::Audience { found: cut(&self.aud.to_string()), expected });
         }
         check_time(self.exp, self.nbf, now, leeway)
     }
@@ -238,6 +239,11 @@ impl<'de> Deserialize<'de> for ForgeClaims {
         }
         Ok(Self { iss, aud, exp, nbf, iat, jti, app, context, principal, ic_label, raw })
     }
+}
+
+/// As much of a claim as an error repeats.
+fn cut(claim: &str) -> String {
+    claim.chars().take(200).collect()
 }
 
 #[cfg(test)]
@@ -344,10 +350,10 @@ mod tests {
             json!([]),
             json!(null),
         ] {
-            assert_eq!(check("aud", aud, 99), Err(JwtError::Audience));
+            assert!(matches!(check("aud", aud, 99), Err(JwtError::Audience { .. })));
         }
         for iss in [json!("forge"), json!(null), json!("forge/invocation-token ")] {
-            assert_eq!(check("iss", iss, 99), Err(JwtError::Issuer));
+            assert!(matches!(check("iss", iss, 99), Err(JwtError::Issuer(_))));
         }
     }
 

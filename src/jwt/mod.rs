@@ -26,7 +26,8 @@ pub use token::{PublicKey, Unverified};
 /// Source: Atlassian, "Understanding JWT for Connect apps".
 pub const CONTEXT_QSH: &str = "context-qsh";
 
-/// What is wrong with a token. Texts hold no part of the token but its algorithm, shortened.
+/// What is wrong with a token. Texts hold no part of the token but its algorithm, issuer and audience,
+/// shortened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JwtError {
@@ -54,11 +55,16 @@ pub enum JwtError {
     #[error("the token is not valid yet")]
     NotYetValid,
     /// Issued by somebody else than the route takes tokens of.
-    #[error("the token is issued by somebody else")]
-    Issuer,
+    #[error("the token is issued by {0:?}")]
+    Issuer(String),
     /// Meant for somebody else.
-    #[error("the token is meant for somebody else")]
-    Audience,
+    #[error("the token is meant for {found:?}, not for {expected:?}")]
+    Audience {
+        /// The claim `aud`, cut.
+        found: String,
+        /// Whom the route takes tokens for.
+        expected: String,
+    },
     /// A key that cannot be used.
     #[error("the key cannot be used: {0}")]
     Key(&'static str),

@@ -37,6 +37,7 @@ mod nodes;
 mod pages;
 mod panics;
 mod readings;
+mod refusals;
 #[cfg(unix)]
 mod registration;
 #[cfg(feature = "sandbox")]
