@@ -263,9 +263,7 @@ impl TestHost {
     pub async fn session_token(&self, tenant: &TestTenant) -> String {
         let state = self.addon.state();
         let stored = must(state.tenants.current(&tenant.client_key).await, "the store does not answer");
-        let Some(stored) = stored else {
-            panic!("{} has not installed the add-on: TestHost::install comes first", tenant.client_key)
-        };
+        let stored = must(stored.ok_or(&tenant.client_key), "TestHost::install comes first: the add-on does not know");
         let claims = tenant.claims("GET", "/", "");
         let times = session::Times { issued: now(), began: now() };
         let token = session::sign(state, &stored, Some(&tenant.account_id), claims.get("context"), times);
@@ -324,9 +322,8 @@ impl TestHost {
     /// Sends a callback to the path that the descriptor names for it.
     async fn lifecycle(&self, callback: Lifecycle, tenant: &TestTenant) -> Reply {
         let descriptor = self.addon.state().descriptor();
-        let Some(path) = descriptor.lifecycle(callback) else {
-            panic!("the descriptor names no lifecycle.{}: no site would send it", callback.name())
-        };
+        let named = descriptor.lifecycle(callback).ok_or(callback.name());
+        let path = must(named, "no site would send this, since the descriptor's lifecycle does not name it");
         let token = KeyServer::sign(&claims_for(tenant, &self.base_url, path));
         let payload = tenant.payload(descriptor.key(), callback.name());
         self.call(Method::POST, path, &token, Some(&payload)).await

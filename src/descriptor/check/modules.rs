@@ -90,10 +90,9 @@ impl Checker<'_> {
                 _ => self.url(&member(path, "url"), url, Some(kind)),
             }
         }
-        if kind.is_some_and(|kind| kind.name == "webhooks") {
-            if let Some(event) = module.get("event").and_then(Value::as_str).filter(|event| !event.is_empty()) {
-                self.event(&member(path, "event"), event);
-            }
+        let event = module.get("event").and_then(Value::as_str).filter(|event| !event.is_empty());
+        if let (Some("webhooks"), Some(event)) = (kind.map(|kind| kind.name), event) {
+            self.event(&member(path, "event"), event);
         }
     }
 
