@@ -31,15 +31,14 @@ impl Stream for WatchedBody {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if let Some(cut) = self.connection.cut_off() {
-            self.connection.body_over(false);
+            self.connection.body_over();
             return Poll::Ready(Some(Err(refusal(cut))));
         }
         let next = Pin::new(&mut self.body).poll_next(cx);
         match &next {
             Poll::Pending => self.connection.wants_body(cx.waker()),
             Poll::Ready(Some(Ok(bytes))) => self.connection.consumed(bytes.len()),
-            Poll::Ready(Some(Err(_))) => self.connection.body_over(false),
-            Poll::Ready(None) => self.connection.body_over(true),
+            Poll::Ready(Some(Err(_)) | None) => self.connection.body_over(),
         }
         next
     }
@@ -47,7 +46,7 @@ impl Stream for WatchedBody {
 
 impl Drop for WatchedBody {
     fn drop(&mut self) {
-        self.connection.body_over(false);
+        self.connection.body_over();
     }
 }
 

@@ -7,6 +7,7 @@
 //! connections, which looks at all of them twice a second and closes what is overdue.
 
 mod body;
+mod framing;
 mod pool;
 mod progress;
 mod stream;
@@ -22,9 +23,10 @@ use tokio::sync::Notify;
 
 pub use body::StreamedBody;
 pub(crate) use body::WatchedBody;
+use framing::Framing;
 pub(crate) use pool::{KEEP_ALIVE, Pool, PoolLimits};
 pub(crate) use progress::Cut;
-use progress::{BodyLength, Permit, Progress};
+use progress::{Permit, Progress};
 pub(crate) use stream::ClientStream;
 pub(crate) use watch::watch;
 
@@ -52,12 +54,20 @@ impl Connection {
         self.pool.release(released);
     }
 
-    /// A request has been read up to its body, if it has one.
-    fn begin(&self, body: Option<BodyLength>) {
-        self.progress.borrow_mut().begin(Instant::now(), body);
-        if body.is_some() {
+    /// A request has been read up to its body, if it has one. `headers`: how many it has.
+    fn begin(self: &Rc<Self>, body: Option<Framing>, headers: usize) {
+        let has_body = body.is_some();
+        let counted = self.progress.borrow_mut().begin(Instant::now(), body, headers);
+        self.pool.hold(counted, self);
+        if has_body {
             self.wake_reader();
         }
+    }
+
+    /// The answer has so many bytes, which are kept until the client takes them.
+    fn answers(self: &Rc<Self>, bytes: usize) {
+        let counted = self.progress.borrow_mut().answers(bytes);
+        self.pool.hold(counted, self);
     }
 
     /// The answer has been handed to the HTTP code whole, or will never be.
@@ -72,10 +82,17 @@ impl Connection {
         self.progress.borrow_mut().permit()
     }
 
-    /// So many bytes have been received; for a head, whether it has come to an end.
-    fn received(self: &Rc<Self>, bytes: usize, head_ended: bool) {
-        let counted = self.progress.borrow_mut().received(Instant::now(), bytes, head_ended);
+    /// So many bytes of a head have been received; whether it has come to its end.
+    fn received_head(self: &Rc<Self>, bytes: usize, has_ended: bool) {
+        let counted = self.progress.borrow_mut().received_head(Instant::now(), bytes, has_ended);
         self.pool.hold(counted, self);
+    }
+
+    /// These bytes have been received; how many of them are of the body.
+    fn received_body(self: &Rc<Self>, bytes: &[u8]) -> usize {
+        let (own, counted) = self.progress.borrow_mut().received_body(Instant::now(), bytes);
+        self.pool.hold(counted, self);
+        own
     }
 
     /// A compressed body of the current request was inflated to so many bytes, which are kept.
@@ -91,7 +108,8 @@ impl Connection {
 
     /// So many bytes have been written.
     fn wrote(&self, bytes: usize) {
-        let was_blocked = self.progress.borrow_mut().wrote(Instant::now(), bytes);
+        let (was_blocked, released) = self.progress.borrow_mut().wrote(Instant::now(), bytes);
+        self.pool.release(released);
         if was_blocked {
             self.wake_reader();
         }
@@ -116,9 +134,9 @@ impl Connection {
         self.wake_reader();
     }
 
-    /// The handler reads no more of the body, perhaps because it `has_ended`.
-    fn body_over(&self, has_ended: bool) {
-        self.progress.borrow_mut().body_over(has_ended);
+    /// The handler reads no more of the body.
+    fn body_over(&self) {
+        self.progress.borrow_mut().body_over();
     }
 
     /// The handler reads the body as a stream, which may be slow and is not kept.

@@ -4,22 +4,16 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::PoolLimits;
+use super::framing::Framing;
 
 /// Bytes of a body that are read before its handler has asked for them.
 const AHEAD: usize = 64 * 1024;
-/// The same where the head names no length: what follows the body may be further requests, each of which would cost
-/// far more memory than its bytes.
-const AHEAD_OF_CHUNKS: usize = 4 * 1024;
+/// The same of a body in chunks: each chunk costs more memory than its bytes.
+const AHEAD_OF_CHUNKS: usize = 8 * 1024;
+/// What a header costs beyond its bytes, measured with requests of a hundred headers.
+const HEADER: usize = 400;
 /// actix-http keeps no more of a head than this: it answers 431.
 const MAX_HEAD: usize = 128 * 1024;
-
-/// How long the head says that the body is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum BodyLength {
-    Bytes(usize),
-    /// It comes in chunks and says when it ends.
-    Chunked,
-}
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,12 +58,10 @@ pub(super) enum Verdict {
 /// The body of the current request.
 #[derive(Debug, Default)]
 pub(super) struct Body {
-    /// Bytes that the stream may still read; `None`: the head names no length.
-    left: Option<usize>,
+    /// What of it is still to come. That goes on after the answer, where nobody has read it.
+    framing: Framing,
     /// The handler may still ask for it.
     is_open: bool,
-    /// It has come to its end.
-    has_ended: bool,
     /// Bytes that were read and that the handler has not got.
     ahead: usize,
     /// Bytes that the handler has got.
@@ -93,6 +85,8 @@ struct Answer {
     blocked_before: Duration,
     /// Bytes written since then.
     written: u64,
+    /// Bytes of answers to somebody who is not proven, which have not been written yet.
+    unsent: usize,
 }
 
 /// How far a connection has come.
@@ -140,37 +134,46 @@ impl Progress {
         }
     }
 
-    pub(super) fn begin(&mut self, now: Instant, body: Option<BodyLength>) {
+    /// How many bytes more are held.
+    pub(super) fn begin(&mut self, now: Instant, body: Option<Framing>, headers: usize) -> usize {
         self.enter(Phase::Request, now);
         self.has_whole_head = false;
-        self.answer = Answer { blocked: self.answer.blocked, ..Answer::default() };
-        let left = match body {
-            Some(BodyLength::Bytes(bytes)) => Some(bytes),
-            Some(BodyLength::Chunked) => None,
-            None => Some(0),
-        };
-        self.body = Body { is_open: body.is_some(), left, ..Body::default() };
+        let (blocked, unsent) = (self.answer.blocked, self.answer.unsent);
+        self.answer = Answer { blocked, unsent, ..Answer::default() };
+        self.body = Body { is_open: body.is_some(), framing: body.unwrap_or_default(), ..Body::default() };
+        let cost = headers.saturating_mul(HEADER);
+        self.held = self.held.saturating_add(cost);
+        cost
+    }
+
+    /// How many bytes more are held.
+    pub(super) fn answers(&mut self, bytes: usize) -> usize {
+        if self.is_proven {
+            return 0;
+        }
+        self.answer.unsent = self.answer.unsent.saturating_add(bytes);
+        bytes
     }
 
     /// How many bytes are not held any longer.
     pub(super) fn answered(&mut self, now: Instant) -> usize {
         self.was_proven |= self.is_proven;
         self.is_proven = false;
-        self.has_answered = self.body.has_ended || self.body.left == Some(0);
+        self.has_answered = self.body.framing.has_ended();
         self.enter(Phase::Waiting, now);
-        self.body = Body::default();
+        self.body = Body { framing: std::mem::take(&mut self.body.framing), ..Body::default() };
         std::mem::take(&mut self.held)
     }
 
     /// How many bytes are not held any longer.
     pub(super) fn prove(&mut self) -> usize {
         self.is_proven = true;
-        std::mem::take(&mut self.held)
+        self.end()
     }
 
     /// How many bytes are not held any longer, as the connection ends or its request is refused.
     pub(super) fn end(&mut self) -> usize {
-        std::mem::take(&mut self.held)
+        std::mem::take(&mut self.held).saturating_add(std::mem::take(&mut self.answer.unsent))
     }
 
     pub(super) fn permit(&mut self) -> Permit {
@@ -178,36 +181,47 @@ impl Progress {
             return Permit::Nothing;
         }
         match self.phase {
+            // what nobody has read of the last body is handed out to be dropped
+            Phase::Waiting if !self.body.framing.has_ended() => Permit::Body(AHEAD.min(self.body.framing.most())),
             Phase::Waiting | Phase::Head if std::mem::take(&mut self.has_whole_head) => Permit::AfterParsing,
             Phase::Waiting | Phase::Head => Permit::Head,
             Phase::Request => {
                 let body = &self.body;
-                let ahead = if body.left.is_some() { AHEAD } else { AHEAD_OF_CHUNKS };
-                let room = ahead.saturating_sub(body.ahead).min(body.left.unwrap_or(usize::MAX));
+                let ahead = if let Framing::Length(_) = body.framing { AHEAD } else { AHEAD_OF_CHUNKS };
+                let room = ahead.saturating_sub(body.ahead).min(body.framing.most());
                 if body.is_open && room > 0 { Permit::Body(room) } else { Permit::Nothing }
             }
         }
     }
 
     /// How many bytes more are held.
-    pub(super) fn received(&mut self, now: Instant, bytes: usize, head_ended: bool) -> usize {
-        if self.phase == Phase::Request {
-            self.body.ahead = self.body.ahead.saturating_add(bytes);
-            self.body.left = self.body.left.map(|left| left.saturating_sub(bytes));
-        } else {
-            if self.phase == Phase::Waiting {
-                self.enter(Phase::Head, now);
-            }
-            self.has_whole_head = head_ended;
+    pub(super) fn received_head(&mut self, now: Instant, bytes: usize, has_ended: bool) -> usize {
+        if self.phase == Phase::Waiting {
+            self.enter(Phase::Head, now);
         }
-        if self.is_proven || self.body.may_be_slow {
-            return 0;
-        }
-        let most = if self.phase == Phase::Head { MAX_HEAD } else { usize::MAX };
-        let held = self.held.saturating_add(bytes).min(most.max(self.held));
+        self.has_whole_head = has_ended;
+        let held = self.held.saturating_add(bytes).min(MAX_HEAD.max(self.held));
         let more = held - self.held;
         self.held = held;
         more
+    }
+
+    /// How many of the bytes are of the body, and how many bytes more are held.
+    pub(super) fn received_body(&mut self, now: Instant, bytes: &[u8]) -> (usize, usize) {
+        let own = self.body.framing.take(bytes);
+        if self.phase == Phase::Waiting {
+            if self.body.framing.has_ended() {
+                self.has_answered = true;
+                self.enter(Phase::Waiting, now);
+            }
+            return (own, 0);
+        }
+        self.body.ahead = self.body.ahead.saturating_add(own);
+        if self.is_proven || self.body.may_be_slow {
+            return (own, 0);
+        }
+        self.held = self.held.saturating_add(own);
+        (own, own)
     }
 
     /// So many bytes are kept of what was inflated. How many bytes more are held.
@@ -215,9 +229,8 @@ impl Progress {
         if self.is_proven || self.body.may_be_slow {
             return 0;
         }
-        let before = self.held;
-        self.held = before.saturating_add(bytes);
-        self.held - before
+        self.held = self.held.saturating_add(bytes);
+        bytes
     }
 
     /// The handler has got so many bytes of the body.
@@ -236,9 +249,8 @@ impl Progress {
         }
     }
 
-    /// The handler asks for no more of the body, perhaps because it `has_ended`.
-    pub(super) fn body_over(&mut self, has_ended: bool) {
-        self.body.has_ended |= has_ended;
+    /// The handler asks for no more of the body.
+    pub(super) fn body_over(&mut self) {
         self.body.is_open = false;
         self.body.waiting = None;
         self.body.waker = None;
@@ -254,14 +266,16 @@ impl Progress {
         self.answer.blocked.get_or_insert(now);
     }
 
-    /// Whether writing had been blocked.
-    pub(super) fn wrote(&mut self, now: Instant, bytes: usize) -> bool {
+    /// Whether writing had been blocked, and how many bytes are not held any longer.
+    pub(super) fn wrote(&mut self, now: Instant, bytes: usize) -> (bool, usize) {
         self.answer.written = self.answer.written.saturating_add(bytes as u64);
+        let released = bytes.min(self.answer.unsent);
+        self.answer.unsent -= released;
         let blocked = self.answer.blocked.take();
         if let Some(since) = blocked {
             self.answer.blocked_before += now.saturating_duration_since(since);
         }
-        blocked.is_some()
+        (blocked.is_some(), released)
     }
 
     /// What is to be done about the connection now. `stopping`: since when the server stops.
@@ -308,16 +322,19 @@ impl Progress {
     /// Bytes a second at which what is held has come, where it may be given up; a second request of the same moment
     /// counts as a slow one only once it has had a tenth of a second.
     pub(super) fn rate(&self, now: Instant) -> Option<f64> {
-        if self.held == 0 || self.is_condemned || self.body.cut.is_some() || !self.waits_for_client() {
+        let held = self.held.saturating_add(self.answer.unsent);
+        if held == 0 || self.is_condemned || self.body.cut.is_some() || !self.waits_for_client() {
             return None;
         }
         let age = now.saturating_duration_since(self.since).as_secs_f64();
         #[allow(clippy::cast_precision_loss)] // a rough figure is enough
-        Some((self.held as f64 + 1024.0) / (age + 0.1))
+        Some((held as f64 + 1024.0) / (age + 0.1))
     }
 
     fn waits_for_client(&self) -> bool {
-        (self.phase == Phase::Head && !self.has_whole_head) || self.body.waiting.is_some()
+        (self.phase == Phase::Head && !self.has_whole_head)
+            || self.body.waiting.is_some()
+            || self.answer.blocked.is_some()
     }
 
     pub(super) fn waits_for_body(&self) -> bool {

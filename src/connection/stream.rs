@@ -90,13 +90,51 @@ impl ClientStream {
     }
 }
 
+impl ClientStream {
+    /// Fills `buf` with a part of a head; whether there is any. Empty lines before a head are no part of it (RFC 9112,
+    /// 2.2): the HTTP code would look at all of them anew with each byte that comes.
+    fn fill_head(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
+        let before = buf.filled().len();
+        for _ in 0..EMPTY_READS {
+            ready!(self.fill(cx, buf, usize::MAX))?;
+            let read = &buf.filled()[before..];
+            if read.is_empty() {
+                return Poll::Ready(Ok(false));
+            }
+            if self.line_ends.has_begun {
+                return Poll::Ready(Ok(true));
+            }
+            let empty = read.iter().take_while(|&&byte| matches!(byte, b'\r' | b'\n')).count();
+            if empty > 0 {
+                let head = read[empty..].to_vec();
+                buf.set_filled(before);
+                buf.put_slice(&head);
+            }
+            if buf.filled().len() > before {
+                return Poll::Ready(Ok(true));
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// What stands behind `end` in `buf` is handed out later.
+    fn keep_for_later(&mut self, buf: &mut ReadBuf<'_>, end: usize) {
+        if buf.filled().len() > end {
+            let mut rest = BytesMut::from(&buf.filled()[end..]);
+            rest.unsplit(std::mem::take(&mut self.rest));
+            self.rest = rest;
+            buf.set_filled(end);
+        }
+    }
+}
+
 impl AsyncRead for ClientStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.connection.driven_by(cx.waker());
         this.check()?;
         let before = buf.filled().len();
-        let mut head_ended = false;
         match this.connection.permit() {
             Permit::Nothing => {
                 this.connection.starve();
@@ -111,20 +149,21 @@ impl AsyncRead for ClientStream {
                 return Poll::Pending;
             }
             Permit::Head => {
-                ready!(this.fill(cx, buf, usize::MAX))?;
-                if let Some(end) = this.line_ends.end_of_head(&buf.filled()[before..]) {
-                    let mut rest = BytesMut::from(&buf.filled()[before + end..]);
-                    rest.unsplit(std::mem::take(&mut this.rest));
-                    this.rest = rest;
-                    buf.set_filled(before + end);
-                    head_ended = true;
+                let is_at_end = !ready!(this.fill_head(cx, buf))?;
+                if is_at_end {
+                    return Poll::Ready(Ok(()));
                 }
+                let end = this.line_ends.end_of_head(&buf.filled()[before..]);
+                if let Some(end) = end {
+                    this.keep_for_later(buf, before + end);
+                }
+                this.connection.received_head(buf.filled().len() - before, end.is_some());
             }
-            Permit::Body(room) => ready!(this.fill(cx, buf, room))?,
-        }
-        let read = buf.filled().len() - before;
-        if read > 0 {
-            this.connection.received(read, head_ended);
+            Permit::Body(room) => {
+                ready!(this.fill(cx, buf, room))?;
+                let own = this.connection.received_body(&buf.filled()[before..]);
+                this.keep_for_later(buf, before + own);
+            }
         }
         Poll::Ready(Ok(()))
     }
@@ -166,6 +205,9 @@ impl Drop for ClientStream {
     }
 }
 
+/// Reads of nothing but empty lines before others have their turn.
+const EMPTY_READS: usize = 8;
+
 /// Bytes that the system takes for a client that does not read, beyond what is on its way. Linux takes 4 MB by default.
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 32 * 1024;
@@ -182,6 +224,8 @@ fn limit_unsent(_: &TcpStream) {}
 /// Looks for the empty line that ends a head, in pieces of any size.
 #[derive(Debug, Default)]
 struct LineEnds {
+    /// A byte of the head has come.
+    has_begun: bool,
     /// A line has ended, and nothing but carriage returns has come since.
     is_empty_line: bool,
 }
@@ -190,12 +234,13 @@ impl LineEnds {
     /// Where the head ends, if it does so in `bytes`.
     fn end_of_head(&mut self, bytes: &[u8]) -> Option<usize> {
         let is_blank = |text: &[u8]| text.iter().all(|&byte| byte == b'\r');
+        self.has_begun = true;
         let mut start = 0;
         while let Some(length) = bytes[start..].iter().position(|&byte| byte == b'\n') {
             let line = &bytes[start..start + length];
             start += length + 1;
             if self.is_empty_line && is_blank(line) {
-                self.is_empty_line = false;
+                *self = Self::default();
                 return Some(start);
             }
             self.is_empty_line = true;

@@ -11,7 +11,7 @@ use actix_web::http::header;
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 
-use super::progress::BodyLength;
+use super::framing::{Chunks, Framing};
 use super::{Connection, WatchedBody};
 
 /// Tells the connection of a request how far it is. Outside of all else, so that no answer goes by it.
@@ -27,9 +27,9 @@ pub(crate) async fn watch<B: MessageBody + 'static>(
     };
     let payload = request.take_payload();
     if matches!(payload, Payload::None) {
-        connection.begin(None);
+        connection.begin(None, request.headers().len());
     } else {
-        connection.begin(Some(length(&request)));
+        connection.begin(Some(framing(&request)), request.headers().len());
         let body = WatchedBody::new(payload, Rc::clone(&connection));
         request.set_payload(Payload::Stream { payload: Box::pin(body) });
     }
@@ -41,17 +41,22 @@ fn watched<B: MessageBody + 'static>(
     response: ServiceResponse<B>,
     answering: Option<Answering>,
 ) -> ServiceResponse<WatchedAnswer> {
-    response.map_into_boxed_body().map_body(|_, body| WatchedAnswer { body, _answering: answering })
+    response.map_into_boxed_body().map_body(|_, body| {
+        if let (Some(Answering(connection)), BodySize::Sized(bytes)) = (&answering, body.size()) {
+            connection.answers(usize::try_from(bytes).unwrap_or(usize::MAX));
+        }
+        WatchedAnswer { body, _answering: answering }
+    })
 }
 
-fn length(request: &ServiceRequest) -> BodyLength {
+fn framing(request: &ServiceRequest) -> Framing {
     let headers = request.headers();
-    let named = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    match named {
-        // where both are named, the chunks count (RFC 9112, 6.3)
-        Some(bytes) if !headers.contains_key(header::TRANSFER_ENCODING) => BodyLength::Bytes(bytes),
-        _ => BodyLength::Chunked,
+    // where both are named, the chunks count (RFC 9112, 6.3)
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        return Framing::Chunks(Chunks::BEGIN);
     }
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    length.map_or(Framing::UntilClose, Framing::of_length)
 }
 
 /// The answer is on its way until this is dropped.

@@ -165,3 +165,82 @@ async fn a_large_body_passes_whole() {
     let request = host.request(actix_web::http::Method::POST, "/count").content_type("text/plain");
     assert_eq!(host.send(request, vec![b'x'; size]).await.body, size.to_string(), "a stream has no limit");
 }
+
+/// The HTTP code answers with what it knows of the request that it has decoded last.
+#[actix_web::test]
+async fn a_request_that_follows_a_body_in_chunks_does_not_change_its_answer() {
+    let host = TestHost::builder().workers(1).start(no_routes()).await;
+    let chunked = "POST /public HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na=1\r\n0\r\nT: x\r\n\r\n";
+    let head = "HEAD /atlassian-connect.json HTTP/1.1\r\nHost: a\r\n\r\n";
+    let health = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+    let upload = format!("POST /public HTTP/1.1\r\nHost: a\r\nContent-Length: 30000\r\n\r\n{}", "x".repeat(30_000));
+    let unread = "POST /nowhere HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n\n\n\n\n\r\n0\r\n\r\n";
+    for requests in [
+        vec![(chunked, "3"), (head, "HEAD"), (health, "ok")],
+        vec![(chunked, "3"), (upload.as_str(), "30000"), (health, "ok")],
+        vec![(unread, "404"), (chunked, "3"), (unread, "404"), (head, "HEAD"), (health, "ok")],
+    ] {
+        let bytes: String = requests.iter().map(|(request, _)| *request).collect();
+        // in one piece, in two at each place, byte by byte
+        let step = if bytes.len() > 1000 { 997 } else { 7 };
+        for split in (0..bytes.len()).step_by(step) {
+            let (first, second) = (bytes[..split].to_owned(), bytes[split..].to_owned());
+            let expected: Vec<String> = requests.iter().map(|(_, answer)| (*answer).to_owned()).collect();
+            beside(host.base_url(), move |url| {
+                let mut client = Client::sending(url, &first);
+                client.send(second.as_bytes());
+                for answer in &expected {
+                    let (status, body) = if answer == "HEAD" { client.head() } else { client.answer() };
+                    match answer.as_str() {
+                        "404" => assert_eq!(status, 404, "split at {split}"),
+                        "HEAD" => assert_eq!(status, 200, "split at {split}"),
+                        "ok" => assert_eq!(status, 200, "split at {split}: {body}"),
+                        length => assert_eq!((status, body.as_str()), (200, length), "split at {split}"),
+                    }
+                }
+            })
+            .await;
+        }
+    }
+}
+
+#[actix_web::test]
+async fn empty_lines_are_no_part_of_a_request() {
+    let host = hasty().start(no_routes()).await;
+    let health = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+    let read = beside(host.base_url(), move |url| {
+        let mut client = Client::sending(url, &format!("\r\n\n{health}"));
+        let first = client.answer().0;
+        // what follows a request is not the beginning of a slow one
+        client.send(b"\r\n");
+        std::thread::sleep(Duration::from_millis(2500));
+        client.send(health.as_bytes());
+        (first, client.answer().0)
+    })
+    .await;
+    assert_eq!(read, (200, 200));
+
+    let lines = "\n".repeat(100_000);
+    let read = beside(host.base_url(), move |url| {
+        let mut client = Client::sending(url, &format!("{lines}{health}"));
+        client.answer().0
+    })
+    .await;
+    assert_eq!(read, 200);
+}
+
+#[actix_web::test]
+async fn a_connection_whose_body_nobody_read_is_kept_like_any_other() {
+    let host = hasty().start(no_routes()).await;
+    let read = beside(host.base_url(), |url| {
+        let body = "1000\r\n".to_owned() + &"\n".repeat(0x1000) + "\r\n0\r\n\r\n";
+        let head = "POST /nowhere HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let mut client = Client::sending(url, &format!("{head}{body}"));
+        let first = client.answer().0;
+        std::thread::sleep(Duration::from_millis(2500));
+        client.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+        (first, client.answer().0)
+    })
+    .await;
+    assert_eq!(read, (404, 200));
+}

@@ -106,6 +106,18 @@ impl Client {
 
     /// Reads one answer of a connection that stays open; its status and its body.
     fn answer(&mut self) -> (u16, String) {
+        let (status, length) = self.answer_head();
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body).unwrap();
+        (status, String::from_utf8(body).unwrap())
+    }
+
+    /// Reads the answer to a HEAD, which has no body.
+    fn head(&mut self) -> (u16, String) {
+        (self.answer_head().0, String::new())
+    }
+
+    fn answer_head(&mut self) -> (u16, usize) {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut byte = [0];
@@ -116,9 +128,7 @@ impl Client {
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         let lower = head.to_lowercase();
         let length = lower.split("content-length: ").nth(1).map_or("0", |rest| rest.split("\r\n").next().unwrap());
-        let mut body = vec![0; length.parse().unwrap()];
-        self.0.read_exact(&mut body).unwrap();
-        (status, String::from_utf8(body).unwrap())
+        (status, length.parse().unwrap())
     }
 }
 
