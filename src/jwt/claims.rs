@@ -117,16 +117,13 @@ impl<'de> Deserialize<'de> for Audience {
             Many(Vec<String>),
             Null(()),
         }
-        let names = match Form::deserialize(deserializer)? {
+        Ok(Self(match Form::deserialize(deserializer)? {
+            // some hosts write an empty text where they mean nobody
+            Form::One(one) if one.is_empty() => Vec::new(),
             Form::One(one) => vec![one],
             Form::Many(many) => many,
             Form::Null(()) => Vec::new(),
-        };
-        // some hosts write an empty text where they mean nobody
-        if names.iter().all(String::is_empty) {
-            return Ok(Self::default());
-        }
-        Ok(Self(names))
+        }))
     }
 }
 
@@ -177,7 +174,7 @@ mod tests {
             (r#"{"exp": 1, "iss": "host", "aud": []}"#, Some("host")),
             (r#"{"exp": 1, "iss": "host", "aud": null}"#, Some("host")),
             (r#"{"exp": 1, "iss": "host", "aud": ""}"#, Some("host")),
-            (r#"{"exp": 1, "iss": "host", "aud": ["", ""]}"#, Some("host")),
+            (r#"{"exp": 1, "iss": "host", "aud": [""]}"#, None),
             (r#"{"exp": 1, "iss": "host", "aud": ["", "other"]}"#, None),
             (r#"{"exp": 1, "iss": "host", "aud": " "}"#, Some(" ")),
             (r#"{"exp": 1, "iss": ""}"#, None),

@@ -45,7 +45,6 @@ pub fn aud(draft: &mut Draft, i: usize, actor: &Actor, rng: &mut Rng) -> String 
         json!(7),
         json!([7]),
         json!([[own]]),
-        json!(""),
         json!([""]),
         json!(["", own]),
         json!([null, own]),
@@ -62,6 +61,7 @@ pub fn aud(draft: &mut Draft, i: usize, actor: &Actor, rng: &mut Rng) -> String 
     if draft.guard.is_install() {
         list.extend([
             Value::Null,
+            json!(""),
             json!([]),
             json!(own.replace("http:", "https:")),
             json!(format!("{own}//")),
