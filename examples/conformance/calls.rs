@@ -21,8 +21,7 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .service(project)
         .service(content)
         .service(site)
-        .service(resource)
-        .service(forge_me);
+        .service(resource);
 }
 
 /// A call to the host by description.
@@ -140,11 +139,6 @@ async fn resource(invocation: ForgeInvocation) -> Result<Json<Value>, Error> {
         "userToken": shown(invocation.user_token()),
         "connect": connect,
     })))
-}
-
-#[post("/forge/me")]
-async fn forge_me(invocation: ForgeInvocation) -> Result<Json<Value>, Error> {
-    answer(invocation.host().as_user(invocation.require_account_id()?).get("/rest/api/3/myself")).await
 }
 
 macro_rules! guarded {

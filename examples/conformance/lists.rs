@@ -55,9 +55,7 @@ async fn forge_list(invocation: ForgeInvocation, ask: ForgeBody<Map<String, Valu
 
 #[post("/forge/me")]
 async fn forge_me(invocation: ForgeInvocation) -> Result<Json<Value>, ActixError> {
-    let Some(user) = invocation.account_id() else {
-        return Err(Error::forbidden("This needs a user, and nobody is logged in.", "the token names no user").into());
-    };
+    let user = invocation.require_account_id()?;
     let response = invocation.host().as_user(user).get("/rest/api/3/myself").send().await.map_err(Error::from)?;
     let status = response.status().as_u16();
     let text = response.text().await.map_err(Error::from)?;

@@ -77,8 +77,8 @@ impl Addon {
         if crate::registration::names_sites(config) {
             // what chose them is often forgotten: a file, or a variable of the shell
             tracing::info!(
-                "the sandbox is off: the add-on registers with the sites of credentials.json or AC_HOSTS instead. Without \
-                 sites there, the sandbox opens"
+                "the sandbox is off: the add-on registers with the sites of credentials.json, or of hosts in \
+                 config.json. Without sites there, the sandbox opens"
             );
             return;
         }

@@ -119,7 +119,9 @@ async fn other_encodings_are_named_after_the_proof() {
         for encoding in ["br", "deflate", "zstd", "gzip, gzip", "compress"] {
             let reply = send(&host, path, Some(encoding), text.clone().into_bytes()).await;
             assert_eq!((reply.status, reply.header("accept-encoding")), (415, "gzip"), "{path} {encoding}");
-            assert!(reply.body.contains(&format!("\"{encoding}\"")), "{path}: {}", reply.body);
+            // Forge reads JSON
+            let words = reply.body.replace("\\\"", "\"");
+            assert!(words.contains(&format!("\"{encoding}\"")), "{path}: {}", reply.body);
         }
         let reply = send(&host, path, Some("identity"), text.clone().into_bytes()).await;
         assert_eq!(reply.status, 204, "{path}");

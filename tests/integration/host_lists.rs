@@ -373,7 +373,7 @@ async fn a_forge_user_asks_who_they_are() {
     let reply = host.invoke("/forge/me", &host.invocation()).await;
     assert_eq!(reply.json(), json!({ "status": 404, "body": "gone" }));
     let reply = host.invoke("/forge/me", &host.invocation().unattended()).await;
-    assert_eq!(reply.status, 403);
-    assert!(reply.body.contains("needs a user"), "{}", reply.body);
+    assert_eq!((reply.status, reply.header("content-type")), (403, "application/json"));
+    assert!(reply.json()["message"].as_str().unwrap().contains("needs a user"), "{}", reply.body);
     assert_eq!(host.calls().len(), 2);
 }

@@ -145,7 +145,7 @@ async fn it_registers_with_every_site_and_goes_at_the_stop() {
         let wanted =
             format!("POST /rest/plugins/1.0/?token=t%2B1 {{\"pluginUri\":\"{base_url}/atlassian-connect.json\"}}");
         assert_eq!(calls(&first, "POST"), [wanted]);
-        assert!(!folder.logged().contains("sandbox"), "there is a site: {}", folder.logged());
+        assert!(!folder.logged().contains("open the sandbox"), "there is a site: {}", folder.logged());
         process.stop();
         for site in [&first, &second] {
             assert_eq!(calls(site, "DELETE"), ["DELETE /rest/plugins/1.0/com.example.hello-from-rust-key"]);
