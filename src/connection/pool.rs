@@ -14,6 +14,11 @@ use crate::config::Limits;
 
 /// How often the connections are looked at.
 const PULSE: Duration = Duration::from_millis(500);
+/// The same while more are overdue than are closed at once.
+const NEXT_LOOK: Duration = Duration::from_millis(10);
+/// Connections that are closed at one look: who opens thousands together has them closed together, and others would wait
+/// for the end of it.
+const AT_ONCE: usize = 32;
 /// The same while the server stops.
 const STOPPING_PULSE: Duration = Duration::from_millis(50);
 /// Between two requests. actix-http closes after [`KEEP_ALIVE`]; this is for what it does not time.
@@ -195,16 +200,23 @@ impl Pool {
         }
     }
 
-    fn look_at_all(&self) {
+    /// Closes what is overdue; whether there is more of it.
+    fn look_at_all(&self) -> bool {
         let (now, stopping) = (Instant::now(), self.stopping.get());
+        let mut left = if stopping.is_some() { usize::MAX } else { AT_ONCE };
         for connection in self.all() {
             let verdict = connection.progress.borrow().verdict(now, &self.limits, stopping);
+            let Some(verdict) = verdict else { continue };
+            if left == 0 {
+                return true;
+            }
+            left -= 1;
             match verdict {
-                Some(Verdict::Close) => connection.condemn(),
-                Some(Verdict::CutBody) => connection.cut(Cut::Slow),
-                None => {}
+                Verdict::Close => connection.condemn(),
+                Verdict::CutBody => connection.cut(Cut::Slow),
             }
         }
+        false
     }
 
     fn all(&self) -> Vec<Rc<Connection>> {
@@ -213,22 +225,23 @@ impl Pool {
 }
 
 async fn look_after(pool: Weak<Pool>, stop: GracefulShutdownSignal) {
-    let mut pulse = PULSE;
     let stopped = stop.notified();
     tokio::pin!(stopped);
+    let (mut pause, mut stops) = (PULSE, false);
     loop {
-        if pulse == PULSE {
-            tokio::select! {
-                () = tokio::time::sleep(pulse) => {}
-                () = &mut stopped => pulse = STOPPING_PULSE,
-            }
-        } else {
-            tokio::time::sleep(pulse).await;
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = &mut stopped, if !stops => stops = true,
         }
         let Some(pool) = pool.upgrade() else { return };
-        if pulse == STOPPING_PULSE && pool.stopping.get().is_none() {
+        if stops && pool.stopping.get().is_none() {
             pool.stopping.set(Some(Instant::now()));
         }
-        pool.look_at_all();
+        let has_more = pool.look_at_all();
+        pause = match (stops, has_more) {
+            (true, _) => STOPPING_PULSE,
+            (false, true) => NEXT_LOOK,
+            (false, false) => PULSE,
+        };
     }
 }

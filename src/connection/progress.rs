@@ -280,6 +280,9 @@ impl Progress {
 
     /// What is to be done about the connection now. `stopping`: since when the server stops.
     pub(super) fn verdict(&self, now: Instant, limits: &PoolLimits, stopping: Option<Instant>) -> Option<Verdict> {
+        if self.is_condemned {
+            return None;
+        }
         let since = |then: Instant| now.saturating_duration_since(then);
         let stopping = stopping.map(since);
         let patience_is_over = stopping.is_some_and(|stopping| stopping >= limits.stop);
@@ -303,6 +306,9 @@ impl Progress {
     }
 
     fn body_verdict(&self, now: Instant, limits: &PoolLimits) -> Option<Verdict> {
+        if self.body.cut.is_some() {
+            return None;
+        }
         let waits = now.saturating_duration_since(self.body.waiting?);
         let is_overdue = if self.body.may_be_slow {
             waits >= limits.stalled
