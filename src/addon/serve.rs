@@ -25,7 +25,7 @@ const BACKLOG: i32 = 4096;
 /// The first head; later ones are timed by the stream.
 const FIRST_HEAD: Duration = Duration::from_secs(10);
 /// How long a client is read from that was answered before its body had come whole, so that it gets to the answer.
-const LINGER: Duration = Duration::from_secs(1);
+const LINGER: Duration = Duration::from_secs(5);
 
 impl Addon {
     /// Listens on `listener` and serves until it is stopped; it handles no signals.

@@ -39,7 +39,7 @@
 //! | `leeway` | | 30 s, at most 120 |
 //! | `limits.body`, `limits.lifecycleBody`, `limits.forgeBody`, `limits.token` | | 2 MiB, 64 KiB, 5 MiB, 16 KiB; in bytes |
 //! | `limits.listener` | | 10 s |
-//! | `limits.connections`, `limits.unproven` | | 3072 connections, 32 MiB; in bytes |
+//! | `limits.connections`, `limits.unproven` | | 6000 connections, 32 MiB; in bytes |
 //! | `limits.head`, `limits.stalled`, `limits.bodyRate` | | 10 s, 30 s, 1024 bytes a second |
 //! | `cache.capacity`, `cache.ttl` | | 10 000 tenants, 10 s |
 //! | `errorTemplate` | | true |

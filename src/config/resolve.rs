@@ -215,7 +215,7 @@ fn limits(reader: &mut Reader) -> Limits {
         token: bytes("limits.token", 64 * 1024, 16 * 1024),
         unproven: bytes("limits.unproven", 1024 * MIB, 32 * MIB),
         listener: seconds(reader, "limits.listener", 1, 60, 10),
-        connections: count(reader, "limits.connections", 16..=1_000_000, " of connections", 3072),
+        connections: count(reader, "limits.connections", 16..=1_000_000, " of connections", 6000),
         head: seconds(reader, "limits.head", 1, 60, 10),
         body_rate: reader.whole("limits.bodyRate", 1..=MIB, " of bytes a second").unwrap_or(1024),
         stalled: seconds(reader, "limits.stalled", 1, 600, 30),

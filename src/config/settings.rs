@@ -70,7 +70,7 @@ pub struct Limits {
     /// 10 s.
     pub listener: Duration,
     /// `limits.connections`: connections of clients at most. Past it those that wait for their client longest are
-    /// closed. 3072; fewer where the system lets the process open fewer files.
+    /// closed. 6000; fewer where the system lets the process open fewer files.
     pub connections: usize,
     /// `limits.unproven`: bytes that are kept at most, over all connections, for requests whose sender is not
     /// authenticated. Past it the slowest are answered 503. 32 MiB.

@@ -83,7 +83,7 @@ fn without_a_file_development_has_its_defaults() {
     assert_eq!((config.limits.body, config.limits.forge_body), (2 << 20, 5 << 20));
     assert_eq!((config.limits.token, config.limits.listener), (16 << 10, Duration::from_secs(10)));
     assert_eq!((config.limits.lifecycle_body, config.limits.unproven), (64 << 10, 32 << 20));
-    assert_eq!((config.limits.connections, config.limits.body_rate), (3072, 1024));
+    assert_eq!((config.limits.connections, config.limits.body_rate), (6000, 1024));
     assert_eq!((config.limits.head, config.limits.stalled), (Duration::from_secs(10), Duration::from_secs(30)));
     assert_eq!((config.cache.capacity, config.cache.ttl), (10_000, Duration::from_secs(10)));
     let flags = [config.error_template, config.watch, config.setup_install_route];

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use actix_web::HttpMessage as _;
 use actix_web::dev::ServiceRequest;
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::{Method, Uri, Version};
 use actix_web::test::TestRequest;
 use actix_web::web;
@@ -20,7 +20,8 @@ pub(super) struct StandIn {
     method: Method,
     uri: Uri,
     version: Version,
-    headers: HeaderMap,
+    /// In a list: a map of them takes several times the memory, for as long as the request waits for its body.
+    headers: Vec<(HeaderName, HeaderValue)>,
     peer: Option<SocketAddr>,
     id: Option<RequestId>,
     arrival: Option<Arrival>,
@@ -33,7 +34,7 @@ impl StandIn {
             method: head.method.clone(),
             uri: head.uri.clone(),
             version: head.version,
-            headers: head.headers.clone(),
+            headers: head.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
             peer: head.peer_addr,
             id: extensions.get().copied(),
             arrival: extensions.get().copied(),
@@ -49,7 +50,10 @@ impl StandIn {
         head.method = self.method.clone();
         head.uri = self.uri.clone();
         head.version = self.version;
-        head.headers = self.headers.clone();
+        head.headers.clear();
+        for (name, value) in &self.headers {
+            head.headers.append(name.clone(), value.clone());
+        }
         head.peer_addr = self.peer;
         let mut extensions = request.extensions_mut();
         if let Some(id) = self.id {
