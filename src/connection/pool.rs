@@ -18,7 +18,7 @@ const PULSE: Duration = Duration::from_millis(500);
 const NEXT_LOOK: Duration = Duration::from_millis(10);
 /// Connections that are closed at one look: who opens thousands together has them closed together, and others would wait
 /// for the end of it.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 8;
 /// The same while the server stops.
 const STOPPING_PULSE: Duration = Duration::from_millis(50);
 /// Between two requests. actix-http closes after [`KEEP_ALIVE`]; this is for what it does not time.
