@@ -8,6 +8,8 @@ use std::borrow::Cow;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 
+use crate::store::StoreError;
+
 /// Why a request is not answered as asked.
 ///
 /// Each variant holds what the *log* may say. What the *caller* may read is [`Error::public_message`]: it never holds
@@ -207,5 +209,14 @@ impl ResponseError for Error {
             _ => &mut response,
         };
         response.content_type("text/plain; charset=utf-8").body(self.public_message().into_owned())
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => Self::Unavailable { detail: error.to_string() },
+            _ => Self::Internal { detail: error.to_string() },
+        }
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::error::Error;
 use crate::panics;
-use crate::store::Tenant;
+use crate::tenants::Tenant;
 
 /// Why a listener could not do its work. The host is answered 500, so that it tries again.
 pub type ListenerError = Box<dyn std::error::Error>;

@@ -2,9 +2,6 @@
 //! starter app that shows it.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(test)]
-extern crate self as atlassian_connect_actix;
-
 pub mod error;
 pub(crate) mod panics;
 mod redact;
@@ -23,7 +20,10 @@ pub mod transport;
 pub mod descriptor;
 pub mod manifest;
 
-pub mod store;
+/// Where installations and settings are kept: the crate `atlassian-connect-store`.
+pub use atlassian_connect_store as store;
+
+pub mod tenants;
 
 pub mod deliveries;
 pub mod events;

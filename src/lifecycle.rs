@@ -14,7 +14,8 @@ use crate::error::Error;
 use crate::events::{Occurrence, names};
 use crate::pattern;
 use crate::state::Shared;
-use crate::store::{Arrival, StoreError};
+use crate::store::StoreError;
+use crate::store::internal::Arrival;
 
 /// Mounts the callbacks that `descriptor` names; `installed` only where `setup_install_route` says so.
 pub fn routes(cfg: &mut web::ServiceConfig, descriptor: &Descriptor, setup_install_route: bool) {
@@ -33,12 +34,14 @@ pub fn routes(cfg: &mut web::ServiceConfig, descriptor: &Descriptor, setup_insta
 
 /// Of extractors the first is made first, before the body is read and a key is fetched: so this is when the head of the
 /// request was there.
-impl FromRequest for Arrival {
+pub(crate) struct Arrived(Arrival);
+
+impl FromRequest for Arrived {
     type Error = Infallible;
     type Future = Ready<Result<Self, Infallible>>;
 
     fn from_request(_: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self::now()))
+        ready(Ok(Self(Arrival::now())))
     }
 }
 
@@ -58,8 +61,8 @@ async fn while_heard<T>(request: &HttpRequest, work: impl Future<Output = Result
 ///
 /// # Errors
 /// 400 without a usable secret, 503 when the store is away or takes too long, 500 when a listener fails.
-pub async fn installed(
-    arrival: Arrival,
+pub(crate) async fn installed(
+    Arrived(arrival): Arrived,
     request: HttpRequest,
     install: InstallJwt,
     addon: Shared,
@@ -98,8 +101,8 @@ pub async fn installed(
 ///
 /// # Errors
 /// 503 when the store is away or takes too long, 500 when a listener fails.
-pub async fn uninstalled(
-    arrival: Arrival,
+pub(crate) async fn uninstalled(
+    Arrived(arrival): Arrived,
     request: HttpRequest,
     install: InstallJwt,
     addon: Shared,
@@ -121,7 +124,7 @@ pub async fn uninstalled(
 ///
 /// # Errors
 /// 400 when the body is no JSON or names another tenant, 500 when a listener fails.
-pub async fn enabled(
+pub(crate) async fn enabled(
     caller: CallbackJwt,
     addon: Shared,
     request: HttpRequest,
@@ -135,7 +138,7 @@ pub async fn enabled(
 ///
 /// # Errors
 /// The same as [`enabled`].
-pub async fn disabled(
+pub(crate) async fn disabled(
     caller: CallbackJwt,
     addon: Shared,
     request: HttpRequest,

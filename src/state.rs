@@ -16,7 +16,7 @@ use crate::keys::{ForgeKeys, InstallKeys};
 use crate::local_host::LocalHost;
 use crate::outbound::Outbound;
 use crate::redact;
-use crate::store::Tenants;
+use crate::tenants::Tenants;
 use crate::transport::Guard;
 
 /// Where Jira and Confluence have their `all.js`.

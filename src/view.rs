@@ -18,7 +18,7 @@ use crate::config::Product;
 use crate::error::Error;
 use crate::host::HostClient;
 use crate::state::State;
-use crate::store::origin_of;
+use crate::tenants::origin_of;
 
 /// Bytes of a form in which the page's parameters are looked for.
 const MAX_HOST_FORM: usize = 16 * 1024;

@@ -15,7 +15,8 @@ use crate::events::Events;
 use crate::panics;
 use crate::registration::Tunnel;
 use crate::state::{ErrorHandler, ErrorPage, ErrorRenderer, ErrorRendering, State};
-use crate::store::{self, Changes, SealedStore, Store, Tenants};
+use crate::store::{self, Changes, SealedStore, Store};
+use crate::tenants::Tenants;
 
 /// ACE's default of `errorTemplateName`.
 const DEFAULT_RENDERER: &str = "unauthorized";

@@ -12,7 +12,7 @@ use crate::connection;
 use crate::error::Error;
 use crate::jwt::{Claims, now};
 use crate::state::State;
-use crate::store::Tenant;
+use crate::tenants::Tenant;
 
 /// What the token of a caller is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

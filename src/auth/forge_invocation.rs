@@ -16,7 +16,7 @@ use crate::connection;
 use crate::error::Error;
 use crate::jwt::{ForgeClaims, ForgeLicense, Unverified, now};
 use crate::state::State;
-use crate::store::Tenant;
+use crate::tenants::Tenant;
 
 /// What a 401 asks for.
 const SCHEME: &str = "Bearer";

@@ -14,7 +14,7 @@ use crate::connection;
 use crate::error::Error;
 use crate::jwt::{CONTEXT_QSH, Claims, Unverified, now, qsh};
 use crate::state::State;
-use crate::store::{Installation, is_key};
+use crate::tenants::{Installation, is_key};
 
 /// A callback `installed` or `uninstalled`: RS256 by the key server of the host's domain, for one of our base URLs,
 /// issued by the clientKey of its payload, from a host on the whitelist, bound to this request. It takes the body.

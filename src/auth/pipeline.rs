@@ -19,7 +19,7 @@ use crate::config::is_loopback;
 use crate::error::Error;
 use crate::jwt::{AddonClaims, CONTEXT_QSH, Claims, Unverified, now, qsh};
 use crate::state::State;
-use crate::store::{Tenant, is_key};
+use crate::tenants::{Tenant, is_key};
 
 /// The verification of a request, in its extensions: extractors are polled side by side, the second one finds the
 /// first one's.

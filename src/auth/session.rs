@@ -8,7 +8,7 @@ use super::AuthError;
 use crate::config::Config;
 use crate::jwt::{AddonClaims, Claims, JwtError};
 use crate::state::State;
-use crate::store::Tenant;
+use crate::tenants::Tenant;
 
 /// Both in seconds since 1970.
 #[derive(Debug, Clone, Copy)]

@@ -5,9 +5,8 @@ use std::str::FromStr;
 
 use super::Failure;
 use super::output::{columns, complain, confirmed, plain, print, some_of};
-use crate::store::{
-    CLIENT_INFO, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, KeyPages, SealedStore, Store, StoreError, now,
-};
+use crate::store::internal::{KeyPages, now};
+use crate::store::{CLIENT_INFO, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, SealedStore, Store, StoreError};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {

@@ -11,7 +11,8 @@ use crate::addon::AddonBuilder;
 use crate::config::{BaseUrl, Environment, Vars};
 use crate::fake_host::claims_of_site;
 use crate::jwt::{CONTEXT_QSH, qsh};
-use crate::store::{Installation, Store, Tenant};
+use crate::store::Store;
+use crate::tenants::{Installation, Tenant};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {

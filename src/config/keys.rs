@@ -2,6 +2,8 @@
 
 use config::{Map, Value, ValueKind};
 
+use super::nearest;
+
 /// Variables and the key that each one sets. Where two set one key, the later wins.
 pub(super) const VARIABLES: &[(&str, &str)] = &[
     ("PORT", "port"),
@@ -162,17 +164,6 @@ pub(super) fn misnamed_section(name: &str) -> Option<String> {
     }
     let near = nearest(name, ENVIRONMENTS).or_else(|| nearest(name, TOP))?;
     Some(format!("config.json: `{name}` is read as the section of an environment; did you mean `{near}`?"))
-}
-
-/// The candidate that `word` was meant to be, if one is near: a third of its letters may be wrong, case is free.
-pub(crate) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    let lower = word.to_lowercase();
-    candidates
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), *candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.len().min(word.len()).div_ceil(3))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]

@@ -62,7 +62,6 @@
 //! Where the table says a list, one text with commas is as good.
 
 mod base_url;
-mod encryption;
 mod environment;
 mod jwks;
 mod keys;
@@ -85,15 +84,14 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use url::Url;
 
+pub(crate) use atlassian_connect_store::internal::nearest;
+pub use atlassian_connect_store::{BadEncryptionKey, EncryptionKey, StoreConfig};
 pub use base_url::{BaseUrl, BaseUrlError};
 pub(crate) use base_url::{has_usable_host, is_loopback};
-pub use encryption::{BadEncryptionKey, EncryptionKey};
 pub use environment::Environment;
 pub use jwks::{BadJwksTemplate, JwksTemplate};
-pub(crate) use keys::nearest;
 pub use problems::{ConfigError, Problem};
 pub use settings::{CacheConfig, DevOptions, Limits, Product, UnknownProduct};
-pub use store::StoreConfig;
 pub use vars::Vars;
 pub use whitelist::Whitelist;
 

@@ -10,8 +10,8 @@ use super::layers::{self, FILE};
 use super::problems::Fault;
 use super::read::Reader;
 use super::{
-    AppSection, BaseUrl, CacheConfig, Config, ConfigError, DevOptions, Environment, Limits, Product, StoreConfig, Vars,
-    Whitelist, base_url, keys, urls, whitelist,
+    AppSection, BaseUrl, CacheConfig, Config, ConfigError, DevOptions, Environment, Limits, Product, Vars, Whitelist,
+    base_url, keys, urls, whitelist,
 };
 
 const NO_AUTH: &str = "AC_OPTS=no-auth";
@@ -34,7 +34,7 @@ pub(super) fn config(text: Option<&str>, vars: &Vars) -> Result<Config, ConfigEr
         port,
         bind: bind(reader).unwrap_or(IpAddr::V4(if development { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED })),
         product,
-        store: StoreConfig::resolve(reader, &environment),
+        store: super::store::resolve(reader, &environment),
         whitelist: hosts_that_install(reader, &environment, product),
         frame_ancestors: reader.list("frameAncestors", urls::ancestor).unwrap_or_default(),
         allowed_base_urls: allowed_base_urls(reader, local_base_url.as_ref()),

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::keys::nearest;
+use super::nearest;
 
 /// The Atlassian product that the add-on is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

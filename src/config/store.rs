@@ -1,90 +1,39 @@
-//! Which store, and how it is reached.
+//! Which store, and how it is reached, from the forms that ACE knows.
 
-use std::fmt;
+use atlassian_connect_store::internal::DEFAULT_SOURCE;
+use atlassian_connect_store::{BadEncryptionKey, EncryptionKey, StoreConfig};
 
-use secrecy::{ExposeSecret, SecretString};
-
-use super::problems::{Fault, redact};
+use super::Environment;
+use super::problems::Fault;
 use super::read::Reader;
-use super::{BadEncryptionKey, EncryptionKey, Environment};
 
-/// The settings of the store, already resolved from `store`, `DB_URL` and `DATABASE_URL`, and for ACE's adapters
-/// `mongodb` and `redis` from `MONGODB_URI` and `REDIS_URL`.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct StoreConfig {
-    /// The whole URL, password included: `sqlite:data/addon.db`, `postgres://user:password@host/db?sslmode=require`,
-    /// `mysql://user:password@host/db?ssl-mode=REQUIRED`, `redis://:password@host:6379/0`,
-    /// `mongodb://user:password@host/db`, `memory:`.
-    pub url: SecretString,
-    /// What chose the URL, for the log: `DATABASE_URL`, `store.url`, `the default of development` …
-    pub source: String,
-    /// Sequelize's model name, `store.table` of ACE: model `AddonSetting` lives in table `AddonSettings`.
-    pub table: String,
-    /// MongoDB's collection of tenants' values, `store.collection` of ACE.
-    pub collection: String,
-    /// MongoDB's database, `store.database` of ACE; `None`: the URL's.
-    pub database: Option<String>,
-    /// Connections at most.
-    pub pool_size: u32,
-    /// ACE's `dialectOptions.ssl`, as it stands in the file.
-    pub ssl: Option<serde_json::Value>,
-    /// Run further migrations at start by themselves.
-    pub auto_migrate: bool,
-    /// Production's rules: TLS by default for a database server elsewhere.
-    pub production: bool,
-    /// `storeEncryptionKeys`, `AC_STORE_ENCRYPTION_KEYS`: the first seals what is written, all open what is read; none:
-    /// what is written stands there as it is.
-    pub encryption_keys: Vec<EncryptionKey>,
-}
-
-/// Two processes and a release phase fit into the twenty connections of Heroku's smallest database.
-const DEFAULT_POOL: u32 = 8;
-
-impl StoreConfig {
-    /// The URL as a log may show it: its credentials are starred out.
-    #[must_use]
-    pub fn redacted_url(&self) -> String {
-        redact(self.url.expose_secret())
-    }
-
-    /// Whether a restart forgets everything.
-    #[must_use]
-    pub fn is_memory(&self) -> bool {
-        self.url.expose_secret().starts_with("memory:")
-    }
-
-    /// Whether the store is the default of the environment, and not one that somebody named.
-    #[must_use]
-    pub fn is_default(&self) -> bool {
-        self.source.starts_with(DEFAULT)
-    }
-
-    pub(super) fn resolve(reader: &mut Reader, environment: &Environment) -> Self {
-        let (url, source) = place(reader, environment).unwrap_or_default();
-        let table = reader.parsed("store.table", |name| {
-            if name.contains(|c: char| c.is_control() || matches!(c, '"' | '`' | '\'')) {
-                return Err(Fault::new(
-                    "has quotes or control characters",
-                    "Write the model's name, as in AddonSetting",
-                ));
-            }
-            Ok(name.to_owned())
-        });
-        let pool_size = reader.whole("store.pool.max", 1..=1000, " of connections");
-        Self {
-            url: url.into(),
-            source,
-            table: table.unwrap_or_else(|| "AddonSetting".to_owned()),
-            collection: reader.text("store.collection").unwrap_or_else(|| "AddonSettings".to_owned()),
-            database: reader.text("store.database"),
-            pool_size: pool_size.and_then(|size| size.try_into().ok()).unwrap_or(DEFAULT_POOL),
-            ssl: reader.json("store.dialectOptions.ssl"),
-            auto_migrate: reader.flag("store.autoMigrate").unwrap_or_else(|| environment.is_development()),
-            production: environment.is_production(),
-            encryption_keys: reader.list("storeEncryptionKeys", encryption_key).unwrap_or_default(),
+/// Reads the settings of the store. A problem is noted by `reader`.
+pub(super) fn resolve(reader: &mut Reader, environment: &Environment) -> StoreConfig {
+    let (url, source) = place(reader, environment).unwrap_or_default();
+    let table = reader.parsed("store.table", |name| {
+        if name.contains(|c: char| c.is_control() || matches!(c, '"' | '`' | '\'')) {
+            return Err(Fault::new("has quotes or control characters", "Write the model's name, as in AddonSetting"));
         }
+        Ok(name.to_owned())
+    });
+    let pool_size = reader.whole("store.pool.max", 1..=1000, " of connections");
+    let mut config = StoreConfig::new(url);
+    config.source = source;
+    if let Some(table) = table {
+        config.table = table;
     }
+    if let Some(collection) = reader.text("store.collection") {
+        config.collection = collection;
+    }
+    config.database = reader.text("store.database");
+    if let Some(size) = pool_size.and_then(|size| size.try_into().ok()) {
+        config.pool_size = size;
+    }
+    config.ssl = reader.json("store.dialectOptions.ssl");
+    config.auto_migrate = reader.flag("store.autoMigrate").unwrap_or_else(|| environment.is_development());
+    config.production = environment.is_production();
+    config.encryption_keys = reader.list("storeEncryptionKeys", encryption_key).unwrap_or_default();
+    config
 }
 
 fn encryption_key(text: &str) -> Result<EncryptionKey, Fault> {
@@ -92,25 +41,6 @@ fn encryption_key(text: &str) -> Result<EncryptionKey, Fault> {
     text.parse().map_err(|error: BadEncryptionKey| Fault::new(error.to_string(), remedy))
 }
 
-/// `ssl` may hold a client's key, so only its presence shows.
-impl fmt::Debug for StoreConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StoreConfig")
-            .field("url", &self.redacted_url())
-            .field("source", &self.source)
-            .field("table", &self.table)
-            .field("collection", &self.collection)
-            .field("database", &self.database)
-            .field("pool_size", &self.pool_size)
-            .field("ssl", &self.ssl.as_ref().map(|_| "…"))
-            .field("auto_migrate", &self.auto_migrate)
-            .field("production", &self.production)
-            .field("encryption_keys", &self.encryption_keys.len())
-            .finish()
-    }
-}
-
-const DEFAULT: &str = "the default of ";
 const REMEDY: &str = "Set DATABASE_URL, or store.url in config.json, as in postgres://user:password@host/database, \
                       sqlite:data/addon.db, or memory: to forget every installation on a restart";
 
@@ -154,7 +84,7 @@ fn place(reader: &mut Reader, environment: &Environment) -> Option<(String, Stri
             None
         }
         ("sequelize", None) if environment.is_development() => {
-            Some(("sqlite:data/addon.db".to_owned(), format!("{DEFAULT}{environment}")))
+            Some(("sqlite:data/addon.db".to_owned(), format!("{DEFAULT_SOURCE}{environment}")))
         }
         ("sequelize", None) => {
             reader.missing("store.url", format!("no store is named, and {environment} has no default"), REMEDY);

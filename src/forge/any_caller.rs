@@ -10,7 +10,7 @@ use crate::auth::{ForgeInvocation, ProofFuture, SessionToken, has_invocation_tok
 use crate::error::Error;
 use crate::host::HostClient;
 use crate::permission::{Inquiry, Subject};
-use crate::store::Tenant;
+use crate::tenants::Tenant;
 
 /// A caller by either door: a page in a Connect iframe with its session token, or Forge with an invocation. One handler
 /// serves both while an add-on moves from one to the other.

@@ -16,7 +16,7 @@ use crate::auth::ForgeInvocation;
 use crate::error::Error;
 use crate::host::HostError;
 use crate::outbound::{STRANGER_LIFETIME, UNASKED_LIFETIME};
-use crate::store::{Tenant, is_key};
+use crate::tenants::{Tenant, is_key};
 
 /// The property that tells the clientKey of a site. Neither it nor `installationId` survives the end of Connect: what
 /// is found is stored.

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::deliveries::Delivery;
-use crate::store::{Place, Store, StoreError, now};
+use crate::store::internal::now;
+use crate::store::{Place, Store, StoreError};
 
 /// The owner of the rows: no installation has such a name.
 const OWNER: &str = "atlassian-connect:deliveries";

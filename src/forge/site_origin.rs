@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::auth::ForgeInvocation;
 use crate::host::HostError;
-use crate::store::{Tenant, origin_of};
+use crate::tenants::{Tenant, origin_of};
 
 /// What an answer is read of at most: one space of Confluence's.
 const ANSWER: usize = 64 * 1024;
@@ -58,7 +58,7 @@ pub(super) fn is_of_site(tenant: &Tenant, origin: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Installation;
+    use crate::tenants::Installation;
     use serde_json::json;
 
     fn tenant(base_url: &Value, display_url: &Value) -> Tenant {

@@ -18,7 +18,7 @@ use crate::config::Product;
 use crate::jwt::{now, qsh};
 use crate::redact;
 use crate::state::State;
-use crate::store::Tenant;
+use crate::tenants::Tenant;
 
 /// Redirects of one request at most.
 const REDIRECTS: usize = 5;

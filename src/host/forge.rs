@@ -21,7 +21,7 @@ use crate::jwt::{ForgeClaims, now, to_hex};
 use crate::outbound::{TokenError, UserToken};
 use crate::redact;
 use crate::state::State;
-use crate::store::origin_of;
+use crate::tenants::origin_of;
 
 /// A token that expires sooner is renewed, in seconds.
 const MARGIN: i64 = 5;

@@ -39,7 +39,7 @@ pub use response::HostResponse;
 
 use crate::auth::Caller;
 use crate::state::State;
-use crate::store::Tenant;
+use crate::tenants::Tenant;
 use site::Site;
 
 /// In whose name a request is sent.

@@ -16,7 +16,7 @@ use crate::jwt::{now, to_hex};
 use crate::outbound::{TokenError, UserToken};
 use crate::redact;
 use crate::state::State;
-use crate::store::Tenant;
+use crate::tenants::Tenant;
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// An assertion lives this long, in seconds; the server takes no more than two minutes.

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::HostError;
 use crate::config::is_loopback;
-use crate::store::{Tenant, origin_of};
+use crate::tenants::{Tenant, origin_of};
 
 /// One site, by either door.
 #[derive(Clone)]

@@ -8,7 +8,8 @@ use crate::addon::AddonBuilder;
 use crate::cli::output::{plain, some_of};
 use crate::cli::{existing_store, shown};
 use crate::config::Config;
-use crate::store::{self, Census, Installation, StoreError, Survey, TablesFound};
+use crate::store::{self, Census, StoreError, Survey, TablesFound};
+use crate::tenants::Installation;
 
 const CHECK: &str = "store";
 const ENCRYPTION: &str = "encryption";

@@ -4,7 +4,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::host::site::Site;
-use crate::store::origin_of;
+use crate::tenants::origin_of;
 
 /// Links are below the base URL, below the site (Confluence's newer API, with `/wiki` in them), or absolute. An absolute
 /// one that names the site goes where this client's requests go: a Forge app reaches the site by the product's API

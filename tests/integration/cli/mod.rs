@@ -47,7 +47,8 @@ fn sql(place: &Workplace, text: &str) {
 
 /// A copy of the database that ACE wrote, and what its description says of the tenants.
 fn of_ace() -> (Workplace, Vec<Value>) {
-    let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ace");
+    let fixtures =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/atlassian-connect-store/tests/fixtures/ace");
     let place = Workplace::new().with_file();
     std::fs::copy(fixtures.join("ace-11.5.3.sqlite"), place.path("addon.db")).unwrap();
     let description = std::fs::read_to_string(fixtures.join("ace-11.5.3.sqlite.tenants.json")).unwrap();

@@ -1,0 +1,18 @@
+//! A store on a backend of one's own: `cargo run -p atlassian-connect-store --example own_store`. An add-on takes it by
+//! `Addon::builder().store(Arc::new(RecordStore::new(Shelf::default())))`.
+
+mod shelf;
+
+use std::io::Write as _;
+
+use atlassian_connect_store::{RecordStore, Store as _, StoreError};
+use serde_json::json;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), StoreError> {
+    let store = RecordStore::new(shelf::Shelf::default());
+    store.set("a-site", "greeting", &json!("Hello")).await?;
+    let greeting = store.get("a-site", "greeting").await?;
+    let _ = writeln!(std::io::stdout(), "{}", greeting.unwrap_or_default());
+    Ok(())
+}

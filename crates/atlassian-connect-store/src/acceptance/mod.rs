@@ -1,0 +1,332 @@
+//! What every store must do: one suite of cases, run on each backend.
+//!
+//! The cases on servers are ignored by plain `cargo test`. `.ci/postgres start` and its neighbours print the variables
+//! that they need; `cargo test --features mysql,redis,mongodb -- --include-ignored` runs them, and fails without.
+
+mod ace;
+mod cases;
+#[cfg(feature = "mongodb")]
+mod mongodb;
+#[cfg(feature = "mysql")]
+mod mysql;
+mod order;
+mod postgres;
+#[cfg(any(feature = "mongodb", feature = "redis"))]
+mod process;
+mod proxy;
+#[cfg(feature = "redis")]
+mod redis;
+#[path = "../../examples/own_store/shelf.rs"]
+mod shelf;
+mod sql;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, SqliteConnection};
+use r2d2::ManageConnection;
+use secrecy::ExposeSecret;
+use tempfile::TempDir;
+
+use super::{MemoryStore, RecordStore, SealedStore, Store, StoreError};
+use crate::config::StoreConfig;
+
+/// A configuration with nothing but a URL.
+pub(crate) fn config(url: &str) -> StoreConfig {
+    let mut config = StoreConfig::new(url);
+    config.pool_size = 4;
+    config
+}
+
+/// A key that seals.
+pub(crate) const KEY: &str = "a2V5IG9uZSBrZXkgb25lIGtleSBvbmUga2V5IG9uZSE=";
+
+/// What must go when a test ends.
+#[expect(dead_code, reason = "held for their drop")]
+enum Keep {
+    Nothing,
+    Folder(TempDir),
+    Database(postgres::TestDatabase),
+    #[cfg(feature = "mysql")]
+    Mysql(mysql::TestDatabase),
+}
+
+/// A database of a test's own, with nothing in it.
+pub(crate) struct Sandbox {
+    pub config: StoreConfig,
+    _keep: Keep,
+}
+
+impl Sandbox {
+    pub fn sqlite_file() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(&format!("sqlite:{}", folder.path().join("addon.db").display()));
+        Self { config, _keep: Keep::Folder(folder) }
+    }
+
+    pub fn sqlite_memory() -> Self {
+        Self { config: config("sqlite::memory:"), _keep: Keep::Nothing }
+    }
+
+    pub fn postgres() -> Self {
+        let database = postgres::TestDatabase::new();
+        Self { config: config(&database.url), _keep: Keep::Database(database) }
+    }
+
+    #[cfg(feature = "mysql")]
+    pub fn mysql() -> Self {
+        let database = mysql::TestDatabase::new();
+        Self { config: config(&database.url), _keep: Keep::Mysql(database) }
+    }
+
+    /// With the tables that ACE makes on a server as it comes: texts that differ by case or by spaces at the end alone
+    /// are equal there.
+    #[cfg(feature = "mysql")]
+    pub fn mysql_of_ace() -> Self {
+        let sandbox = Self::mysql();
+        sandbox.sql(mysql::TABLES_OF_ACE).unwrap();
+        sandbox
+    }
+
+    #[cfg(feature = "mongodb")]
+    pub fn mongodb() -> Self {
+        Self { config: config(&mongodb::database()), _keep: Keep::Nothing }
+    }
+
+    #[cfg(feature = "redis")]
+    pub fn redis() -> Self {
+        Self { config: config(&redis::database()), _keep: Keep::Nothing }
+    }
+
+    /// The same, whose values are sealed.
+    pub fn sealed(mut self) -> Self {
+        self.config.encryption_keys = vec![KEY.parse().unwrap()];
+        self
+    }
+
+    pub async fn open(&self) -> Arc<dyn Store> {
+        self.try_open().await.unwrap()
+    }
+
+    pub async fn try_open(&self) -> Result<Arc<dyn Store>, StoreError> {
+        super::open(&self.config).await
+    }
+
+    pub fn url(&self) -> &str {
+        self.config.url.expose_secret()
+    }
+
+    pub fn is_postgres(&self) -> bool {
+        self.url().starts_with("postgres")
+    }
+
+    fn is_sql(&self) -> bool {
+        !self.url().starts_with("redis") && !self.url().starts_with("mongodb")
+    }
+
+    pub fn is_mysql(&self) -> bool {
+        self.url().starts_with("mysql")
+    }
+
+    /// The folder of its migrations.
+    pub fn backend(&self) -> &'static str {
+        match (self.is_postgres(), self.is_mysql()) {
+            (true, _) => "postgres",
+            (_, true) => "mysql",
+            _ => "sqlite",
+        }
+    }
+
+    fn sqlite(&self) -> SqliteConnection {
+        let mut connection = SqliteConnection::establish(self.url().trim_start_matches("sqlite:")).unwrap();
+        // A pool that was dropped may still be closing its connections.
+        connection.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
+        connection
+    }
+
+    /// Runs SQL beside the store.
+    pub fn sql(&self, sql: &str) -> Result<(), diesel::result::Error> {
+        on_thread(|| {
+            #[cfg(feature = "mysql")]
+            if self.is_mysql() {
+                return mysql::connection(&self.config).batch(sql);
+            }
+            if self.is_postgres() {
+                super::postgres::database_manager(&self.config).unwrap().connect().unwrap().batch_execute(sql)
+            } else {
+                self.sqlite().batch_execute(sql)
+            }
+        })
+    }
+
+    /// The two text columns that a SELECT answers.
+    pub fn rows(&self, sql: &str) -> Vec<(String, String)> {
+        use super::database::SqlConnection;
+        use super::statement::Statement;
+        let rows = on_thread(|| {
+            #[cfg(feature = "mysql")]
+            if self.is_mysql() {
+                let statement = Statement::new(&super::mysql::DIALECT, sql);
+                return mysql::connection(&self.config).rows(&statement, &[]);
+            }
+            if self.is_postgres() {
+                let statement = Statement::new(&super::postgres::DIALECT, sql);
+                super::postgres::database_manager(&self.config).unwrap().connect().unwrap().rows(&statement, &[])
+            } else {
+                let statement = Statement::new(&super::sqlite::DIALECT, sql);
+                self.sqlite().rows(&statement, &[])
+            }
+        });
+        rows.unwrap().into_iter().map(|(a, b)| (a.unwrap_or_default(), b.unwrap_or_default())).collect()
+    }
+}
+
+/// Runs what blocks, from a test that is on an async runtime.
+fn on_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(work).join().unwrap())
+}
+
+/// A number that no other test of this process has.
+fn unique() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The tests of one backend: each case of `$module` with a new `$new`, under `$attributes`.
+macro_rules! run_cases {
+    ($backend:ident, $new:expr, $attributes:tt, $module:ident [$($case:ident),+ $(,)?]) => {
+        mod $backend {
+            use super::*;
+            $(run_cases!(@one $new, $attributes, $module, $case);)+
+        }
+    };
+    (@one $new:expr, ($(#[$attribute:meta])*), $module:ident, $case:ident) => {
+        #[tokio::test]
+        $(#[$attribute])*
+        async fn $case() {
+            $module::$case($new).await;
+        }
+    };
+}
+use run_cases;
+
+/// Every case of [`cases`].
+macro_rules! acceptance_suite {
+    ($backend:ident, $new:expr, $attributes:tt) => {
+        run_cases!($backend, $new, $attributes, cases [
+            values_are_written_replaced_and_deleted, every_json_value_comes_back, unicode_and_a_megabyte,
+            missing_is_no_null, one_installation_per_tenant, concurrent_installs_of_one_tenant_end_in_one_row,
+            concurrent_writes_of_many_tenants, uninstalled_tenants_are_kept_and_revived,
+            associations_follow_the_last_install, forge_values_are_their_own, tenants_come_in_pages,
+            keys_are_listed_installed_or_not, a_removed_tenant_leaves_nothing,
+            forge_keys_are_listed, values_are_exchanged_for_what_they_were, of_many_exchanges_at_once_one_is_done,
+            an_uninstall_is_timed_until_the_next_install, what_was_uninstalled_long_ago_is_purged,
+            hostile_names_are_names, names_differ_by_every_byte, text_that_holds_an_installation, it_answers_a_ping,
+            of_two_writes_the_later_one_counts, a_write_that_was_given_up_is_not_done_later,
+        ]);
+    };
+}
+
+fn memory() -> Opened {
+    Opened { store: Arc::new(MemoryStore::new()), sandbox: None }
+}
+
+fn own_store() -> Opened {
+    Opened { store: Arc::new(RecordStore::new(shelf::Shelf::default())), sandbox: None }
+}
+
+fn sealed_memory() -> Opened {
+    let store = SealedStore::new(Arc::new(MemoryStore::new()), &[KEY.parse().unwrap()]);
+    Opened { store: Arc::new(store), sandbox: None }
+}
+
+async fn opened(sandbox: Sandbox) -> Opened {
+    Opened { store: sandbox.open().await, sandbox: Some(sandbox) }
+}
+
+/// A store for one case, with what it stands on.
+pub(crate) struct Opened {
+    store: Arc<dyn Store>,
+    sandbox: Option<Sandbox>,
+}
+
+impl Opened {
+    /// How many rows `table` has, where there is one and another connection can look: not into memory.
+    fn count(&self, table: &str) -> Option<usize> {
+        let is_readable = |sandbox: &&Sandbox| sandbox.is_sql() && !sandbox.url().contains(":memory:");
+        let sandbox = self.sandbox.as_ref().filter(is_readable)?;
+        Some(sandbox.rows(&format!(r#"SELECT '1', NULL FROM "{table}""#)).len())
+    }
+}
+
+impl std::ops::Deref for Opened {
+    type Target = Arc<dyn Store>;
+
+    fn deref(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+}
+
+acceptance_suite!(on_memory, memory(), ());
+acceptance_suite!(on_the_store_of_the_example, own_store(), ());
+acceptance_suite!(on_sqlite_file, opened(Sandbox::sqlite_file()).await, ());
+acceptance_suite!(on_sqlite_memory, opened(Sandbox::sqlite_memory()).await, ());
+acceptance_suite!(
+    on_postgres,
+    opened(Sandbox::postgres()).await,
+    (#[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"])
+);
+acceptance_suite!(sealed_on_memory, sealed_memory(), ());
+acceptance_suite!(sealed_on_sqlite_file, opened(Sandbox::sqlite_file().sealed()).await, ());
+acceptance_suite!(
+    sealed_on_postgres,
+    opened(Sandbox::postgres().sealed()).await,
+    (#[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"])
+);
+
+#[cfg(feature = "mysql")]
+mod servers_of_mysql {
+    use super::*;
+
+    acceptance_suite!(
+        on_mysql,
+        opened(Sandbox::mysql()).await,
+        (#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"])
+    );
+    acceptance_suite!(
+        on_mysql_of_ace,
+        opened(Sandbox::mysql_of_ace()).await,
+        (#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"])
+    );
+    acceptance_suite!(
+        sealed_on_mysql,
+        opened(Sandbox::mysql().sealed()).await,
+        (#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"])
+    );
+}
+#[cfg(feature = "redis")]
+acceptance_suite!(
+    on_redis,
+    opened(Sandbox::redis()).await,
+    (#[ignore = "needs TEST_REDIS_URL, see .ci/redis"])
+);
+#[cfg(feature = "redis")]
+acceptance_suite!(
+    sealed_on_redis,
+    opened(Sandbox::redis().sealed()).await,
+    (#[ignore = "needs TEST_REDIS_URL, see .ci/redis"])
+);
+
+#[cfg(feature = "mongodb")]
+acceptance_suite!(
+    on_mongodb,
+    opened(Sandbox::mongodb()).await,
+    (#[ignore = "needs TEST_MONGODB_URL, see .ci/mongodb"])
+);
+#[cfg(feature = "mongodb")]
+acceptance_suite!(
+    sealed_on_mongodb,
+    opened(Sandbox::mongodb().sealed()).await,
+    (#[ignore = "needs TEST_MONGODB_URL, see .ci/mongodb"])
+);

@@ -1,0 +1,77 @@
+//! A server of a test's own, that it may stop.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::StoreError;
+
+/// A server that ends with this, on a port that was free a moment ago.
+pub(super) struct Process {
+    pub port: u16,
+    child: Child,
+    folder: TempDir,
+    command: fn(u16, &Path) -> Command,
+}
+
+impl Process {
+    /// `command` makes the one that starts the server on a port, with its data in a folder.
+    pub fn start(command: fn(u16, &Path) -> Command) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let child = Self::spawn(&mut command(port, folder.path()));
+        Self { port, child, folder, command }
+    }
+
+    fn spawn(command: &mut Command) -> Child {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again after [`Self::kill`], with the data that it had.
+    pub fn restart(&mut self) {
+        self.child = Self::spawn(&mut (self.command)(self.port, self.folder.path()));
+    }
+
+    /// It takes connections and answers nothing.
+    pub fn hang(&self) {
+        self.signal("-STOP");
+    }
+
+    pub fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        assert!(Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap().success());
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Does `work` until the server that it needs is there.
+pub(super) async fn eventually<T>(mut work: impl AsyncFnMut() -> Result<T, StoreError>) -> T {
+    let started = Instant::now();
+    loop {
+        match work().await {
+            Ok(done) => return done,
+            Err(error) => {
+                assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+                assert!(started.elapsed() < Duration::from_secs(60), "{error}");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,495 @@
+//! A Redis server: databases for the tests, what ACE wrote, names that mean to be others', its failures, its TLS.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt as _;
+use futures_util::future::{join, join_all};
+use serde_json::{Value, json};
+
+use super::process::{Process, eventually};
+use super::proxy::Proxy;
+use super::{Sandbox, config, unique};
+use crate::config::StoreConfig;
+use crate::redis::RedisStore;
+use crate::{
+    CLIENT_INFO, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Change, Changes, KeyPage, Place, Store,
+    StoreError, TablesFound, migrate, now, open, open_existing, survey,
+};
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: .ci/redis start prints it"))
+}
+
+/// The URL of an empty database of the server.
+pub(super) fn database() -> String {
+    let url = format!("{}/{}", variable("TEST_REDIS_URL"), unique());
+    raw::<()>(&url, &["FLUSHDB"]);
+    url
+}
+
+/// Runs a command beside the store.
+pub(super) fn raw<T: ::redis::FromRedisValue>(url: &str, command: &[&str]) -> T {
+    let mut connection = ::redis::Client::open(url).unwrap().get_connection().unwrap();
+    ::redis::cmd(command[0]).arg(&command[1..]).query(&mut connection).unwrap()
+}
+
+/// Every key that is not our own, with its text.
+fn content(url: &str) -> Vec<(String, String)> {
+    let mut keys: Vec<String> = raw(url, &["KEYS", "*"]);
+    keys.retain(|key| !key.starts_with("atlassian-connect-actix:"));
+    keys.sort();
+    keys.into_iter().map(|key| (key.clone(), raw(url, &["GET", &key]))).collect()
+}
+
+fn installation(client_key: &str, secret: &str) -> Value {
+    json!({ "clientKey": client_key, "sharedSecret": secret, "baseUrl": "https://a.example.com" })
+}
+
+#[tokio::test]
+#[ignore = "needs TEST_REDIS_URL, see .ci/redis"]
+async fn it_writes_where_ace_reads() {
+    let sandbox = Sandbox::redis();
+    let store = sandbox.open().await;
+    let (tenant, id) = ("jira:1b6b", "ari:cloud:ecosystem::installation/7a");
+    store.save_installation(tenant, &json!({ "clientKey": tenant, "sharedSecret": "s" }), Some(id)).await.unwrap();
+    store.set(tenant, "bearer:0a1b", &json!({ "n": 1.5 })).await.unwrap();
+    store.set(tenant, "text", &json!("123")).await.unwrap();
+    store.forge_set(id, "appToken", &json!({ "appToken": "t" })).await.unwrap();
+    let expected = [
+        ("forge:ari:cloud:ecosystem::installation/7a:appToken", r#"{"appToken":"t"}"#),
+        ("installation:ari:cloud:ecosystem::installation/7a;", "jira:1b6b"),
+        ("jira:1b6b:bearer:0a1b", r#"{"n":1.5}"#),
+        ("jira:1b6b:clientInfo", r#"{"clientKey":"jira:1b6b","sharedSecret":"s"}"#),
+        ("jira:1b6b:text", r#""123""#),
+    ];
+    assert_eq!(content(sandbox.url()), expected.map(|(key, text)| (key.to_owned(), text.to_owned())));
+}
+
+#[tokio::test]
+#[ignore = "needs TEST_REDIS_URL, see .ci/redis"]
+async fn what_ace_wrote_opens_as_it_is() {
+    let sandbox = Sandbox::redis();
+    let url = sandbox.url();
+    let (tenant, id) = ("Confluence:13", "ari:cloud:ecosystem::installation/7a");
+    let ace = [
+        (
+            "Confluence:13:clientInfo",
+            r#"{"clientKey":"Confluence:13","sharedSecret":"s","installationId":"ari:cloud:ecosystem::installation/7a"}"#,
+        ),
+        ("Confluence:13:settings:of:mia", r#"{"theme":"dark"}"#),
+        ("Confluence:13:text", "no JSON {"),
+        ("Confluence:13:number", "42"),
+        ("Confluence:13:bearer:0a1b", r#"{"token":{"access_token":"t"}}"#),
+        ("plain:clientInfo", r#"{"clientKey":"plain","sharedSecret":"p"}"#),
+        ("installation:ari:cloud:ecosystem::installation/7a;", tenant),
+        ("forge:ari:cloud:ecosystem::installation/7a:some:key", r#"{"a":1}"#),
+        // other programs'
+        ("sess:abc", "{}"),
+        ("bull:queue:1", "{}"),
+        ("cache", "{}"),
+    ];
+    for (key, text) in ace {
+        raw::<()>(url, &["SET", key, text]);
+    }
+    let before = content(url);
+    let store = sandbox.open().await;
+    assert_eq!(content(url), before, "opening changes nothing");
+
+    let page = store.tenants(None, 10).await.unwrap();
+    assert_eq!(page.tenants.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), [tenant, "plain"]);
+    assert_eq!(store.installations(tenant).await.unwrap()[0]["sharedSecret"], "s");
+    assert_eq!(store.get(tenant, "settings:of:mia").await.unwrap(), Some(json!({ "theme": "dark" })));
+    assert_eq!(store.get(tenant, "text").await.unwrap(), Some(json!("no JSON {")));
+    assert_eq!(store.get(tenant, "number").await.unwrap(), Some(json!(42)));
+    assert_eq!(store.client_key_of_installation(id).await.unwrap().as_deref(), Some(tenant));
+    assert_eq!(store.forge_get(id, "some:key").await.unwrap(), Some(json!({ "a": 1 })));
+    // each under its owner; what other programs keep is nobody's
+    let keys = ["bearer:0a1b", CLIENT_INFO, "number", "settings:of:mia", "text"].map(str::to_owned);
+    let known = vec![(tenant.to_owned(), keys.into()), ("plain".to_owned(), vec![CLIENT_INFO.to_owned()])];
+    assert_eq!(store.stored_keys(None, 10).await.unwrap(), KeyPage { tenants: known, next: None });
+    assert_eq!(store.forge_keys(None, 10).await.unwrap().tenants, [(id.to_owned(), vec!["some:key".to_owned()])]);
+
+    assert!(store.uninstall(tenant).await.unwrap());
+    assert_eq!(store.client_key_of_installation(id).await.unwrap(), None, "ACE's association went as well");
+    store.associate(id, tenant).await.unwrap();
+    assert!(store.remove(tenant).await.unwrap());
+    let left: Vec<_> = content(url).into_iter().map(|(key, _)| key).collect();
+    assert_eq!(left, ["bull:queue:1", "cache", "plain:clientInfo", "sess:abc"]);
+}
+
+#[tokio::test]
+#[ignore = "needs TEST_REDIS_URL, see .ci/redis"]
+async fn hostile_names_reach_no_other_tenant() {
+    let sandbox = Sandbox::redis();
+    let store = sandbox.open().await;
+    let (victim, id) = ("jira:victim", "ari:cloud:ecosystem::installation/7a");
+    store.save_installation(victim, &installation(victim, "secret"), Some(id)).await.unwrap();
+    store.save_installation("gone:victim", &installation("gone:victim", "old"), None).await.unwrap();
+    store.uninstall("gone:victim").await.unwrap();
+    store.set(victim, "bearer:user", &json!("token")).await.unwrap();
+    store.set(victim, "plain", &json!("mine")).await.unwrap();
+    store.forge_set(id, "appToken", &json!("token")).await.unwrap();
+    store.save_installation("jira", &installation("jira", "attacker"), None).await.unwrap();
+    store.save_installation("gone", &installation("gone", "attacker"), None).await.unwrap();
+    let before = content(sandbox.url());
+
+    let attempts = [
+        ("jira", "victim:clientInfo"),
+        ("jira", "victim:plain"),
+        ("jira", "victim:bearer:user"),
+        ("jira:victim:bearer", "user"),
+        ("gone", "victim:clientInfo:uninstalled"),
+        ("gone", "victim:clientInfo:uninstalledAt"),
+        ("gone:victim:clientInfo", "uninstalled"),
+        ("gone:victim:clientInfo", "uninstalledAt"),
+        ("", "jira:victim:clientInfo"),
+        ("forge", "ari:cloud:ecosystem::installation/7a:appToken"),
+        ("forge:ari:cloud:ecosystem::installation/7a", "appToken"),
+        ("installation", "ari:cloud:ecosystem::installation/7a;"),
+        ("installation:ari:cloud:ecosystem", ":installation/7a;"),
+        ("atlassian-connect-actix", "owners"),
+        ("atlassian-connect-actix:installations", "jira:victim;"),
+    ];
+    for (client_key, key) in attempts {
+        let place = Place::of_tenant(client_key, key);
+        assert_eq!(store.get(client_key, key).await.unwrap(), None, "{place:?}");
+        assert!(store.values(place).await.unwrap().is_empty(), "{place:?}");
+        // the empty name's form begins with a colon, which no other form does
+        if !client_key.is_empty() || key.ends_with(CLIENT_INFO) {
+            let error = store.set(client_key, key, &json!("x")).await.unwrap_err();
+            assert!(matches!(error, StoreError::Refused(_)), "{place:?} {error:?}");
+        }
+        for held in [json!("mine"), json!("token"), installation(victim, "secret")] {
+            assert!(!matches!(store.exchange(place, &held, &json!("x")).await, Ok(true)), "{place:?}");
+        }
+        assert!(!store.delete(client_key, key).await.unwrap(), "{place:?}");
+    }
+    for (installation_id, key) in
+        [("ari", "cloud:ecosystem::installation/7a:appToken"), ("ari:cloud:ecosystem:", "installation/7a:appToken")]
+    {
+        assert_eq!(store.forge_get(installation_id, key).await.unwrap(), None);
+        assert!(store.forge_set(installation_id, key, &json!("x")).await.is_err());
+        assert!(!store.forge_delete(installation_id, key).await.unwrap());
+    }
+    for client_key in ["forge", "forge:x", "installation", "installation:x", "atlassian-connect-actix:owners"] {
+        assert!(store.installations(client_key).await.unwrap().is_empty());
+        assert!(store.save_installation(client_key, &json!({}), None).await.is_err());
+        assert!(store.associate("id", client_key).await.is_err());
+        assert!(!store.uninstall(client_key).await.unwrap() && !store.remove(client_key).await.unwrap());
+    }
+    assert_eq!(content(sandbox.url()), before);
+
+    // patterns are names
+    store.save_installation("*", &installation("*", "secret"), None).await.unwrap();
+    store.set("*", "key", &json!(1)).await.unwrap();
+    assert!(store.remove("*").await.unwrap());
+    assert!(store.remove("jira").await.unwrap(), "what only begins like its name is another's");
+    let mut after = content(sandbox.url());
+    after.retain(|(key, _)| key != "jira:clientInfo");
+    let mut expected = before;
+    expected.retain(|(key, _)| key != "jira:clientInfo");
+    assert_eq!(after, expected);
+}
+
+#[tokio::test]
+#[ignore = "needs TEST_REDIS_URL, see .ci/redis"]
+async fn names_with_colons_are_listed_as_they_were_written() {
+    let sandbox = Sandbox::redis();
+    let store = sandbox.open().await;
+    let names = [
+        ("a", "b:c"),
+        ("a:x", "b:c:d"),
+        ("nobody", "k:e:y"),
+        ("a:x:y", "z"),
+        ("", "b"),
+        (":", ":"),
+        ("ä:日本", "ключ:☃"),
+    ];
+    for (client_key, key) in names {
+        store.set(client_key, key, &json!([client_key, key])).await.unwrap();
+        store.forge_set(client_key, key, &json!([client_key, key])).await.unwrap();
+    }
+    let mut expected: Vec<_> = names.map(|(client_key, key)| (client_key.to_owned(), vec![key.to_owned()])).into();
+    expected.sort();
+    assert_eq!(store.stored_keys(None, 100).await.unwrap().tenants, expected);
+    assert_eq!(store.forge_keys(None, 100).await.unwrap().tenants, expected);
+    for (client_key, key) in names {
+        assert_eq!(store.get(client_key, key).await.unwrap(), Some(json!([client_key, key])));
+    }
+    // once something stands there, another way to read its name reaches nothing
+    for (client_key, key) in [("a:b", "c"), ("a", "x:b:c:d"), ("a:x:b:c", "d"), ("nobody:k:e", "y"), ("a", "x:y:z")] {
+        assert_eq!(store.get(client_key, key).await.unwrap(), None);
+        assert!(store.set(client_key, key, &json!(0)).await.is_err(), "{client_key} {key}");
+        assert!(!store.delete(client_key, key).await.unwrap());
+    }
+    assert!(store.delete("a", "b:c").await.unwrap());
+    store.set("a:b", "c", &json!(1)).await.unwrap();
+    assert_eq!((store.get("a", "b:c").await.unwrap(), store.get("a:b", "c").await.unwrap()), (None, Some(json!(1))));
+    for (client_key, _) in names.into_iter().skip(1) {
+        assert!(store.remove(client_key).await.unwrap(), "{client_key}");
+    }
+    assert!(store.remove("a:b").await.unwrap());
+    assert_eq!(store.stored_keys(None, 100).await.unwrap(), KeyPage::default());
+    let owners: Vec<String> = raw(sandbox.url(), &["HKEYS", "atlassian-connect-actix:owners"]);
+    assert!(owners.iter().all(|key| key.starts_with("forge:")), "{owners:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs TEST_REDIS_URL, see .ci/redis"]
+async fn a_list_of_many_is_right_page_by_page() {
+    let sandbox = Sandbox::redis();
+    let store = sandbox.open().await;
+    let mut pipeline = ::redis::pipe();
+    for n in 0..5000 {
+        pipeline.set(format!("tenant-{n:05}:clientInfo"), json!({ "n": n }).to_string()).ignore();
+        pipeline.set(format!("tenant-{n:05}:key"), "1").ignore();
+    }
+    let mut connection = ::redis::Client::open(sandbox.url()).unwrap().get_connection().unwrap();
+    pipeline.query::<()>(&mut connection).unwrap();
+    let (mut seen, mut from) = (0, None);
+    loop {
+        let page = store.stored_keys(from.as_deref(), 997).await.unwrap();
+        for (tenant, keys) in page.tenants {
+            assert_eq!((tenant, keys), (format!("tenant-{seen:05}"), vec![CLIENT_INFO.to_owned(), "key".to_owned()]));
+            seen += 1;
+        }
+        from = page.next;
+        if from.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, 5000);
+    let page = store.tenants(Some("tenant-04997"), 1).await.unwrap();
+    assert_eq!((page.tenants[0].1["n"].as_u64(), page.next.as_deref()), (Some(4998), Some("tenant-04998")));
+}
+
+#[tokio::test]
+#[ignore = "needs TEST_REDIS_URL, see .ci/redis"]
+async fn a_tenant_that_installs_again_is_not_purged() {
+    let sandbox = Sandbox::redis();
+    let store = sandbox.open().await;
+    for round in 0..20 {
+        let tenant = format!("tenant {round}");
+        store.save_installation(&tenant, &installation(&tenant, "old"), Some(&tenant)).await.unwrap();
+        store.uninstall(&tenant).await.unwrap();
+        let new = installation(&tenant, "new");
+        let (purged, installed) =
+            join(store.purge(&tenant, now()), store.save_installation(&tenant, &new, Some(&tenant))).await;
+        purged.unwrap();
+        installed.unwrap();
+        assert_eq!(store.installations(&tenant).await.unwrap(), [new]);
+        assert_eq!(store.client_key_of_installation(&tenant).await.unwrap(), Some(tenant));
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs TEST_REDIS_URL, see .ci/redis"]
+async fn commands_that_only_look_make_nothing() {
+    let sandbox = Sandbox::redis();
+    assert_eq!(survey(&sandbox.config).await.unwrap().tables, TablesFound::NotNeeded);
+    let store = open_existing(&sandbox.config).await.unwrap();
+    assert!(store.tenants(None, 10).await.unwrap().tenants.is_empty());
+    let report = migrate(&sandbox.config).await.unwrap().to_string();
+    assert!(report.contains("no migrations") && !report.contains("word"), "{report}");
+    assert_eq!(content(sandbox.url()), []);
+}
+
+async fn heard(changes: &mut Changes) -> Change {
+    tokio::time::timeout(Duration::from_secs(10), changes.next()).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+#[ignore = "needs TEST_REDIS_URL, see .ci/redis"]
+async fn other_nodes_hear_of_installs_and_uninstalls() {
+    let sandbox = Sandbox::redis();
+    let mut url = url::Url::parse(sandbox.url()).unwrap();
+    let proxy = Proxy::to(url.as_str());
+    url.set_port(Some(proxy.port)).unwrap();
+    let (here, there) = (sandbox.open().await, open(&config(url.as_str())).await.unwrap());
+    let mut changes = there.changes().unwrap();
+    assert_eq!(heard(&mut changes).await, Change::Any, "what was before is not told");
+
+    let tenant = format!("heard {}", std::process::id());
+    let told = async |changes: &mut Changes| {
+        // all databases of the server share the channel, and other tests write as well
+        while heard(changes).await != Change::Tenant(tenant.clone()) {}
+    };
+    here.save_installation(&tenant, &installation(&tenant, "secret"), None).await.unwrap();
+    told(&mut changes).await;
+    here.uninstall(&tenant).await.unwrap();
+    told(&mut changes).await;
+    here.remove(&tenant).await.unwrap();
+    told(&mut changes).await;
+
+    proxy.cut();
+    proxy.mend();
+    while heard(&mut changes).await != Change::Any {}
+    here.save_installation(&tenant, &installation(&tenant, "secret"), None).await.unwrap();
+    told(&mut changes).await;
+}
+
+#[tokio::test]
+#[ignore = "needs TEST_REDIS_URL, see .ci/redis"]
+async fn a_server_that_goes_away_is_unavailable_until_it_is_back() {
+    let sandbox = Sandbox::redis();
+    let mut url = url::Url::parse(sandbox.url()).unwrap();
+    let proxy = Proxy::to(url.as_str());
+    url.set_port(Some(proxy.port)).unwrap();
+    let store = open(&config(url.as_str())).await.unwrap();
+    store.set("tenant", "key", &json!(1)).await.unwrap();
+
+    proxy.cut();
+    let started = Instant::now();
+    let error = store.get("tenant", "key").await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
+    assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
+
+    proxy.mend();
+    assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!(1)));
+}
+
+fn command(port: u16, folder: &Path) -> Command {
+    let mut command = Command::new("redis-server");
+    command.args(["--bind", "127.0.0.1", "--appendonly", "yes", "--port", &port.to_string(), "--dir"]).arg(folder);
+    command
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server, see .ci/redis"]
+async fn a_server_that_was_restarted_goes_on() {
+    let mut server = Process::start(command);
+    let config = config(&format!("redis://127.0.0.1:{}", server.port));
+    let store = eventually(async || open(&config).await).await;
+    for round in 0..3 {
+        store.save_installation("tenant", &json!({ "round": round }), None).await.unwrap();
+        server.kill();
+        let error = store.save_installation("tenant", &json!("lost"), None).await.unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+        server.restart();
+        let kept = eventually(async || store.installations("tenant").await).await;
+        assert_eq!(kept, [json!({ "round": round })]);
+        store.ping().await.unwrap();
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server, see .ci/redis"]
+async fn a_server_that_hangs_is_given_up_by_all_who_wait() {
+    let server = Process::start(command);
+    let config = StoreConfig { pool_size: 1, ..config(&format!("redis://127.0.0.1:{}", server.port)) };
+    let store = eventually(async || open(&config).await).await;
+    store.set("tenant", "key", &json!(1)).await.unwrap();
+    server.hang();
+    let started = Instant::now();
+    // more than have a turn
+    let answers = join_all((0..64).map(|_| store.get("tenant", "key"))).await;
+    assert!(answers.iter().all(|answer| matches!(answer, Err(StoreError::Unavailable(_)))), "{answers:?}");
+    assert!(answers.iter().any(|answer| format!("{answer:?}").contains("too many requests wait")), "{answers:?}");
+    assert!(started.elapsed() < Duration::from_secs(25), "{:?}", started.elapsed());
+    server.go_on();
+    assert_eq!(eventually(async || store.get("tenant", "key").await).await, Some(json!(1)));
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_unavailable_at_once() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let started = Instant::now();
+    let error = open(&config(&format!("redis://u:hush@127.0.0.1:{port}/1"))).await.err().unwrap();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    assert!(error.to_string().contains(&format!("u:***@127.0.0.1:{port}/1")), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for scheme in ["redis", "rediss"] {
+        let started = Instant::now();
+        let error = open(&config(&format!("{scheme}://u:hush@127.0.0.1:{port}"))).await.err().unwrap();
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+        assert!(!error.to_string().contains("hush"), "{error}");
+        assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
+    }
+}
+
+async fn refused(url: &str, ssl: Option<Value>, because: &str) {
+    let config = StoreConfig { ssl, ..config(url) };
+    let error = RedisStore::open(&config).await.err().unwrap();
+    assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
+    assert!(error.to_string().contains(because) && !error.to_string().contains("hush"), "{because}: {error}");
+}
+
+#[tokio::test]
+async fn an_unusable_url_is_told_without_its_password() {
+    for (url, because) in [
+        ("redis://u:hush@h/x", "the number of a database"),
+        ("redis://u:hush@h:port", "port"),
+        ("redis:", "no host"),
+        ("rediss://u:hush@h?sslmode=disable", "sslmode=disable"),
+        ("redis://u:hush@h?sslmode=prefer", "without prefer"),
+        ("rediss://u:hush@h?sslmode=never", "sslmode=never"),
+    ] {
+        refused(url, None, because).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs TEST_REDIS_URL, see .ci/redis"]
+async fn wrong_credentials_are_the_operators_to_mend() {
+    let mut url = url::Url::parse(&variable("TEST_REDIS_URL")).unwrap();
+    url.set_path("/999999");
+    refused(url.as_str(), None, "DB index").await;
+    url.set_path("");
+    url.set_password(Some("hush")).unwrap();
+    refused(url.as_str(), None, "uthentication failed").await;
+    url.set_username("nobody").unwrap();
+    refused(url.as_str(), None, "uthentication failed").await;
+    url.set_password(None).unwrap();
+    url.set_username("").unwrap();
+    refused(url.as_str(), None, "NOAUTH").await;
+}
+
+#[tokio::test]
+#[ignore = "needs TEST_REDIS_TLS_URL, see .ci/redis"]
+async fn a_server_is_verified_unless_told_otherwise() {
+    let (url, ca) = (variable("TEST_REDIS_TLS_URL"), variable("TEST_REDIS_CA"));
+    let pem = std::fs::read_to_string(&ca).unwrap();
+    let connects = async |url: &str, ssl| {
+        let store = RedisStore::open(&StoreConfig { ssl, ..config(url) }).await.unwrap();
+        store.ping().await.unwrap();
+    };
+    refused(&url, None, "sslrootcert=<file>").await;
+    refused(&url, Some(json!({ "rejectUnauthorized": true })), "rejectUnauthorized").await;
+    connects(&format!("{url}?sslrootcert={ca}"), None).await;
+    connects(&format!("{url}?sslmode=require"), None).await;
+    connects(&url, Some(json!({ "ca": pem }))).await;
+    connects(&url, Some(json!({ "rejectUnauthorized": false }))).await;
+    let elsewhere = url.replace("localhost", "127.0.0.1");
+    refused(&format!("{elsewhere}?sslrootcert={ca}"), None, "certificate").await;
+    connects(&format!("{elsewhere}?sslmode=verify-ca&sslrootcert={ca}"), None).await;
+    let other = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/ca.pem");
+    refused(&format!("{url}?sslrootcert={other}"), None, "certificate").await;
+}
+
+#[tokio::test]
+#[ignore = "needs TEST_REDIS_URL, see .ci/redis"]
+async fn a_refused_value_is_told_without_it() {
+    let sandbox = Sandbox::redis();
+    let store = sandbox.open().await;
+    raw::<()>(sandbox.url(), &["RPUSH", "tenant:key", "hush"]);
+    let error = store.get("tenant", "key").await.unwrap_err();
+    assert!(matches!(error, StoreError::Refused(_)) && !error.to_string().contains("hush"), "{error:?}");
+    raw::<()>(sandbox.url(), &["SET", "tenant:clientInfo", "x"]);
+    raw::<()>(sandbox.url(), &["RPUSH", "tenant:clientInfo:uninstalled", "hush"]);
+    assert!(store.uninstall("tenant").await.is_err());
+    let left: (String, bool) = (
+        raw(sandbox.url(), &["GET", "tenant:clientInfo"]),
+        raw(sandbox.url(), &["EXISTS", &format!("tenant:{CLIENT_INFO_UNINSTALLED_AT}")]),
+    );
+    assert_eq!(left, ("x".to_owned(), false), "a script that fails has written nothing: {CLIENT_INFO_UNINSTALLED}");
+}

@@ -1,0 +1,369 @@
+//! What the SQL databases do besides: ACE's duplicates, table names, migrations.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::{join_all, try_join_all};
+use serde_json::{Value, json};
+
+use super::{Sandbox, run_cases, sql as cases};
+use crate::{
+    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Place, Reversion, Store,
+    StoreError, TablesFound, migrate, now, open, open_existing, revert, survey,
+};
+
+/// A row as another program may have left it.
+fn insert(sandbox: &Sandbox, client_key: &str, key: &str, value: &str) {
+    let sql =
+        format!(r#"INSERT INTO "AddonSettings" ("clientKey", "key", "val") VALUES ('{client_key}', '{key}', {value})"#);
+    sandbox.sql(&sql).unwrap();
+}
+
+fn secret(secret: &str) -> Value {
+    json!({ "sharedSecret": secret })
+}
+
+/// The rows of `tenant`, oldest first: (key, value).
+fn rows(sandbox: &Sandbox) -> Vec<(String, String)> {
+    let mut rows =
+        sandbox.rows(r#"SELECT "key", @val FROM "AddonSettings" WHERE "clientKey" = 'tenant' ORDER BY "id""#);
+    // what is asked for here is the installations
+    rows.retain(|(key, _)| key != CLIENT_INFO_UNINSTALLED_AT);
+    rows
+}
+
+fn row(key: &str, secret: &str) -> (String, String) {
+    (key.to_owned(), format!(r#"{{"sharedSecret":"{secret}"}}"#))
+}
+
+/// Two rows of ACE's for one tenant.
+async fn with_duplicates(sandbox: &Sandbox) -> std::sync::Arc<dyn Store> {
+    let store = sandbox.open().await;
+    insert(sandbox, "tenant", CLIENT_INFO, r#"'{"sharedSecret":"old"}'"#);
+    insert(sandbox, "tenant", CLIENT_INFO, r#"'{"sharedSecret":"new"}'"#);
+    store
+}
+
+pub async fn duplicates_are_tried_newest_first_until_an_install_settles_them(sandbox: Sandbox) {
+    let store = with_duplicates(&sandbox).await;
+    assert_eq!(store.installations("tenant").await.unwrap(), [secret("new"), secret("old")]);
+    assert_eq!(store.get("tenant", CLIENT_INFO).await.unwrap(), Some(secret("new")));
+    assert_eq!(store.tenants(None, 10).await.unwrap().tenants, [("tenant".to_owned(), secret("new"))]);
+
+    store.save_installation("tenant", &secret("signed"), None).await.unwrap();
+    assert_eq!(store.installations("tenant").await.unwrap(), [secret("signed")]);
+    assert_eq!(rows(&sandbox), [row(CLIENT_INFO_SUPERSEDED, "old"), row(CLIENT_INFO, "signed")]);
+}
+
+pub async fn an_uninstall_takes_all_duplicates_out_of_use(sandbox: Sandbox) {
+    let store = with_duplicates(&sandbox).await;
+    assert!(store.uninstall("tenant").await.unwrap());
+    assert!(store.installations("tenant").await.unwrap().is_empty());
+    assert_eq!(rows(&sandbox), [row(CLIENT_INFO_SUPERSEDED, "old"), row(CLIENT_INFO_UNINSTALLED, "new")]);
+}
+
+pub async fn duplicates_are_exchanged_one_by_one(sandbox: Sandbox) {
+    let store = with_duplicates(&sandbox).await;
+    let place = Place::of_tenant("tenant", CLIENT_INFO);
+    assert_eq!(store.values(place).await.unwrap(), [secret("new"), secret("old")]);
+    assert!(store.exchange(place, &secret("old"), &secret("older")).await.unwrap());
+    assert_eq!(rows(&sandbox), [row(CLIENT_INFO, "older"), row(CLIENT_INFO, "new")]);
+    assert!(!store.exchange(place, &secret("old"), &secret("oldest")).await.unwrap());
+
+    // a space more is the same value, and a row without one is none
+    insert(&sandbox, "tenant", CLIENT_INFO, r#"'{ "sharedSecret": "older" }'"#);
+    insert(&sandbox, "tenant", CLIENT_INFO, "NULL");
+    assert!(store.exchange(place, &secret("older"), &secret("both")).await.unwrap());
+    assert_eq!(store.values(place).await.unwrap(), [secret("both"), secret("new"), secret("both")]);
+}
+
+pub async fn a_tenant_with_a_row_in_use_is_not_purged(sandbox: Sandbox) {
+    let store = sandbox.open().await;
+    store.save_installation("tenant", &secret("gone"), None).await.unwrap();
+    store.uninstall("tenant").await.unwrap();
+    // ACE installs, and leaves alone what it does not know
+    insert(&sandbox, "tenant", CLIENT_INFO, r#"'{"sharedSecret":"used"}'"#);
+    assert!(!store.purge("tenant", now()).await.unwrap());
+    assert_eq!(store.installations("tenant").await.unwrap(), [secret("used")]);
+}
+
+pub async fn an_uninstalled_row_beside_one_in_use_is_not_taken_for_it(sandbox: Sandbox) {
+    let store = sandbox.open().await;
+    insert(&sandbox, "tenant", CLIENT_INFO, r#"'{"sharedSecret":"used"}'"#);
+    insert(&sandbox, "tenant", CLIENT_INFO_UNINSTALLED, r#"'{"sharedSecret":"gone"}'"#);
+    store.save_installation("tenant", &secret("signed"), None).await.unwrap();
+    assert_eq!(rows(&sandbox), [row(CLIENT_INFO, "signed"), row(CLIENT_INFO_SUPERSEDED, "gone")]);
+
+    insert(&sandbox, "tenant", CLIENT_INFO_UNINSTALLED, r#"'{"sharedSecret":"again"}'"#);
+    assert!(store.uninstall("tenant").await.unwrap());
+    let keys: Vec<_> = rows(&sandbox).into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, [CLIENT_INFO_UNINSTALLED, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_SUPERSEDED]);
+    assert_eq!(store.get("tenant", CLIENT_INFO_UNINSTALLED).await.unwrap(), Some(secret("signed")));
+}
+
+pub async fn a_row_without_a_value_counts_as_none(sandbox: Sandbox) {
+    let store = sandbox.open().await;
+    insert(&sandbox, "tenant", CLIENT_INFO, r#"'{"sharedSecret":"good"}'"#);
+    insert(&sandbox, "tenant", CLIENT_INFO, "NULL");
+    sandbox.sql(r#"INSERT INTO "AddonSettings" ("key", "val") VALUES ('clientInfo', '{}')"#).unwrap();
+    assert_eq!(store.installations("tenant").await.unwrap(), [secret("good")]);
+    assert_eq!(store.tenants(None, 10).await.unwrap().tenants, [("tenant".to_owned(), secret("good"))]);
+}
+
+pub async fn the_table_is_the_one_of_two_forms_that_exists(mut sandbox: Sandbox) {
+    let columns = r#"("id" INTEGER PRIMARY KEY, "clientKey" VARCHAR(255), "key" VARCHAR(255), "val" JSON)"#;
+    sandbox.config.table = "My-Setting".to_owned();
+    let error = sandbox.try_open().await.err().unwrap();
+    assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
+    assert!(error.to_string().contains(r#""My-Setting" or "My-Settings""#), "{error}");
+
+    sandbox.sql(&format!(r#"CREATE TABLE "My-Settings" {columns}"#)).unwrap();
+    sandbox.sql(r#"INSERT INTO "My-Settings" VALUES (1, 'tenant', 'key', '1')"#).unwrap();
+    let store = sandbox.open().await;
+    assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!(1)));
+    assert_eq!(store.client_key_of_installation("id").await.unwrap(), None, "the Forge tables were added");
+    migrate(&sandbox.config).await.unwrap();
+    assert!(sandbox.sql(r#"SELECT 1 FROM "AddonSettings""#).is_err(), "no second settings' table is made");
+
+    sandbox.sql(&format!(r#"CREATE TABLE "My-Setting" {columns}"#)).unwrap();
+    let error = sandbox.try_open().await.err().unwrap().to_string();
+    assert!(error.contains(r#""My-Setting" and "My-Settings""#), "{error}");
+    sandbox.sql(r#"DROP TABLE "My-Settings""#).unwrap();
+    let store = sandbox.open().await;
+    assert_eq!(store.get("tenant", "key").await.unwrap(), None);
+}
+
+pub async fn missing_forge_tables_are_added(sandbox: Sandbox) {
+    let store = sandbox.open().await;
+    store.set("tenant", "key", &json!(1)).await.unwrap();
+    // As an ACE that knew no Forge left it.
+    for table in ["InstallationClientKeys", "ForgeSettings", "__diesel_schema_migrations"] {
+        sandbox.sql(&format!(r#"DROP TABLE "{table}""#)).unwrap();
+    }
+    let store = sandbox.open().await;
+    store.forge_set("id", "key", &json!(2)).await.unwrap();
+    store.associate("id", "tenant").await.unwrap();
+    assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!(1)));
+}
+
+pub async fn a_database_that_lacks_the_settings_is_not_taken_for_a_new_one(sandbox: Sandbox) {
+    drop(sandbox.open().await);
+    for table in ["AddonSettings", "__diesel_schema_migrations"] {
+        sandbox.sql(&format!(r#"DROP TABLE "{table}""#)).unwrap();
+    }
+    let error = sandbox.try_open().await.err().unwrap();
+    assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
+    let text = error.to_string();
+    assert!(text.contains("AddonSettings") && text.contains("`migrate`"), "{text}");
+
+    let report = migrate(&sandbox.config).await.unwrap();
+    assert_eq!(report.applied.len(), 2, "{report}");
+    sandbox.open().await.ping().await.unwrap();
+}
+
+pub async fn migrating_twice_does_nothing_the_second_time(sandbox: Sandbox) {
+    let first = migrate(&sandbox.config).await.unwrap();
+    assert_eq!(first.applied.len(), 2, "{first}");
+    let store = sandbox.open().await;
+    store.set("tenant", "key", &json!(1)).await.unwrap();
+    let second = migrate(&sandbox.config).await.unwrap();
+    assert!(second.applied.is_empty(), "{second}");
+    assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!(1)));
+}
+
+pub async fn nodes_that_start_at_once_end_well(sandbox: Sandbox) {
+    let stores = try_join_all((0..6).map(|_| open(&sandbox.config))).await.unwrap();
+    let writes = join_all(stores.iter().map(|store| async move { store.set("tenant", "key", &json!(1)).await })).await;
+    assert!(writes.iter().all(Result::is_ok), "{writes:?}");
+    assert_eq!(rows(&sandbox).len(), 1, "they agree on one row");
+    assert!(migrate(&sandbox.config).await.unwrap().applied.is_empty());
+}
+
+pub async fn a_revert_drops_empty_tables_alone(sandbox: Sandbox) {
+    let store = sandbox.open().await;
+    let down = |step: &str| {
+        let backend = sandbox.backend();
+        let folder = format!("{}/migrations/{backend}/2026-11-22-{step}", env!("CARGO_MANIFEST_DIR"));
+        let sql = std::fs::read_to_string(format!("{folder}/down.sql")).unwrap();
+        sandbox.sql(&format!("BEGIN; {sql} COMMIT"))
+    };
+    store.set("tenant", "key", &json!(1)).await.unwrap();
+    store.associate("id", "tenant").await.unwrap();
+    for step in ["000002_create_forge_tables", "000001_create_addon_settings"] {
+        let error = down(step).unwrap_err().to_string();
+        assert!(error.contains("still hold"), "{error}");
+    }
+    assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!(1)));
+
+    store.delete("tenant", "key").await.unwrap();
+    store.uninstall("tenant").await.unwrap();
+    for step in ["000002_create_forge_tables", "000001_create_addon_settings"] {
+        down(step).unwrap();
+    }
+    assert!(store.get("tenant", "key").await.is_err(), "the tables are gone");
+}
+
+pub async fn of_nodes_that_migrate_at_once_one_does(sandbox: Sandbox) {
+    let reports = try_join_all((0..4).map(|_| migrate(&sandbox.config))).await.unwrap();
+    let mut applied: Vec<_> = reports.iter().map(|report| report.applied.len()).collect();
+    applied.sort_unstable();
+    assert_eq!(applied, [0, 0, 0, 2], "{reports:?}");
+
+    // they wait for each other on the way back as well
+    let reverted = try_join_all((0..4).map(|_| revert(&sandbox.config, 1, false))).await.unwrap();
+    let mut reverted: Vec<_> = reverted.iter().map(steps).map(Vec::len).collect();
+    reverted.sort_unstable();
+    assert_eq!(reverted, [0, 0, 1, 1]);
+}
+
+fn steps(reversion: &Reversion) -> &Vec<String> {
+    let Reversion::Done(steps) = reversion else { panic!("{reversion:?}") };
+    steps
+}
+
+pub async fn a_schema_says_that_it_is_too_new(sandbox: Sandbox) {
+    let store = sandbox.open().await;
+    store.set("tenant", "key", &json!(1)).await.unwrap();
+    let table = r#""atlassian_connect_schema""#;
+    sandbox.sql(&format!(r#"CREATE TABLE {table} ("readableFrom" VARCHAR(50) NOT NULL)"#)).unwrap();
+    let says = |version: &str| sandbox.sql(&format!("INSERT INTO {table} VALUES ('{version}')")).unwrap();
+    sandbox.open().await;
+    says("20261122000002");
+    sandbox.sql("INSERT INTO __diesel_schema_migrations (version) VALUES ('20990101000000')").unwrap();
+    sandbox.open().await.ping().await.unwrap();
+    migrate(&sandbox.config).await.unwrap();
+
+    says("20990101000000");
+    says("20260101000000");
+    let outcomes = [
+        sandbox.try_open().await.err(),
+        migrate(&sandbox.config).await.err(),
+        open_existing(&sandbox.config).await.err(),
+        revert(&sandbox.config, 1, true).await.err(),
+    ];
+    for error in outcomes.map(Option::unwrap) {
+        assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
+        let text = error.to_string();
+        assert!(
+            text.contains("too new") && text.contains("20990101000000") && text.contains("20261122000002"),
+            "{text}"
+        );
+    }
+    let TablesFound::Wrong(reason) = survey(&sandbox.config).await.unwrap().tables else { panic!("it is not usable") };
+    assert!(reason.contains("too new"), "{reason}");
+}
+
+const STEPS: [&str; 2] = ["2026-11-22-000001_create_addon_settings", "2026-11-22-000002_create_forge_tables"];
+
+pub async fn a_revert_takes_back_the_last_steps(sandbox: Sandbox) {
+    drop(sandbox.open().await);
+    let survey = async || survey(&sandbox.config).await.unwrap();
+    assert_eq!(survey().await.applied, STEPS);
+    assert_eq!(revert(&sandbox.config, 1, false).await.unwrap(), Reversion::Done(vec![STEPS[1].to_owned()]));
+    let found = survey().await;
+    assert_eq!((found.applied, found.pending), (vec![STEPS[0].to_owned()], vec![STEPS[1].to_owned()]));
+    assert_eq!(migrate(&sandbox.config).await.unwrap().applied, [STEPS[1]]);
+
+    let all = Reversion::Done(vec![STEPS[1].to_owned(), STEPS[0].to_owned()]);
+    assert_eq!(revert(&sandbox.config, 9, false).await.unwrap(), all);
+    assert_eq!(survey().await.tables, TablesFound::None);
+    assert_eq!(revert(&sandbox.config, 1, false).await.unwrap(), Reversion::Done(vec![]));
+    sandbox.open().await.ping().await.unwrap();
+}
+
+pub async fn a_revert_asks_before_rows_go(sandbox: Sandbox) {
+    let store = sandbox.open().await;
+    store.save_installation("tenant", &secret("old"), Some("id")).await.unwrap();
+    store.set("tenant", "key", &json!(1)).await.unwrap();
+    let held = |tables: &[(&str, u64)]| {
+        Reversion::HoldsRows(tables.iter().map(|&(table, rows)| (table.to_owned(), rows)).collect())
+    };
+    let ids = ("InstallationClientKeys", 1);
+    assert_eq!(revert(&sandbox.config, 1, false).await.unwrap(), held(&[ids]));
+    assert_eq!(revert(&sandbox.config, 2, false).await.unwrap(), held(&[ids, ("AddonSettings", 2)]));
+    assert_eq!(store.client_key_of_installation("id").await.unwrap().as_deref(), Some("tenant"));
+    assert_eq!(survey(&sandbox.config).await.unwrap().applied, STEPS);
+
+    assert_eq!(steps(&revert(&sandbox.config, 1, true).await.unwrap()).as_slice(), [STEPS[1]]);
+    assert_eq!(store.installations("tenant").await.unwrap(), [secret("old")], "that step's tables alone");
+    assert_eq!(revert(&sandbox.config, 1, false).await.unwrap(), held(&[("AddonSettings", 2)]));
+    assert_eq!(steps(&revert(&sandbox.config, 1, true).await.unwrap()).as_slice(), [STEPS[0]]);
+    assert_eq!(survey(&sandbox.config).await.unwrap().tables, TablesFound::None);
+}
+
+pub async fn what_a_newer_release_did_is_not_reverted(sandbox: Sandbox) {
+    drop(sandbox.open().await);
+    sandbox.sql("INSERT INTO __diesel_schema_migrations (version) VALUES ('20990101000000')").unwrap();
+    for count in [1, 2] {
+        let error = revert(&sandbox.config, count, true).await.unwrap_err();
+        assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
+        assert!(error.to_string().contains("20990101000000"), "{error}");
+    }
+    sandbox.open().await.ping().await.unwrap();
+}
+
+pub async fn a_migration_that_was_broken_off_is_finished(sandbox: Sandbox) {
+    let store = sandbox.open().await;
+    store.set("tenant", "key", &json!(1)).await.unwrap();
+    // As where no database takes tables back: one is there, the other is not, and nothing is recorded.
+    sandbox.sql(r#"DROP TABLE "ForgeSettings""#).unwrap();
+    sandbox.sql("DELETE FROM __diesel_schema_migrations").unwrap();
+    assert_eq!(migrate(&sandbox.config).await.unwrap().applied, STEPS);
+    assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!(1)));
+    store.forge_set("id", "key", &json!(2)).await.unwrap();
+}
+
+pub async fn errors_hold_no_value(sandbox: Sandbox) {
+    let store = sandbox.open().await;
+    sandbox.sql(r#"DROP TABLE "AddonSettings""#).unwrap();
+    let error = store.save_installation("tenant", &secret("hush"), None).await.unwrap_err();
+    assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
+    assert!(error.to_string().contains("AddonSettings") && !error.to_string().contains("hush"), "{error}");
+}
+
+macro_rules! sql_suite {
+    ($backend:ident, $new:expr, $attributes:tt) => {
+        run_cases!($backend, $new, $attributes, cases [
+            duplicates_are_tried_newest_first_until_an_install_settles_them,
+            an_uninstall_takes_all_duplicates_out_of_use, duplicates_are_exchanged_one_by_one,
+            a_tenant_with_a_row_in_use_is_not_purged,
+            an_uninstalled_row_beside_one_in_use_is_not_taken_for_it, a_row_without_a_value_counts_as_none,
+            the_table_is_the_one_of_two_forms_that_exists, missing_forge_tables_are_added,
+            a_database_that_lacks_the_settings_is_not_taken_for_a_new_one, migrating_twice_does_nothing_the_second_time,
+            nodes_that_start_at_once_end_well, of_nodes_that_migrate_at_once_one_does, a_schema_says_that_it_is_too_new,
+            a_revert_drops_empty_tables_alone, a_revert_takes_back_the_last_steps, a_revert_asks_before_rows_go,
+            what_a_newer_release_did_is_not_reverted, a_migration_that_was_broken_off_is_finished, errors_hold_no_value,
+        ]);
+    };
+}
+
+sql_suite!(on_sqlite, Sandbox::sqlite_file(), ());
+sql_suite!(on_postgres, Sandbox::postgres(), (#[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"]));
+#[cfg(feature = "mysql")]
+sql_suite!(on_mysql, Sandbox::mysql(), (#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]));
+
+#[tokio::test]
+async fn a_value_that_is_no_json_is_reported_without_it() {
+    let sandbox = Sandbox::sqlite_file();
+    let store = sandbox.open().await;
+    insert(&sandbox, "tenant", CLIENT_INFO, "'{hush'");
+    let error = store.installations("tenant").await.unwrap_err();
+    assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
+    assert!(error.to_string().contains("\"tenant\"") && !error.to_string().contains("hush"), "{error}");
+}
+
+/// Another program that keeps the file to itself.
+#[tokio::test]
+async fn a_locked_file_is_unavailable() {
+    use diesel::connection::SimpleConnection;
+    use diesel::{Connection, SqliteConnection};
+    let sandbox = Sandbox::sqlite_file();
+    let store = sandbox.open().await;
+    let mut other = SqliteConnection::establish(sandbox.url().trim_start_matches("sqlite:")).unwrap();
+    other.batch_execute("BEGIN EXCLUSIVE").unwrap();
+    let started = Instant::now();
+    let error = store.set("tenant", "key", &json!(1)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    assert!(started.elapsed() < Duration::from_secs(7), "{:?}", started.elapsed());
+    other.batch_execute("ROLLBACK").unwrap();
+    store.set("tenant", "key", &json!(1)).await.unwrap();
+}

@@ -1,0 +1,247 @@
+//! The store as it is: nothing is made, nothing is migrated. For commands that look at it beside the add-on.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use diesel::result::QueryResult;
+use secrecy::ExposeSecret;
+
+use super::database::{Access, Database, SqlConnection};
+use super::migrations::{SETTINGS_STEP, incomplete};
+use super::open::{Purpose, connect, redact, scheme, without_tables};
+use super::schema::too_new;
+use super::statement::{Bind, Dialect, Statement, Step};
+use super::tables::{Found, SettingsTable};
+use super::{SealedStore, SqlStore, StoreError, sqlite};
+use crate::config::StoreConfig;
+
+/// diesel's own table: which steps a database has.
+const STEPS_TABLE: &str = "__diesel_schema_migrations";
+
+/// What a store was found to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// Its file, if it is a SQLite one.
+    pub file: Option<PathBuf>,
+    /// The add-on's tables.
+    pub tables: TablesFound,
+    /// The migrations that have run, oldest first. Looking makes no record of them, so that there are none on a
+    /// database that ACE made until `migrate` has run.
+    pub applied: Vec<String>,
+    /// The migrations that this build has and the database has not seen, oldest first. All of them for a database that
+    /// ACE made.
+    pub pending: Vec<String>,
+    /// The migrations that are not for this database: the settings' table has a name of its own, so that the step which
+    /// makes one is never run.
+    pub skipped: Vec<String>,
+    /// The versions of migrations that the database has seen and this build does not have: a newer one ran them.
+    pub unknown: Vec<String>,
+}
+
+/// Which of the add-on's tables a store has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TablesFound {
+    /// It is in memory: what is in it lives and dies with the process that serves.
+    InMemory,
+    /// It has none, and needs none: Redis, MongoDB.
+    NotNeeded,
+    /// The SQLite file does not exist.
+    NoFile,
+    /// None.
+    None,
+    /// All; the name of the settings' table.
+    All(String),
+    /// Not those that are needed; why, with the remedy.
+    Wrong(String),
+}
+
+/// Looks at the store that `config` names.
+///
+/// # Errors
+/// As [`super::open`].
+pub async fn survey(config: &StoreConfig) -> Result<Survey, StoreError> {
+    if let Some(opening) = without_tables(config, Purpose::Look) {
+        opening.await?.ping().await?;
+        return Ok(Looked::without_database(None, TablesFound::NotNeeded).survey);
+    }
+    blocking(config, |config| Ok(look(config)?.survey)).await
+}
+
+/// Opens the store that `config` names if it has the add-on's tables, and changes nothing if it has not.
+///
+/// # Errors
+/// [`StoreError::Configuration`] says that there is no such store yet, and what makes it; the others as for
+/// [`super::open`].
+pub async fn open_existing(config: &StoreConfig) -> Result<Arc<SealedStore>, StoreError> {
+    if let Some(opening) = without_tables(config, Purpose::Look) {
+        return Ok(Arc::new(SealedStore::new(opening.await?, &config.encryption_keys)));
+    }
+    blocking(config, |config| {
+        let shown = redact(config.url.expose_secret());
+        let none = |reason: String| Err(StoreError::Configuration(format!("no tenants: {reason}")));
+        match look(config)? {
+            Looked { survey: Survey { tables: TablesFound::All(table), .. }, database: Some(database) } => {
+                let store = Arc::new(SqlStore::new(database, &table));
+                Ok(Arc::new(SealedStore::new(store, &config.encryption_keys)))
+            }
+            Looked { survey: Survey { tables, .. }, .. } => match tables {
+                TablesFound::Wrong(reason) => Err(StoreError::Configuration(reason)),
+                TablesFound::InMemory => {
+                    none("the store is in memory, and lives and dies with the process that serves".to_owned())
+                }
+                TablesFound::NoFile => {
+                    none(format!("the store {shown} does not exist; the add-on makes it when it starts"))
+                }
+                _ => none(format!(
+                    "the store {shown} has no tables of the add-on's; the add-on makes them when it starts"
+                )),
+            },
+        }
+    })
+    .await
+}
+
+async fn blocking<T: Send + 'static>(
+    config: &StoreConfig,
+    work: impl FnOnce(&StoreConfig) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let config = config.clone();
+    let joined = tokio::task::spawn_blocking(move || work(&config)).await;
+    joined.map_err(|error| StoreError::Unavailable(format!("looking at it was given up: {error}")))?
+}
+
+/// What was found, and the database that it was found in.
+pub(super) struct Looked {
+    pub survey: Survey,
+    pub database: Option<Box<dyn Database>>,
+}
+
+impl Looked {
+    fn without_database(file: Option<PathBuf>, tables: TablesFound) -> Self {
+        let survey = Survey { file, tables, applied: vec![], pending: vec![], skipped: vec![], unknown: vec![] };
+        Self { survey, database: None }
+    }
+}
+
+/// Looks, and makes nothing. Blocks.
+pub(super) fn look(config: &StoreConfig) -> Result<Looked, StoreError> {
+    let url = config.url.expose_secret();
+    let (file, database): (_, Box<dyn Database>) = match scheme(url).as_str() {
+        "memory" => return Ok(Looked::without_database(None, TablesFound::InMemory)),
+        "sqlite" => {
+            let path = sqlite::path(url)?;
+            if path.as_os_str() == ":memory:" {
+                return Ok(Looked::without_database(None, TablesFound::InMemory));
+            }
+            // the file may be there, and in a folder that may not be read: opening it tells
+            if matches!(path.try_exists(), Ok(false)) {
+                return Ok(Looked::without_database(Some(path), TablesFound::NoFile));
+            }
+            let database = sqlite::existing(&path, config.pool_size)?;
+            (Some(path), Box::new(database))
+        }
+        _ => (None, connect(config)?),
+    };
+    let (table, dialect) = (SettingsTable::of_model(&config.table)?, database.dialect());
+    let (too_new, found, seen, mut steps) = database.query(Access::Read, |connection| {
+        let too_new = too_new(connection, dialect)?;
+        let found = Found::look(connection, dialect, &table)?;
+        Ok((too_new, found, steps_seen(connection, dialect)?, (dialect.steps)()?))
+    })?;
+    let is_skipped =
+        |step: &mut Step| !table.is_default() && step.name.ends_with(SETTINGS_STEP) && !seen.contains(&step.version);
+    let skipped = steps.extract_if(.., is_skipped).map(|step| step.name).collect();
+    let (applied, pending, unknown) = compare(steps, seen);
+    let tables = match (too_new, found.complete()) {
+        (Some(error), _) => TablesFound::Wrong(error.to_string()),
+        (None, Some(settings)) => TablesFound::All(settings.to_owned()),
+        (None, None) if found.is_nothing() && table.is_default() => TablesFound::None,
+        (None, None) => TablesFound::Wrong(incomplete(&found, &table).to_string()),
+    };
+    Ok(Looked { survey: Survey { file, tables, applied, pending, skipped, unknown }, database: Some(database) })
+}
+
+/// The versions of the steps that a database has seen; none where nobody has recorded any.
+pub(super) fn steps_seen(connection: &mut dyn SqlConnection, dialect: &Dialect) -> QueryResult<BTreeSet<String>> {
+    let exists = Statement::new(dialect, dialect.table_exists);
+    if connection.rows(&exists, &[Bind::Text(STEPS_TABLE)])?.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let rows = connection.rows(&Statement::new(dialect, STEPS_SEEN), &[])?;
+    Ok(rows.into_iter().filter_map(|(version, _)| version).collect())
+}
+
+const STEPS_SEEN: &str = r#"SELECT "version", "version" FROM "__diesel_schema_migrations""#;
+
+/// The names of the steps that were seen, of those that were not, and the versions that are no step's.
+fn compare(steps: Vec<Step>, mut seen: BTreeSet<String>) -> (Vec<String>, Vec<String>, Vec<String>) {
+    let (applied, pending): (Vec<_>, Vec<_>) = steps.into_iter().partition(|step| seen.remove(&step.version));
+    let names = |steps: Vec<Step>| steps.into_iter().map(|step| step.name).collect();
+    (names(applied), names(pending), seen.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acceptance::{Sandbox, config};
+    use crate::{Store as _, open};
+
+    async fn surveyed(sandbox: &Sandbox) -> Survey {
+        survey(&sandbox.config).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_not_there_is_not_made() {
+        let sandbox = Sandbox::sqlite_file();
+        let found = surveyed(&sandbox).await;
+        assert_eq!(found.tables, TablesFound::NoFile);
+        let error = open_existing(&sandbox.config).await.err().unwrap().to_string();
+        assert!(error.starts_with("no tenants: the store sqlite:") && error.contains("does not exist"), "{error}");
+        assert!(!found.file.unwrap().exists());
+        let error = open_existing(&config("memory:")).await.err().unwrap().to_string();
+        assert!(error.starts_with("no tenants: the store is in memory"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_database_without_tables_gets_none() {
+        let sandbox = Sandbox::sqlite_file();
+        sandbox.sql("CREATE TABLE other (id INTEGER)").unwrap();
+        let before = sandbox.rows("SELECT name, sql FROM sqlite_master");
+        let found = surveyed(&sandbox).await;
+        assert_eq!((found.tables, found.pending.len(), found.unknown.len()), (TablesFound::None, 2, 0));
+        let error = open_existing(&sandbox.config).await.err().unwrap().to_string();
+        assert!(error.contains("has no tables of the add-on's"), "{error}");
+        assert_eq!(sandbox.rows("SELECT name, sql FROM sqlite_master"), before);
+
+        sandbox.sql(r#"CREATE TABLE "AddonSettings" (id INTEGER)"#).unwrap();
+        let TablesFound::Wrong(reason) = surveyed(&sandbox).await.tables else { panic!("not all are there") };
+        assert!(reason.contains("InstallationClientKeys") && reason.contains("`migrate`"), "{reason}");
+        assert!(open_existing(&sandbox.config).await.is_err());
+    }
+
+    async fn steps_are_told(sandbox: Sandbox) {
+        drop(open(&sandbox.config).await.unwrap());
+        let found = surveyed(&sandbox).await;
+        assert_eq!(found.tables, TablesFound::All("AddonSettings".to_owned()));
+        assert_eq!((found.pending, found.unknown), (vec![], vec![]));
+        sandbox.sql("DELETE FROM __diesel_schema_migrations WHERE version = '20261122000002'").unwrap();
+        sandbox.sql("INSERT INTO __diesel_schema_migrations (version) VALUES ('20990101000000')").unwrap();
+        let found = surveyed(&sandbox).await;
+        assert_eq!(found.pending, ["2026-11-22-000002_create_forge_tables"]);
+        assert_eq!(found.unknown, ["20990101000000"]);
+        open_existing(&sandbox.config).await.unwrap().ping().await.unwrap();
+        assert_eq!(surveyed(&sandbox).await.pending.len(), 1, "looking has run none");
+    }
+
+    #[tokio::test]
+    async fn steps_are_told_on_sqlite() {
+        steps_are_told(Sandbox::sqlite_file()).await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"]
+    async fn steps_are_told_on_postgres() {
+        steps_are_told(Sandbox::postgres()).await;
+    }
+}

@@ -1,0 +1,250 @@
+//! Makes the tables, and brings them up to date.
+//!
+//! The steps are in `migrations/<backend>`, embedded here, under the same version numbers for each backend. They add,
+//! they never take away, so that the previous release goes on working beside this one; [`super::schema`] is for the day
+//! when one cannot.
+//!
+//! At start, a database with none of our tables gets them all, in every environment, under a lock: nodes that start at
+//! once end well. Tables that exist, ours or ACE's, are used as they stand; further steps run on [`migrate`], or at
+//! start with `autoMigrate`. One exception: where the settings are there and the Forge tables are not, which is how an
+//! ACE that knew no Forge left its database, those are added at once. Nothing could be lost by it, and every install
+//! would fail without.
+
+use std::fmt;
+
+use diesel::backend::Backend;
+use diesel::migration::{MigrationName, MigrationSource};
+use diesel::result::{Error, QueryResult};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
+
+use super::StoreError;
+use super::database::{Access, Database, SqlConnection, take_lock};
+use super::open::{Purpose, connect, redact, without_tables};
+use super::schema::too_new;
+use super::statement::{Dialect, Statement, Step};
+use super::tables::{Found, SettingsTable};
+use crate::config::StoreConfig;
+
+/// The step that makes the settings' table: not for a database whose settings have another name.
+pub(super) const SETTINGS_STEP: &str = "_create_addon_settings";
+/// The step that makes the Forge tables.
+pub(super) const FORGE_STEP: &str = "_create_forge_tables";
+
+/// What [`migrate`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationReport {
+    /// The database, its password redacted.
+    pub store: String,
+    /// The steps that were run now, oldest first: `2026-11-22-000001_create_addon_settings`.
+    pub applied: Vec<String>,
+    /// Whether the store has tables at all: Redis and MongoDB have none.
+    pub has_tables: bool,
+}
+
+impl fmt::Display for MigrationReport {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { store, applied, has_tables } = self;
+        match applied.as_slice() {
+            [] if !has_tables => write!(formatter, "{store} is ready: such a store has no tables, and no migrations"),
+            [] => write!(formatter, "{store} is up to date, nothing was to be done"),
+            [one] => write!(formatter, "{store}: ran 1 migration: {one}"),
+            many => write!(formatter, "{store}: ran {} migrations: {}", many.len(), many.join(", ")),
+        }
+    }
+}
+
+/// Runs the pending migrations, for the command `migrate`. Safe to run at any time, by several nodes, and on ACE's
+/// database.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] when the database is not there; [`StoreError::Configuration`] when the URL, the
+/// certificate or the table's name is wrong, or the store has no migrations; [`StoreError::Refused`] when the database
+/// refuses a step.
+pub async fn migrate(config: &StoreConfig) -> Result<MigrationReport, StoreError> {
+    let store = redact(secrecy::ExposeSecret::expose_secret(&config.url));
+    if let Some(opening) = without_tables(config, Purpose::Use) {
+        opening.await?.ping().await?;
+        return Ok(MigrationReport { store, applied: Vec::new(), has_tables: false });
+    }
+    let config = config.clone();
+    let task = tokio::task::spawn_blocking(move || {
+        let database = connect(&config)?;
+        let applied = prepare(database.as_ref(), &config.table, true)?.applied;
+        Ok(MigrationReport { store, applied, has_tables: true })
+    });
+    task.await.map_err(|error| StoreError::Unavailable(format!("the migration was given up: {error}")))?
+}
+
+/// A database that is ready for use.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// The settings' table.
+    pub table: String,
+    /// The migrations that were run.
+    pub applied: Vec<String>,
+}
+
+/// Sees to it that the tables are there; `all` runs every pending step. Blocks.
+pub(super) fn prepare(database: &dyn Database, model: &str, all: bool) -> Result<Prepared, StoreError> {
+    let (table, dialect) = (SettingsTable::of_model(model)?, database.dialect());
+    if !all {
+        // The usual start, which waits for nobody.
+        let looked = database.query(Access::Read, |connection| {
+            let too_new = too_new(connection, dialect)?;
+            Ok((too_new, Found::look(connection, dialect, &table)?))
+        })?;
+        match looked {
+            (Some(error), _) => return Err(error),
+            (None, found) => {
+                if let Some(settings) = found.complete() {
+                    return Ok(Prepared { table: settings.to_owned(), applied: Vec::new() });
+                }
+            }
+        }
+    }
+    database.query(Access::Migrate, |connection| {
+        lock(connection, dialect)?;
+        if let Some(error) = too_new(connection, dialect)? {
+            return Ok(Err(error));
+        }
+        // Another node may have made the tables while this one waited for its turn.
+        let found = Found::look(connection, dialect, &table)?;
+        let applied = match steps(&found, &table, all) {
+            Steps::All => connection.migrate(&|_| true)?,
+            Steps::AllButSettings => connection.migrate(&|name| !name.ends_with(SETTINGS_STEP))?,
+            Steps::Forge => connection.migrate(&|name| name.ends_with(FORGE_STEP))?,
+            Steps::None => Vec::new(),
+        };
+        let found = Found::look(connection, dialect, &table)?;
+        Ok(match found.complete() {
+            Some(settings) => Ok(Prepared { table: settings.to_owned(), applied }),
+            None => Err(incomplete(&found, &table)),
+        })
+    })?
+}
+
+/// Waits until no other node migrates, and keeps them waiting until the work on `connection` has ended.
+pub(super) fn lock(connection: &mut dyn SqlConnection, dialect: &Dialect) -> QueryResult<()> {
+    for text in dialect.before_migrations {
+        connection.execute(&Statement::new(dialect, text), &[])?;
+    }
+    match dialect.lock_migrations {
+        Some(text) => take_lock(connection, &Statement::new(dialect, text), &[]),
+        None => Ok(()),
+    }
+}
+
+/// Which of the pending steps are to be run.
+#[derive(Debug, PartialEq, Eq)]
+enum Steps {
+    All,
+    AllButSettings,
+    Forge,
+    None,
+}
+
+fn steps(found: &Found, table: &SettingsTable, all: bool) -> Steps {
+    match found.settings.len() {
+        0 | 1 if table.is_default() && (all || found.is_nothing()) => Steps::All,
+        1 if all => Steps::AllButSettings,
+        1 if !found.missing.is_empty() => Steps::Forge,
+        _ => Steps::None,
+    }
+}
+
+/// Why the tables that there are will not do.
+pub(super) fn incomplete(found: &Found, table: &SettingsTable) -> StoreError {
+    let names = table.names();
+    StoreError::Configuration(match (found.settings.len(), found.missing.first()) {
+        (0, _) if !table.is_default() => format!(
+            "the database has no table {names}, which store.table asks for: correct store.table, or leave it out to \
+             have the tables made"
+        ),
+        (0, _) => missing(&names),
+        (1, Some(name)) => missing(&format!("{name:?}")),
+        (_, _) => format!(
+            "the database has both tables {}: rename or drop the one that is not the add-on's, as store.table can mean \
+             either",
+            names.replace(" or ", " and ")
+        ),
+    })
+}
+
+fn missing(names: &str) -> String {
+    format!(
+        "the database has some of the add-on's tables, but not {names}: if it is the right one, run the command \
+         `migrate`"
+    )
+}
+
+/// The steps of `source`, oldest first.
+pub(super) fn embedded<DB: Backend>(source: &EmbeddedMigrations) -> QueryResult<Vec<Step>> {
+    let migrations = MigrationSource::<DB>::migrations(source).map_err(Error::QueryBuilderError)?;
+    let step = |name: &dyn MigrationName| Step { version: name.version().to_string(), name: name.to_string() };
+    let mut steps: Vec<_> = migrations.iter().map(|migration| step(migration.name())).collect();
+    steps.sort_by(|one, other| one.version.cmp(&other.version));
+    Ok(steps)
+}
+
+/// Runs those pending steps of `source` that are wanted.
+pub(super) fn run_pending<C, DB>(
+    connection: &mut C,
+    source: EmbeddedMigrations,
+    wanted: &dyn Fn(&str) -> bool,
+) -> QueryResult<Vec<String>>
+where
+    C: MigrationHarness<DB>,
+    DB: Backend,
+{
+    let mut applied = Vec::new();
+    for migration in connection.pending_migrations(source).map_err(Error::QueryBuilderError)? {
+        let name = migration.name().to_string();
+        if wanted(&name) {
+            connection.run_migration(migration.as_ref()).map_err(Error::QueryBuilderError)?;
+            applied.push(name);
+        }
+    }
+    Ok(applied)
+}
+
+/// Takes back the newest step that has run.
+pub(super) fn revert_last<C, DB>(connection: &mut C, source: EmbeddedMigrations) -> QueryResult<String>
+where
+    C: MigrationHarness<DB>,
+    DB: Backend,
+{
+    let version = connection.revert_last_migration(source).map_err(Error::QueryBuilderError)?;
+    Ok(version.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_backend_has_the_same_versions() {
+        let names = |backend: &str| -> BTreeSet<_> {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(backend);
+            folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect()
+        };
+        assert!(!names("postgres").is_empty());
+        assert_eq!(names("postgres"), names("sqlite"));
+        assert_eq!(names("postgres"), names("mysql"));
+    }
+
+    #[test]
+    fn reports_read_well() {
+        let report = |applied: &[&str]| {
+            let applied = applied.iter().map(|name| (*name).to_owned()).collect();
+            MigrationReport { store: "sqlite:x".to_owned(), applied, has_tables: true }.to_string()
+        };
+        assert_eq!(report(&[]), "sqlite:x is up to date, nothing was to be done");
+        let redis = MigrationReport { store: "redis://h".to_owned(), applied: Vec::new(), has_tables: false };
+        assert_eq!(redis.to_string(), "redis://h is ready: such a store has no tables, and no migrations");
+        assert_eq!(report(&["a"]), "sqlite:x: ran 1 migration: a");
+        assert_eq!(report(&["a", "b"]), "sqlite:x: ran 2 migrations: a, b");
+    }
+}

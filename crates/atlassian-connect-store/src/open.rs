@@ -1,0 +1,259 @@
+//! From a URL to a store.
+
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+
+use super::database::Database;
+use super::{MemoryStore, SealedStore, SqlStore, Store, StoreError, StoreFuture, migrations, postgres, sqlite};
+use crate::config::StoreConfig;
+use crate::nearest::nearest;
+
+/// The stores of this build.
+const KNOWN: &[&str] = &[
+    "sqlite:",
+    "postgres:",
+    "postgresql:",
+    #[cfg(feature = "mysql")]
+    "mysql:",
+    #[cfg(feature = "mysql")]
+    "mariadb:",
+    #[cfg(feature = "redis")]
+    "redis:",
+    #[cfg(feature = "mongodb")]
+    "mongodb:",
+    "memory:",
+];
+
+/// The schemes of every build, as people write them.
+const SCHEMES: &[&str] = &["sqlite", "postgres", "postgresql", "mysql", "mariadb", "redis", "mongodb", "memory"];
+
+/// What a store is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To be used: what it needs is made.
+    Use,
+    /// To be looked at: nothing is made.
+    Look,
+}
+
+/// Opens a store that is no SQL database and has no tables; `None`: `config` names another, or one that this build does
+/// not have.
+#[cfg_attr(not(feature = "mongodb"), expect(unused_variables, reason = "MongoDB alone has something to be made"))]
+pub(super) fn without_tables(config: &StoreConfig, purpose: Purpose) -> Option<StoreFuture<'_, Arc<dyn Store>>> {
+    match scheme(config.url.expose_secret()).as_str() {
+        #[cfg(feature = "redis")]
+        "redis" | "rediss" => Some(Box::pin(async { Ok(Arc::new(super::RedisStore::open(config).await?) as _) })),
+        #[cfg(feature = "mongodb")]
+        "mongodb" | "mongodb+srv" => Some(Box::pin(async move {
+            let store = super::MongoStore::open(config).await?;
+            if purpose == Purpose::Use {
+                store.make_indexes().await?;
+            }
+            Ok(Arc::new(store) as _)
+        })),
+        _ => None,
+    }
+}
+
+/// Opens the store that `config` names; a database without our tables gets them.
+///
+/// # Errors
+/// [`StoreError::Configuration`] with the remedy when the URL, the file, the certificate, the credentials or the
+/// table's name cannot work; [`StoreError::Unavailable`] when the server is not there: a later try may succeed;
+/// [`StoreError::Sealed`] when its values are sealed, and not with these keys.
+pub async fn open(config: &StoreConfig) -> Result<Arc<dyn Store>, StoreError> {
+    let (url, source) = (redact(config.url.expose_secret()), &config.source);
+    tracing::info!(store = url, source, "opening the store");
+    let keys = &config.encryption_keys;
+    if scheme(config.url.expose_secret()) == "memory" {
+        return Ok(Arc::new(SealedStore::new(Arc::new(MemoryStore::new()), keys)));
+    }
+    if let Some(opening) = without_tables(config, Purpose::Use) {
+        let opened = opening.await.map_err(|error| chosen_by(error, source))?;
+        return Ok(SealedStore::tried(opened, keys).await?);
+    }
+    let config = config.clone();
+    let task = tokio::task::spawn_blocking(move || {
+        let database = connect(&config)?;
+        let prepared = migrations::prepare(database.as_ref(), &config.table, config.auto_migrate)?;
+        for name in &prepared.applied {
+            tracing::info!(migration = name, "ran a migration of the store");
+        }
+        Ok(SqlStore::new(database, &prepared.table))
+    });
+    let opened = task.await.map_err(|error| StoreError::Unavailable(format!("opening it was given up: {error}")))?;
+    let opened = opened.map_err(|error| chosen_by(error, source))?;
+    Ok(SealedStore::tried(Arc::new(opened), keys).await?)
+}
+
+/// Whoever reads that a store is away has to know why it was asked for.
+fn chosen_by(error: StoreError, source: &str) -> StoreError {
+    match error {
+        StoreError::Unavailable(reason) => StoreError::Unavailable(format!("{reason} (it was chosen by {source})")),
+        other => other,
+    }
+}
+
+/// Connects to an SQL database. Blocks.
+pub(super) fn connect(config: &StoreConfig) -> Result<Box<dyn Database>, StoreError> {
+    let url = config.url.expose_secret();
+    match scheme(url).as_str() {
+        "sqlite" => Ok(Box::new(sqlite::database(url, config.pool_size)?)),
+        "postgres" | "postgresql" => Ok(Box::new(postgres::database(config)?)),
+        #[cfg(feature = "mysql")]
+        "mysql" | "mariadb" => Ok(Box::new(super::mysql::database(config)?)),
+        "memory" => Err(StoreError::Configuration("the store is in memory: it has no migrations".to_owned())),
+        other => Err(StoreError::Configuration(not_here(other))),
+    }
+}
+
+/// Why no store of this scheme can be opened.
+fn not_here(scheme: &str) -> String {
+    let known = KNOWN.join(", ");
+    let feature = match scheme {
+        "mysql" | "mariadb" => "mysql",
+        "redis" | "rediss" => "redis",
+        "mongodb" | "mongodb+srv" => "mongodb",
+        other => {
+            let meant = match nearest(other, SCHEMES) {
+                Some(near) => format!("did you mean {near}:? This build has {known}"),
+                None => format!("this build has {known}"),
+            };
+            return format!("a store {scheme}: is not known; {meant}");
+        }
+    };
+    format!(
+        "this build has no {scheme}: store, which is the Cargo feature {feature}: build it with `--features {feature}`; it \
+         has {known}"
+    )
+}
+
+/// What stands before the first colon. Never more: in a URL without a scheme the rest may be a password.
+pub(super) fn scheme(url: &str) -> String {
+    url.split(':').next().unwrap_or_default().to_ascii_lowercase()
+}
+
+/// `url` without what must not be read: the password, and the value of a parameter whose name says password or key.
+///
+/// ```
+/// use atlassian_connect_store::redact;
+///
+/// assert_eq!(redact("postgres://addon:hush@db.example.com/addon"), "postgres://addon:***@db.example.com/addon");
+/// ```
+#[must_use]
+pub fn redact(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return if url.contains('@') { "***".to_owned() } else { url.to_owned() };
+    };
+    // The last `@`: a password that should have been percent-encoded may hold one, and `/` and `?` besides.
+    let (user, rest) = match rest.rsplit_once('@') {
+        Some((credentials, rest)) => match credentials.split_once(':') {
+            Some((user, _)) => (format!("{user}:***@"), rest),
+            None => (format!("{credentials}@"), rest),
+        },
+        None => (String::new(), rest),
+    };
+    let Some((place, query)) = rest.split_once('?') else { return format!("{scheme}://{user}{rest}") };
+    let parameters: Vec<_> = query.split('&').map(redact_parameter).collect();
+    format!("{scheme}://{user}{place}?{}", parameters.join("&"))
+}
+
+fn redact_parameter(parameter: &str) -> String {
+    let (name, _) = parameter.split_once('=').unwrap_or((parameter, ""));
+    let lower = name.to_ascii_lowercase();
+    let secret =
+        ["pass", "pwd", "secret", "token", "sslkey", "authmechanismproperties"].iter().any(|word| lower.contains(word));
+    if secret { format!("{name}=***") } else { parameter.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_scheme_is_told_with_the_one_that_was_meant() {
+        for (written, meant) in [
+            ("postgress", Some("postgres")),
+            ("postgre", Some("postgres")),
+            ("postgressql", Some("postgresql")),
+            ("sqlite3", Some("sqlite")),
+            ("sqllite", Some("sqlite")),
+            ("mysqll", Some("mysql")),
+            ("mongo", Some("mongodb")),
+            ("memry", Some("memory")),
+            ("oracle", None),
+            ("", None),
+        ] {
+            let said = not_here(written);
+            assert_eq!(said.contains("did you mean"), meant.is_some(), "{said}");
+            assert!(meant.is_none_or(|meant| said.contains(&format!("did you mean {meant}:?"))), "{said}");
+        }
+    }
+
+    #[test]
+    fn passwords_do_not_show() {
+        for (url, expected) in [
+            ("postgres://u:hush@h:5432/db?sslmode=require", "postgres://u:***@h:5432/db?sslmode=require"),
+            ("postgres://u:hu@sh@h/db", "postgres://u:***@h/db"),
+            ("postgres://u:hu/s?h@h/db", "postgres://u:***@h/db"),
+            ("postgres://u:hu#sh:x@h/db", "postgres://u:***@h/db"),
+            ("redis://:hush@h:6379/0", "redis://:***@h:6379/0"),
+            (
+                "mongodb://h/d?authMechanismProperties=AWS_SESSION_TOKEN:hush&tls=true",
+                "mongodb://h/d?authMechanismProperties=***&tls=true",
+            ),
+            ("mongodb://u:hush@h1,h2:2/d?replicaSet=r", "mongodb://u:***@h1,h2:2/d?replicaSet=r"),
+            ("postgres:///db?host=/run&password=hush", "postgres:///db?host=/run&password=***"),
+            (
+                "postgres:///db?user=u&PASSWORD=hush&sslpassword=hush",
+                "postgres:///db?user=u&PASSWORD=***&sslpassword=***",
+            ),
+            ("postgres://u@h/db", "postgres://u@h/db"),
+            ("sqlite:data/addon.db", "sqlite:data/addon.db"),
+            ("memory:", "memory:"),
+            ("u:hush@h", "***"),
+        ] {
+            assert_eq!(redact(url), expected);
+        }
+    }
+
+    fn config(url: &str) -> StoreConfig {
+        crate::acceptance::config(url)
+    }
+
+    #[tokio::test]
+    async fn other_stores_are_refused_by_name() {
+        let refused = async |url| {
+            let error = open(&config(url)).await.err().unwrap();
+            let text = error.to_string();
+            assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
+            assert!(text.contains("postgres:") && !text.contains("hush"), "{text}");
+            text
+        };
+        for url in ["oracle://u:hush@h", "u:hush@h"] {
+            refused(url).await;
+        }
+        for (url, feature, is_there) in [
+            ("mysql://u:hush@h/db", "mysql", cfg!(feature = "mysql")),
+            ("mariadb://u:hush@h/db", "mysql", cfg!(feature = "mysql")),
+            ("redis://:hush@h", "redis", cfg!(feature = "redis")),
+            ("rediss://:hush@h", "redis", cfg!(feature = "redis")),
+            ("mongodb+srv://u:hush@h/db", "mongodb", cfg!(feature = "mongodb")),
+        ] {
+            if is_there {
+                assert!(KNOWN.iter().any(|known| known.starts_with(feature)));
+            } else {
+                let text = refused(url).await;
+                assert!(text.contains(&format!("build it with `--features {feature}`")), "{text}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn memory_is_opened_by_name() {
+        for url in ["memory:", "memory://", "memory"] {
+            assert!(open(&config(url)).await.unwrap().ping().await.is_ok(), "{url}");
+        }
+    }
+}

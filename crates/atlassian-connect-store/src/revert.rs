@@ -1,0 +1,141 @@
+//! Takes back migrations, the last one first.
+
+use diesel::result::QueryResult;
+use secrecy::ExposeSecret as _;
+
+use super::StoreError;
+use super::database::{Access, SqlConnection};
+use super::existing::{Looked, look, steps_seen};
+use super::migrations::{FORGE_STEP, SETTINGS_STEP, lock};
+use super::open::{Purpose, redact, without_tables};
+use super::schema::too_new;
+use super::statement::{Bind, Dialect, Statement, Step};
+use super::tables::FORGE_TABLES;
+use crate::config::StoreConfig;
+
+/// What a step makes, and its revert drops.
+const TABLES: [(&str, &[&str]); 2] = [(SETTINGS_STEP, &["AddonSettings"]), (FORGE_STEP, &FORGE_TABLES)];
+
+/// What [`revert`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reversion {
+    /// The steps that were taken back, the newest first; fewer than were asked for where no more had run.
+    Done(Vec<String>),
+    /// Nothing: (table, rows) of those that would go and are not empty. Whoever means it says so.
+    HoldsRows(Vec<(String, u64)>),
+}
+
+/// Takes back the last `steps` migrations of the database that `config` names. With `drop_rows` their tables go with
+/// all that they hold: the secrets of tenants, which only a new install by each brings back.
+///
+/// # Errors
+/// [`StoreError::Configuration`] when a newer binary has migrated the database, which alone knows how to take that
+/// back, or there is no such database; otherwise as for [`super::migrate`].
+pub async fn revert(config: &StoreConfig, steps: usize, drop_rows: bool) -> Result<Reversion, StoreError> {
+    if without_tables(config, Purpose::Look).is_some() {
+        return Err(StoreError::Configuration("there is nothing to revert: such a store has no migrations".to_owned()));
+    }
+    let config = config.clone();
+    let task = tokio::task::spawn_blocking(move || {
+        let shown = redact(config.url.expose_secret());
+        let Looked { database: Some(database), .. } = look(&config)? else {
+            return Err(StoreError::Configuration(format!(
+                "there is nothing to revert: {shown} is in memory or is not there"
+            )));
+        };
+        let dialect = database.dialect();
+        database.query(Access::Migrate, |connection| {
+            lock(connection, dialect)?;
+            if let Some(error) = too_new(connection, dialect)? {
+                return Ok(Err(error));
+            }
+            match last(connection, dialect, steps)? {
+                Ok(steps) => take_back(connection, dialect, &steps, drop_rows).map(Ok),
+                Err(unknown) => Ok(Err(StoreError::Configuration(format!(
+                    "a newer release has run the migration {unknown}, which this binary does not know how to revert: do \
+                     it with that release"
+                )))),
+            }
+        })?
+    });
+    task.await.map_err(|error| StoreError::Unavailable(format!("the revert was given up: {error}")))?
+}
+
+/// The last `steps` steps that have run, the newest first; or the version of one that is not known.
+fn last(connection: &mut dyn SqlConnection, dialect: &Dialect, steps: usize) -> QueryResult<Result<Vec<Step>, String>> {
+    let mut known = (dialect.steps)()?;
+    let seen = steps_seen(connection, dialect)?;
+    Ok(seen
+        .into_iter()
+        .rev()
+        .take(steps)
+        .map(|version| match known.iter().position(|step| step.version == version) {
+            Some(at) => Ok(known.swap_remove(at)),
+            None => Err(version),
+        })
+        .collect())
+}
+
+fn take_back(
+    connection: &mut dyn SqlConnection,
+    dialect: &Dialect,
+    steps: &[Step],
+    drop_rows: bool,
+) -> QueryResult<Reversion> {
+    let mut held = Vec::new();
+    for &table in steps.iter().flat_map(tables) {
+        let exists = Statement::new(dialect, dialect.table_exists);
+        if connection.rows(&exists, &[Bind::Text(table)])?.is_empty() {
+            continue;
+        }
+        let count = Statement::new(dialect, &format!(r#"SELECT {}, NULL FROM "{table}""#, dialect.text("COUNT(*)")));
+        let rows = connection.rows(&count, &[])?;
+        let count = rows.into_iter().find_map(|(count, _)| count?.parse().ok()).unwrap_or_default();
+        if count > 0 {
+            held.push((table.to_owned(), count));
+        }
+    }
+    if !drop_rows && !held.is_empty() {
+        return Ok(Reversion::HoldsRows(held));
+    }
+    // the steps themselves drop empty tables alone
+    for (table, _) in held {
+        connection.execute(&Statement::new(dialect, &format!(r#"DELETE FROM "{table}""#)), &[])?;
+    }
+    for _ in steps {
+        connection.revert_last()?;
+    }
+    Ok(Reversion::Done(steps.iter().map(|step| step.name.clone()).collect()))
+}
+
+fn tables(step: &Step) -> &'static [&'static str] {
+    TABLES.iter().find(|(name, _)| step.name.ends_with(name)).map_or(&[], |(_, tables)| tables)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn what_each_step_drops_is_known() {
+        for backend in ["mysql", "postgres", "sqlite"] {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(backend);
+            for step in folder.read_dir().unwrap().map(Result::unwrap) {
+                let down = std::fs::read_to_string(step.path().join("down.sql")).unwrap();
+                let dropped: BTreeSet<_> = down
+                    .lines()
+                    .filter_map(|line| line.strip_prefix("DROP TABLE "))
+                    .flat_map(|names| names.trim_end_matches(';').split(", "))
+                    .map(|name| name.trim_matches(['"', '`']).to_owned())
+                    .filter(|name| name != "revert_guard")
+                    .collect();
+                let step = Step { version: String::new(), name: step.file_name().into_string().unwrap() };
+                let known: BTreeSet<_> = tables(&step).iter().map(|&name| name.to_owned()).collect();
+                assert_eq!(known, dropped, "{backend}, {}", step.name);
+            }
+        }
+    }
+}
