@@ -8,5 +8,5 @@ use atlassian_connect_actix::{Addon, cli};
 
 #[actix_web::main]
 async fn main() -> ExitCode {
-    cli::main(Addon::builder(), app::events::listen, app::routes).await
+    cli::main(Addon::builder().migrations(app::migrations::ALL), app::events::listen, app::routes).await
 }

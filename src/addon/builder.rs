@@ -15,7 +15,7 @@ use crate::events::Events;
 use crate::panics;
 use crate::registration::Tunnel;
 use crate::state::{ErrorHandler, ErrorPage, ErrorRenderer, ErrorRendering, State};
-use crate::store::{self, Changes, SealedStore, Store};
+use crate::store::{self, Changes, Migrations, SealedStore, Store};
 use crate::tenants::Tenants;
 
 /// ACE's default of `errorTemplateName`.
@@ -44,6 +44,7 @@ pub struct AddonBuilder {
     renderers: BTreeMap<String, ErrorRenderer>,
     handler: Option<ErrorHandler>,
     store: Option<Arc<dyn Store>>,
+    migrations: Option<Migrations>,
 }
 
 impl std::fmt::Debug for AddonBuilder {
@@ -104,6 +105,14 @@ impl AddonBuilder {
         self
     }
 
+    /// The migrations of the app: the framework's steps and its own, as `migrations/` of the app has them. Without this
+    /// the framework's steps alone are run.
+    #[must_use]
+    pub fn migrations(mut self, migrations: Migrations) -> Self {
+        self.migrations = Some(migrations);
+        self
+    }
+
     /// The configuration that [`AddonBuilder::build`] will use.
     ///
     /// # Errors
@@ -113,7 +122,14 @@ impl AddonBuilder {
     }
 
     pub(crate) fn load_config_with(&self, vars: &Vars) -> Result<Config, ConfigError> {
-        self.config.clone().map_or_else(|| Config::load_with(vars), Ok)
+        let mut config = match &self.config {
+            Some(config) => config.clone(),
+            None => Config::load_with(vars)?,
+        };
+        if let Some(migrations) = self.migrations {
+            config.store.migrations = migrations;
+        }
+        Ok(config)
     }
 
     /// The descriptor that [`AddonBuilder::build`] will serve with this configuration.

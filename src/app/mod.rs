@@ -3,6 +3,7 @@
 pub mod api;
 pub mod events;
 pub mod forge;
+pub mod migrations;
 pub mod pages;
 
 use actix_files::Files;

@@ -1,12 +1,17 @@
 //! `migrate`: the store's tables.
 
+use std::path::Path;
 use std::process::ExitCode;
 
-use super::output::{columns, print};
+use super::output::{columns, complain, print};
 use super::{Failure, for_the_store, shown};
 use crate::addon::AddonBuilder;
 use crate::config::{StoreConfig, Vars};
+use crate::store::internal::write_migrations;
 use crate::store::{self, Reversion, Survey, TablesFound};
+
+/// The app's migrations, below the working directory.
+const FOLDER: &str = "migrations";
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -22,12 +27,18 @@ pub(super) struct Arguments {
         value_parser = clap::value_parser!(u16).range(1..)
     )]
     revert: Option<u16>,
-    /// Take back migrations whose tables are not empty as well: tenants go for good
+    /// Revert migrations of the app, and those whose tables are not empty, too: their data is deleted
     #[arg(short, long, requires = "revert")]
     yes: bool,
+    /// Write the framework's migrations that the folder migrations/ lacks; existing files are never changed
+    #[arg(long, conflicts_with_all = ["revert", "status"])]
+    write: bool,
 }
 
 pub(super) async fn run(arguments: Arguments, builder: &AddonBuilder, vars: Vars) -> Result<ExitCode, Failure> {
+    if arguments.write {
+        return write();
+    }
     let config = builder.load_config_with(&for_the_store(vars))?.store;
     if arguments.status {
         return status(&config).await;
@@ -37,6 +48,23 @@ pub(super) async fn run(arguments: Arguments, builder: &AddonBuilder, vars: Vars
     }
     let report = store::migrate(&config).await?;
     print(&report.to_string());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Neither configuration nor store is needed.
+fn write() -> Result<ExitCode, Failure> {
+    let outcome = write_migrations(Path::new(FOLDER))
+        .map_err(|error| Failure::Told(format!("cannot write to the folder {FOLDER}: {error}")))?;
+    for file in &outcome.different {
+        complain(&format!("{} differs from the framework's migration and was left unchanged", file.display()));
+    }
+    match outcome.written.as_slice() {
+        [] => print(&format!("{FOLDER} has every migration of the framework: nothing was written")),
+        written => {
+            written.iter().for_each(|path| print(&format!("wrote {}", path.display())));
+            print("Build the app again, then run the command `migrate`.");
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -76,6 +104,14 @@ async fn revert(config: &StoreConfig, steps: usize, drop_rows: bool) -> Result<E
     match store::revert(config, steps, drop_rows).await? {
         Reversion::Done(steps) if steps.is_empty() => {
             print(&format!("{shown}: no migration has run, nothing was reverted"));
+        }
+        Reversion::OfTheApp(steps) => {
+            return Err(Failure::Usage(format!(
+                "nothing was reverted: {} {} the app's own, and what their down.sql deletes is not known here; make a \
+                 backup, then add --yes",
+                steps.join(", "),
+                if steps.len() == 1 { "is" } else { "are" }
+            )));
         }
         Reversion::Done(steps) => print(&format!("{shown}: reverted {}", steps.join(", "))),
         Reversion::HoldsRows(tables) => {

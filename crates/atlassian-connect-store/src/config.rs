@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::encryption::EncryptionKey;
 use crate::open::redact;
+use crate::source::Migrations;
 
 /// The settings of the store, already resolved from `store`, `DB_URL` and `DATABASE_URL`, and for ACE's adapters
 /// `mongodb` and `redis` from `MONGODB_URI` and `REDIS_URL`.
@@ -35,6 +36,8 @@ pub struct StoreConfig {
     /// `storeEncryptionKeys`, `AC_STORE_ENCRYPTION_KEYS`: the first seals what is written, all open what is read; none:
     /// what is written stands there as it is.
     pub encryption_keys: Vec<EncryptionKey>,
+    /// What the app migrates: the framework's steps, and those of its own.
+    pub migrations: Migrations,
 }
 
 /// Two processes and a release phase fit into the twenty connections of Heroku's smallest database.
@@ -66,6 +69,7 @@ impl StoreConfig {
             auto_migrate: false,
             production: false,
             encryption_keys: Vec::new(),
+            migrations: Migrations::new(),
         }
     }
 

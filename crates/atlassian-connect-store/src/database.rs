@@ -10,6 +10,7 @@ use scheduled_thread_pool::ScheduledThreadPool;
 
 use super::StoreError;
 use super::listen::Changes;
+use super::source::Source;
 use super::statement::{Bind, Dialect, Row, Statement};
 
 /// How long a request waits for a free or new connection.
@@ -35,12 +36,12 @@ pub(super) trait SqlConnection {
     /// Whether `error` means that this connection is of no use any more.
     fn is_dead(&mut self, error: &Error) -> bool;
 
-    /// Runs the pending ones of those embedded migrations whose name `wanted` approves; answers their names.
-    fn migrate(&mut self, wanted: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>>;
+    /// Runs the pending ones of those migrations of `source` whose name `wanted` approves; answers their names.
+    fn migrate(&mut self, source: Source, wanted: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>>;
 
-    /// Takes back the last of the embedded migrations that has run; answers its version. An error where a migration
-    /// that is not embedded has run after it.
-    fn revert_last(&mut self) -> QueryResult<String>;
+    /// Takes back the last migration of `source` that has run; answers its version. An error where a migration
+    /// that `source` does not have has run after it.
+    fn revert_last(&mut self, source: Source) -> QueryResult<String>;
 }
 
 /// Takes a lock by a statement that answers `1` when it is held.
@@ -238,11 +239,11 @@ mod tests {
             self.number < self.dead
         }
 
-        fn migrate(&mut self, _: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>> {
+        fn migrate(&mut self, _: Source, _: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>> {
             Ok(vec![])
         }
 
-        fn revert_last(&mut self) -> QueryResult<String> {
+        fn revert_last(&mut self, _: Source) -> QueryResult<String> {
             Err(Error::NotFound)
         }
     }

@@ -144,10 +144,11 @@ pub(super) fn look(config: &StoreConfig) -> Result<Looked, StoreError> {
         _ => (None, connect(config)?),
     };
     let (table, dialect) = (SettingsTable::of_model(&config.table)?, database.dialect());
+    let source = (dialect.source)(&config.migrations);
     let (too_new, found, seen, mut steps) = database.query(Access::Read, |connection| {
-        let too_new = too_new(connection, dialect)?;
+        let too_new = too_new(connection, dialect, source)?;
         let found = Found::look(connection, dialect, &table)?;
-        Ok((too_new, found, steps_seen(connection, dialect)?, (dialect.steps)()?))
+        Ok((too_new, found, steps_seen(connection, dialect)?, source.steps()?))
     })?;
     let is_skipped =
         |step: &mut Step| !table.is_default() && step.name.ends_with(SETTINGS_STEP) && !seen.contains(&step.version);

@@ -14,6 +14,7 @@ mod database;
 mod driver;
 mod encryption;
 mod existing;
+mod files;
 mod listen;
 mod memory;
 mod migrations;
@@ -33,6 +34,7 @@ mod revert;
 mod runtime;
 mod schema;
 mod sealed;
+mod source;
 mod sql;
 mod sqlite;
 mod statement;
@@ -57,6 +59,7 @@ pub use records::{RecordChange, RecordStore, Records};
 pub use redis::RedisStore;
 pub use revert::{Reversion, revert};
 pub use sealed::{Census, Conversion, Form, SealedStore};
+pub use source::Migrations;
 pub use sql::SqlStore;
 
 /// The key of an installation, as ACE writes it.
@@ -73,6 +76,7 @@ pub const CLIENT_INFO_UNINSTALLED_AT: &str = "clientInfo:uninstalledAt";
 #[doc(hidden)]
 pub mod internal {
     pub use crate::config::DEFAULT_SOURCE;
+    pub use crate::files::{WrittenMigrations, write_migrations};
     pub use crate::nearest::nearest;
     pub use crate::now;
     pub use crate::place::KeyPages;

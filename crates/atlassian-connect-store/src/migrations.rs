@@ -1,6 +1,7 @@
 //! Makes the tables, and brings them up to date.
 //!
-//! The steps are in `migrations/<backend>`, embedded here, under the same version numbers for each backend. They add,
+//! The framework's steps are in `migrations/<backend>`, under the same version numbers for each backend; an app may have
+//! more, see [`super::Migrations`]. They add,
 //! they never take away, so that the previous release goes on working beside this one; [`super::schema`] is for the day
 //! when one cannot.
 //!
@@ -13,15 +14,15 @@
 use std::fmt;
 
 use diesel::backend::Backend;
-use diesel::migration::{MigrationName, MigrationSource};
 use diesel::result::{Error, QueryResult};
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
+use diesel_migrations::MigrationHarness;
 
 use super::StoreError;
 use super::database::{Access, Database, SqlConnection, take_lock};
 use super::open::{Purpose, connect, redact, without_tables};
 use super::schema::too_new;
-use super::statement::{Dialect, Statement, Step};
+use super::source::Source;
+use super::statement::{Dialect, Statement};
 use super::tables::{Found, SettingsTable};
 use crate::config::StoreConfig;
 
@@ -69,7 +70,7 @@ pub async fn migrate(config: &StoreConfig) -> Result<MigrationReport, StoreError
     let config = config.clone();
     let task = tokio::task::spawn_blocking(move || {
         let database = connect(&config)?;
-        let applied = prepare(database.as_ref(), &config.table, true)?.applied;
+        let applied = prepare(database.as_ref(), &config, true)?.applied;
         Ok(MigrationReport { store, applied, has_tables: true })
     });
     task.await.map_err(|error| StoreError::Unavailable(format!("the migration was given up: {error}")))?
@@ -85,12 +86,14 @@ pub(super) struct Prepared {
 }
 
 /// Sees to it that the tables are there; `all` runs every pending step. Blocks.
-pub(super) fn prepare(database: &dyn Database, model: &str, all: bool) -> Result<Prepared, StoreError> {
-    let (table, dialect) = (SettingsTable::of_model(model)?, database.dialect());
+pub(super) fn prepare(database: &dyn Database, config: &StoreConfig, all: bool) -> Result<Prepared, StoreError> {
+    config.migrations.check()?;
+    let (table, dialect) = (SettingsTable::of_model(&config.table)?, database.dialect());
+    let source = (dialect.source)(&config.migrations);
     if !all {
         // The usual start, which waits for nobody.
         let looked = database.query(Access::Read, |connection| {
-            let too_new = too_new(connection, dialect)?;
+            let too_new = too_new(connection, dialect, source)?;
             Ok((too_new, Found::look(connection, dialect, &table)?))
         })?;
         match looked {
@@ -104,15 +107,15 @@ pub(super) fn prepare(database: &dyn Database, model: &str, all: bool) -> Result
     }
     database.query(Access::Migrate, |connection| {
         lock(connection, dialect)?;
-        if let Some(error) = too_new(connection, dialect)? {
+        if let Some(error) = too_new(connection, dialect, source)? {
             return Ok(Err(error));
         }
         // Another node may have made the tables while this one waited for its turn.
         let found = Found::look(connection, dialect, &table)?;
         let applied = match steps(&found, &table, all) {
-            Steps::All => connection.migrate(&|_| true)?,
-            Steps::AllButSettings => connection.migrate(&|name| !name.ends_with(SETTINGS_STEP))?,
-            Steps::Forge => connection.migrate(&|name| name.ends_with(FORGE_STEP))?,
+            Steps::All => connection.migrate(source, &|_| true)?,
+            Steps::AllButSettings => connection.migrate(source, &|name| !name.ends_with(SETTINGS_STEP))?,
+            Steps::Forge => connection.migrate(source, &|name| name.ends_with(FORGE_STEP))?,
             Steps::None => Vec::new(),
         };
         let found = Found::look(connection, dialect, &table)?;
@@ -177,19 +180,10 @@ fn missing(names: &str) -> String {
     )
 }
 
-/// The steps of `source`, oldest first.
-pub(super) fn embedded<DB: Backend>(source: &EmbeddedMigrations) -> QueryResult<Vec<Step>> {
-    let migrations = MigrationSource::<DB>::migrations(source).map_err(Error::QueryBuilderError)?;
-    let step = |name: &dyn MigrationName| Step { version: name.version().to_string(), name: name.to_string() };
-    let mut steps: Vec<_> = migrations.iter().map(|migration| step(migration.name())).collect();
-    steps.sort_by(|one, other| one.version.cmp(&other.version));
-    Ok(steps)
-}
-
 /// Runs those pending steps of `source` that are wanted.
 pub(super) fn run_pending<C, DB>(
     connection: &mut C,
-    source: EmbeddedMigrations,
+    source: Source,
     wanted: &dyn Fn(&str) -> bool,
 ) -> QueryResult<Vec<String>>
 where
@@ -208,7 +202,7 @@ where
 }
 
 /// Takes back the newest step that has run.
-pub(super) fn revert_last<C, DB>(connection: &mut C, source: EmbeddedMigrations) -> QueryResult<String>
+pub(super) fn revert_last<C, DB>(connection: &mut C, source: Source) -> QueryResult<String>
 where
     C: MigrationHarness<DB>,
     DB: Backend,

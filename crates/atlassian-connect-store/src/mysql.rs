@@ -9,7 +9,6 @@ use diesel::QueryResult;
 use diesel::result::{DatabaseErrorKind, Error};
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use diesel_async::{AsyncMysqlConnection, RunQueryDsl, SimpleAsyncConnection};
-use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use mysql_async::{Conn, DriverError};
 use r2d2::ManageConnection;
 use tokio::runtime::Runtime;
@@ -18,13 +17,12 @@ use self::url::Server;
 use super::StoreError;
 use super::database::{Pooled, SqlConnection, Work};
 use super::driver::{Driver, chain, rejected};
-use super::migrations::{embedded, revert_last, run_pending};
+use super::migrations::{revert_last, run_pending};
 use super::runtime::runtime;
+use super::source::Source;
 use super::statement::{Bind, Bound, Dialect, Row, Statement};
 use super::tls::SslMode;
 use crate::config::StoreConfig;
-
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/mysql");
 
 pub(super) static DIALECT: Dialect = Dialect {
     quote: '`',
@@ -44,7 +42,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     before_migrations: &["SET SESSION innodb_lock_wait_timeout = 120, lock_wait_timeout = 120 \
                           /*M!100101 , max_statement_time = 0 */ /*!50708 , max_execution_time = 0 */"],
     lock_migrations: Some("SELECT CAST(GET_LOCK(CONCAT('addon-migrations-', SHA1(DATABASE())), 120) AS CHAR), NULL"),
-    steps: || embedded::<diesel::mysql::Mysql>(&MIGRATIONS),
+    source: |migrations| migrations.mysql,
 };
 
 /// For each session. Nothing is cut off to fit, locks wait as long as a request may, and a statement after a lock sees
@@ -227,11 +225,11 @@ impl SqlConnection for MysqlConnection {
         }
     }
 
-    fn migrate(&mut self, wanted: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>> {
-        run_pending(&mut self.inner, MIGRATIONS, wanted)
+    fn migrate(&mut self, source: Source, wanted: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>> {
+        run_pending(&mut self.inner, source, wanted)
     }
 
-    fn revert_last(&mut self) -> QueryResult<String> {
-        revert_last(&mut self.inner, MIGRATIONS)
+    fn revert_last(&mut self, source: Source) -> QueryResult<String> {
+        revert_last(&mut self.inner, source)
     }
 }

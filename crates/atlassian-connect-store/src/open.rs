@@ -76,7 +76,7 @@ pub async fn open(config: &StoreConfig) -> Result<Arc<dyn Store>, StoreError> {
     let config = config.clone();
     let task = tokio::task::spawn_blocking(move || {
         let database = connect(&config)?;
-        let prepared = migrations::prepare(database.as_ref(), &config.table, config.auto_migrate)?;
+        let prepared = migrations::prepare(database.as_ref(), &config, config.auto_migrate)?;
         for name in &prepared.applied {
             tracing::info!(migration = name, "ran a migration of the store");
         }

@@ -10,7 +10,6 @@ use diesel::r2d2::R2D2Connection;
 use diesel::result::{DatabaseErrorKind, Error};
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
-use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use r2d2::ManageConnection;
 use secrecy::ExposeSecret;
 use tokio_postgres::config::Host;
@@ -22,14 +21,13 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::StoreError;
 use super::database::{Pooled, SqlConnection, Work};
 use super::driver::{Driver, chain, rejected};
-use super::migrations::{embedded, revert_last, run_pending};
+use super::migrations::{revert_last, run_pending};
 use super::open::redact;
 use super::runtime::runtime;
+use super::source::Source;
 use super::statement::{Bind, Bound, Dialect, Row, Statement};
 use super::tls::{SslMode, Tls, UrlParameters};
 use crate::config::StoreConfig;
-
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 pub(super) static DIALECT: Dialect = Dialect {
     quote: '"',
@@ -44,8 +42,11 @@ pub(super) static DIALECT: Dialect = Dialect {
     // A node that comes second waits for the first; the session's own time limit is for requests.
     before_migrations: &["SET LOCAL statement_timeout = '120s'"],
     lock_migrations: Some("SELECT '1', NULL FROM pg_advisory_xact_lock(1097094737, 0)"),
-    steps: || embedded::<diesel::pg::Pg>(&MIGRATIONS),
+    source: |migrations| migrations.postgres,
 };
+
+/// What a server lists as the name of these connections, where the URL says nothing.
+const APPLICATION: &str = "atlassian-connect-actix";
 
 /// For each session: our locks need that a statement after the lock sees what others committed before it.
 const SESSION: &str = "SET statement_timeout = '10s'; \
@@ -111,7 +112,7 @@ impl Manager {
             );
         }
         if config.get_application_name().is_none() {
-            config.application_name(env!("CARGO_PKG_NAME"));
+            config.application_name(APPLICATION);
         }
         config
             .ssl_mode(tls.negotiation())
@@ -229,12 +230,12 @@ impl SqlConnection for PgConnection {
         }
     }
 
-    fn migrate(&mut self, wanted: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>> {
-        run_pending(self, MIGRATIONS, wanted)
+    fn migrate(&mut self, source: Source, wanted: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>> {
+        run_pending(self, source, wanted)
     }
 
-    fn revert_last(&mut self) -> QueryResult<String> {
-        revert_last(self, MIGRATIONS)
+    fn revert_last(&mut self, source: Source) -> QueryResult<String> {
+        revert_last(self, source)
     }
 }
 

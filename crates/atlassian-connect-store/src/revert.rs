@@ -9,6 +9,7 @@ use super::existing::{Looked, look, steps_seen};
 use super::migrations::{FORGE_STEP, SETTINGS_STEP, lock};
 use super::open::{Purpose, redact, without_tables};
 use super::schema::too_new;
+use super::source::Source;
 use super::statement::{Bind, Dialect, Statement, Step};
 use super::tables::FORGE_TABLES;
 use crate::config::StoreConfig;
@@ -23,6 +24,8 @@ pub enum Reversion {
     Done(Vec<String>),
     /// Nothing: (table, rows) of those that would go and are not empty. Whoever means it says so.
     HoldsRows(Vec<(String, u64)>),
+    /// Nothing: these steps are the app's own. What they take away is not known, and whoever means it says so.
+    OfTheApp(Vec<String>),
 }
 
 /// Takes back the last `steps` migrations of the database that `config` names. With `drop_rows` their tables go with
@@ -44,13 +47,14 @@ pub async fn revert(config: &StoreConfig, steps: usize, drop_rows: bool) -> Resu
             )));
         };
         let dialect = database.dialect();
+        let source = (dialect.source)(&config.migrations);
         database.query(Access::Migrate, |connection| {
             lock(connection, dialect)?;
-            if let Some(error) = too_new(connection, dialect)? {
+            if let Some(error) = too_new(connection, dialect, source)? {
                 return Ok(Err(error));
             }
-            match last(connection, dialect, steps)? {
-                Ok(steps) => take_back(connection, dialect, &steps, drop_rows).map(Ok),
+            match last(connection, dialect, source, steps)? {
+                Ok(steps) => take_back(connection, dialect, source, &steps, drop_rows).map(Ok),
                 Err(unknown) => Ok(Err(StoreError::Configuration(format!(
                     "a newer release has run the migration {unknown}, which this binary does not know how to revert: do \
                      it with that release"
@@ -62,8 +66,13 @@ pub async fn revert(config: &StoreConfig, steps: usize, drop_rows: bool) -> Resu
 }
 
 /// The last `steps` steps that have run, the newest first; or the version of one that is not known.
-fn last(connection: &mut dyn SqlConnection, dialect: &Dialect, steps: usize) -> QueryResult<Result<Vec<Step>, String>> {
-    let mut known = (dialect.steps)()?;
+fn last(
+    connection: &mut dyn SqlConnection,
+    dialect: &Dialect,
+    source: Source,
+    steps: usize,
+) -> QueryResult<Result<Vec<Step>, String>> {
+    let mut known = source.steps()?;
     let seen = steps_seen(connection, dialect)?;
     Ok(seen
         .into_iter()
@@ -79,6 +88,7 @@ fn last(connection: &mut dyn SqlConnection, dialect: &Dialect, steps: usize) -> 
 fn take_back(
     connection: &mut dyn SqlConnection,
     dialect: &Dialect,
+    source: Source,
     steps: &[Step],
     drop_rows: bool,
 ) -> QueryResult<Reversion> {
@@ -95,6 +105,10 @@ fn take_back(
             held.push((table.to_owned(), count));
         }
     }
+    let own: Vec<_> = steps.iter().filter(|step| tables(step).is_empty()).map(|step| step.name.clone()).collect();
+    if !drop_rows && !own.is_empty() {
+        return Ok(Reversion::OfTheApp(own));
+    }
     if !drop_rows && !held.is_empty() {
         return Ok(Reversion::HoldsRows(held));
     }
@@ -103,7 +117,7 @@ fn take_back(
         connection.execute(&Statement::new(dialect, &format!(r#"DELETE FROM "{table}""#)), &[])?;
     }
     for _ in steps {
-        connection.revert_last()?;
+        connection.revert_last(source)?;
     }
     Ok(Reversion::Done(steps.iter().map(|step| step.name.clone()).collect()))
 }

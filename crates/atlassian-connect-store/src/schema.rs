@@ -9,6 +9,7 @@ use diesel::result::QueryResult;
 
 use super::StoreError;
 use super::database::SqlConnection;
+use super::source::Source;
 use super::statement::{Bind, Dialect, Statement};
 
 /// Made by the first step that needs it, in each folder of `migrations/`, with the one column `readableFrom VARCHAR(50)
@@ -17,14 +18,18 @@ const TABLE: &str = "atlassian_connect_schema";
 const READABLE_FROM: &str = r#"SELECT MAX("readableFrom"), NULL FROM "atlassian_connect_schema""#;
 
 /// Why this binary must not touch the database; `None`: it may.
-pub(super) fn too_new(connection: &mut dyn SqlConnection, dialect: &Dialect) -> QueryResult<Option<StoreError>> {
+pub(super) fn too_new(
+    connection: &mut dyn SqlConnection,
+    dialect: &Dialect,
+    source: Source,
+) -> QueryResult<Option<StoreError>> {
     let exists = Statement::new(dialect, dialect.table_exists);
     if connection.rows(&exists, &[Bind::Text(TABLE)])?.is_empty() {
         return Ok(None);
     }
     let rows = connection.rows(&Statement::new(dialect, READABLE_FROM), &[])?;
     let needed = rows.into_iter().next().and_then(|(needed, _)| needed);
-    let newest = (dialect.steps)()?.pop().map(|step| step.version);
+    let newest = source.steps()?.pop().map(|step| step.version);
     Ok(needed.filter(|needed| newest.as_ref() < Some(needed)).map(|needed| {
         StoreError::Configuration(format!(
             "the database's schema is too new for this binary: it has to know the migration {needed}, and the newest \

@@ -8,15 +8,13 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::result::Error;
 use diesel::sqlite::SqliteConnection;
-use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use r2d2::ManageConnection;
 
 use super::StoreError;
 use super::database::{Pooled, SqlConnection, Work, describe};
-use super::migrations::{embedded, revert_last, run_pending};
+use super::migrations::{revert_last, run_pending};
+use super::source::Source;
 use super::statement::{Bind, Bound, Dialect, Row, Statement};
-
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
 pub(super) static DIALECT: Dialect = Dialect {
     quote: '"',
@@ -29,7 +27,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     table_exists: "SELECT name, NULL FROM sqlite_master WHERE type IN ('table', 'view') AND name = ?",
     before_migrations: &[],
     lock_migrations: None,
-    steps: || embedded::<diesel::sqlite::Sqlite>(&MIGRATIONS),
+    source: |migrations| migrations.sqlite,
 };
 
 /// Of each connection. A commit is on the disk before it is answered: a tenant's secret is sent to us once.
@@ -157,12 +155,12 @@ impl SqlConnection for SqliteConnection {
         false
     }
 
-    fn migrate(&mut self, wanted: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>> {
-        run_pending(self, MIGRATIONS, wanted)
+    fn migrate(&mut self, source: Source, wanted: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>> {
+        run_pending(self, source, wanted)
     }
 
-    fn revert_last(&mut self) -> QueryResult<String> {
-        revert_last(self, MIGRATIONS)
+    fn revert_last(&mut self, source: Source) -> QueryResult<String> {
+        revert_last(self, source)
     }
 }
 

@@ -7,6 +7,8 @@ use diesel::result::Error;
 use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, HasSqlType, Nullable, Text};
 
+use super::source::{Migrations, Source};
+
 /// What differs between the databases.
 #[derive(Debug, Clone)]
 pub(super) struct Dialect {
@@ -31,8 +33,8 @@ pub(super) struct Dialect {
     pub before_migrations: &'static [&'static str],
     /// Keeps other nodes' migrations away until these have ended, and answers `1`; as `lock` otherwise.
     pub lock_migrations: Option<&'static str>,
-    /// The embedded migrations, oldest first.
-    pub steps: fn() -> QueryResult<Vec<Step>>,
+    /// Those migrations that are for this database.
+    pub source: fn(&Migrations) -> Source,
 }
 
 impl Dialect {

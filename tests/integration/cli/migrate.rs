@@ -97,3 +97,18 @@ async fn of_processes_that_migrate_at_once_one_does() {
     assert_eq!(runs.iter().filter(|run| run.stdout.contains("ran 2 migrations")).count(), 1, "{runs:?}");
     assert_eq!(runs.iter().filter(|run| run.stdout.contains("nothing was to be done")).count(), 3, "{runs:?}");
 }
+
+#[test]
+fn the_files_of_the_framework_are_written_where_they_are_missing() {
+    let place = Workplace::empty();
+    let done = place.run(&["migrate", "--write"]);
+    assert!(done.code == 0 && done.stdout.lines().count() == 7, "{done:?}");
+    let file = place.path("migrations/postgres/2026-11-22-000001_create_addon_settings/up.sql");
+    std::fs::write(&file, "SELECT 1;").unwrap();
+    std::fs::remove_dir_all(place.path("migrations/mysql")).unwrap();
+    let again = place.run(&["migrate", "--write"]);
+    assert!(again.code == 0 && again.stdout.matches("wrote migrations/mysql/").count() == 2, "{again:?}");
+    assert!(again.stderr.contains("was left unchanged"), "{again:?}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "SELECT 1;");
+    assert_eq!(place.run(&["migrate", "--write", "--status"]).code, 2);
+}

@@ -367,3 +367,61 @@ async fn a_locked_file_is_unavailable() {
     other.batch_execute("ROLLBACK").unwrap();
     store.set("tenant", "key", &json!(1)).await.unwrap();
 }
+
+/// An app's list has its own steps beside the framework's.
+mod own_steps {
+    use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+
+    use super::*;
+    use crate::{Migrations, Reversion, StoreConfig, TablesFound, migrate, revert, survey};
+
+    static SQLITE: EmbeddedMigrations = embed_migrations!("tests/fixtures/migrations/sqlite");
+    static OTHERS: EmbeddedMigrations = embed_migrations!("tests/fixtures/migrations/others");
+    const NOTES: &str = "2026-12-01-000001_create_notes";
+
+    fn with_notes(sandbox: &Sandbox) -> StoreConfig {
+        let mut config = sandbox.config.clone();
+        config.migrations = Migrations::new().sqlite(&SQLITE);
+        config
+    }
+
+    #[tokio::test]
+    async fn a_new_database_gets_them_too() {
+        let sandbox = Sandbox::sqlite_file();
+        let config = with_notes(&sandbox);
+        drop(open(&config).await.unwrap());
+        let found = survey(&config).await.unwrap();
+        assert_eq!((found.applied.len(), found.pending.len()), (3, 0), "{found:?}");
+        sandbox.sql("INSERT INTO notes (text) VALUES ('kept')").unwrap();
+        drop(open(&config).await.unwrap());
+        assert_eq!(sandbox.rows("SELECT text, '' FROM notes").len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_database_of_the_framework_gets_them_by_migrate_and_loses_them_only_when_told_so() {
+        let sandbox = Sandbox::sqlite_file();
+        drop(open(&sandbox.config).await.unwrap());
+        let config = with_notes(&sandbox);
+        drop(open(&config).await.unwrap());
+        assert_eq!(survey(&config).await.unwrap().pending, [NOTES], "a start runs none by itself");
+        assert_eq!(migrate(&config).await.unwrap().applied, [NOTES]);
+        // a binary without that list goes on
+        drop(open(&sandbox.config).await.unwrap());
+        assert_eq!(survey(&sandbox.config).await.unwrap().unknown, ["20261201000001"]);
+
+        assert_eq!(revert(&config, 1, false).await.unwrap(), Reversion::OfTheApp(vec![NOTES.to_owned()]));
+        assert_eq!(revert(&config, 1, true).await.unwrap(), Reversion::Done(vec![NOTES.to_owned()]));
+        assert_eq!(survey(&config).await.unwrap().pending, [NOTES]);
+    }
+
+    #[tokio::test]
+    async fn a_list_without_a_step_of_the_framework_opens_nothing() {
+        let sandbox = Sandbox::sqlite_file();
+        let mut config = sandbox.config.clone();
+        config.migrations = Migrations::new().sqlite(&OTHERS);
+        let error = open(&config).await.err().unwrap().to_string();
+        assert!(error.contains("migrate --write"), "{error}");
+        assert!(migrate(&config).await.is_err());
+        assert_eq!(survey(&sandbox.config).await.unwrap().tables, TablesFound::None);
+    }
+}

@@ -109,7 +109,7 @@ async fn connect(url: secrecy::SecretString, database: Option<String>, connectio
     options.server_selection_timeout =
         Some(options.server_selection_timeout.map_or(CONNECT, |limit| limit.min(CONNECT)));
     options.max_pool_size = Some(options.max_pool_size.map_or(connections, |size| size.min(connections)));
-    options.app_name.get_or_insert_with(|| env!("CARGO_PKG_NAME").to_owned());
+    options.app_name.get_or_insert_with(|| "atlassian-connect-actix".to_owned());
     // Of the server that takes the writes, whatever the URL says: an old secret that a secondary still has opens nothing.
     options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
     if options.write_concern.is_none() {
