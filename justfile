@@ -69,7 +69,7 @@ server-tests:
     # in two steps: eval would hide a failure
     settings=$(.ci/postgres start "$dir/postgres" && .ci/mariadb start "$dir/mariadb")
     eval "$settings"
-    cargo test --features mysql --lib store -- --include-ignored
+    cargo test -p atlassian-connect-store --features mysql -- --include-ignored
 
 # Runs the store's tests on real Redis servers, started for them (needs Debian's redis-server, and openssl)
 redis-tests:
@@ -79,7 +79,7 @@ redis-tests:
     trap '.ci/redis stop "$dir"' EXIT
     settings=$(.ci/redis start "$dir")
     eval "$settings"
-    cargo test --features redis --lib redis -- --include-ignored
+    cargo test -p atlassian-connect-store --features redis --lib redis -- --include-ignored
 
 # Runs the store's tests on an emulator of MongoDB, started for them (needs Debian's python3-venv, and openssl)
 mongodb-tests:
@@ -89,7 +89,7 @@ mongodb-tests:
     trap '.ci/mongodb stop "$dir"' EXIT
     settings=$(.ci/mongodb start "$dir")
     eval "$settings"
-    cargo test --features mongodb --lib mongodb -- --include-ignored
+    cargo test -p atlassian-connect-store --features mongodb --lib mongodb -- --include-ignored
 
 # Checks licences, advisories and bans of the dependencies (needs cargo-deny)
 deny:
