@@ -106,6 +106,7 @@ impl fmt::Debug for StoreConfig {
             .field("auto_migrate", &self.auto_migrate)
             .field("production", &self.production)
             .field("encryption_keys", &self.encryption_keys.len())
+            .field("migrations", &self.migrations)
             .finish()
     }
 }

@@ -62,6 +62,12 @@ struct Queue {
     length: usize,
 }
 
+impl Default for WriteQueue {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl WriteQueue {
     /// Nothing waits.
     #[must_use]

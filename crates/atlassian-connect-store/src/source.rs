@@ -107,7 +107,7 @@ impl<DB: Backend> MigrationSource<DB> for Source {
 
 impl Source {
     /// The names of the steps, oldest first.
-    pub(crate) fn steps(&self) -> QueryResult<Vec<Step>> {
+    pub(crate) fn steps(self) -> QueryResult<Vec<Step>> {
         // the names are the same whatever the database
         let migrations =
             MigrationSource::<diesel::sqlite::Sqlite>::migrations(self.0).map_err(Error::QueryBuilderError)?;

@@ -148,7 +148,7 @@ async fn a_row_that_others_hold_is_waited_for_and_given_up() {
     store.set("tenant", "key", &json!(1)).await.unwrap();
     // Another program; it is in no hurry.
     let other = sandbox.config.clone();
-    let (held, hold) = std::sync::mpsc::channel();
+    let (held, is_held) = std::sync::mpsc::channel();
     let (done, end) = std::sync::mpsc::channel::<()>();
     let other = std::thread::spawn(move || {
         let mut connection = connection(&other);
@@ -157,7 +157,7 @@ async fn a_row_that_others_hold_is_waited_for_and_given_up() {
         let _ = end.recv();
         connection.batch("ROLLBACK").unwrap();
     });
-    hold.recv().unwrap();
+    is_held.recv().unwrap();
     assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!(1)), "reading waits for nobody");
     let error = store.set("tenant", "key", &json!(3)).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
@@ -190,7 +190,7 @@ async fn a_pool_that_is_used_up_makes_wait_and_gives_up() {
 
     let name = sandbox.url().rsplit_once('/').unwrap().1.to_owned();
     let lock = format!("CONCAT('addon-1097094738-', SHA1(CONCAT('{name}', '/', 'tenant')))");
-    let (held, hold) = std::sync::mpsc::channel();
+    let (held, is_held) = std::sync::mpsc::channel();
     let (done, end) = std::sync::mpsc::channel::<()>();
     let config = sandbox.config.clone();
     let other = std::thread::spawn(move || {
@@ -199,7 +199,7 @@ async fn a_pool_that_is_used_up_makes_wait_and_gives_up() {
         held.send(()).unwrap();
         let _ = end.recv();
     });
-    hold.recv().unwrap();
+    is_held.recv().unwrap();
     let value = json!(1);
     let writes = (0..4).map(|_| store.set("tenant", "key", &value));
     let outcomes = futures_util::future::join_all(writes).await;
