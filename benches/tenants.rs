@@ -22,7 +22,7 @@ const REQUESTS: usize = 600;
 const WARM_UP: usize = 100;
 
 #[derive(Template)]
-#[template(source = r#"{% include "connect/head.html" %}{% include "connect/context.html" %}"#, ext = "html")]
+#[template(source = r#"{{ page.head() }}{{ page.context_script() }}"#, ext = "html")]
 struct Page {
     page: PageContext,
 }

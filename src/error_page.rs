@@ -1,12 +1,12 @@
-//! The default error page: `templates/unauthorized.html`, which belongs to the add-on.
+//! The default error page. It needs no file of the app: the page is its own style and has no script.
 
 use askama::Template;
 
 use crate::state::ErrorPage;
 
 #[derive(Template)]
-#[template(path = "unauthorized.html")]
-struct Unauthorized<'a> {
+#[template(path = "connect/error.html")]
+struct Page<'a> {
     error: &'a ErrorPage,
 }
 
@@ -15,5 +15,5 @@ struct Unauthorized<'a> {
 /// # Errors
 /// What askama says.
 pub fn render(error: &ErrorPage) -> Result<String, askama::Error> {
-    Unauthorized { error }.render()
+    Page { error }.render()
 }

@@ -1,5 +1,7 @@
 //! Pages: what a template sees, and how it is rendered.
 
+mod parts;
+
 use std::ops::Deref;
 use std::rc::Rc;
 
@@ -8,6 +10,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header::ContentType;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
 use askama::Template;
+use askama::filters::HtmlSafe;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::Value;
@@ -70,6 +73,18 @@ impl PageVariables {
     #[must_use]
     pub fn json(&self) -> String {
         script_json(self)
+    }
+
+    /// The content of `<head>`: encoding, viewport, title, the host's stylesheet and script, and the session token for
+    /// scripts of the page. Print it by `{{ page.head() }}` in the layout.
+    pub fn head(&self) -> impl Template + HtmlSafe {
+        parts::head(self)
+    }
+
+    /// The variables as JSON in `<script type="application/json" id="connect-context">`, for scripts of the page. Print
+    /// it by `{{ page.context_script() }}` before those.
+    pub fn context_script(&self) -> impl Template + HtmlSafe {
+        parts::context_script(self)
     }
 
     fn untrusted(request: &HttpRequest, state: &State) -> Self {

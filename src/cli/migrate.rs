@@ -61,7 +61,9 @@ fn write() -> Result<ExitCode, Failure> {
     match outcome.written.as_slice() {
         [] => print(&format!("{FOLDER} has every migration of the framework: nothing was written")),
         written => {
-            written.iter().for_each(|path| print(&format!("wrote {}", path.display())));
+            for path in written {
+                print(&format!("wrote {}", path.display()));
+            }
             print("Build the app again, then run the command `migrate`.");
         }
     }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 #[derive(Template)]
 #[template(
-    source = r#"{% include "connect/head.html" %}<p>{{ page.host_base_url }}</p>{% include "connect/context.html" %}"#,
+    source = r#"{{ page.head() }}<p>{{ page.host_base_url }}</p>{{ page.context_script() }}"#,
     ext = "html"
 )]
 struct Page<P: Deref<Target = PageVariables>> {
