@@ -28,8 +28,9 @@ pub mod tenants;
 pub mod deliveries;
 pub mod events;
 pub mod keys;
-pub mod local_host;
 pub mod outbound;
+pub mod services;
+pub mod sources;
 pub mod state;
 
 pub mod auth;

@@ -1,7 +1,7 @@
 //! What every worker shares: configuration, descriptor, tenants, keys, events.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
@@ -12,10 +12,11 @@ use crate::deliveries::Deliveries;
 use crate::descriptor::Descriptor;
 use crate::error::Error;
 use crate::events::Events;
-use crate::keys::{ForgeKeys, InstallKeys};
-use crate::local_host::LocalHost;
+use crate::keys::{ForgeKeySource, ForgeKeys, InstallKeySource, InstallKeys};
 use crate::outbound::Outbound;
 use crate::redact;
+use crate::services::{AtlassianServices, SiteServices};
+use crate::sources::Sources;
 use crate::tenants::Tenants;
 use crate::transport::Guard;
 
@@ -75,9 +76,11 @@ pub struct State {
     /// The tenants.
     pub tenants: Tenants,
     /// The keys of lifecycle callbacks.
-    pub install_keys: InstallKeys,
+    pub install_keys: Sources<dyn InstallKeySource>,
     /// The keys of Forge's invocations.
-    pub forge_keys: ForgeKeys,
+    pub forge_keys: Sources<dyn ForgeKeySource>,
+    /// What serves a site besides the site itself.
+    pub services: Sources<dyn SiteServices>,
     /// What requests to hosts share.
     pub outbound: Outbound,
     /// The listeners.
@@ -87,7 +90,6 @@ pub struct State {
     /// How errors are shown.
     pub errors: ErrorRendering,
     host_script_url: String,
-    local_host: OnceLock<LocalHost>,
     descriptor: RwLock<Arc<Descriptor>>,
     descriptor_changes: watch::Sender<()>,
 }
@@ -105,10 +107,15 @@ impl State {
         let default = if config.product == Product::Bitbucket { BITBUCKET_ALL_JS } else { ALL_JS };
         Self {
             host_script_url: config.host_script_url.clone().unwrap_or_else(|| default.to_owned()),
-            install_keys: InstallKeys::new(config.install_keys_url.clone()),
-            forge_keys: ForgeKeys::new(config.forge_jwks_url.as_ref(), config.forge_isolated_jwks_url.clone()),
+            install_keys: Sources::new(Box::new(InstallKeys::new(config.install_keys_url.clone()))),
+            forge_keys: Sources::new(Box::new(ForgeKeys::new(
+                config.forge_jwks_url.as_ref(),
+                config.forge_isolated_jwks_url.clone(),
+            ))),
+            services: Sources::new(Box::new(AtlassianServices {
+                authorization_server_url: config.authorization_server_url.clone(),
+            })),
             outbound: Outbound::new(Guard::new(config.environment.is_production().then(|| config.whitelist.clone()))),
-            local_host: OnceLock::new(),
             descriptor_changes: watch::channel(()).0,
             descriptor: RwLock::new(Arc::new(descriptor)),
             config,
@@ -138,22 +145,11 @@ impl State {
         self.descriptor_changes.subscribe()
     }
 
-    /// The host that runs in this process, if one does.
-    #[must_use]
-    pub fn local_host(&self) -> Option<&LocalHost> {
-        self.local_host.get()
-    }
-
-    /// The host that runs in this process, where a site's base URL is of it.
-    #[must_use]
-    pub fn local_host_of(&self, base_url: &str) -> Option<&LocalHost> {
-        self.local_host().filter(|host| host.has(base_url))
-    }
-
-    /// Makes a host of this process known. There is one at most: a second one is not taken, and the answer is `false`.
-    #[must_use]
-    pub fn announce_local_host(&self, host: LocalHost) -> bool {
-        self.local_host.set(host).is_ok()
+    /// The add-on is being mounted: from now on no source can be put in front of Atlassian's.
+    pub(crate) fn fix_sources(&self) {
+        self.install_keys.fix();
+        self.forge_keys.fix();
+        self.services.fix();
     }
 
     /// The bridge's script for the add-on's pages.

@@ -121,9 +121,9 @@ impl PageVariables {
         let base_url = caller.tenant().base_url();
         let user_key = caller.context().and_then(|context| context.pointer("/user/userKey")?.as_str());
         let untrusted = Self::untrusted(request, state);
-        let local_script = state.local_host_of(base_url).and_then(|local| (local.script_url)());
+        let script_url = state.services.find(|services| services.has_site(base_url)).script_url();
         Ok(Self {
-            host_script_url: local_script.unwrap_or_else(|| untrusted.host_script_url.clone()),
+            host_script_url: script_url.unwrap_or_else(|| untrusted.host_script_url.clone()),
             host_base_url: base_url.to_owned(),
             host_url: origin_of(base_url).unwrap_or_default(),
             host_stylesheet_url: Some(stylesheet_url(state, base_url)),

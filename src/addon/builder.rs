@@ -13,7 +13,6 @@ use crate::descriptor::{Descriptor, DescriptorError, DescriptorFile, Finding};
 use crate::error::Error;
 use crate::events::Events;
 use crate::panics;
-use crate::registration::Tunnel;
 use crate::state::{ErrorHandler, ErrorPage, ErrorRenderer, ErrorRendering, State};
 use crate::store::{self, Changes, Migrations, SealedStore, Store};
 use crate::tenants::Tenants;
@@ -155,23 +154,14 @@ impl AddonBuilder {
     /// # Errors
     /// [`StartError`].
     pub async fn build(self) -> Result<Addon, StartError> {
-        let mut config = self.load_config()?;
-        let tunnel = Tunnel::open(&config).await;
-        if let Some(tunnel) = &tunnel {
-            config.local_base_url.clone_from(tunnel.base_url());
-        }
+        let config = self.load_config()?;
         let descriptor = self.descriptor.load(&config)?;
         descriptor.check(&config).iter().for_each(Finding::log);
-        self.assemble(config, descriptor, tunnel).await
+        self.assemble(config, descriptor).await
     }
 
-    /// The add-on of what has been read: nothing leads to it but `tunnel`.
-    pub(crate) async fn assemble(
-        self,
-        config: Config,
-        descriptor: Descriptor,
-        tunnel: Option<Tunnel>,
-    ) -> Result<Addon, StartError> {
+    /// The add-on of what has been read.
+    pub(crate) async fn assemble(self, config: Config, descriptor: Descriptor) -> Result<Addon, StartError> {
         let errors = error_rendering(&config, self.renderers, self.handler)?;
         let store = match self.store {
             Some(store) => SealedStore::tried(store, &config.store.encryption_keys).await?,
@@ -195,7 +185,7 @@ impl AddonBuilder {
                 crate::forge::worker::work(Arc::downgrade(&state.clone().into_inner())),
             );
         }
-        Ok(Addon { state, source: Arc::new(self.descriptor), tunnel: tunnel.map(Arc::new) })
+        Ok(Addon { state, source: Arc::new(self.descriptor), observer: Arc::default() })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The add-on: built from its parts, mounted with one scope, run.
 
 mod builder;
+mod observer;
 mod run;
 mod serve;
 mod validation;
@@ -14,14 +15,14 @@ use actix_web::web::{self, ServiceConfig};
 use tracing_actix_web::TracingLogger;
 
 pub use builder::AddonBuilder;
+pub use observer::ObserverError;
 
 use crate::config::{Config, ConfigError};
 use crate::descriptor::{DescriptorError, DescriptorFile};
 use crate::error::Error;
 use crate::events::{Event, ListenerError, Occurrence};
 use crate::host::HostClient;
-use crate::middleware::RequestSpan;
-use crate::registration::Tunnel;
+use crate::middleware::{Observer, RequestSpan, observed};
 use crate::state::State;
 use crate::store::StoreError;
 use crate::{forge, health, lifecycle, pattern, webhook};
@@ -71,12 +72,17 @@ fn listen_remedy(reason: &std::io::Error) -> &'static str {
 }
 
 /// An add-on, ready to be mounted or run. Clones are the same add-on.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Addon {
     state: web::Data<State>,
     source: Arc<DescriptorFile>,
-    /// It lives as long as the add-on.
-    tunnel: Option<Arc<Tunnel>>,
+    observer: Arc<observer::Slot>,
+}
+
+impl std::fmt::Debug for Addon {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Addon").field("state", &self.state).finish_non_exhaustive()
+    }
 }
 
 impl Addon {
@@ -90,6 +96,19 @@ impl Addon {
     #[must_use]
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// The same, to be kept.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn shared_state(&self) -> web::Data<State> {
+        self.state.clone()
+    }
+
+    /// Where the descriptor was read from, and can be read again.
+    #[must_use]
+    pub fn descriptor_file(&self) -> &DescriptorFile {
+        &self.source
     }
 
     /// The configuration.
@@ -158,6 +177,17 @@ impl Addon {
     where
         F: FnOnce(&mut ServiceConfig) + 'static,
     {
+        let observer = self.mounted();
+        self.mount(observer, routes)
+    }
+}
+
+impl Addon {
+    /// See [`Addon::configure`]. `observer` is called with each request.
+    fn mount<F>(&self, observer: Option<Observer>, routes: F) -> impl FnOnce(&mut ServiceConfig) + use<F>
+    where
+        F: FnOnce(&mut ServiceConfig) + 'static,
+    {
         let state = self.state.clone();
         move |cfg| {
             let (config, limit) = (&state.config, state.config.limits.body);
@@ -180,24 +210,30 @@ impl Addon {
                 })
                 .default_service(web::to(|| async { Err::<actix_web::HttpResponse, _>(Error::NotFound) }))
                 .wrap(from_fn(move |request, next| crate::middleware::around(inner.clone(), request, next)))
+                .wrap(Condition::new(
+                    observer.is_some(),
+                    from_fn(move |request, next| observed(observer.clone(), request, next)),
+                ))
                 // outside of it, or a page could not read why it was refused
                 .wrap(Condition::new(!config.forge_origins.is_empty(), forge::cors::cors(&config.forge_origins)))
                 .wrap(TracingLogger::<RequestSpan>::new());
             cfg.service(scope);
         }
     }
-}
 
-impl Addon {
     /// What is outside of the base URL's path: nothing, said as it is said inside. Only where the whole server is ours.
     fn configure_outside(&self) -> impl FnOnce(&mut ServiceConfig) + use<> {
-        let state = self.state.clone();
+        let (state, observer) = (self.state.clone(), self.mounted());
         move |cfg| {
             let inner = state.clone();
             let scope = web::scope("")
                 .app_data(state)
                 .default_service(web::to(|| async { Err::<actix_web::HttpResponse, _>(Error::NotFound) }))
                 .wrap(from_fn(move |request, next| crate::middleware::around(inner.clone(), request, next)))
+                .wrap(Condition::new(
+                    observer.is_some(),
+                    from_fn(move |request, next| observed(observer.clone(), request, next)),
+                ))
                 .wrap(TracingLogger::<RequestSpan>::new());
             cfg.service(scope);
         }

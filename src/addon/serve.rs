@@ -49,6 +49,8 @@ impl Addon {
     where
         F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
     {
+        // the workers mount it later, each on its own thread
+        self.mounted();
         let workers = workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, usize::from));
         let limits = PoolLimits::of_worker(&self.config().limits, workers, descriptors());
         // the standard library asks for a queue of 128; where the system does not take another, that one stays

@@ -1,6 +1,4 @@
-//! What only the running add-on can say of its descriptor, and what Atlassian's schema says of it.
-
-use std::path::Path;
+//! What only the add-on with its routes can say about its descriptor.
 
 use actix_web::dev::{Service, ServiceResponse};
 use actix_web::http::{Method, StatusCode, Uri};
@@ -11,10 +9,7 @@ use tracing::instrument::WithSubscriber as _;
 use tracing::subscriber::NoSubscriber;
 
 use super::Addon;
-use crate::descriptor::{self, Called, Finding, Severity, schema};
-
-/// Where a fork has its code.
-const CODE: &str = "src/app";
+use crate::descriptor::{Called, Finding, Severity};
 
 impl Addon {
     /// The URLs of the descriptor that no route answers, as errors. The routes are asked in this process, without a
@@ -22,8 +17,8 @@ impl Addon {
     /// proof do run. Callbacks and webhooks are mounted by the framework and are not asked, but for `installed` where
     /// `setupInstallRoute` is off. Nothing of it is logged.
     ///
-    /// `descriptor --validate` does it, and so does [`crate::testing::assert_descriptor_routes`] with a server; a start of
-    /// the add-on does not.
+    /// The command `descriptor --validate` does this; a start of the add-on does not. A test does it over HTTP, with the
+    /// test kit's `assert_descriptor_routes`.
     pub async fn unanswered<F>(&self, routes: F) -> Vec<Finding>
     where
         F: FnOnce(&mut ServiceConfig) + 'static,
@@ -39,7 +34,7 @@ impl Addon {
         }
         let base = self.config().local_base_url.path();
         let search = async {
-            let app = test::init_service(App::new().configure(self.configure(routes))).await;
+            let app = test::init_service(App::new().configure(self.mount(None, routes))).await;
             let mut missing = Vec::new();
             for called in asked {
                 let url = format!("{base}{}", called.filled());
@@ -55,35 +50,6 @@ impl Addon {
         };
         // these requests are nobody's: the log would show refusals that nobody has met
         search.with_subscriber(NoSubscriber::default()).await
-    }
-
-    /// A hint where the code below `src/app` calls `as_user` and the descriptor does not ask for the scope. It reads
-    /// the files of the working directory, see [`descriptor::calls_of_as_user`]; where they are missing it says nothing.
-    #[must_use]
-    pub fn missing_scopes(&self) -> Option<Finding> {
-        let descriptor = self.state().descriptor();
-        if descriptor.has_scope("ACT_AS_USER") {
-            return None;
-        }
-        let (file, line) = descriptor::calls_of_as_user(Path::new(CODE)).into_iter().next()?;
-        let path = if descriptor.value().get("scopes").is_some() { "$.scopes" } else { "$" };
-        let text = format!("lacks the scope ACT_AS_USER, and {}, line {line} calls as_user", file.display());
-        Some(descriptor.finding(Severity::Hint, path, text))
-    }
-
-    /// Logs what [`crate::descriptor::Descriptor::check`] cannot see. The routes are not asked: their handlers would run at
-    /// each start, and a sandbox would show requests that nobody has sent.
-    pub(super) async fn log_findings(&self) {
-        if self.config().environment.is_development() {
-            self.missing_scopes().iter().for_each(Finding::log);
-        }
-        let official = schema::official(self.config().product);
-        if let Some(official) = official.filter(|_| self.config().validate_descriptor) {
-            match schema::check(&self.state().descriptor(), &official).await {
-                Ok(findings) => findings.iter().for_each(Finding::log),
-                Err(error) => tracing::warn!("validateDescriptor: {error}"),
-            }
-        }
     }
 }
 

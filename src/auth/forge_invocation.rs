@@ -195,23 +195,16 @@ fn begin(request: &HttpRequest) -> Result<Verification, Error> {
 
 async fn verify(state: &State, token: &str) -> Result<ForgeClaims, Error> {
     let unverified = Unverified::<ForgeClaims>::parse_as(token, state.config.limits.token);
-    let local = unverified.as_ref().ok().and_then(|token| {
-        let installation_id = &token.claims().app.installation_id;
-        state.local_host()?.forge_of(installation_id)
-    });
-    let app_id = state.config.app_id.as_deref().or(local.map(|local| local.app_id.as_str()));
-    let app_id = app_id.ok_or(AuthError::NoForgeApp)?;
+    let installation_id = unverified.as_ref().map_or("", |token| &token.claims().app.installation_id);
+    let source = state.forge_keys.find(|source| source.has_installation(installation_id));
+    let app_id = state.config.app_id.as_deref().or(source.app_id()).ok_or(AuthError::NoForgeApp)?;
     let unverified = unverified.map_err(AuthError::from)?;
     unverified.expect_algorithm("RS256").map_err(AuthError::from)?;
     // what costs nothing comes first: a token that is refused anyway fetches no key
     let leeway = i64::try_from(state.config.leeway.as_secs()).unwrap_or(0);
     unverified.claims().check(app_id, now(), leeway).map_err(AuthError::from)?;
     let kid = shorten(unverified.kid().unwrap_or_default());
-    let key = match local {
-        // the platform of this very process proves its own installations, and those alone
-        Some(local) => local.keys.get(unverified.kid(), None).await,
-        None => state.forge_keys.get(unverified.kid(), unverified.claims().ic_label.as_deref()).await,
-    };
+    let key = source.key(unverified.kid(), unverified.claims().ic_label.as_deref()).await;
     let key = key.map_err(|error| match error {
         error if error.is_temporary() => Error::Unavailable { detail: format!("no key {kid:?} of Forge's: {error}") },
         error => AuthError::ForgeKey { kid: kid.clone(), error }.into(),

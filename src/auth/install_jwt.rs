@@ -6,13 +6,14 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use serde::Deserialize;
 use serde_json::Value;
-use url::{Host, Url};
+use url::Url;
 
 use super::source::Places;
 use super::{AuthError, ProofFuture, other_request, read_inflated, shorten, without_mark};
 use crate::connection;
 use crate::error::Error;
 use crate::jwt::{CONTEXT_QSH, Claims, Unverified, now, qsh};
+use crate::keys::{Authority, InstallKeySource};
 use crate::state::State;
 use crate::tenants::{Installation, is_key};
 
@@ -68,17 +69,14 @@ impl InstallJwt {
             return Err(refuse(reason).into());
         }
         let host = sender.host()?;
-        let local = sender.base_url.as_deref().and_then(|url| state.local_host_of(url));
-        // the host of this very process needs nobody's leave
-        if local.is_none() && !state.config.whitelist.matches(&host) {
+        let base_url = sender.base_url.as_deref().unwrap_or_default();
+        let source = state.install_keys.find(|source| source.has_site(base_url));
+        let needs_whitelist = source.authority() == Authority::AllTenants;
+        if needs_whitelist && !state.config.whitelist.matches(&host) {
             let detail = format!("host {host} is not on the whitelist (AC_HOST_WHITELIST)");
             return Err(Error::unauthorized_because("This host may not install the add-on.", detail));
         }
-        let key = match local {
-            Some(local) => state.install_keys.get_of_server(&local.install_keys_url, kid).await,
-            None => state.install_keys.get(kid, &host).await,
-        };
-        let key = key.map_err(|error| match error {
+        let key = source.key(kid, &host).await.map_err(|error| match error {
             error if error.is_temporary() => {
                 Error::Unavailable { detail: format!("no install key {:?}: {error}", shorten(kid)) }
             }
@@ -96,8 +94,8 @@ impl InstallJwt {
         }
         let installation = Installation::read(&payload)
             .ok_or_else(|| Error::bad_request("The body needs a clientKey, and its fields must be strings."))?;
-        if local.is_some() {
-            check_owner(&state, &installation.client_key).await?;
+        if source.authority() == Authority::OwnSites {
+            check_owner(&state, source, &installation.client_key).await?;
         }
         Ok(Self { payload, installation, claims: unverified.into_claims() })
     }
@@ -158,22 +156,12 @@ fn refuse(reason: impl Into<String>) -> AuthError {
     AuthError::Lifecycle(reason.into())
 }
 
-/// A local host's key speaks for no tenant that is elsewhere. One of another port of this machine is a local host's that
-/// ran before.
-async fn check_owner(state: &State, client_key: &str) -> Result<(), Error> {
-    let is_elsewhere = |url: &str| Url::parse(url).is_ok_and(|url| !url.host().is_some_and(|host| is_loopback(&host)));
+/// The key of a source that has sites of its own cannot install a tenant that the store knows from somewhere else.
+async fn check_owner(state: &State, source: &dyn InstallKeySource, client_key: &str) -> Result<(), Error> {
     let known = state.tenants.refreshed(client_key).await?;
-    match known.iter().find(|tenant| is_elsewhere(tenant.base_url())) {
+    match known.iter().find(|tenant| !source.may_replace(tenant.base_url())) {
         Some(tenant) => Err(refuse(format!("the clientKey is that of {}", tenant.base_url())).into()),
         None => Ok(()),
-    }
-}
-
-fn is_loopback(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => *name == "localhost",
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
     }
 }
 

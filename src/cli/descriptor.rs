@@ -1,12 +1,11 @@
 //! `descriptor`: what is served, and what is wrong with it.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use actix_web::web::ServiceConfig;
 
-use super::{Failure, output};
+use super::{Exit, Failure, findings, output};
 use crate::addon::{AddonBuilder, StartError};
 use crate::descriptor::{DescriptorError, Finding, Severity, schema};
 use crate::store::MemoryStore;
@@ -24,7 +23,7 @@ pub(super) struct Arguments {
     file: Option<PathBuf>,
 }
 
-pub(super) async fn run<F>(arguments: Arguments, mut builder: AddonBuilder, routes: F) -> Result<ExitCode, Failure>
+pub(super) async fn run<F>(arguments: Arguments, mut builder: AddonBuilder, routes: F) -> Result<Exit, Failure>
 where
     F: FnOnce(&mut ServiceConfig) + 'static,
 {
@@ -43,17 +42,17 @@ where
     };
     if !arguments.validate {
         output::print_json(descriptor.value());
-        return Ok(ExitCode::SUCCESS);
+        return Ok(Exit::Done);
     }
 
     let mut findings = descriptor.check(&config);
     let product = config.product;
     if is_own {
-        // asked for its routes alone: no store is opened, and no tunnel
+        // asked for its routes alone: no store is opened
         let builder = builder.store(Arc::new(MemoryStore::default()));
-        let addon = builder.assemble(config, descriptor.clone(), None).await?;
+        let addon = builder.assemble(config, descriptor.clone()).await?;
         findings.extend(addon.unanswered(routes).await);
-        findings.extend(addon.missing_scopes());
+        findings.extend(findings::missing_scopes(&descriptor));
     }
     let is_asked = arguments.schema.is_some();
     let mut failed = false;
@@ -71,13 +70,13 @@ where
 }
 
 /// Prints the findings; an error among them is a failure, and so is what has failed before.
-fn report(findings: &[Finding], failed: bool) -> ExitCode {
+fn report(findings: &[Finding], failed: bool) -> Exit {
     for finding in findings {
         output::print(&format!("{}: {finding}", finding.severity));
     }
     output::print(&output::summary(findings));
     if failed || findings.iter().any(|finding| finding.severity == Severity::Error) {
-        return ExitCode::FAILURE;
+        return Exit::Failed;
     }
-    ExitCode::SUCCESS
+    Exit::Done
 }

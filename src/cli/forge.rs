@@ -1,14 +1,12 @@
 //! `forge manifest`: the Connect descriptor as a Forge manifest, and what of it has no place there.
 
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
-
-use super::{Failure, output};
+use super::{Exit, Failure, output};
 use crate::addon::{AddonBuilder, StartError};
 use crate::descriptor::Severity;
 use crate::manifest::{self, Manifest};
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -32,7 +30,7 @@ pub(super) struct Arguments {
     check: bool,
 }
 
-pub(super) fn run(command: Command, mut builder: AddonBuilder) -> Result<ExitCode, Failure> {
+pub(super) fn run(command: Command, mut builder: AddonBuilder) -> Result<Exit, Failure> {
     let Command::Manifest(arguments) = command;
     if let Some(file) = arguments.file {
         builder = builder.descriptor_file(file);
@@ -47,7 +45,7 @@ pub(super) fn run(command: Command, mut builder: AddonBuilder) -> Result<ExitCod
             output::print(&format!("{}: {finding}", finding.severity));
         }
         output::print(&output::summary(findings));
-        return Ok(if is_lossy { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+        return Ok(if is_lossy { Exit::Failed } else { Exit::Done });
     }
     match arguments.output {
         Some(file) => {
@@ -59,7 +57,7 @@ pub(super) fn run(command: Command, mut builder: AddonBuilder) -> Result<ExitCod
     if is_lossy {
         output::complain("Not all of the descriptor is in the manifest: --check says what is not, and why.");
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
 fn write(file: &Path, text: &str, over: bool) -> Result<(), Failure> {

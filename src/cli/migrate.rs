@@ -1,10 +1,9 @@
 //! `migrate`: the store's tables.
 
 use std::path::Path;
-use std::process::ExitCode;
 
 use super::output::{columns, complain, print};
-use super::{Failure, for_the_store, shown};
+use super::{Exit, Failure, for_the_store, shown};
 use crate::addon::AddonBuilder;
 use crate::config::{StoreConfig, Vars};
 use crate::store::internal::write_migrations;
@@ -35,7 +34,7 @@ pub(super) struct Arguments {
     write: bool,
 }
 
-pub(super) async fn run(arguments: Arguments, builder: &AddonBuilder, vars: Vars) -> Result<ExitCode, Failure> {
+pub(super) async fn run(arguments: Arguments, builder: &AddonBuilder, vars: Vars) -> Result<Exit, Failure> {
     if arguments.write {
         return write();
     }
@@ -48,11 +47,11 @@ pub(super) async fn run(arguments: Arguments, builder: &AddonBuilder, vars: Vars
     }
     let report = store::migrate(&config).await?;
     print(&report.to_string());
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
 /// Neither configuration nor store is needed.
-fn write() -> Result<ExitCode, Failure> {
+fn write() -> Result<Exit, Failure> {
     let outcome = write_migrations(Path::new(FOLDER))
         .map_err(|error| Failure::Told(format!("cannot write to the folder {FOLDER}: {error}")))?;
     for file in &outcome.different {
@@ -67,15 +66,15 @@ fn write() -> Result<ExitCode, Failure> {
             print("Build the app again, then run the command `migrate`.");
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
-async fn status(config: &StoreConfig) -> Result<ExitCode, Failure> {
+async fn status(config: &StoreConfig) -> Result<Exit, Failure> {
     let survey = store::survey(config).await?;
     print(&told(&shown(config), &survey));
     match survey.tables {
         TablesFound::Wrong(reason) => Err(Failure::Told(reason)),
-        _ => Ok(ExitCode::SUCCESS),
+        _ => Ok(Exit::Done),
     }
 }
 
@@ -101,7 +100,7 @@ fn told(shown: &str, survey: &Survey) -> String {
     format!("{place}\n{}{sum}", columns(&rows))
 }
 
-async fn revert(config: &StoreConfig, steps: usize, drop_rows: bool) -> Result<ExitCode, Failure> {
+async fn revert(config: &StoreConfig, steps: usize, drop_rows: bool) -> Result<Exit, Failure> {
     let shown = shown(config);
     match store::revert(config, steps, drop_rows).await? {
         Reversion::Done(steps) if steps.is_empty() => {
@@ -125,7 +124,7 @@ async fn revert(config: &StoreConfig, steps: usize, drop_rows: bool) -> Result<E
             )));
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
 #[cfg(test)]

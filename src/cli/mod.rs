@@ -6,6 +6,7 @@
 
 mod descriptor;
 mod doctor;
+mod findings;
 mod forge;
 mod known;
 mod migrate;
@@ -16,12 +17,15 @@ mod serve;
 mod tenants;
 mod token;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use actix_web::web::ServiceConfig;
 use clap::{Parser, Subcommand};
 use secrecy::ExposeSecret as _;
+
+pub use serve::serve;
 
 use crate::addon::{Addon, AddonBuilder, StartError};
 use crate::config::{ConfigError, Environment, StoreConfig, Vars};
@@ -74,6 +78,16 @@ enum Command {
     Doctor(doctor::Arguments),
 }
 
+/// How a command ended. The number is the exit code of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Exit {
+    Done = 0,
+    Failed = 1,
+    /// The code of clap's own refusals.
+    Usage = 2,
+}
+
 /// Why a command is not done. `Display` is for whoever started it, and holds no secret.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
@@ -92,11 +106,10 @@ enum Failure {
 }
 
 impl Failure {
-    fn exit_code(&self) -> ExitCode {
+    fn exit(&self) -> Exit {
         match self {
-            // the code of clap's own refusals
-            Self::Usage(_) => ExitCode::from(2),
-            _ => ExitCode::FAILURE,
+            Self::Usage(_) => Exit::Usage,
+            _ => Exit::Failed,
         }
     }
 }
@@ -111,7 +124,26 @@ where
     P: FnOnce(&Addon),
     F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
 {
-    let command = Arguments::parse().command.unwrap_or(Command::Serve);
+    run_arguments(std::env::args_os(), builder, prepare, routes).await.into()
+}
+
+/// [`main`] with other arguments than the process's, the first of which is the name of the program. The answer is the
+/// exit code: it is for a program that has more to do before it ends, and for tests that are their own add-on.
+#[doc(hidden)]
+pub async fn run_arguments<A, P, F>(arguments: A, builder: AddonBuilder, prepare: P, routes: F) -> u8
+where
+    A: IntoIterator<Item: Into<OsString> + Clone>,
+    P: FnOnce(&Addon),
+    F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
+{
+    let command = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments.command.unwrap_or(Command::Serve),
+        Err(answer) => {
+            // to standard output if it is the help that was asked for; a reader that has gone away has read enough
+            let _ = answer.print();
+            return u8::try_from(answer.exit_code()).unwrap_or(Exit::Usage as u8);
+        }
+    };
     let vars = Vars::from_process();
     if matches!(command, Command::Serve | Command::Migrate(_)) {
         log::start(Environment::from_vars(&vars).is_production(), vars.get("RUST_LOG"));
@@ -119,19 +151,20 @@ where
         log::start_beside(filter);
     }
     let outcome = match command {
-        Command::Serve => serve::run(builder, prepare, routes).await,
+        Command::Serve => serve(builder, prepare, routes).await.map(|()| Exit::Done).map_err(Failure::from),
         Command::Migrate(arguments) => migrate::run(arguments, &builder, vars).await,
         Command::Descriptor(arguments) => descriptor::run(arguments, builder, routes).await,
         Command::Forge(command) => forge::run(command, builder),
         Command::Tenants(command) => tenants::run(command, &builder, vars).await,
         Command::Token(arguments) => token::run(&arguments, &builder, &vars).await,
-        Command::Doctor(arguments) => doctor::run(&arguments, &builder, vars).await,
+        Command::Doctor(arguments) => doctor::run(&arguments, builder, vars).await,
     };
-    outcome.unwrap_or_else(|failure| {
+    let exit = outcome.unwrap_or_else(|failure| {
         // not the log: this is for whoever started it
         output::complain(&failure.to_string());
-        failure.exit_code()
-    })
+        failure.exit()
+    });
+    exit as u8
 }
 
 /// `vars` for a command that needs the store alone. The rest may be missing where it runs: Heroku gives PORT to web

@@ -1,10 +1,9 @@
 //! `tenants purge`: what is kept of tenants that went long ago.
 
-use std::process::ExitCode;
 use std::str::FromStr;
 
-use super::Failure;
 use super::output::{columns, complain, confirmed, plain, print, some_of};
+use super::{Exit, Failure};
 use crate::store::internal::{KeyPages, now};
 use crate::store::{CLIENT_INFO, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, SealedStore, Store, StoreError};
 
@@ -56,7 +55,7 @@ struct Uninstalled {
     untimed: Vec<String>,
 }
 
-pub(super) async fn run(arguments: &Arguments, store: &SealedStore, place: &str) -> Result<ExitCode, Failure> {
+pub(super) async fn run(arguments: &Arguments, store: &SealedStore, place: &str) -> Result<Exit, Failure> {
     let now = now();
     let before = now.saturating_sub(arguments.older_than.0);
     let found = uninstalled(store, before).await?;
@@ -71,12 +70,12 @@ pub(super) async fn run(arguments: &Arguments, store: &SealedStore, place: &str)
     let (count, kept) = (found.old.len(), found.recent);
     if found.old.is_empty() {
         print(&format!("nobody to remove from {place}; {kept} uninstalled later than that"));
-        return Ok(ExitCode::SUCCESS);
+        return Ok(Exit::Done);
     }
     if arguments.dry_run {
         print(&table(&found.old, now));
         print(&format!("{count} would be removed from {place}; {kept} uninstalled later than that"));
-        return Ok(ExitCode::SUCCESS);
+        return Ok(Exit::Done);
     }
     let names = some_of(found.old.iter().map(|(client_key, _)| client_key.as_str()));
     let what = format!("This removes everything that is stored for {count} tenants from {place}, for good: {names}.");
@@ -89,7 +88,7 @@ pub(super) async fn run(arguments: &Arguments, store: &SealedStore, place: &str)
         removed += usize::from(store.purge(client_key, before).await?);
     }
     print(&format!("removed {removed} tenants from {place}; {kept} uninstalled later than that"));
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
 async fn uninstalled(store: &dyn Store, before: u64) -> Result<Uninstalled, StoreError> {

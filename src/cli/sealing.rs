@@ -1,12 +1,10 @@
 //! `tenants encrypt` and `tenants decrypt`: every value of the store in one form.
 
-use std::process::ExitCode;
-
-use super::Failure;
 use super::output::{complain, plain, print};
+use super::{Exit, Failure};
 use crate::store::{Conversion, Form, SealedStore};
 
-pub(super) async fn run(store: &SealedStore, place: &str, form: Form) -> Result<ExitCode, Failure> {
+pub(super) async fn run(store: &SealedStore, place: &str, form: Form) -> Result<Exit, Failure> {
     let done = store.convert(form).await?;
     let key = store.key_id().unwrap_or_default();
     print(&said(&done, form, key, place));
@@ -14,7 +12,7 @@ pub(super) async fn run(store: &SealedStore, place: &str, form: Form) -> Result<
     for complaint in &complaints {
         complain(complaint);
     }
-    Ok(if complaints.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if complaints.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
 fn said(done: &Conversion, form: Form, key: &str, place: &str) -> String {

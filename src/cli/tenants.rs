@@ -1,14 +1,12 @@
 //! `tenants`: who has the add-on, as the store knows it.
 
-use std::process::ExitCode;
-
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::known::{self, Known, State};
 use super::output::{columns, confirmed, plain, print, print_json, some_of};
-use super::{Failure, existing_store, for_the_store, purge, sealing};
+use super::{Exit, Failure, existing_store, for_the_store, purge, sealing};
 use crate::addon::AddonBuilder;
 use crate::config::Vars;
 use crate::store::{Form, Store, redact};
@@ -53,7 +51,7 @@ pub(super) enum Command {
     Decrypt,
 }
 
-pub(super) async fn run(command: Command, builder: &AddonBuilder, vars: Vars) -> Result<ExitCode, Failure> {
+pub(super) async fn run(command: Command, builder: &AddonBuilder, vars: Vars) -> Result<Exit, Failure> {
     let config = builder.load_config_with(&for_the_store(vars))?;
     let (store, place) = existing_store(builder, &config.store).await?;
     let store = store.as_ref();
@@ -85,7 +83,7 @@ pub(super) async fn run(command: Command, builder: &AddonBuilder, vars: Vars) ->
         Command::Encrypt => return sealing::run(store, &place, Form::Sealed).await,
         Command::Decrypt => return sealing::run(store, &place, Form::Clear).await,
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
 async fn find(store: &dyn Store, place: &str, client_key: &str) -> Result<Known, Failure> {

@@ -1,12 +1,10 @@
 //! `token`: a URL that a tenant's host has signed, for curl and for the browser.
 
-use std::process::ExitCode;
-
 use serde_json::Value;
 use url::Url;
 
 use super::known::{self, State};
-use super::{Failure, existing_store, output};
+use super::{Exit, Failure, existing_store, output};
 use crate::addon::AddonBuilder;
 use crate::config::{BaseUrl, Environment, Vars};
 use crate::fake_host::claims_of_site;
@@ -49,7 +47,7 @@ fn object(text: &str) -> Result<Value, String> {
     }
 }
 
-pub(super) async fn run(arguments: &Arguments, builder: &AddonBuilder, vars: &Vars) -> Result<ExitCode, Failure> {
+pub(super) async fn run(arguments: &Arguments, builder: &AddonBuilder, vars: &Vars) -> Result<Exit, Failure> {
     // before anything else is looked at
     let environment = Environment::from_vars(vars);
     if environment.is_production() {
@@ -81,7 +79,7 @@ pub(super) async fn run(arguments: &Arguments, builder: &AddonBuilder, vars: &Va
     }
     let token = tenant.secret().sign(&claims).map_err(|error| Failure::Told(error.to_string()))?;
     output::print(&target.with_token(&token));
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
 /// The installed tenant, where there is one alone.

@@ -230,27 +230,10 @@ fn refusal(status: StatusCode, body: &[u8], remedy: &str) -> TokenError {
     }
 }
 
-/// The authorization server of the host's domain.
-///
-/// Source: atlassian-connect-express 11.5.3, `lib/internal/oauth2.js` (names of the servers alone).
+/// The authorization server of the tenant's site.
 fn server(state: &State, tenant: &Tenant) -> String {
-    if let Some(local) = state.local_host_of(tenant.base_url()) {
-        return local.authorization_server_url.clone();
-    }
-    if let Some(url) = &state.config.authorization_server_url {
-        return url.as_str().trim_end_matches('/').to_owned();
-    }
-    let url = url::Url::parse(tenant.base_url()).ok();
-    let host = url.as_ref().and_then(url::Url::host_str).unwrap_or_default();
-    match crate::keys::Domain::of(host) {
-        crate::keys::Domain::Production => "https://oauth-2-authorization-server.services.atlassian.com",
-        crate::keys::Domain::Government => "https://oauth-2-authorization-server.services.atlassian-us-gov-mod.com",
-        crate::keys::Domain::Staging => "https://oauth-2-authorization-server.stg.services.atlassian.com",
-        crate::keys::Domain::GovernmentStaging => {
-            "https://oauth-2-authorization-server.stg.services.atlassian-us-gov-mod.com"
-        }
-    }
-    .to_owned()
+    let base_url = tenant.base_url();
+    state.services.find(|services| services.has_site(base_url)).authorization_server(base_url)
 }
 
 #[cfg(test)]

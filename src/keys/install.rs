@@ -19,7 +19,7 @@ const MEMORY: Duration = Duration::from_secs(30 * 24 * 3600);
 const ABSENCE_LIFETIME: Duration = Duration::from_secs(30);
 /// Keys at most; Atlassian has a handful.
 const CAPACITY: u64 = 100;
-/// Key servers whose permits are counted: four domains, an override, a host in this process.
+/// Key servers whose permits are counted: four domains and an override, with room for more.
 const SERVERS: u64 = 16;
 /// A server has this long to answer whole; with its fallback the caller waits twice that at most.
 const TIMEOUT: Duration = Duration::from_secs(5);

@@ -6,10 +6,12 @@ mod jwks;
 mod permits;
 mod recent;
 mod servers;
+mod source;
 
 pub use forge::ForgeKeys;
 pub use install::InstallKeys;
 pub use servers::Domain;
+pub use source::{Authority, ForgeKeySource, InstallKeySource, KeyFuture};
 
 /// Why there is no key. The texts are for the log.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -5,23 +5,23 @@
 mod errors;
 mod forge_errors;
 mod headers;
+mod observe;
 mod span;
 mod stand_in;
 mod stream;
 
+pub(crate) use observe::observed;
+pub use observe::{Exchange, Observer};
 pub use span::RequestSpan;
-
-use std::time::Instant;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
 use actix_web::middleware::Next;
-use actix_web::{ResponseError as _, web};
+use actix_web::{HttpMessage as _, ResponseError as _, web};
 
 use crate::error::Error;
-use crate::local_host::Exchange;
 use crate::panics;
 use crate::state::State;
 use stand_in::StandIn;
@@ -35,7 +35,6 @@ pub async fn around<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let begun = state.local_host().map(|local| (local, Instant::now()));
     let limit = state.config.limits.body;
     let stand_in = StandIn::of(&request);
     let answered = panics::caught(async {
@@ -61,17 +60,14 @@ pub async fn around<B: MessageBody + 'static>(
     };
     let mut response = forge_errors::in_json(response);
     headers::add(&mut response, &outcome);
-    if let Some((local, begun)) = begun {
-        let error = match &outcome {
-            Outcome::Error(error) => Some(error),
-            Outcome::Answer => None,
-        };
-        let (request, status, took) = (response.request(), response.status().as_u16(), begun.elapsed());
-        local.look_for_forge(state.config.local_base_url.path(), request);
-        (local.observer)(&Exchange { request, status, error, took });
+    if let Outcome::Error(error) = outcome {
+        response.request().extensions_mut().insert(Answered(error));
     }
     Ok(response)
 }
+
+/// The error that a request was answered with, in the extensions of the request: the answer does not say why.
+struct Answered(Error);
 
 /// What a route answered.
 enum Outcome {

@@ -94,7 +94,11 @@ impl Sandbox {
         let path = descriptor.lifecycle(callback)?;
         let token = match callback {
             Lifecycle::Installed | Lifecycle::Uninstalled => {
-                self.key.sign(&claims_for(tenant, self.state.config.local_base_url.as_str(), path))
+                let claims = claims_for(tenant, self.state.config.local_base_url.as_str(), path);
+                match self.key.get().await {
+                    Ok(key) => key.sign(&claims),
+                    Err(error) => Err(error),
+                }
             }
             Lifecycle::Enabled | Lifecycle::Disabled => request_token(tenant, path, None),
         };

@@ -1,27 +1,24 @@
 //! The sandbox as Forge: it invokes the add-on's endpoints with keys and tokens of its own, and is the product's API that
 //! takes the tokens. Each site is an installation of the app, whether Connect has installed the add-on there or not.
 
-use std::sync::Arc;
-
 use actix_web::http::Method;
 use actix_web::http::header::HeaderMap;
 use actix_web::web::{self, Bytes, Json};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 use url::Url;
 
 use super::api::{self, Door};
 use super::calls::{Answer, is_good, refused};
 use super::draft::{Draft, Kind, Outcome, laid_out};
 use super::services::entry;
+use super::signing_key::SigningKey;
 use super::site::{News, Site, User};
+use super::sources::PlatformKeys;
 use super::{Sandbox, new_secret};
 use crate::fake_host::product_api::{self, GRAPHQL, TOKEN_LIFETIME};
-use crate::fake_host::{By, InstallKey, TestInvocation, TestTenant};
-use crate::jwt::JwtError;
+use crate::fake_host::{By, TestInvocation, TestTenant};
 use crate::keys::ForgeKeys;
-use crate::local_host::LocalForge;
 
 /// The app's id where none is configured.
 const APP_ID: &str = "sandbox";
@@ -34,47 +31,28 @@ const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 /// What invokes: the app, and the key that signs.
 pub(super) struct Platform {
     app_id: String,
-    /// Made when it is first needed, which most sandboxes never do.
-    key: Mutex<Option<Arc<InstallKey>>>,
+    /// Most sandboxes never need it.
+    pub(super) key: SigningKey,
 }
 
 impl Platform {
     pub(super) fn new(app_id: Option<&str>) -> Self {
-        Self { app_id: app_id.unwrap_or(APP_ID).to_owned(), key: Mutex::new(None) }
+        Self { app_id: app_id.unwrap_or(APP_ID).to_owned(), key: SigningKey::new(fresh_id) }
     }
 
-    /// What the add-on has to know of it.
-    pub(super) fn local(&self, sites: &[Site], origin: &str) -> LocalForge {
-        LocalForge {
+    /// What proves its invocations to the add-on.
+    pub(super) fn keys(&self, sites: &[Site], origin: &str) -> PlatformKeys {
+        PlatformKeys {
             app_id: self.app_id.clone(),
             installations: sites.iter().filter_map(|site| site.tenant().installation_id).collect(),
             keys: ForgeKeys::new(Url::parse(&format!("{origin}{JWKS}")).ok().as_ref(), None),
         }
     }
-
-    async fn key(&self) -> Result<Arc<InstallKey>, JwtError> {
-        let mut key = self.key.lock().await;
-        if let Some(key) = &*key {
-            return Ok(Arc::clone(key));
-        }
-        let made = new_key().await?;
-        *key = Some(Arc::clone(&made));
-        Ok(made)
-    }
-
-    /// Signs with another key from now on, and takes the one before back.
-    pub(super) async fn rotate(&self) -> Result<(), JwtError> {
-        let made = new_key().await?;
-        *self.key.lock().await = Some(made);
-        Ok(())
-    }
 }
 
-/// Under an id that no other key has.
-async fn new_key() -> Result<Arc<InstallKey>, JwtError> {
-    let kid = format!("sandbox-{}", &new_secret()[..12]);
-    let made = web::block(move || InstallKey::generate(&kid)).await;
-    made.map_err(|_| JwtError::Key("no thread for it"))?.map(Arc::new)
+/// The id of a key, which no other key has.
+fn fresh_id() -> String {
+    format!("sandbox-{}", &new_secret()[..12])
 }
 
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
@@ -82,7 +60,7 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
 }
 
 async fn jwks(sandbox: web::Data<Sandbox>) -> HttpResponse {
-    let key = sandbox.platform.key.lock().await.clone();
+    let key = sandbox.platform.key.existing().await;
     let keys: Vec<Value> = key.iter().map(|key| key.signer().public_jwk(key.kid())).collect();
     sandbox.journal.write(&entry("GET", JWKS, 200, None));
     HttpResponse::Ok().json(json!({ "keys": keys }))
@@ -171,7 +149,7 @@ impl Sandbox {
             None => invocation.without("/principal"),
         };
         let claims = invocation.claim("/jti", new_secret()).patch(patch).claims(&self.platform.app_id);
-        let signed = async { self.platform.key().await?.sign(&claims) };
+        let signed = async { self.platform.key.get().await?.sign(&claims) };
         let token = signed.await.map_err(|error| error.to_string())?;
         // 128 and 64 bits
         let mut headers = vec![

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::fake_host::lock;
-use crate::local_host::Exchange;
+use crate::middleware::Exchange;
 use crate::redact;
 
 /// Entries that are kept.

@@ -18,7 +18,9 @@ mod modules;
 mod pages;
 mod selection;
 mod services;
+mod signing_key;
 mod site;
+mod sources;
 
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -28,16 +30,20 @@ use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 
+use crate::addon::{Addon, ObserverError};
 use crate::config::Product;
-use crate::fake_host::{InstallKey, Ledger};
-use crate::jwt::{JwtError, to_hex};
-use crate::local_host::LocalHost;
+use crate::fake_host::Ledger;
+use crate::jwt::to_hex;
+use crate::keys::InstallKeys;
+use crate::middleware::Exchange;
 use crate::panics;
 use crate::state::State;
 use bridge::Bridge;
 use forge::Platform;
 use journal::Journal;
+use signing_key::SigningKey;
 use site::Site;
+use sources::{Origins, Services, SiteKeys};
 
 /// What the sandbox's requests to the add-on say who they are.
 const USER_AGENT: &str = concat!("atlassian-connect-actix-sandbox/", env!("CARGO_PKG_VERSION"));
@@ -47,6 +53,9 @@ const PORTS: u16 = 20;
 const BODY: usize = 32 * 1024 * 1024;
 /// The id of the key that signs installs.
 const KID: &str = "sandbox";
+/// Paths of the starter's and the documents' Forge routes, below the base URL.
+const FORGE_PATHS: [&str; 6] =
+    ["/forge/resource", "/forge/events", "/forge/uninstall", "/forge/me", "/forge/list", "/forge"];
 
 /// Why there is no sandbox. The add-on runs without it.
 #[derive(Debug, thiserror::Error)]
@@ -61,23 +70,25 @@ pub enum SandboxError {
     /// No port is free.
     #[error("no port for the sandbox: {0}")]
     Port(std::io::Error),
-    /// No key pair could be made.
-    #[error("no key for the sandbox: {0}")]
-    Key(#[from] JwtError),
     /// There is one already.
     #[error("this add-on has a sandbox already")]
     Twice,
+    /// It could not see the requests any more.
+    #[error("the add-on is mounted already: open the sandbox before Addon::configure or Addon::serve")]
+    Late,
 }
 
 /// The sandbox: its sites, and what they know.
 pub(crate) struct Sandbox {
     state: web::Data<State>,
     port: u16,
-    key: InstallKey,
+    key: SigningKey,
     ledger: Ledger,
     platform: Platform,
     sites: Vec<Site>,
     journal: Arc<Journal>,
+    /// Whether the add-on has routes for Forge, as far as their paths tell. Known after the first request to it.
+    forge_routes: Arc<OnceLock<bool>>,
     /// Where the bridge's package is looked for.
     folder: PathBuf,
     /// Tells this process from the next one.
@@ -104,11 +115,14 @@ impl RunningSandbox {
     }
 }
 
-/// Opens the sandbox of an add-on that serves, and installs the add-on at the first site of its product.
+/// Opens a sandbox for the add-on, and installs the add-on at the first site of its product. Call it when the add-on
+/// listens, and before it is mounted ([`Addon::configure`], [`Addon::serve`]): the sandbox's keys and the observer of
+/// its journal must be there first.
 ///
 /// # Errors
 /// [`SandboxError`].
-pub async fn start(state: web::Data<State>) -> Result<RunningSandbox, SandboxError> {
+pub fn start(addon: &Addon) -> Result<RunningSandbox, SandboxError> {
+    let state = addon.shared_state();
     let config = &state.config;
     if !config.environment.is_development_itself() {
         return Err(SandboxError::Environment(config.environment.to_string()));
@@ -122,20 +136,21 @@ pub async fn start(state: web::Data<State>) -> Result<RunningSandbox, SandboxErr
     if port != wanted && wanted != 0 {
         tracing::info!("port {wanted} is taken: the sandbox uses {port}");
     }
-    let key = web::block(|| InstallKey::generate(KID)).await.map_err(|_| JwtError::Key("no thread for it"))??;
     let folder = std::env::current_dir().unwrap_or_else(|_| Path::new(".").to_owned());
     let sandbox = web::Data::new(Sandbox {
         state: state.clone(),
         port,
-        key,
+        key: SigningKey::new(|| KID.to_owned()),
         ledger: Ledger::default(),
         platform: Platform::new(config.app_id.as_deref()),
         sites: Site::all(port, new_secret),
         journal: Arc::new(Journal::new()),
+        forge_routes: Arc::default(),
         folder,
         instance: new_secret()[..12].to_owned(),
     });
-    announce(&state, &sandbox)?;
+    sandbox.observe(addon)?;
+    sandbox.put_in_front()?;
     let shared = sandbox.clone();
     let mut server = HttpServer::new(move || {
         App::new()
@@ -196,30 +211,45 @@ fn bind(port: u16) -> std::io::Result<(u16, Vec<TcpListener>)> {
     Ok((port, std::iter::once(first).chain(second).collect()))
 }
 
-fn announce(state: &State, sandbox: &Sandbox) -> Result<(), SandboxError> {
-    let journal = Arc::clone(&sandbox.journal);
-    let (folder, is_configured) = (sandbox.folder.clone(), state.config.host_script_url.is_some());
-    let script_url = format!("{}/atlassian-connect/all.js", sandbox.origin());
-    let own_script = move || {
-        let has_own = !is_configured && Bridge::find(&folder).file("all.js").is_some();
-        if has_own { Some(script_url.clone()) } else { None }
-    };
-    let local = LocalHost {
-        origins: ["localhost", "127.0.0.1", "[::1]"]
-            .iter()
-            .map(|name| format!("http://{name}:{}", sandbox.port))
-            .collect(),
-        install_keys_url: format!("{}/install-keys", sandbox.service_origin()),
-        authorization_server_url: sandbox.service_origin(),
-        forge: sandbox.platform.local(&sandbox.sites, &sandbox.service_origin()),
-        script_url: Box::new(own_script),
-        forge_routes: OnceLock::new(),
-        observer: Box::new(move |exchange| journal.observe(exchange)),
-    };
-    if state.announce_local_host(local) { Ok(()) } else { Err(SandboxError::Twice) }
-}
-
 impl Sandbox {
+    /// Writes each request to the add-on into the journal.
+    fn observe(&self, addon: &Addon) -> Result<(), SandboxError> {
+        let (journal, forge_routes) = (Arc::clone(&self.journal), Arc::clone(&self.forge_routes));
+        let base = self.state.config.local_base_url.path().trim_end_matches('/').to_owned();
+        let observer = move |exchange: &Exchange<'_>| {
+            forge_routes.get_or_init(|| {
+                let routes = exchange.request.resource_map();
+                FORGE_PATHS.iter().any(|path| routes.has_resource(&format!("{base}{path}")))
+            });
+            journal.observe(exchange);
+        };
+        addon.observe(Arc::new(observer)).map_err(|error| match error {
+            ObserverError::Mounted => SandboxError::Late,
+            _ => SandboxError::Twice,
+        })
+    }
+
+    /// Has the add-on take the sandbox's keys and services for the sandbox's sites.
+    fn put_in_front(&self) -> Result<(), SandboxError> {
+        let (state, origins, server) = (&self.state, Origins::of_port(self.port), self.service_origin());
+        let script_url = format!("{}/atlassian-connect/all.js", self.origin());
+        let site_keys = SiteKeys {
+            origins: origins.clone(),
+            keys: InstallKeys::new(None),
+            server: format!("{server}/install-keys"),
+        };
+        let services = Services {
+            origins,
+            script_url: if state.config.host_script_url.is_some() { None } else { Some(script_url) },
+            folder: self.folder.clone(),
+            authorization_server: server.clone(),
+        };
+        let is_first = state.install_keys.put_in_front(Box::new(site_keys))
+            && state.forge_keys.put_in_front(Box::new(self.platform.keys(&self.sites, &server)))
+            && state.services.put_in_front(Box::new(services));
+        if is_first { Ok(()) } else { Err(SandboxError::Twice) }
+    }
+
     /// The bridge as it is now: the package may be installed while the sandbox runs.
     fn bridge(&self) -> Bridge {
         Bridge::find(&self.folder)
@@ -227,8 +257,7 @@ impl Sandbox {
 
     /// Whether there is anything that Forge could invoke: the app's id is configured, or a route has been seen.
     fn has_forge(&self) -> bool {
-        let seen = self.state.local_host().and_then(|local| local.forge_routes.get()).copied();
-        self.state.config.app_id.is_some() || seen.unwrap_or(false)
+        self.state.config.app_id.is_some() || self.forge_routes.get().copied().unwrap_or(false)
     }
 
     /// The origin of its sites' base URLs, under the name that users see.

@@ -18,8 +18,9 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
 }
 
 async fn install_key(sandbox: web::Data<Sandbox>, kid: web::Path<String>) -> HttpResponse {
-    let known = *kid == sandbox.key.kid();
-    let pem = sandbox.key.public_pem().ok().filter(|_| known);
+    let key = sandbox.key.existing().await.filter(|key| *kid == key.kid());
+    let known = key.is_some();
+    let pem = key.and_then(|key| key.public_pem().ok());
     let response = match pem {
         Some(pem) => HttpResponse::Ok().content_type("application/x-pem-file").body(pem),
         None => HttpResponse::NotFound().body("There is no such key."),

@@ -12,10 +12,7 @@ use atlassian_connect_actix::{PageContext, PageVariables, PublicPage, View};
 use serde_json::{Value, json};
 
 #[derive(Template)]
-#[template(
-    source = r#"{{ page.head() }}<p>{{ page.host_base_url }}</p>{{ page.context_script() }}"#,
-    ext = "html"
-)]
+#[template(source = r#"{{ page.head() }}<p>{{ page.host_base_url }}</p>{{ page.context_script() }}"#, ext = "html")]
 struct Page<P: Deref<Target = PageVariables>> {
     page: P,
 }

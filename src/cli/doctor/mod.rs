@@ -9,14 +9,13 @@ mod network;
 mod reach;
 mod store;
 
-use std::process::ExitCode;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::json;
 
 use super::output::{columns, print, print_json};
-use super::{Failure, known};
+use super::{Exit, Failure, known};
 use crate::addon::AddonBuilder;
 use crate::config::{Config, Vars};
 
@@ -63,19 +62,10 @@ impl Finding {
     }
 }
 
-pub(super) async fn run(arguments: &Arguments, builder: &AddonBuilder, vars: Vars) -> Result<ExitCode, Failure> {
+pub(super) async fn run(arguments: &Arguments, builder: AddonBuilder, vars: Vars) -> Result<Exit, Failure> {
     // Heroku gives PORT to web processes alone, and this may be asked in another
     let vars = if vars.get("DYNO").is_some() { vars.with_default("PORT", "0") } else { vars };
-    let mut findings = vec![configuration::environment(&vars)];
-    match builder.load_config_with(&vars) {
-        Ok(config) => {
-            findings.extend(configuration::loaded(&config, &vars));
-            findings.extend(of_the_add_on(builder, &config).await);
-        }
-        Err(error) => findings.extend(configuration::refused(&error)),
-    }
-    findings.extend(files::credentials());
-
+    let findings = detached(move || examine(builder, vars)).await?;
     let count = |level| findings.iter().filter(|finding| finding.level == level).count();
     let (problems, warnings) = (count(Level::Problem), count(Level::Warning));
     if arguments.json {
@@ -83,8 +73,38 @@ pub(super) async fn run(arguments: &Arguments, builder: &AddonBuilder, vars: Var
     } else {
         print(&format!("{}\n\n{}", report(&findings), summary(problems, warnings)));
     }
-    // The look-up of a name cannot be given up, and the runtime would wait for it. Nothing else is under way.
-    std::process::exit(i32::from(problems > 0))
+    Ok(if problems > 0 { Exit::Failed } else { Exit::Done })
+}
+
+/// Runs the checks on a thread and a runtime of their own, which nobody waits for once they are done. The look-up of a
+/// name cannot be cancelled, and a runtime that is dropped waits for it.
+async fn detached<T, F>(work: impl FnOnce() -> F + Send + 'static) -> Result<T, Failure>
+where
+    T: Send + 'static,
+    F: Future<Output = T>,
+{
+    let (sender, result) = tokio::sync::oneshot::channel();
+    let checks = move || {
+        let checked = actix_web::rt::System::new().block_on(work());
+        // whoever waited may be gone
+        let _ = sender.send(checked);
+    };
+    let failed = |reason: String| Failure::Told(format!("the checks could not be made: {reason}"));
+    std::thread::Builder::new().name("doctor".into()).spawn(checks).map_err(|error| failed(error.to_string()))?;
+    result.await.map_err(|_| failed("they ended early".to_owned()))
+}
+
+async fn examine(builder: AddonBuilder, vars: Vars) -> Vec<Finding> {
+    let mut findings = vec![configuration::environment(&vars)];
+    match builder.load_config_with(&vars) {
+        Ok(config) => {
+            findings.extend(configuration::loaded(&config, &vars));
+            findings.extend(of_the_add_on(&builder, &config).await);
+        }
+        Err(error) => findings.extend(configuration::refused(&error)),
+    }
+    findings.extend(files::credentials());
+    findings
 }
 
 async fn of_the_add_on(builder: &AddonBuilder, config: &Config) -> Vec<Finding> {

@@ -29,7 +29,7 @@ async fn invoke(
 
 async fn rotate(sandbox: web::Data<Sandbox>, request: HttpRequest, site: web::Path<String>) -> HttpResponse {
     let Some(site) = sandbox.site(&site) else { return HttpResponse::NotFound().finish() };
-    let news = match sandbox.platform.rotate().await {
+    let news = match sandbox.platform.key.rotate().await {
         Ok(()) => good("Forge signs with another key now; the one before is withdrawn."),
         Err(error) => refused(format!("There is no other key: {error}.")),
     };

@@ -79,8 +79,8 @@ async fn a_port_is_free_when_it_is_so_on_both_addresses() {
     let Ok(taken) = std::net::TcpListener::bind(("::1", 0)) else { return };
     let port = taken.local_addr().unwrap().port();
     let builder = TestHost::builder().var("NODE_ENV", "development").var("AC_SANDBOX_PORT", port.to_string());
-    let host = builder.start(routes).await;
-    let running = host.addon().sandbox().await.unwrap();
+    let (_host, running) = with_sandbox(builder, routes).await;
+    let running = running.unwrap();
     assert_ne!(running.url(), format!("http://localhost:{port}"), "a browser would ask the other server first");
     for name in ["127.0.0.1", "[::1]"] {
         let answer = Client::new().get(running.url().replace("localhost", name)).send().await.unwrap();
@@ -90,8 +90,8 @@ async fn a_port_is_free_when_it_is_so_on_both_addresses() {
 
 #[actix_web::test]
 async fn tests_open_no_sandbox() {
-    let host = TestHost::builder().var("NODE_ENV", "test").start(routes).await;
-    let refused = host.addon().sandbox().await.unwrap_err().to_string();
+    let (_host, refused) = with_sandbox(TestHost::builder().var("NODE_ENV", "test"), routes).await;
+    let refused = refused.unwrap_err().to_string();
     assert_eq!(refused, "the sandbox is for development alone, and this is test");
 }
 

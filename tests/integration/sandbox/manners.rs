@@ -87,8 +87,8 @@ async fn an_install_is_taken_with_200_or_204() {
             let status = actix_web::http::StatusCode::from_u16(status).unwrap();
             cfg.route("/installed", web::post().to(move || async move { HttpResponse::new(status) }));
         };
-        let host = builder.start(answer).await;
-        let running = host.addon().sandbox().await.unwrap();
+        let (host, running) = with_sandbox(builder, answer).await;
+        let running = running.unwrap();
         let begun = std::time::Instant::now();
         loop {
             let request = Client::new().get(format!("{}/jira", running.url()));
@@ -181,8 +181,8 @@ async fn forge_is_offered_where_the_add_on_has_routes_for_it() {
     for has_forge in [true, false] {
         let builder =
             TestHost::builder().var("NODE_ENV", "development").var("AC_SANDBOX_PORT", "0").var("AC_APP_ID", "");
-        let host = builder.start(answer(has_forge)).await;
-        let running = host.addon().sandbox().await.unwrap();
+        let (host, running) = with_sandbox(builder, answer(has_forge)).await;
+        let running = running.unwrap();
         let begun = std::time::Instant::now();
         let page = loop {
             let page = host.send(Client::new().get(format!("{}/jira", running.url())), Vec::new()).await.body;

@@ -4,6 +4,8 @@ mod attacks;
 mod forge;
 mod manners;
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use actix_web::http::Method;
@@ -11,8 +13,8 @@ use actix_web::web::{self, Json, ServiceConfig};
 use actix_web::{HttpResponse, get, post};
 use atlassian_connect_actix::auth::{ConnectJwt, SessionToken};
 use atlassian_connect_actix::permission::{Authorized, Needed, Permission};
-use atlassian_connect_actix::sandbox::RunningSandbox;
-use atlassian_connect_actix::testing::{KeyServer, Reply, TestHost, TestTenant, claims_for};
+use atlassian_connect_actix::sandbox::{self, RunningSandbox, SandboxError};
+use atlassian_connect_actix::testing::{KeyServer, Reply, TestHost, TestHostBuilder, TestTenant, claims_for};
 use atlassian_connect_actix::{Addon, Error, PageContext};
 use awc::Client;
 use serde_json::{Value, json};
@@ -80,6 +82,18 @@ fn routes(cfg: &mut ServiceConfig) {
     cfg.route("/panic", web::get().to(|| async { if true { panic!("in the handler") } else { "" } }));
 }
 
+/// Starts the add-on, with a sandbox that is opened before the add-on is mounted.
+async fn with_sandbox<F>(builder: TestHostBuilder, routes: F) -> (TestHost, Result<RunningSandbox, SandboxError>)
+where
+    F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
+{
+    let opened = Rc::new(RefCell::new(None));
+    let slot = Rc::clone(&opened);
+    let host = builder.prepare(move |addon| *slot.borrow_mut() = Some(sandbox::start(addon))).start(routes).await;
+    let opened = opened.take().unwrap();
+    (host, opened)
+}
+
 struct Sandbox {
     host: TestHost,
     running: RunningSandbox,
@@ -108,8 +122,8 @@ impl Sandbox {
         let builder =
             TestHost::builder().var("NODE_ENV", "development").var("AC_HOST_WHITELIST", "127.0.0.1,*.atlassian.net");
         let builder = builder.var("AC_SANDBOX_PORT", "0").addon(move |addon| addon.descriptor_file(file));
-        let host = builder.prepare(prepare).start(routes).await;
-        let running = host.addon().sandbox().await.unwrap();
+        let (host, running) = with_sandbox(builder.prepare(prepare), routes).await;
+        let running = running.unwrap();
         // its keys are made while somebody waits, which takes a busy machine seconds
         let client = Client::builder().disable_redirects().timeout(Duration::from_secs(60)).finish();
         let sandbox = Self { host, running, client, _descriptor: descriptor };
@@ -486,11 +500,12 @@ async fn the_web_cannot_reach_it() {
 
 #[actix_web::test]
 async fn it_is_for_development_on_this_machine() {
-    let production = TestHost::start(routes).await;
-    let refused = production.addon().sandbox().await.unwrap_err().to_string();
+    let (_production, refused) = with_sandbox(TestHost::builder(), routes).await;
+    let refused = refused.unwrap_err().to_string();
     assert_eq!(refused, "the sandbox is for development alone, and this is production");
-    let open = TestHost::builder().var("NODE_ENV", "development").var("AC_BIND", "0.0.0.0").start(routes).await;
-    let refused = open.addon().sandbox().await.unwrap_err().to_string();
+    let open = TestHost::builder().var("NODE_ENV", "development").var("AC_BIND", "0.0.0.0");
+    let (_open, refused) = with_sandbox(open, routes).await;
+    let refused = refused.unwrap_err().to_string();
     assert_eq!(refused, "the add-on listens beyond this machine (bind, AC_BIND)");
 }
 
@@ -499,10 +514,10 @@ async fn a_taken_port_is_no_obstacle() {
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = taken.local_addr().unwrap().port();
     let builder = TestHost::builder().var("NODE_ENV", "development").var("AC_SANDBOX_PORT", port.to_string());
-    let host = builder.start(routes).await;
-    let sandbox = host.addon().sandbox().await.unwrap();
+    let (host, sandbox) = with_sandbox(builder, routes).await;
+    let sandbox = sandbox.unwrap();
     assert_ne!(sandbox.url(), format!("http://localhost:{port}"));
     let answer = Client::new().get(sandbox.url()).send().await.unwrap();
     assert_eq!(answer.status(), 200, "redirected to its first site");
-    assert!(host.addon().sandbox().await.is_err(), "one is enough");
+    assert!(sandbox::start(host.addon()).is_err(), "one is enough, and the add-on is mounted");
 }

@@ -1,0 +1,81 @@
+//! Sources of public keys: what Atlassian's servers have in common with any other source.
+
+use std::fmt::Debug;
+
+use futures_util::future::LocalBoxFuture;
+
+use super::{ForgeKeys, InstallKeys, KeyError};
+use crate::jwt::PublicKey;
+
+/// A key that may have to be fetched.
+pub type KeyFuture<'a> = LocalBoxFuture<'a, Result<PublicKey, KeyError>>;
+
+/// Which tenants the keys of a source may install.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authority {
+    /// Any tenant whose site is on the whitelist. Only Atlassian's servers should have it.
+    AllTenants,
+    /// The sites of this source alone. They need not be on the whitelist, and a clientKey that the store knows from
+    /// somewhere else is refused, see [`InstallKeySource::may_replace`].
+    OwnSites,
+}
+
+/// A source of the keys that sign `installed` and `uninstalled`. The first source that has the site is the only one that
+/// is asked for the key.
+pub trait InstallKeySource: Debug + Send + Sync {
+    /// Whether the site with this base URL is one of this source's. The URL is the sender's and not verified yet.
+    fn has_site(&self, base_url: &str) -> bool;
+
+    /// Which tenants its keys may install.
+    fn authority(&self) -> Authority;
+
+    /// With [`Authority::OwnSites`]: whether an install may replace a tenant that the store holds with this base URL.
+    fn may_replace(&self, base_url: &str) -> bool {
+        self.has_site(base_url)
+    }
+
+    /// The key `kid`, for a site with the host name `host`.
+    fn key<'a>(&'a self, kid: &'a str, host: &'a str) -> KeyFuture<'a>;
+}
+
+/// A source of the keys that sign Forge's invocation tokens. The first source that has the installation is the only one
+/// that is asked for the key.
+pub trait ForgeKeySource: Debug + Send + Sync {
+    /// Whether the installation with this ARI is one of this source's. The ARI is the token's and not verified yet.
+    fn has_installation(&self, installation_id: &str) -> bool;
+
+    /// The app that its invocations are for (the bare id), if the configuration has no `appId`.
+    fn app_id(&self) -> Option<&str> {
+        None
+    }
+
+    /// The key `kid`; without an id the only key of a set that has one. `label` is the Isolated Cloud that the token
+    /// claims to be of.
+    fn key<'a>(&'a self, kid: Option<&'a str>, label: Option<&'a str>) -> KeyFuture<'a>;
+}
+
+/// Atlassian's key servers.
+impl InstallKeySource for InstallKeys {
+    fn has_site(&self, _: &str) -> bool {
+        true
+    }
+
+    fn authority(&self) -> Authority {
+        Authority::AllTenants
+    }
+
+    fn key<'a>(&'a self, kid: &'a str, host: &'a str) -> KeyFuture<'a> {
+        Box::pin(self.get(kid, host))
+    }
+}
+
+/// Forge's key sets.
+impl ForgeKeySource for ForgeKeys {
+    fn has_installation(&self, _: &str) -> bool {
+        true
+    }
+
+    fn key<'a>(&'a self, kid: Option<&'a str>, label: Option<&'a str>) -> KeyFuture<'a> {
+        Box::pin(self.get(kid, label))
+    }
+}
