@@ -32,9 +32,9 @@ pub mod local_host;
 pub mod outbound;
 pub mod state;
 
-pub mod auth;
-
 pub mod host;
+
+pub mod auth;
 pub mod permission;
 
 pub mod view;

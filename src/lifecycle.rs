@@ -13,7 +13,7 @@ use crate::descriptor::{Descriptor, Lifecycle};
 use crate::error::Error;
 use crate::events::{Occurrence, names};
 use crate::pattern;
-use crate::state::Shared;
+use crate::state::AddonState;
 use crate::store::{Arrival, StoreError};
 
 /// Mounts the callbacks that `descriptor` names; `installed` only where `setup_install_route` says so.
@@ -62,7 +62,7 @@ pub async fn installed(
     arrival: Arrival,
     request: HttpRequest,
     install: InstallJwt,
-    addon: Shared,
+    addon: AddonState,
 ) -> Result<HttpResponse, Error> {
     let installation = install.installation();
     if !installation.has_usable_secret() {
@@ -102,7 +102,7 @@ pub async fn uninstalled(
     arrival: Arrival,
     request: HttpRequest,
     install: InstallJwt,
-    addon: Shared,
+    addon: AddonState,
 ) -> Result<HttpResponse, Error> {
     let client_key = &install.installation().client_key;
     let Some(uninstalled) = while_heard(&request, addon.tenants.uninstall(arrival, client_key)).await? else {
@@ -120,15 +120,14 @@ pub async fn uninstalled(
 /// The tenant enabled the add-on.
 ///
 /// # Errors
-/// 400 when the body is no JSON or names another tenant, 500 when a listener fails.
+/// 400 when the body is not valid JSON or names another tenant, 500 when a listener fails.
 pub async fn enabled(
     caller: CallbackJwt,
-    addon: Shared,
+    addon: AddonState,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Error> {
-    let body = read_inflated(&mut payload.into_inner(), &request, addon.config.limits.body).await?;
-    switched(Lifecycle::Enabled, &caller, &addon, &body).await
+    switched(Lifecycle::Enabled, &caller, &addon, &request, payload).await
 }
 
 /// The tenant disabled the add-on.
@@ -137,21 +136,23 @@ pub async fn enabled(
 /// The same as [`enabled`].
 pub async fn disabled(
     caller: CallbackJwt,
-    addon: Shared,
+    addon: AddonState,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Error> {
-    let body = read_inflated(&mut payload.into_inner(), &request, addon.config.limits.body).await?;
-    switched(Lifecycle::Disabled, &caller, &addon, &body).await
+    switched(Lifecycle::Disabled, &caller, &addon, &request, payload).await
 }
 
+/// Reads the body and emits the event.
 async fn switched(
     callback: Lifecycle,
     caller: &CallbackJwt,
-    addon: &Shared,
-    body: &[u8],
+    addon: &AddonState,
+    request: &HttpRequest,
+    payload: web::Payload,
 ) -> Result<HttpResponse, Error> {
-    let body = json_body(body)?;
+    let body = read_inflated(&mut payload.into_inner(), request, addon.config.limits.body).await?;
+    let body = json_body(&body)?;
     let named = body.get("clientKey").and_then(Value::as_str);
     if named.is_some_and(|client_key| client_key != caller.client_key()) {
         return Err(Error::bad_request("The body names another tenant than the token."));

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::events::Events;
 use crate::keys::{ForgeKeys, InstallKeys};
 use crate::local_host::LocalHost;
-use crate::outbound::Outbound;
+use crate::outbound::{AppToken, Outbound};
 use crate::redact;
 use crate::store::Tenants;
 use crate::transport::Guard;
@@ -156,6 +156,16 @@ impl State {
         self.local_host.set(host).is_ok()
     }
 
+    /// The token with which the Forge app acts as itself at an installation, ACE's `getForgeAppToken`: from memory, else
+    /// from the store. `None`: no invocation has brought one, or it has expired.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the store is away.
+    pub async fn forge_app_token(&self, installation_id: &str) -> Result<Option<AppToken>, Error> {
+        let (store, limit) = (self.tenants.store(), self.config.limits.token);
+        Ok(self.outbound.app_tokens.find(store.as_ref(), installation_id, limit).await?)
+    }
+
     /// The bridge's script for the add-on's pages.
     #[must_use]
     pub fn host_script_url(&self) -> &str {
@@ -199,9 +209,9 @@ impl State {
 
 /// The add-on's state as an argument of a handler.
 #[derive(Debug, Clone)]
-pub struct Shared(pub web::Data<State>);
+pub struct AddonState(pub web::Data<State>);
 
-impl std::ops::Deref for Shared {
+impl std::ops::Deref for AddonState {
     type Target = State;
 
     fn deref(&self) -> &State {
@@ -209,7 +219,7 @@ impl std::ops::Deref for Shared {
     }
 }
 
-impl FromRequest for Shared {
+impl FromRequest for AddonState {
     type Error = Error;
     type Future = std::future::Ready<Result<Self, Error>>;
 
