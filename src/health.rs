@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::{HttpResponse, web};
 
 use crate::error::Error;
-use crate::state::Shared;
+use crate::state::AddonState;
 
 /// A store that takes longer is as good as away: whoever asks is a load balancer.
 const LIMIT: Duration = Duration::from_secs(3);
@@ -21,7 +21,7 @@ async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(serde_json::json!({ "status": "ok" }))
 }
 
-async fn readyz(addon: Shared) -> Result<HttpResponse, Error> {
+async fn readyz(addon: AddonState) -> Result<HttpResponse, Error> {
     match tokio::time::timeout(LIMIT, addon.tenants.store().ping()).await {
         Ok(answer) => answer?,
         Err(_) => return Err(Error::Unavailable { detail: format!("the store does not answer within {LIMIT:?}") }),

@@ -33,9 +33,9 @@ pub mod services;
 pub mod sources;
 pub mod state;
 
-pub mod auth;
-
 pub mod host;
+
+pub mod auth;
 pub mod permission;
 
 pub mod view;

@@ -13,7 +13,7 @@ use crate::descriptor::{Descriptor, Lifecycle};
 use crate::error::Error;
 use crate::events::{Occurrence, names};
 use crate::pattern;
-use crate::state::Shared;
+use crate::state::AddonState;
 use crate::store::StoreError;
 use crate::store::internal::Arrival;
 
@@ -65,7 +65,7 @@ pub(crate) async fn installed(
     Arrived(arrival): Arrived,
     request: HttpRequest,
     install: InstallJwt,
-    addon: Shared,
+    addon: AddonState,
 ) -> Result<HttpResponse, Error> {
     let installation = install.installation();
     if !installation.has_usable_secret() {
@@ -105,7 +105,7 @@ pub(crate) async fn uninstalled(
     Arrived(arrival): Arrived,
     request: HttpRequest,
     install: InstallJwt,
-    addon: Shared,
+    addon: AddonState,
 ) -> Result<HttpResponse, Error> {
     let client_key = &install.installation().client_key;
     let Some(uninstalled) = while_heard(&request, addon.tenants.uninstall(arrival, client_key)).await? else {
@@ -123,15 +123,14 @@ pub(crate) async fn uninstalled(
 /// The tenant enabled the add-on.
 ///
 /// # Errors
-/// 400 when the body is no JSON or names another tenant, 500 when a listener fails.
+/// 400 when the body is not valid JSON or names another tenant, 500 when a listener fails.
 pub(crate) async fn enabled(
     caller: CallbackJwt,
-    addon: Shared,
+    addon: AddonState,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Error> {
-    let body = read_inflated(&mut payload.into_inner(), &request, addon.config.limits.body).await?;
-    switched(Lifecycle::Enabled, &caller, &addon, &body).await
+    switched(Lifecycle::Enabled, &caller, &addon, &request, payload).await
 }
 
 /// The tenant disabled the add-on.
@@ -140,21 +139,23 @@ pub(crate) async fn enabled(
 /// The same as [`enabled`].
 pub(crate) async fn disabled(
     caller: CallbackJwt,
-    addon: Shared,
+    addon: AddonState,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Error> {
-    let body = read_inflated(&mut payload.into_inner(), &request, addon.config.limits.body).await?;
-    switched(Lifecycle::Disabled, &caller, &addon, &body).await
+    switched(Lifecycle::Disabled, &caller, &addon, &request, payload).await
 }
 
+/// Reads the body and emits the event.
 async fn switched(
     callback: Lifecycle,
     caller: &CallbackJwt,
-    addon: &Shared,
-    body: &[u8],
+    addon: &AddonState,
+    request: &HttpRequest,
+    payload: web::Payload,
 ) -> Result<HttpResponse, Error> {
-    let body = json_body(body)?;
+    let body = read_inflated(&mut payload.into_inner(), request, addon.config.limits.body).await?;
+    let body = json_body(&body)?;
     let named = body.get("clientKey").and_then(Value::as_str);
     if named.is_some_and(|client_key| client_key != caller.client_key()) {
         return Err(Error::bad_request("The body names another tenant than the token."));

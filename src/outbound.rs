@@ -1,11 +1,15 @@
 //! What the requests to hosts share: connections, tokens, and how many are under way.
 
+mod app_tokens;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use moka::sync::Cache;
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
+
+pub use app_tokens::{AppToken, AppTokens};
 
 use crate::budget::Budget;
 use crate::flight::Flights;
@@ -35,19 +39,6 @@ const OFFLINE_PAUSE: Duration = Duration::from_millis(120);
 /// What one installation has of that is half: who looks at its pages can make the add-on ask, again and again where
 /// Forge refuses, and the others must not go without.
 const SHARES: u32 = 2;
-
-/// The token with which a Forge app acts as itself at one installation.
-#[derive(Debug, Clone)]
-pub struct AppToken {
-    /// The bearer token.
-    pub token: Arc<SecretString>,
-    /// Where the product's API is.
-    pub api_base_url: Option<String>,
-    /// Seconds since 1970; `None` where nobody knows.
-    pub expires_at: Option<i64>,
-    /// Forge itself has sent it, and no user's browser can have.
-    pub is_sure: bool,
-}
 
 /// A user's access token.
 #[derive(Debug, Clone)]
@@ -89,7 +80,7 @@ pub struct Outbound {
     /// What the hosts answered about users' permissions a moment ago.
     pub permissions: Cache<String, bool>,
     /// The tokens of the Forge app by installation.
-    pub app_tokens: Cache<String, AppToken>,
+    pub app_tokens: AppTokens,
     /// Forge installations whose site was asked and named no Connect tenant; until when that is believed.
     pub strangers: Cache<String, Instant>,
     /// Requests for tokens of users who are away.
@@ -109,7 +100,7 @@ impl Outbound {
             refused: Cache::builder().max_capacity(CAPACITY).time_to_live(REFUSED_LIFETIME).build(),
             token_flights: Flights::new(),
             permissions: Cache::builder().max_capacity(CAPACITY).time_to_live(PERMISSION_LIFETIME).build(),
-            app_tokens: Cache::builder().max_capacity(CAPACITY).time_to_live(4 * LIFETIME).build(),
+            app_tokens: AppTokens::new(CAPACITY, 4 * LIFETIME),
             strangers: Cache::builder().max_capacity(CAPACITY).time_to_live(STRANGER_LIFETIME).build(),
             offline: Budget::new(OFFLINE_BURST, OFFLINE_PAUSE),
             offline_shares: Cache::builder().max_capacity(CAPACITY).time_to_idle(LIFETIME).build(),

@@ -13,7 +13,7 @@ use crate::descriptor::Descriptor;
 use crate::error::Error;
 use crate::events::Events;
 use crate::keys::{ForgeKeySource, ForgeKeys, InstallKeySource, InstallKeys};
-use crate::outbound::Outbound;
+use crate::outbound::{AppToken, Outbound};
 use crate::redact;
 use crate::services::{AtlassianServices, SiteServices};
 use crate::sources::Sources;
@@ -152,6 +152,16 @@ impl State {
         self.services.fix();
     }
 
+    /// The token with which the Forge app acts as itself at an installation, ACE's `getForgeAppToken`: from memory, else
+    /// from the store. `None`: no invocation has brought one, or it has expired.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the store is away.
+    pub async fn forge_app_token(&self, installation_id: &str) -> Result<Option<AppToken>, Error> {
+        let (store, limit) = (self.tenants.store(), self.config.limits.token);
+        Ok(self.outbound.app_tokens.find(store.as_ref(), installation_id, limit).await?)
+    }
+
     /// The bridge's script for the add-on's pages.
     #[must_use]
     pub fn host_script_url(&self) -> &str {
@@ -195,9 +205,9 @@ impl State {
 
 /// The add-on's state as an argument of a handler.
 #[derive(Debug, Clone)]
-pub struct Shared(pub web::Data<State>);
+pub struct AddonState(pub web::Data<State>);
 
-impl std::ops::Deref for Shared {
+impl std::ops::Deref for AddonState {
     type Target = State;
 
     fn deref(&self) -> &State {
@@ -205,7 +215,7 @@ impl std::ops::Deref for Shared {
     }
 }
 
-impl FromRequest for Shared {
+impl FromRequest for AddonState {
     type Error = Error;
     type Future = std::future::Ready<Result<Self, Error>>;
 

@@ -130,7 +130,7 @@ impl PageVariables {
             token: caller.session_token()?.to_owned(),
             context: caller.context().cloned(),
             client_key: caller.client_key().to_owned(),
-            user_account_id: caller.user_account_id().map(str::to_owned),
+            user_account_id: caller.account_id().map(str::to_owned),
             user_id: user_key.map(str::to_owned).or(untrusted.user_id),
             ..untrusted
         })

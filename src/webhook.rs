@@ -10,7 +10,7 @@ use crate::descriptor::{Descriptor, Webhook};
 use crate::error::Error;
 use crate::events::{Occurrence, names};
 use crate::pattern;
-use crate::state::Shared;
+use crate::state::AddonState;
 
 /// Mounts every webhook of `descriptor` at the path of its URL.
 pub fn routes(cfg: &mut web::ServiceConfig, descriptor: &Descriptor) {
@@ -24,7 +24,7 @@ pub fn routes(cfg: &mut web::ServiceConfig, descriptor: &Descriptor) {
     }
 }
 
-async fn receive(request: HttpRequest, payload: web::Payload, addon: Shared) -> Result<HttpResponse, Error> {
+async fn receive(request: HttpRequest, payload: web::Payload, addon: AddonState) -> Result<HttpResponse, Error> {
     let limit = addon.config.limits.listener;
     let triggered = Occurrence::new(names::WEBHOOK_AUTH_VERIFICATION_TRIGGERED, None, Value::Null);
     addon.events.emit(triggered, limit).await?;

@@ -69,7 +69,7 @@ async fn answer(request: HostRequest) -> Result<Json<Value>, Error> {
 
 #[get("/api/me")]
 async fn me(session: SessionToken) -> Result<Json<Value>, Error> {
-    answer(session.host().as_user(session.account_id()?).get("/rest/api/3/myself")).await
+    answer(session.host().as_user(session.require_account_id()?).get("/rest/api/3/myself")).await
 }
 
 #[post("/api/issues")]
@@ -81,7 +81,7 @@ async fn issues(session: SessionToken, issue: Json<Value>) -> Result<Json<Value>
 async fn host(session: SessionToken, call: Json<Call>) -> Result<Json<Value>, Error> {
     let call = call.into_inner();
     let client = match call.identity.as_deref() {
-        Some("user") => session.host().as_user(session.account_id()?),
+        Some("user") => session.host().as_user(session.require_account_id()?),
         _ => session.host(),
     };
     let method = call.method.as_deref().unwrap_or("GET").parse::<Method>();

@@ -4,7 +4,7 @@ use actix_web::web::{self, Json, ServiceConfig};
 use actix_web::{HttpResponse, get};
 use askama::Template;
 use atlassian_connect_actix::auth::{ConnectJwt, SessionToken};
-use atlassian_connect_actix::state::Shared;
+use atlassian_connect_actix::state::AddonState;
 use atlassian_connect_actix::{PageContext, PublicPage, View};
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .service(super::journal::events);
 }
 
-async fn index(addon: Shared) -> HttpResponse {
+async fn index(addon: AddonState) -> HttpResponse {
     let descriptor = format!("{}/atlassian-connect.json", addon.config.local_base_url.path());
     HttpResponse::Found().insert_header(("Location", descriptor)).finish()
 }
@@ -44,7 +44,7 @@ async fn qsh(caller: ConnectJwt) -> Json<Value> {
 async fn session(session: SessionToken) -> Json<Value> {
     Json(json!({
         "clientKey": session.client_key(),
-        "userAccountId": session.user_account_id(),
+        "userAccountId": session.account_id(),
         "context": session.context(),
     }))
 }

@@ -242,7 +242,7 @@ impl Addon {
 
 /// The descriptor as it is now.
 #[actix_web::route("/atlassian-connect.json", method = "GET", method = "HEAD")]
-async fn descriptor_route(addon: crate::state::Shared) -> impl actix_web::Responder {
+async fn descriptor_route(addon: crate::state::AddonState) -> impl actix_web::Responder {
     actix_web::HttpResponse::Ok()
         .content_type("application/json; charset=utf-8")
         .body(addon.descriptor().json().clone())

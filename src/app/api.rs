@@ -23,7 +23,7 @@ pub struct Session {
 pub async fn show_session(session: SessionToken) -> Json<Session> {
     Json(Session {
         client_key: session.client_key().to_owned(),
-        user_account_id: session.user_account_id().map(str::to_owned),
+        user_account_id: session.account_id().map(str::to_owned),
         context: session.context().cloned(),
     })
 }
@@ -39,7 +39,7 @@ pub struct Answer {
 /// (an endpoint with `auth.appUserToken`).
 #[get("/api/me")]
 pub async fn me(caller: AnyCaller) -> Result<Json<Answer>, Error> {
-    ask(caller.host().as_user(caller.account_id()?).get("/rest/api/3/myself")).await
+    ask(caller.host().as_user(caller.require_account_id()?).get("/rest/api/3/myself")).await
 }
 
 /// Creates an issue as the add-on; the body is Jira's own: `{"fields": {…}}`.

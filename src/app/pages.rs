@@ -3,11 +3,11 @@
 use actix_web::{HttpResponse, get};
 use askama::Template;
 use atlassian_connect_actix::permission::{Authorized, Needed, Permission};
-use atlassian_connect_actix::state::Shared;
+use atlassian_connect_actix::state::AddonState;
 use atlassian_connect_actix::{PageContext, View};
 
 /// Whoever opens the base URL finds the descriptor.
-pub async fn index(addon: Shared) -> HttpResponse {
+pub async fn index(addon: AddonState) -> HttpResponse {
     let descriptor = format!("{}/atlassian-connect.json", addon.config.local_base_url.path());
     HttpResponse::Found().insert_header(("Location", descriptor)).finish()
 }

@@ -14,6 +14,7 @@ use actix_web::{HttpMessage as _, HttpRequest};
 use futures_util::future::{LocalBoxFuture, Shared};
 use futures_util::{FutureExt as _, Stream, StreamExt as _, stream};
 
+use crate::connection::declared_length;
 use crate::error::Error;
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -116,10 +117,6 @@ impl Stream for GatedBody {
         }
         Pin::new(&mut self.body).poll_next(cx)
     }
-}
-
-fn declared_length(headers: &HeaderMap) -> Option<usize> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
 }
 
 /// Refuses a body whose head says that it has more than `limit` bytes, before any of them is read.

@@ -39,10 +39,7 @@ impl FromRequest for CallbackJwt {
     type Future = ProofFuture<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let (request, caller) = (request.clone(), pipeline::checked_caller(request));
-        Box::pin(async move {
-            let caller = caller.await?;
-            Ok(Self(caller.accept(&request, &[Binding::Request])?))
-        })
+        let caller = pipeline::accepted_callback(request, &[Binding::Request]);
+        Box::pin(async move { Ok(Self(caller.await?)) })
     }
 }

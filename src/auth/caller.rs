@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::{AuthError, other_request, session};
 use crate::connection;
 use crate::error::Error;
+use crate::host::HostClient;
 use crate::jwt::{Claims, now};
 use crate::state::State;
 use crate::tenants::Tenant;
@@ -83,7 +84,7 @@ impl Caller {
 
     /// The Atlassian account id of the user; `None` for an anonymous one.
     #[must_use]
-    pub fn user_account_id(&self) -> Option<&str> {
+    pub fn account_id(&self) -> Option<&str> {
         self.claims.account_id()
     }
 
@@ -91,8 +92,8 @@ impl Caller {
     ///
     /// # Errors
     /// A 401 that says so, for an anonymous user.
-    pub fn account_id(&self) -> Result<&str, Error> {
-        self.user_account_id().ok_or_else(|| {
+    pub fn require_account_id(&self) -> Result<&str, Error> {
+        self.account_id().ok_or_else(|| {
             Error::unauthorized_because("This needs a user, and nobody is logged in.", "the token names no user")
         })
     }
@@ -109,8 +110,10 @@ impl Caller {
         &self.claims
     }
 
-    pub(crate) fn shared_state(&self) -> &web::Data<State> {
-        &self.state
+    /// A client for the caller's own host, as the add-on.
+    #[must_use]
+    pub fn host(&self) -> HostClient {
+        HostClient::new(self.state.clone(), Arc::clone(&self.tenant))
     }
 
     /// The add-on's state.
@@ -143,7 +146,7 @@ impl std::fmt::Debug for Caller {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Caller")
             .field("client_key", &self.client_key())
-            .field("user_account_id", &self.user_account_id())
+            .field("account_id", &self.account_id())
             .finish_non_exhaustive()
     }
 }

@@ -1,17 +1,44 @@
 //! [`ConnectJwt`].
 
-proof! {
-    /// A token of the host's that is bound to this very request by its query string hash: an iframe page.
-    /// A route that no page opens takes a [`CallbackJwt`](crate::auth::CallbackJwt).
-    ///
-    /// ```
-    /// use actix_web::{HttpResponse, get};
-    /// use atlassian_connect_actix::auth::ConnectJwt;
-    ///
-    /// #[get("/page")]
-    /// async fn page(caller: ConnectJwt) -> HttpResponse {
-    ///     HttpResponse::Ok().body(caller.client_key().to_owned())
-    /// }
-    /// ```
-    ConnectJwt takes Request
+use std::ops::Deref;
+use std::rc::Rc;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+
+use super::caller::{Binding, Caller};
+use super::{ProofFuture, pipeline};
+use crate::error::Error;
+
+/// A token of the host's that is bound to this very request by its query string hash: an iframe page.
+/// A route that no page opens takes a [`CallbackJwt`](crate::auth::CallbackJwt).
+///
+/// ```
+/// use actix_web::{HttpResponse, get};
+/// use atlassian_connect_actix::auth::ConnectJwt;
+///
+/// #[get("/page")]
+/// async fn page(caller: ConnectJwt) -> HttpResponse {
+///     HttpResponse::Ok().body(caller.client_key().to_owned())
+/// }
+/// ```
+#[derive(Debug, Clone)]
+pub struct ConnectJwt(Rc<Caller>);
+
+impl Deref for ConnectJwt {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
+
+impl FromRequest for ConnectJwt {
+    type Error = Error;
+    type Future = ProofFuture<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let caller = pipeline::accepted(request, &[Binding::Request]);
+        Box::pin(async move { Ok(Self(caller.await?)) })
+    }
 }

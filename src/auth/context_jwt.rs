@@ -1,16 +1,43 @@
 //! [`ContextJwt`].
 
-proof! {
-    /// A context JWT alone, as `AP.context.getToken` gives it to the page.
-    ///
-    /// ```
-    /// use actix_web::{HttpResponse, get};
-    /// use atlassian_connect_actix::auth::ContextJwt;
-    ///
-    /// #[get("/fresh")]
-    /// async fn fresh(caller: ContextJwt) -> HttpResponse {
-    ///     HttpResponse::Ok().body(caller.client_key().to_owned())
-    /// }
-    /// ```
-    ContextJwt takes Context
+use std::ops::Deref;
+use std::rc::Rc;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+
+use super::caller::{Binding, Caller};
+use super::{ProofFuture, pipeline};
+use crate::error::Error;
+
+/// A context JWT alone, as `AP.context.getToken` gives it to the page.
+///
+/// ```
+/// use actix_web::{HttpResponse, get};
+/// use atlassian_connect_actix::auth::ContextJwt;
+///
+/// #[get("/fresh")]
+/// async fn fresh(caller: ContextJwt) -> HttpResponse {
+///     HttpResponse::Ok().body(caller.client_key().to_owned())
+/// }
+/// ```
+#[derive(Debug, Clone)]
+pub struct ContextJwt(Rc<Caller>);
+
+impl Deref for ContextJwt {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
+
+impl FromRequest for ContextJwt {
+    type Error = Error;
+    type Future = ProofFuture<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let caller = pipeline::accepted(request, &[Binding::Context]);
+        Box::pin(async move { Ok(Self(caller.await?)) })
+    }
 }

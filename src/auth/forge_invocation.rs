@@ -10,13 +10,15 @@ use futures_util::FutureExt as _;
 use futures_util::future::{LocalBoxFuture, Shared};
 use secrecy::SecretString;
 
+use super::association::{self, Asked};
 use super::body::BodyGate;
 use super::{AuthError, ProofFuture, Proven, app_tokens, shorten};
 use crate::connection;
 use crate::error::Error;
+use crate::host::{ForgeSite, HostClient, site_ari};
 use crate::jwt::{ForgeClaims, ForgeLicense, Unverified, now};
 use crate::state::State;
-use crate::tenants::Tenant;
+use crate::tenants::{Tenant, origin_of};
 
 /// What a 401 asks for.
 const SCHEME: &str = "Bearer";
@@ -126,14 +128,78 @@ impl ForgeInvocation {
         Ok(self.state().tenants.of_installation(self.installation_id()).await?)
     }
 
+    /// The Connect tenant of this site: by the installation, else by the site itself, else as the site says when it is
+    /// asked as the app (once in ten minutes at most, in ten seconds where it gave no answer). What the site says
+    /// counts only for a tenant whose base URL or display URL is that site's. What is found is stored, and found at
+    /// once from then on.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the store is away. A site that cannot be asked is no error.
+    pub async fn tenant(&self) -> Result<Option<Arc<Tenant>>, Error> {
+        association::tenant_of(&Asked {
+            state: self.state(),
+            installation_id: self.installation_id(),
+            site_ari: self.site_ari(),
+            site_url: self.site_url(),
+            may_ask: self.app_token().is_some(),
+            host: self.host(),
+        })
+        .await
+    }
+
+    /// The name under which the add-on keeps what belongs to this tenant: the clientKey where there is a Connect
+    /// tenant, so that nothing has to move; else the site's ARI; else the installation's.
+    ///
+    /// # Errors
+    /// As [`ForgeInvocation::tenant`].
+    pub async fn tenant_key(&self) -> Result<String, Error> {
+        Ok(match self.tenant().await? {
+            Some(tenant) => tenant.client_key().to_owned(),
+            None => self.site_ari().unwrap_or_else(|| self.installation_id().to_owned()),
+        })
+    }
+
+    /// A client for the product that invoked, as the app: with the token that the invocation brought, else with the last
+    /// one that is known. As a user it takes the invocation's own token for the invocation's own user; for others it
+    /// asks for a token that acts as a user who is away, which needs the scopes for offline access.
+    ///
+    /// ```no_run
+    /// use actix_web::{post, web::Json};
+    /// use atlassian_connect_actix::{Error, auth::ForgeInvocation};
+    ///
+    /// #[post("/forge/me")]
+    /// async fn me(invocation: ForgeInvocation) -> Result<Json<serde_json::Value>, Error> {
+    ///     let user = invocation.host().as_user(invocation.require_account_id()?);
+    ///     Ok(Json(user.get("/rest/api/3/myself").send().await?.json().await?))
+    /// }
+    /// ```
+    #[must_use]
+    pub fn host(&self) -> HostClient {
+        let user = self.account_id().zip(self.user_token());
+        let site = ForgeSite {
+            site_origin: self.site_url().and_then(origin_of),
+            app_token: self.app_token().cloned(),
+            user: user.map(|(account_id, token)| (account_id.to_owned(), token.clone())),
+            ..ForgeSite::new(self.installation_id(), self.api_base_url())
+        };
+        HostClient::of_forge_site(self.0.state.clone(), site)
+    }
+
+    /// The ARI of the site that invoked, `ari:cloud:jira::site/{cloudId}`: it outlives re-installs.
+    #[must_use]
+    pub fn site_ari(&self) -> Option<String> {
+        site_ari(self.api_base_url()?)
+    }
+
     /// The add-on's state.
     #[must_use]
     pub fn state(&self) -> &State {
         &self.0.state
     }
 
-    pub(crate) fn shared_state(&self) -> &web::Data<State> {
-        &self.0.state
+    /// The URL of the site by the token, where it names one.
+    fn site_url(&self) -> Option<&str> {
+        self.claims().context.as_ref()?.site_url.as_deref()
     }
 }
 

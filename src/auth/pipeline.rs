@@ -26,20 +26,31 @@ use crate::tenants::{Tenant, is_key};
 #[derive(Clone)]
 struct Verification(Shared<LocalBoxFuture<'static, Result<Rc<Caller>, Error>>>);
 
-/// Who sends `request`: proven but for what the token is bound to, which each extractor judges. The verification is
-/// known to the request before this returns, so that its body waits for it.
-pub(super) fn caller(request: &HttpRequest) -> impl Future<Output = Result<Rc<Caller>, Error>> + use<> {
-    judged(verification(request, Unproven::Considered))
+/// The caller that sends `request`, if its token is bound in one of the `accepted` ways. The verification is known to
+/// the request before this returns, so that its body waits for it.
+pub(super) fn accepted(
+    request: &HttpRequest,
+    accepted: &'static [Binding],
+) -> impl Future<Output = Result<Rc<Caller>, Error>> + use<> {
+    judged(request.clone(), verification(request, Unproven::Considered), accepted)
 }
 
-/// The same, and `no-auth` has no say: for routes that no page opens.
-pub(super) fn checked_caller(request: &HttpRequest) -> impl Future<Output = Result<Rc<Caller>, Error>> + use<> {
-    judged(verification(request, Unproven::Refused))
+/// The same for routes that no page opens: `no-auth` does not open them.
+pub(super) fn accepted_callback(
+    request: &HttpRequest,
+    accepted: &'static [Binding],
+) -> impl Future<Output = Result<Rc<Caller>, Error>> + use<> {
+    judged(request.clone(), verification(request, Unproven::Refused), accepted)
 }
 
-async fn judged(verification: Result<Verification, Error>) -> Result<Rc<Caller>, Error> {
+async fn judged(
+    request: HttpRequest,
+    verification: Result<Verification, Error>,
+    accepted: &[Binding],
+) -> Result<Rc<Caller>, Error> {
     let Verification(verification) = verification?;
-    verification.await
+    let caller = verification.await?;
+    Ok(caller.accept(&request, accepted)?)
 }
 
 fn verification(request: &HttpRequest, unproven: Unproven) -> Result<Verification, Error> {

@@ -28,7 +28,7 @@ pub(crate) use pool::{KEEP_ALIVE, Pool, PoolLimits};
 pub(crate) use progress::Cut;
 use progress::{Permit, Progress};
 pub(crate) use stream::ClientStream;
-pub(crate) use watch::watch;
+pub(crate) use watch::{declared_length, watch};
 
 /// What is known of one connection. The stream, the middleware and the pool share it; all live on one thread.
 pub(crate) struct Connection {

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use actix_web::HttpMessage as _;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 
@@ -55,8 +55,12 @@ fn framing(request: &ServiceRequest) -> Framing {
     if headers.contains_key(header::TRANSFER_ENCODING) {
         return Framing::Chunks(Chunks::BEGIN);
     }
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    length.map_or(Framing::UntilClose, Framing::of_length)
+    declared_length(headers).map_or(Framing::UntilClose, Framing::of_length)
+}
+
+/// The length of the body by `Content-Length`; `None` where the header is missing or is not a whole number.
+pub(crate) fn declared_length(headers: &HeaderMap) -> Option<usize> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
 }
 
 /// The answer is on its way until this is dropped.

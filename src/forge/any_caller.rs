@@ -21,7 +21,7 @@ use crate::tenants::Tenant;
 ///
 /// #[post("/api/me")]
 /// async fn me(caller: AnyCaller) -> Result<Json<serde_json::Value>, Error> {
-///     let user = caller.host().as_user(caller.account_id()?);
+///     let user = caller.host().as_user(caller.require_account_id()?);
 ///     Ok(Json(user.get("/rest/api/3/myself").send().await?.json().await?))
 /// }
 /// ```
@@ -40,9 +40,9 @@ pub enum AnyCaller {
 impl AnyCaller {
     /// The Atlassian account id of the user; `None`: nobody is there, or nobody is logged in.
     #[must_use]
-    pub fn user_account_id(&self) -> Option<&str> {
+    pub fn account_id(&self) -> Option<&str> {
         match self {
-            Self::Connect(session) => session.user_account_id(),
+            Self::Connect(session) => session.account_id(),
             Self::Forge(invocation) => invocation.account_id(),
         }
     }
@@ -52,9 +52,9 @@ impl AnyCaller {
     /// # Errors
     /// It says that nobody is logged in: 401 through Connect, 403 through Forge, to which 401 means that the invocation
     /// token is bad.
-    pub fn account_id(&self) -> Result<&str, Error> {
+    pub fn require_account_id(&self) -> Result<&str, Error> {
         match self {
-            Self::Connect(session) => session.account_id(),
+            Self::Connect(session) => session.require_account_id(),
             Self::Forge(invocation) => invocation.require_account_id(),
         }
     }

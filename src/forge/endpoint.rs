@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::events::ForgeOrigin;
 use crate::jwt::{ForgeClaims, to_hex};
 use crate::pattern;
-use crate::state::{Shared, State};
+use crate::state::{AddonState, State};
 
 /// The platform waits for 55 seconds before it uninstalls.
 const LAST_MOMENT: Duration = Duration::from_secs(50);
@@ -76,7 +76,7 @@ async fn receive(
     invocation: ForgeInvocation,
     request: HttpRequest,
     payload: web::Payload,
-    addon: Shared,
+    addon: AddonState,
 ) -> Result<HttpResponse, Error> {
     let delivery = read(&invocation, &request, payload, &addon).await?;
     let store = addon.tenants.store().as_ref();
@@ -100,7 +100,7 @@ async fn before_uninstall(
     invocation: ForgeInvocation,
     request: HttpRequest,
     payload: web::Payload,
-    addon: Shared,
+    addon: AddonState,
 ) -> Result<HttpResponse, Error> {
     let mut delivery = read(&invocation, &request, payload, &addon).await?;
     names::PRE_UNINSTALL.clone_into(&mut delivery.event);

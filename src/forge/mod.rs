@@ -3,7 +3,6 @@
 //! that others than Forge sign.
 
 mod any_caller;
-mod association;
 mod body;
 pub(crate) mod cors;
 mod endpoint;
@@ -11,7 +10,6 @@ mod events;
 mod ledger;
 mod migration;
 mod signed_body;
-mod site_origin;
 pub(crate) mod worker;
 
 pub use any_caller::AnyCaller;

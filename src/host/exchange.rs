@@ -10,10 +10,11 @@ use futures_util::StreamExt as _;
 use serde::Serialize;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::request::{Body, HostRequest};
+use super::actor::{Actor, Identity};
+use super::parts::{Body, Parts};
 use super::site::Site;
 use super::target::Target;
-use super::{HostClient, HostError, HostResponse, Identity, forge, oauth2, retry, user_token};
+use super::{HostError, HostResponse, forge, oauth2, retry, user_token};
 use crate::config::Product;
 use crate::jwt::{now, qsh};
 use crate::redact;
@@ -43,9 +44,9 @@ struct RequestClaims<'a> {
     sub: Option<&'a str>,
 }
 
-pub(super) async fn run(mut request: HostRequest, target: Target) -> Result<HostResponse, HostError> {
+pub(super) async fn run(mut request: Parts, target: Target) -> Result<HostResponse, HostError> {
     let deadline = after(request.timeout);
-    let places = request.client.state.outbound.places(request.client.site.name());
+    let places = request.actor.state.outbound.places(request.actor.site.name());
     let late = |_| HostError::Timeout(target.host());
     // held until the answer begins: whoever collects answers before reading them must not wait for themselves
     let _place = timeout_at(deadline, places.acquire()).await.map_err(late)?;
@@ -79,8 +80,8 @@ fn after(timeout: Duration) -> Instant {
     now.checked_add(timeout).unwrap_or(now + Duration::from_secs(365 * 24 * 3600))
 }
 
-async fn follow(request: &mut HostRequest, first: &Target, deadline: Instant) -> Result<HostResponse, HostError> {
-    let base_url = request.client.base_url().to_owned();
+async fn follow(request: &mut Parts, first: &Target, deadline: Instant) -> Result<HostResponse, HostError> {
+    let base_url = request.actor.site.base_url().to_owned();
     let mut target = first.clone();
     for _ in 0..=REDIRECTS {
         let started = Instant::now();
@@ -125,56 +126,56 @@ fn redirect_target(location: &HeaderValue) -> Cow<'_, str> {
 }
 
 /// The headers with which `request` goes to `target`, but for those that its body brings.
-pub(super) async fn headers(request: &HostRequest, target: &Target) -> Result<HeaderMap, HostError> {
-    let client = &request.client;
+pub(super) async fn headers(request: &Parts, target: &Target) -> Result<HeaderMap, HostError> {
+    let actor = &request.actor;
     let mut headers = HeaderMap::new();
     for (name, value) in request.headers.iter().filter(|(name, _)| target.is_own || PORTABLE.contains(name)) {
         headers.insert(name.clone(), value.clone());
     }
     if target.is_own
-        && let Some(value) = authorization(client, &request.method, target).await?
+        && let Some(value) = authorization(actor, &request.method, target).await?
     {
         headers.insert(header::AUTHORIZATION, value);
     }
     if !headers.contains_key(header::USER_AGENT) {
-        headers.insert(header::USER_AGENT, user_agent(client));
+        headers.insert(header::USER_AGENT, user_agent(actor));
     }
     Ok(headers)
 }
 
 /// Sends it, and once more with another token where the host refuses a user's token that was kept.
-async fn send(request: &mut HostRequest, target: &Target, deadline: Instant) -> Result<HostResponse, HostError> {
+async fn send(request: &mut Parts, target: &Target, deadline: Instant) -> Result<HostResponse, HostError> {
     let since = std::time::Instant::now();
     let is_repeatable = !matches!(request.body, Body::Multipart(_));
     let (response, sent) = send_once(request, target, deadline).await?;
     let Some(sent) = sent.filter(|_| response.status == StatusCode::UNAUTHORIZED) else {
         return Ok(response);
     };
-    let dropped = timeout_at(deadline, user_token::drop_refused(&request.client, &sent, since)).await;
+    let dropped = timeout_at(deadline, user_token::drop_refused(&request.actor, &sent, since)).await;
     let Some(id) = dropped.ok().flatten().filter(|_| is_repeatable) else {
         return Ok(response);
     };
     drop(response);
     let (response, _) = send_once(request, target, deadline).await?;
     if response.status == StatusCode::UNAUTHORIZED {
-        request.client.state.outbound.refused.insert(id, ());
+        request.actor.state.outbound.refused.insert(id, ());
     }
     Ok(response)
 }
 
 /// The answer, and the credentials that were sent.
 async fn send_once(
-    request: &mut HostRequest,
+    request: &mut Parts,
     target: &Target,
     deadline: Instant,
 ) -> Result<(HostResponse, Option<HeaderValue>), HostError> {
-    let client = &request.client;
-    target.check(&client.state.outbound.guard)?;
+    let actor = &request.actor;
+    target.check(&actor.state.outbound.guard)?;
     // a user's token may have to be asked for first
     let headers = timeout_at(deadline, headers(request, target)).await;
     let headers = headers.map_err(|_| HostError::Timeout(target.host()))??;
     let credentials = headers.get(header::AUTHORIZATION).cloned();
-    let mut outgoing = client.state.outbound.guard.client().request(request.method.clone(), target.url.as_str());
+    let mut outgoing = actor.state.outbound.guard.client().request(request.method.clone(), target.url.as_str());
     for (name, value) in headers {
         outgoing = outgoing.insert_header((name, value));
     }
@@ -224,14 +225,10 @@ fn failure(error: &SendRequestError, host: String) -> HostError {
     }
 }
 
-async fn authorization(
-    client: &HostClient,
-    method: &Method,
-    target: &Target,
-) -> Result<Option<HeaderValue>, HostError> {
+async fn authorization(actor: &Actor, method: &Method, target: &Target) -> Result<Option<HeaderValue>, HostError> {
     use secrecy::ExposeSecret as _;
-    let state = &client.state;
-    let value = match (&client.site, &client.identity) {
+    let state = &actor.state;
+    let value = match (&actor.site, &actor.identity) {
         (_, Identity::Anonymous) => return Ok(None),
         (Site::Connect(tenant), Identity::Addon) => format!("JWT {}", sign(state, tenant, method, target)?),
         (Site::Connect(tenant), Identity::User { account_id, scopes }) => {
@@ -266,10 +263,10 @@ fn sign(state: &State, tenant: &Tenant, method: &Method, target: &Target) -> Res
     tenant.secret().sign(&claims).map_err(|error| HostError::Request(error.to_string()))
 }
 
-fn user_agent(client: &HostClient) -> HeaderValue {
-    let configured = client.state.config.user_agent.clone();
+fn user_agent(actor: &Actor) -> HeaderValue {
+    let configured = actor.state.config.user_agent.clone();
     let agent = configured.unwrap_or_else(|| {
-        format!("{}/{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), client.state.descriptor().key())
+        format!("{}/{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), actor.state.descriptor().key())
     });
     HeaderValue::from_str(&agent).unwrap_or(HeaderValue::from_static(env!("CARGO_PKG_NAME")))
 }

@@ -1,5 +1,5 @@
-//! Requests to a product's API for a Forge installation: as the app, as the user of the invocation, or as a user who is
-//! away.
+//! Tokens for the product's API of a Forge installation: those of the app, of the user of the invocation, and of users who
+//! are away.
 //!
 //! Source: Atlassian, "Forge Remote: calling product APIs".
 
@@ -7,21 +7,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
-use actix_web::web;
 use md5::{Digest as _, Md5};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
-use super::site::{ForgeSite, Site, site_ari};
-use super::user_token::lifetime;
-use super::{HostClient, Identity};
-use crate::auth::ForgeInvocation;
-use crate::error::Error;
+use super::lifetime::lifetime;
+use super::site::ForgeSite;
 use crate::jwt::{ForgeClaims, now, to_hex};
 use crate::outbound::{TokenError, UserToken};
 use crate::redact;
 use crate::state::State;
-use crate::tenants::origin_of;
 
 /// A token that expires sooner is renewed, in seconds.
 const MARGIN: i64 = 5;
@@ -29,55 +24,6 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const ANSWER_LIMIT: usize = 64 * 1024;
 const OFFLINE: &str = "mutation offline($input: OfflineUserAuthTokenInput!) { offlineUserAuthToken(input: $input) \
                        { success errors { message } authToken { token ttl } } }";
-
-impl ForgeInvocation {
-    /// A client for the product that invoked, as the app: with the token that the invocation brought, else with the last
-    /// one that is known. As a user it takes the invocation's own token for the invocation's own user; for others it
-    /// asks for a token that acts as a user who is away, which needs the scopes for offline access.
-    ///
-    /// ```no_run
-    /// use actix_web::{post, web::Json};
-    /// use atlassian_connect_actix::{Error, auth::ForgeInvocation};
-    ///
-    /// #[post("/forge/me")]
-    /// async fn me(invocation: ForgeInvocation) -> Result<Json<serde_json::Value>, Error> {
-    ///     let user = invocation.host().as_user(invocation.require_account_id()?);
-    ///     Ok(Json(user.get("/rest/api/3/myself").send().await?.json().await?))
-    /// }
-    /// ```
-    #[must_use]
-    pub fn host(&self) -> HostClient {
-        let user = self.account_id().zip(self.user_token());
-        let site_url = self.claims().context.as_ref().and_then(|context| context.site_url.as_deref());
-        let site = ForgeSite {
-            site_origin: site_url.and_then(origin_of),
-            app_token: self.app_token().cloned(),
-            user: user.map(|(account_id, token)| (account_id.to_owned(), token.clone())),
-            ..ForgeSite::new(self.installation_id(), self.api_base_url())
-        };
-        HostClient { state: self.shared_state().clone(), site: Site::Forge(Arc::new(site)), identity: Identity::Addon }
-    }
-
-    /// The ARI of the site that invoked, `ari:cloud:jira::site/{cloudId}`: it outlives re-installs.
-    #[must_use]
-    pub fn site_ari(&self) -> Option<String> {
-        site_ari(self.api_base_url()?)
-    }
-}
-
-impl HostClient {
-    /// A client for a Forge installation outside of an invocation.
-    pub(crate) async fn of_installation(state: web::Data<State>, installation_id: &str) -> Result<Self, Error> {
-        let token = state.forge_app_token(installation_id).await?.ok_or_else(|| {
-            Error::unauthorized(format!("no invocation has brought a token of the app for {installation_id:?}"))
-        })?;
-        let site = ForgeSite {
-            app_token: Some(SecretString::from(token.token.expose_secret())),
-            ..ForgeSite::new(installation_id, token.api_base_url.as_deref())
-        };
-        Ok(Self { state, site: Site::Forge(Arc::new(site)), identity: Identity::Addon })
-    }
-}
 
 /// The bearer token that acts as the app.
 pub(super) async fn app_token(state: &State, site: &ForgeSite) -> Result<SecretString, TokenError> {

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::user_token::lifetime;
+use super::lifetime::lifetime;
 use crate::jwt::{now, to_hex};
 use crate::outbound::{TokenError, UserToken};
 use crate::redact;

@@ -5,32 +5,22 @@ use std::time::Duration;
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::web::Bytes;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use futures_util::Stream;
+use percent_encoding::utf8_percent_encode;
 use serde::Serialize;
+use serde_json::Value;
 
-use super::target::Target;
-use super::{HostClient, HostError, HostResponse, Identity, Multipart, exchange};
-
-/// A whole request, its retries and its answer's body included, has this long.
-const TIMEOUT: Duration = Duration::from_secs(30);
-/// An answer that is read whole has this many bytes at most.
-const BODY_LIMIT: usize = 10 * 1024 * 1024;
-/// RFC 3986's unreserved characters stay: a space is `%20`, as hosts and signatures want it.
-pub(super) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+use super::actor::{Actor, Identity};
+use super::parts::{Body, Parts};
+use super::target::{RESERVED, Target};
+use super::{HostError, HostResponse, Multipart, exchange, pages};
 
 /// A request that is being built. What is wrong with it is told by [`HostRequest::send`].
 #[derive(Debug)]
 #[must_use = "a request does nothing until it is sent"]
 pub struct HostRequest {
-    pub(super) client: HostClient,
-    pub(super) method: Method,
+    parts: Parts,
     target: Result<Target, HostError>,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Body,
-    pub(super) timeout: Duration,
-    pub(super) body_limit: usize,
-    pub(super) retry: Option<bool>,
-    pub(super) follow_redirects: bool,
     problem: Option<HostError>,
 }
 
@@ -46,33 +36,12 @@ pub struct PreparedRequest {
     pub headers: HeaderMap,
 }
 
-/// What is sent.
-#[derive(Debug)]
-pub(super) enum Body {
-    Empty,
-    Bytes(Bytes),
-    Multipart(Multipart),
-}
-
 impl HostRequest {
-    pub(super) fn new(client: HostClient, method: Method, url: &str) -> Self {
-        let target = client.site.base_url_of(url).and_then(|base| Target::new(&base, url));
-        // whatever the URL was below, what is signed is below the site's base URL
-        let target = target.map(|target| target.signed_below(client.site.base_url()));
-        let mut headers = HeaderMap::new();
-        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        Self {
-            client,
-            method,
-            target,
-            headers,
-            body: Body::Empty,
-            timeout: TIMEOUT,
-            body_limit: BODY_LIMIT,
-            retry: None,
-            follow_redirects: true,
-            problem: None,
-        }
+    pub(super) fn new(actor: Actor, method: Method, url: &str) -> Self {
+        let target = actor.site.target(url);
+        let mut parts = Parts::new(actor, method);
+        parts.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        Self { parts, target, problem: None }
     }
 
     /// Adds parameters to the query; a name may repeat.
@@ -99,11 +68,11 @@ impl HostRequest {
     /// Sets a header. `Authorization` is the client's own to set and is left out, but for an anonymous request.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         match (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
-            (Ok(header::AUTHORIZATION), Ok(_)) if !matches!(self.client.identity, Identity::Anonymous) => {}
+            (Ok(header::AUTHORIZATION), Ok(_)) if !matches!(self.parts.actor.identity, Identity::Anonymous) => {}
             // what the body is decides about its length
             (Ok(header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::HOST), Ok(_)) => {}
             (Ok(name), Ok(value)) => {
-                self.headers.insert(name, value);
+                self.parts.headers.insert(name, value);
             }
             _ => self.fail(format!("header {name:?} has a name or a value that cannot be sent")),
         }
@@ -130,54 +99,54 @@ impl HostRequest {
     /// A form with files, `multipart/form-data`, streamed; hosts want `X-Atlassian-Token: no-check` with one, which is
     /// set. It is sent once: nothing is tried again.
     pub fn multipart(mut self, multipart: Multipart) -> Self {
-        self.body = Body::Multipart(multipart);
+        self.parts.body = Body::Multipart(multipart);
         self.header("X-Atlassian-Token", "no-check")
     }
 
     /// Any body.
     pub fn body(self, content_type: &str, body: impl Into<Bytes>) -> Self {
         let mut request = self.header("Content-Type", content_type);
-        request.body = Body::Bytes(body.into());
+        request.parts.body = Body::Bytes(body.into());
         request
     }
 
     fn bytes(mut self, content_type: &'static str, body: Vec<u8>) -> Self {
-        self.body = Body::Bytes(body.into());
-        if !self.headers.contains_key(header::CONTENT_TYPE) {
-            self.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        self.parts.body = Body::Bytes(body.into());
+        if !self.parts.headers.contains_key(header::CONTENT_TYPE) {
+            self.parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
         self
     }
 
     /// Sends no credentials with this request.
     pub fn anonymous(mut self) -> Self {
-        self.client.identity = Identity::Anonymous;
+        self.parts.actor.identity = Identity::Anonymous;
         self
     }
 
     /// How long the whole request may take; 30 seconds.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.parts.timeout = timeout;
         self
     }
 
     /// How many bytes of the answer are read at most when it is read whole; 10 MiB.
     pub fn body_limit(mut self, bytes: usize) -> Self {
-        self.body_limit = bytes;
+        self.parts.body_limit = bytes;
         self
     }
 
     /// Whether a 429 or 503 is waited out and the request sent again. By default GET, HEAD, PUT and DELETE are, and what
     /// may not be repeated is not.
     pub fn retry(mut self, retry: bool) -> Self {
-        self.retry = Some(retry);
+        self.parts.retry = Some(retry);
         self
     }
 
     /// Whether redirects of a GET or HEAD are followed; by default they are. Without it, the redirect is the answer. A
     /// redirect of any other method is the answer in any case.
     pub fn follow_redirects(mut self, follow: bool) -> Self {
-        self.follow_redirects = follow;
+        self.parts.follow_redirects = follow;
         self
     }
 
@@ -188,7 +157,7 @@ impl HostRequest {
     pub async fn send(mut self) -> Result<HostResponse, HostError> {
         let target = self.finish()?;
         // boxed: a handler holds several of these, and each is large
-        Box::pin(exchange::run(self, target)).await
+        Box::pin(exchange::run(self.parts, target)).await
     }
 
     /// What [`HostRequest::send`] would send, signed, without sending it: to look at, or for another client to send.
@@ -198,30 +167,45 @@ impl HostRequest {
     /// [`HostError::Url`], [`HostError::Request`], [`HostError::Token`].
     pub async fn prepare(mut self) -> Result<PreparedRequest, HostError> {
         let target = self.finish()?;
-        let headers = exchange::headers(&self, &target).await?;
-        Ok(PreparedRequest { method: self.method, url: target.url, headers })
+        let headers = exchange::headers(&self.parts, &target).await?;
+        Ok(PreparedRequest { method: self.parts.method, url: target.url, headers })
+    }
+
+    /// The items of every page, one after the other; `items` is the member of the answer that lists them (`values`,
+    /// `issues`, `results`). An answer that is a bare array lists them itself. Each page is requested by GET, with this
+    /// request's headers and limits. It ends after the first error.
+    ///
+    /// Pages are followed by links (`_links.next`, `next`, `nextPage`, the header `Link`), tokens (`nextPageToken`) and
+    /// offsets (`startAt`, `start`, `offset`). A list that says that there is more but not where, one that leads in a
+    /// circle, and a full page that shows neither an end nor a next page are [`HostError::List`].
+    ///
+    /// ```no_run
+    /// # use atlassian_connect_actix::host::{HostClient, HostError};
+    /// use futures_util::TryStreamExt;
+    ///
+    /// # async fn all(host: HostClient) -> Result<(), HostError> {
+    /// let mut projects = std::pin::pin!(host.get("/rest/api/3/project/search").items("values"));
+    /// while let Some(project) = projects.try_next().await? {
+    ///     println!("{}", project["key"]);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn items(self, items: impl Into<String>) -> impl Stream<Item = Result<Value, HostError>> {
+        let start = self.problem.map_or(self.target, Err).map(|target| target.url);
+        pages::items(self.parts, start, items.into())
     }
 
     fn finish(&mut self) -> Result<Target, HostError> {
         if let Some(problem) = self.problem.take() {
             return Err(problem);
         }
-        if matches!(self.method, Method::GET | Method::HEAD) {
+        if matches!(self.parts.method, Method::GET | Method::HEAD) {
             // hosts refuse a GET with a body (Atlassian's CHANGE-2328)
-            self.body = Body::Empty;
-            self.headers.remove(header::CONTENT_TYPE);
+            self.parts.body = Body::Empty;
+            self.parts.headers.remove(header::CONTENT_TYPE);
         }
         self.target.clone()
-    }
-
-    pub(super) fn into_parts(self) -> (HostClient, Result<url::Url, HostError>) {
-        let url = self.problem.map_or(self.target, Err).map(|target| target.url);
-        (self.client, url)
-    }
-
-    pub(super) fn may_repeat(&self) -> bool {
-        let idempotent = matches!(self.method, Method::GET | Method::HEAD | Method::PUT | Method::DELETE);
-        !matches!(self.body, Body::Multipart(_)) && self.retry.unwrap_or(idempotent)
     }
 
     fn fail(&mut self, reason: String) {

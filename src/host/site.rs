@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::HostError;
+use super::target::Target;
 use crate::config::is_loopback;
 use crate::tenants::{Tenant, origin_of};
 
@@ -18,20 +19,20 @@ pub(super) enum Site {
 }
 
 /// A Forge installation, with the tokens that its invocation brought.
-pub(super) struct ForgeSite {
-    pub(super) installation_id: String,
+pub(crate) struct ForgeSite {
+    pub(crate) installation_id: String,
     /// `https://api.atlassian.com/ex/jira/{cloudId}`; for Confluence with `/wiki`, as a Connect site's base URL has it.
-    pub(super) base_url: String,
+    pub(crate) base_url: String,
     /// The site's own origin, where the invocation names it: links in answers lead there, tokens do not.
-    pub(super) site_origin: Option<String>,
-    pub(super) app_token: Option<SecretString>,
+    pub(crate) site_origin: Option<String>,
+    pub(crate) app_token: Option<SecretString>,
     /// The account id, and the token.
-    pub(super) user: Option<(String, SecretString)>,
+    pub(crate) user: Option<(String, SecretString)>,
 }
 
 impl ForgeSite {
     /// `api_base_url` is that of the invocation; without one, every request fails.
-    pub(super) fn new(installation_id: &str, api_base_url: Option<&str>) -> Self {
+    pub(crate) fn new(installation_id: &str, api_base_url: Option<&str>) -> Self {
         let api = api_base_url.unwrap_or_default().trim_end_matches('/');
         let wiki = if product(api).is_some_and(|(product, _)| product == "confluence") { "/wiki" } else { "" };
         Self {
@@ -96,6 +97,11 @@ impl Site {
         })
     }
 
+    /// Where a request to `url` goes. Whatever the URL is below, what is signed is below the site's base URL.
+    pub(super) fn target(&self, url: &str) -> Result<Target, HostError> {
+        Ok(Target::new(&self.base_url_of(url)?, url)?.signed_below(self.base_url()))
+    }
+
     /// Tells it from others, for limits and the log: the clientKey, or the installation's ARI.
     pub(super) fn name(&self) -> &str {
         match self {
@@ -115,7 +121,7 @@ fn names_wiki(url: &str) -> bool {
 /// `ari:cloud:jira::site/{cloudId}`.
 ///
 /// Source: Atlassian, "Atlassian Resource Identifiers".
-pub(super) fn site_ari(api_base_url: &str) -> Option<String> {
+pub(crate) fn site_ari(api_base_url: &str) -> Option<String> {
     let (product, cloud_id) = product(api_base_url)?;
     Some(format!("ari:cloud:{product}::site/{cloud_id}"))
 }

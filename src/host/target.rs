@@ -1,10 +1,14 @@
 //! Where a request goes, and whether that is the tenant's own origin.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use url::{Host, Url};
 
 use super::HostError;
 use crate::jwt::qsh::relative_path;
 use crate::transport::Guard;
+
+/// RFC 3986's unreserved characters stay: a space is `%20`, as hosts and signatures want it.
+pub(super) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A URL, and what it is to the tenant.
 #[derive(Debug, Clone)]

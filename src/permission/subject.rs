@@ -56,7 +56,7 @@ impl Subject for Caller {
     }
 
     fn inquiry(&self) -> Result<Inquiry<'_>, Error> {
-        let (host, user) = (self.host(), self.user_account_id());
+        let (host, user) = (self.host(), self.account_id());
         Ok(Inquiry {
             // without a user it is the anonymous user's permissions that count
             host: if user.is_some() { host } else { host.anonymous() },

@@ -29,7 +29,7 @@
 //!
 //! #[get("/projects")]
 //! async fn projects(caller: ConnectJwt) -> Result<Json<Value>, Error> {
-//!     let user = caller.host().as_user(caller.account_id()?);
+//!     let user = caller.host().as_user(caller.require_account_id()?);
 //!     Ok(Json(user.get("/rest/api/3/project/search").query([("maxResults", 1)]).send().await?.json().await?))
 //! }
 //!

@@ -329,7 +329,7 @@ async fn a_session_ends_after_its_longest_life_however_often_it_is_renewed() {
 #[actix_web::test]
 async fn an_anonymous_user_has_no_account() {
     async fn account(session: SessionToken) -> Result<String, Error> {
-        session.account_id().map(str::to_owned)
+        session.require_account_id().map(str::to_owned)
     }
     let host = TestHost::installed(|cfg: &mut ServiceConfig| {
         cfg.route("/account", web::get().to(account));
@@ -370,8 +370,7 @@ async fn a_test_needs_no_page_for_a_session_token_and_no_usual_paths_for_callbac
     let routes = |cfg: &mut ServiceConfig| {
         cfg.route(
             "/token",
-            web::get()
-                .to(|session: SessionToken| async move { session.user_account_id().unwrap_or_default().to_owned() }),
+            web::get().to(|session: SessionToken| async move { session.account_id().unwrap_or_default().to_owned() }),
         );
     };
     let host = TestHost::builder().addon(|addon| addon.descriptor_file(file)).start(routes).await;

@@ -228,7 +228,7 @@ mod from_ace {
 
     #[get("/me")]
     async fn me(session: SessionToken) -> Result<Json<Value>, Error> {
-        let user = session.host().as_user(session.account_id()?);
+        let user = session.host().as_user(session.require_account_id()?);
         Ok(Json(user.get("/rest/api/3/myself").send().await?.json().await?))
     }
 }

@@ -28,7 +28,7 @@ type Threads = web::Data<Mutex<HashSet<std::thread::ThreadId>>>;
 #[get("/me")]
 async fn me(session: SessionToken, threads: Threads) -> Result<Json<Value>, Error> {
     threads.lock().unwrap().insert(std::thread::current().id());
-    let me = session.host().as_user(session.account_id()?).get("/rest/api/3/myself").send().await?;
+    let me = session.host().as_user(session.require_account_id()?).get("/rest/api/3/myself").send().await?;
     Ok(Json(me.json().await?))
 }
 

@@ -7,14 +7,15 @@ mod query;
 mod signs;
 
 use std::collections::{HashSet, VecDeque};
-use std::time::Duration;
 
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header;
 use futures_util::{Stream, stream};
 use serde_json::Value;
 use url::Url;
 
-use super::{HostClient, HostError, HostRequest, HostResponse};
+use super::actor::Identity;
+use super::parts::Parts;
+use super::{HostError, HostResponse, exchange};
 use link::resolve;
 use signs::{Asked, Following, Sign};
 
@@ -26,12 +27,7 @@ enum Next {
 }
 
 struct Cursor {
-    client: HostClient,
-    headers: HeaderMap,
-    timeout: Duration,
-    body_limit: usize,
-    retry: Option<bool>,
-    follow_redirects: bool,
+    parts: Parts,
     items: String,
     asked: Asked,
     next: Next,
@@ -40,56 +36,32 @@ struct Cursor {
     visited: HashSet<Url>,
 }
 
-impl HostRequest {
-    /// The items of every page, one after the other; `items` is the member of the answer that lists them (`values`,
-    /// `issues`, `results`). An answer that is a bare array lists them itself. Each page is requested by GET, with this
-    /// request's headers and limits. It ends after the first error.
-    ///
-    /// Pages are followed by links (`_links.next`, `next`, `nextPage`, the header `Link`), tokens (`nextPageToken`) and
-    /// offsets (`startAt`, `start`, `offset`). A list that says that there is more but not where, one that leads in a
-    /// circle, and a full page that shows neither an end nor a next page are [`HostError::List`].
-    ///
-    /// ```no_run
-    /// # use atlassian_connect_actix::host::{HostClient, HostError};
-    /// use futures_util::TryStreamExt;
-    ///
-    /// # async fn all(host: HostClient) -> Result<(), HostError> {
-    /// let mut projects = std::pin::pin!(host.get("/rest/api/3/project/search").items("values"));
-    /// while let Some(project) = projects.try_next().await? {
-    ///     println!("{}", project["key"]);
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn items(self, items: impl Into<String>) -> impl Stream<Item = Result<Value, HostError>> {
-        let items = items.into();
-        let (headers, timeout, body_limit) = (self.headers.clone(), self.timeout, self.body_limit);
-        let (retry, follow_redirects) = (self.retry, self.follow_redirects);
-        let (client, start) = self.into_parts();
-        let cursor = start.map(|url| Cursor {
-            client,
-            headers,
-            timeout,
-            body_limit,
-            retry,
-            follow_redirects,
-            items,
-            asked: Asked::of(&url),
-            next: Next::Page(url),
-            taken: VecDeque::new(),
-            visited: HashSet::new(),
-        });
-        stream::unfold(Some(cursor), |cursor| async move {
-            let mut cursor = match cursor? {
-                Ok(cursor) => cursor,
-                Err(error) => return Some((Err(error), None)),
-            };
-            match cursor.take().await {
-                Ok(item) => item.map(|item| (Ok(item), Some(Ok(cursor)))),
-                Err(error) => Some((Err(error), None)),
-            }
-        })
-    }
+/// The items of every page that begins with the one at `start`, see [`HostRequest::items`](super::HostRequest::items).
+pub(super) fn items(
+    mut parts: Parts,
+    start: Result<Url, HostError>,
+    items: String,
+) -> impl Stream<Item = Result<Value, HostError>> {
+    // a GET has no body
+    parts.headers.remove(header::CONTENT_TYPE);
+    let cursor = start.map(|url| Cursor {
+        parts: parts.to_get(),
+        items,
+        asked: Asked::of(&url),
+        next: Next::Page(url),
+        taken: VecDeque::new(),
+        visited: HashSet::new(),
+    });
+    stream::unfold(Some(cursor), |cursor| async move {
+        let mut cursor = match cursor? {
+            Ok(cursor) => cursor,
+            Err(error) => return Some((Err(error), None)),
+        };
+        match cursor.take().await {
+            Ok(item) => item.map(|item| (Ok(item), Some(Ok(cursor)))),
+            Err(error) => Some((Err(error), None)),
+        }
+    })
 }
 
 impl Cursor {
@@ -108,14 +80,13 @@ impl Cursor {
 
     /// Requests a page, and finds out what follows it.
     async fn open(&mut self, url: Url) -> Result<(), HostError> {
-        let mut request = self.client.get(url.as_str()).timeout(self.timeout).body_limit(self.body_limit);
-        request.headers.clone_from(&self.headers);
-        (request.retry, request.follow_redirects) = (self.retry, self.follow_redirects);
-        let response = request.send().await?;
+        let target = self.parts.actor.site.target(url.as_str())?;
+        // boxed: it is large
+        let response = Box::pin(exchange::run(self.parts.to_get(), target)).await?;
         let (came_from, header) = (response.url().clone(), link_header(&response));
         if !response.is_own {
             // another origin must not choose what is signed next
-            self.client = self.client.anonymous();
+            self.parts.actor.identity = Identity::Anonymous;
         }
         let mut page: Value = response.json().await?;
         let items = match &mut page {
@@ -144,7 +115,7 @@ impl Cursor {
 
     fn locate(&self, following: Following, url: &Url, came_from: &Url, page: &Value) -> Next {
         let next = match following {
-            Following::Link(link) => match resolve(&link, came_from, &self.client.site, page) {
+            Following::Link(link) => match resolve(&link, came_from, &self.parts.actor.site, page) {
                 Some(next) => next,
                 None => return Next::Broken(HostError::List("the link to the next page is not a valid URL".into())),
             },

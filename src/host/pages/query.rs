@@ -3,7 +3,7 @@
 use percent_encoding::utf8_percent_encode;
 use url::{Url, form_urlencoded};
 
-use crate::host::request::RESERVED;
+use crate::host::target::RESERVED;
 
 /// The URL with this parameter in place of those of the same name.
 pub(super) fn with(url: &Url, name: &str, value: &str) -> Url {

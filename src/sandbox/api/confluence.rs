@@ -6,6 +6,9 @@ use super::data::{Data, described, found, full};
 use super::{Asker, Question, Reply, refusal};
 use crate::sandbox::site::{USERS, User};
 
+/// The body of every macro, in Confluence's storage format.
+const MACRO_BODY: &str = include_str!("macro_body.html");
+
 /// A page of the space DOCS.
 pub(super) fn page(id: &str, title: &str) -> Value {
     json!({
@@ -123,7 +126,7 @@ fn macro_body(data: &Data, page: &str, named: &str) -> Reply {
     if !data.pages.iter().any(|known| known["id"] == page) {
         return refusal(404, "There is no content of that id.");
     }
-    (200, json!({ "name": named, "body": "<p>The body of the macro.</p>", "parameters": {}, "_links": {} }))
+    (200, json!({ "name": named, "body": MACRO_BODY.trim_end(), "parameters": {}, "_links": {} }))
 }
 
 fn current(question: &Question<'_>) -> Reply {

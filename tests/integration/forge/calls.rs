@@ -41,8 +41,8 @@ async fn ask_product(invocation: ForgeInvocation, ask: Query<Ask>) -> Result<Jso
 
 #[route("/either", method = "GET", method = "POST")]
 async fn either(caller: AnyCaller, ask: Query<Ask>) -> Result<Json<Value>, Error> {
-    let Json(answer) = answer(caller.host().as_user(caller.account_id()?), &ask).await?;
-    Ok(Json(json!({ "answer": answer, "key": caller.tenant_key().await?, "user": caller.user_account_id() })))
+    let Json(answer) = answer(caller.host().as_user(caller.require_account_id()?), &ask).await?;
+    Ok(Json(json!({ "answer": answer, "key": caller.tenant_key().await?, "user": caller.account_id() })))
 }
 
 #[get("/hello-world")]

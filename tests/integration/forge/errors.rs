@@ -34,7 +34,7 @@ fn routes(cfg: &mut ServiceConfig) {
         Ok(invocation.require_account_id()?.to_owned())
     }
     async fn anybody(caller: AnyCaller) -> Result<String, Error> {
-        Ok(caller.account_id()?.to_owned())
+        Ok(caller.require_account_id()?.to_owned())
     }
     async fn refused(_: ForgeInvocation) -> Result<String, Error> {
         Err(Error::unauthorized("a fault of a route's own"))

@@ -30,7 +30,7 @@ macro_rules! guarded {
 
             #[route($route, method = "GET", method = "POST")]
             async fn $handler(caller: Authorized<$permission, AnyCaller>) -> Result<String, Error> {
-                Ok(caller.account_id()?.to_owned())
+                Ok(caller.require_account_id()?.to_owned())
             }
         )*
 

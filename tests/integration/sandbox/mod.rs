@@ -54,7 +54,7 @@ async fn show_panel(caller: ConnectJwt) -> Json<Value> {
 
 #[get("/api/me")]
 async fn ask_me(session: SessionToken) -> Result<Json<Value>, Error> {
-    let user = session.host().as_user(session.account_id()?);
+    let user = session.host().as_user(session.require_account_id()?);
     Ok(Json(user.get("/rest/api/3/myself").send().await?.json().await?))
 }
 

@@ -2,36 +2,32 @@
 
 use serde_json::Value;
 
-use crate::auth::ForgeInvocation;
-use crate::host::HostError;
+use crate::host::{HostClient, HostError};
 use crate::tenants::{Tenant, origin_of};
 
 /// What an answer is read of at most: one space of Confluence's.
 const ANSWER: usize = 64 * 1024;
 
-impl ForgeInvocation {
-    /// The origin of the site: that of the token's `siteUrl`, else of the URL that the product's API names when it is
-    /// asked as the app. `None` when neither names one.
-    pub(super) async fn site_origin(&self) -> Option<String> {
-        let context = self.claims().context.as_ref();
-        let of_token = context.and_then(|context| context.site_url.as_deref()).and_then(origin_of);
-        if of_token.is_some() {
-            return of_token;
-        }
-        let (path, pointer) = whoami(self.site_ari().as_deref())?;
-        match self.answer(path).await {
-            Ok(answer) => answer.pointer(pointer).and_then(Value::as_str).and_then(origin_of),
-            Err(error) => {
-                tracing::debug!(%error, "the product could not be asked for the URL of its site");
-                None
-            }
+/// The origin of the site: that of the token's `siteUrl`, else of the URL that the product's API names when it is asked as
+/// the app, by `host`. `None` when neither names one.
+pub(super) async fn site_origin(site_url: Option<&str>, site_ari: Option<&str>, host: &HostClient) -> Option<String> {
+    let of_token = site_url.and_then(origin_of);
+    if of_token.is_some() {
+        return of_token;
+    }
+    let (path, pointer) = whoami(site_ari)?;
+    match answer(host, path).await {
+        Ok(answer) => answer.pointer(pointer).and_then(Value::as_str).and_then(origin_of),
+        Err(error) => {
+            tracing::debug!(%error, "the product could not be asked for the URL of its site");
+            None
         }
     }
+}
 
-    async fn answer(&self, path: &str) -> Result<Value, HostError> {
-        let response = self.host().get(path).body_limit(ANSWER).send().await?;
-        response.error_for_status().await?.json().await
-    }
+async fn answer(host: &HostClient, path: &str) -> Result<Value, HostError> {
+    let response = host.get(path).body_limit(ANSWER).send().await?;
+    response.error_for_status().await?.json().await
 }
 
 /// Where a product names the URL of its site: a path below its API, and a JSON pointer into the answer.

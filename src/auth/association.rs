@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use actix_web::http::StatusCode;
 use serde_json::Value;
 
-use super::site_origin::is_of_site;
-use crate::auth::ForgeInvocation;
+use super::site_origin::{is_of_site, site_origin};
 use crate::error::Error;
-use crate::host::HostError;
+use crate::host::{HostClient, HostError};
 use crate::outbound::{STRANGER_LIFETIME, UNASKED_LIFETIME};
+use crate::state::State;
 use crate::tenants::{Tenant, is_key};
 
 /// The property that tells the clientKey of a site. Neither it nor `installationId` survives the end of Connect: what
@@ -24,63 +24,59 @@ use crate::tenants::{Tenant, is_key};
 /// Source: Atlassian, "Migrate the Connect clientKey".
 const PROPERTY: &str = "connect_client_key_019cdff3-8bfb-71fe-9628-875b700aebb8";
 
-impl ForgeInvocation {
-    /// The Connect tenant of this site: by the installation, else by the site itself, else as the site says when it is
-    /// asked as the app (once in ten minutes at most, in ten seconds where it gave no answer). What the site says
-    /// counts only for a tenant whose base URL or display URL is that site's. What is found is stored, and found at
-    /// once from then on.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when the store is away. A site that cannot be asked is no error.
-    pub async fn tenant(&self) -> Result<Option<Arc<Tenant>>, Error> {
-        let (tenants, site) = (&self.state().tenants, self.site_ari());
-        if let Some(tenant) = self.connect_tenant().await? {
-            if let Some(site) = &site
-                && tenants.of_installation(site).await?.is_none_or(|known| known.client_key() != tenant.client_key())
-            {
-                tenants.associate(site, tenant.client_key()).await?;
-            }
-            return Ok(Some(tenant));
-        }
-        let Some(site) = site else { return Ok(None) };
-        let found = match tenants.of_installation(&site).await? {
-            Some(tenant) => Some(tenant),
-            None => self.asked().await?,
-        };
-        if let Some(tenant) = &found {
-            tracing::info!(
-                client_key = tenant.client_key(),
-                installation_id = self.installation_id(),
-                "a Forge installation is a Connect tenant's"
-            );
-            tenants.associate(self.installation_id(), tenant.client_key()).await?;
-            tenants.associate(&site, tenant.client_key()).await?;
-        }
-        Ok(found)
-    }
+/// What is known of an invocation whose tenant is looked for.
+pub(super) struct Asked<'a> {
+    pub(super) state: &'a State,
+    pub(super) installation_id: &'a str,
+    pub(super) site_ari: Option<String>,
+    /// By the token.
+    pub(super) site_url: Option<&'a str>,
+    /// The invocation brought the app's token, with which the site can be asked.
+    pub(super) may_ask: bool,
+    /// The product, as the app.
+    pub(super) host: HostClient,
+}
 
-    /// The name under which the add-on keeps what belongs to this tenant: the clientKey where there is a Connect
-    /// tenant, so that nothing has to move; else the site's ARI; else the installation's.
-    ///
-    /// # Errors
-    /// As [`ForgeInvocation::tenant`].
-    pub async fn tenant_key(&self) -> Result<String, Error> {
-        Ok(match self.tenant().await? {
-            Some(tenant) => tenant.client_key().to_owned(),
-            None => self.site_ari().unwrap_or_else(|| self.installation_id().to_owned()),
-        })
+/// See [`ForgeInvocation::tenant`](super::ForgeInvocation::tenant).
+pub(super) async fn tenant_of(invocation: &Asked<'_>) -> Result<Option<Arc<Tenant>>, Error> {
+    let (tenants, id) = (&invocation.state.tenants, invocation.installation_id);
+    if let Some(tenant) = tenants.of_installation(id).await? {
+        if let Some(site) = &invocation.site_ari
+            && tenants.of_installation(site).await?.is_none_or(|known| known.client_key() != tenant.client_key())
+        {
+            tenants.associate(site, tenant.client_key()).await?;
+        }
+        return Ok(Some(tenant));
     }
+    let Some(site) = &invocation.site_ari else { return Ok(None) };
+    let found = match tenants.of_installation(site).await? {
+        Some(tenant) => Some(tenant),
+        None => invocation.answer().await?,
+    };
+    if let Some(tenant) = &found {
+        tracing::info!(
+            client_key = tenant.client_key(),
+            installation_id = id,
+            "a Forge installation is a Connect tenant's"
+        );
+        tenants.associate(id, tenant.client_key()).await?;
+        tenants.associate(site, tenant.client_key()).await?;
+    }
+    Ok(found)
+}
 
-    async fn asked(&self) -> Result<Option<Arc<Tenant>>, Error> {
-        let (state, id) = (self.state(), self.installation_id());
+impl Asked<'_> {
+    /// The tenant that the site names when it is asked.
+    async fn answer(&self) -> Result<Option<Arc<Tenant>>, Error> {
+        let (state, id) = (self.state, self.installation_id);
         let is_stranger = state.outbound.strangers.get(id).is_some_and(|until| Instant::now() < until);
-        if self.app_token().is_none() || is_stranger {
+        if !self.may_ask || is_stranger {
             return Ok(None);
         }
         let key = state.descriptor().key().to_owned();
         let path = format!("/rest/atlassian-connect/1/addons/{key}/properties/{PROPERTY}");
         let property = async {
-            let response = self.host().get(path).body_limit(16 * 1024).send().await?;
+            let response = self.host.get(path).body_limit(16 * 1024).send().await?;
             match response.status() {
                 StatusCode::OK => response.json::<Value>().await.map(Some),
                 StatusCode::NOT_FOUND => Ok(Some(Value::Null)),
@@ -104,7 +100,7 @@ impl ForgeInvocation {
             return Ok(None);
         };
         // the property says whose data the app would show: a site must not name another one's tenant
-        let Some(site) = self.site_origin().await else {
+        let Some(site) = site_origin(self.site_url, self.site_ari.as_deref(), &self.host).await else {
             tracing::warn!(
                 client_key = tenant.client_key(),
                 installation_id = id,
@@ -130,6 +126,6 @@ impl ForgeInvocation {
     /// Does not ask the site again for so long.
     fn remember_stranger(&self, lifetime: Duration) {
         let until = Instant::now() + lifetime;
-        self.state().outbound.strangers.insert(self.installation_id().to_owned(), until);
+        self.state.outbound.strangers.insert(self.installation_id.to_owned(), until);
     }
 }
