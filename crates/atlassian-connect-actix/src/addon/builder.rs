@@ -1,0 +1,251 @@
+//! What an add-on is made of, read and put together.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+
+use actix_web::web;
+use futures_util::StreamExt as _;
+
+use super::{Addon, StartError};
+use crate::config::{Config, ConfigError, Vars};
+use crate::descriptor::{Descriptor, DescriptorError, DescriptorFile, Finding};
+use crate::error::Error;
+use crate::events::Events;
+use crate::panics;
+use crate::software::AppVersion;
+use crate::state::{ErrorHandler, ErrorPage, ErrorRenderer, ErrorRendering, State};
+use crate::store::{self, Changes, Migrations, SealedStore, Store};
+use crate::tenants::Tenants;
+
+/// ACE's default of `errorTemplateName`.
+const DEFAULT_RENDERER: &str = "unauthorized";
+
+/// Collects what an add-on is made of.
+///
+/// ```no_run
+/// # async fn start() -> Result<(), atlassian_connect_actix::StartError> {
+/// use atlassian_connect_actix::Addon;
+///
+/// let addon = Addon::builder()
+///     .descriptor_transformer(|mut descriptor, config| {
+///         descriptor["name"] = format!("Hello ({})", config.environment.name()).into();
+///         descriptor
+///     })
+///     .build()
+///     .await?;
+/// addon.run(|_routes| {}).await
+/// # }
+/// ```
+#[derive(Default)]
+pub struct AddonBuilder {
+    app: Option<AppVersion>,
+    config: Option<Config>,
+    descriptor: DescriptorFile,
+    renderers: BTreeMap<String, ErrorRenderer>,
+    handler: Option<ErrorHandler>,
+    store: Option<Arc<dyn Store>>,
+    migrations: Option<Migrations>,
+}
+
+impl std::fmt::Debug for AddonBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AddonBuilder").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl AddonBuilder {
+    /// The app's name and version, `env!("CARGO_PKG_NAME")` and `env!("CARGO_PKG_VERSION")`: for `--version`, the
+    /// `User-Agent` of requests to hosts, and the log. Without them the descriptor's key is the name.
+    #[must_use]
+    pub fn app(mut self, name: impl Into<String>, version: impl Into<String>) -> Self {
+        self.app = Some(AppVersion { name: name.into(), version: version.into() });
+        self
+    }
+
+    #[doc(hidden)]
+    pub fn app_version(&self) -> Option<&AppVersion> {
+        self.app.as_ref()
+    }
+
+    /// A configuration made in code, in place of `config.json` and the environment.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = Some(config);
+        self
+    }
+
+    /// Another descriptor than `atlassian-connect.json` in the working directory.
+    #[must_use]
+    pub fn descriptor_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.descriptor.path = file.into();
+        self
+    }
+
+    /// The text of a descriptor for an add-on whose file is not there, as in the tests of a library.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn fallback_descriptor(mut self, text: &'static str) -> Self {
+        self.descriptor.fallback = Some(text);
+        self
+    }
+
+    /// Changes the filled descriptor before it is served, ACE's `descriptorTransformer`.
+    #[must_use]
+    pub fn descriptor_transformer<F>(mut self, transform: F) -> Self
+    where
+        F: Fn(serde_json::Value, &Config) -> serde_json::Value + Send + Sync + 'static,
+    {
+        self.descriptor.transformer = Some(Arc::new(transform));
+        self
+    }
+
+    /// Registers an HTML renderer for errors under the name by which `errorTemplateName` chooses it.
+    #[must_use]
+    pub fn error_renderer<F>(mut self, name: impl Into<String>, render: F) -> Self
+    where
+        F: Fn(&ErrorPage) -> Result<String, askama::Error> + Send + Sync + 'static,
+    {
+        self.renderers.insert(name.into(), Arc::new(render));
+        self
+    }
+
+    /// Answers errors by code of the add-on's own, whatever `Accept` says: ACE's `expressErrorHandling`.
+    #[must_use]
+    pub fn error_handler<F>(mut self, handler: F) -> Self
+    where
+        F: Fn(&actix_web::HttpRequest, &Error) -> actix_web::HttpResponse + Send + Sync + 'static,
+    {
+        self.handler = Some(Arc::new(handler));
+        self
+    }
+
+    /// A store of the add-on's own in place of the configured one. `storeEncryptionKeys` seal its values as well.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// The migrations of the app: the framework's steps and its own, as `migrations/` of the app has them. Without this
+    /// the framework's steps alone are run.
+    #[must_use]
+    pub fn migrations(mut self, migrations: Migrations) -> Self {
+        self.migrations = Some(migrations);
+        self
+    }
+
+    /// The configuration that [`AddonBuilder::build`] will use.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with everything that is wrong in it.
+    pub fn load_config(&self) -> Result<Config, ConfigError> {
+        self.load_config_with(&Vars::from_process())
+    }
+
+    #[doc(hidden)]
+    pub fn load_config_with(&self, vars: &Vars) -> Result<Config, ConfigError> {
+        let mut config = match &self.config {
+            Some(config) => config.clone(),
+            None => Config::load_with(vars)?,
+        };
+        if let Some(migrations) = self.migrations {
+            config.store.migrations = migrations;
+        }
+        Ok(config)
+    }
+
+    /// The descriptor that [`AddonBuilder::build`] will serve with this configuration.
+    ///
+    /// # Errors
+    /// [`DescriptorError`].
+    pub fn load_descriptor(&self, config: &Config) -> Result<Descriptor, DescriptorError> {
+        self.descriptor.load(config)
+    }
+
+    /// Every finding about the descriptor, also about one that cannot be served.
+    #[doc(hidden)]
+    pub fn inspect_descriptor(&self, config: &Config) -> Result<Vec<Finding>, DescriptorError> {
+        self.descriptor.inspect(config)
+    }
+
+    /// The store of the add-on's own, where it has one.
+    #[doc(hidden)]
+    pub fn own_store(&self) -> Option<Arc<dyn Store>> {
+        self.store.clone()
+    }
+
+    /// Reads configuration and descriptor, opens the store.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn build(self) -> Result<Addon, StartError> {
+        let config = self.load_config()?;
+        let descriptor = self.descriptor.load(&config)?;
+        descriptor.check(&config).iter().for_each(Finding::log);
+        self.assemble(config, descriptor).await
+    }
+
+    /// The add-on of what has been read.
+    #[doc(hidden)]
+    pub async fn assemble(self, config: Config, descriptor: Descriptor) -> Result<Addon, StartError> {
+        let errors = error_rendering(&config, self.renderers, self.handler)?;
+        let store = match self.store {
+            Some(store) => SealedStore::tried(store, &config.store.encryption_keys).await?,
+            None => store::open(&config.store).await?,
+        };
+        let tenants = Tenants::new(store, &config.cache, config.frame_ancestors.clone());
+        if config.options.no_auth {
+            tracing::warn!("AC_OPTS=no-auth: pages and token routes are open to every process on this machine");
+        }
+        let changes = tenants.store().changes();
+        let state = State::new(config, descriptor, tenants, Events::default(), errors).with_app(self.app);
+        let state = web::Data::new(state);
+        if let Some(changes) = changes {
+            panics::spawn(
+                "hearing of the writes of other nodes",
+                hear(Arc::downgrade(&state.clone().into_inner()), changes),
+            );
+        }
+        if state.config.app_id.is_some() {
+            panics::spawn(
+                "the work on events of Forge's",
+                crate::forge::worker::work(Arc::downgrade(&state.clone().into_inner())),
+            );
+        }
+        Ok(Addon { state, source: Arc::new(self.descriptor), observer: Arc::default() })
+    }
+}
+
+/// Hears of what other nodes write, for as long as the add-on lives.
+async fn hear(state: Weak<State>, mut changes: Changes) {
+    while let Some(change) = changes.next().await {
+        let Some(state) = state.upgrade() else { return };
+        state.tenants.hear(&change);
+    }
+}
+
+fn error_rendering(
+    config: &Config,
+    mut renderers: BTreeMap<String, ErrorRenderer>,
+    handler: Option<ErrorHandler>,
+) -> Result<ErrorRendering, StartError> {
+    if config.express_error_handling && handler.is_none() {
+        return Err(StartError::Errors(
+            "expressErrorHandling is true, and the add-on registers no error handler: \
+             call AddonBuilder::error_handler, or set it to false"
+                .into(),
+        ));
+    }
+    renderers.entry(DEFAULT_RENDERER.to_owned()).or_insert_with(|| Arc::new(crate::error_page::render));
+    let name = config.error_template_name.as_deref().unwrap_or(DEFAULT_RENDERER);
+    let renderer = renderers.get(name).cloned().ok_or_else(|| {
+        let known: Vec<&str> = renderers.keys().map(String::as_str).collect();
+        StartError::Errors(format!(
+            "errorTemplateName is {name:?}, and the add-on registers {}: choose one of them, or register it with \
+             AddonBuilder::error_renderer",
+            known.join(", ")
+        ))
+    })?;
+    Ok(ErrorRendering { renderers, renderer: config.error_template.then_some(renderer), handler })
+}

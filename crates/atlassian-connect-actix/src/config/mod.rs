@@ -1,0 +1,307 @@
+//! The configuration: read once at start, checked as a whole, typed from then on.
+//!
+//! An existing `config.json` of atlassian-connect-express (ACE) is read as it is. Each layer lies over the one before:
+//!
+//! 1. the defaults of the table below,
+//! 2. the top level of `config.json` (JSON with comments),
+//! 3. its section of the environment (`development`, `production` …),
+//! 4. the environment's variables.
+//!
+//! Objects merge, lists replace. In the file's strings `$NAME` stands for a variable. A variable that is set but empty
+//! counts as unset, and so does an empty text in the file. Unknown keys warn; the add-on's own keys stand under `app`
+//! and come typed by [`Config::app`].
+//!
+//! The environment is named by `APP_ENV`, else `NODE_ENV`, else it is `production` where Heroku's `DYNO` is set, else
+//! `development`. Only `development` and `test` relax anything. A name other than these three needs its section.
+//!
+//! | key | variable | default |
+//! |---|---|---|
+//! | `port` | `PORT` | 3000 |
+//! | `bind` | `AC_BIND` | `127.0.0.1` in development, `0.0.0.0` otherwise |
+//! | `localBaseUrl` | `AC_LOCAL_BASE_URL` | `http://localhost:$port` in development, required otherwise |
+//! | `store.url`, or `store.dialect` and `store.storage` | `DB_URL`, else `DATABASE_URL` | `sqlite:data/addon.db` in development, required otherwise |
+//! | the same | with `store.adapter` `mongodb` `MONGODB_URI` before these, with `redis` `REDIS_URL` where nothing else names one | |
+//! | `store.table` | | `AddonSetting` |
+//! | `store.collection`, `store.database` (MongoDB) | | `AddonSettings`, the URL's |
+//! | `store.pool.max` | | 8 connections |
+//! | `store.dialectOptions.ssl` | | by the URL's `sslmode` |
+//! | `store.autoMigrate` | `AC_AUTO_MIGRATE` | true in development, false otherwise |
+//! | `whitelist` | `AC_HOST_WHITELIST` | any host in development, `*.atlassian.net` otherwise (`bitbucket.org` and `*.bitbucket.org` for Bitbucket) |
+//! | `frameAncestors` | | none |
+//! | `allowedBaseUrls` | `AC_ALLOWED_BASE_URLS` | none |
+//! | `product` | `AC_PRODUCT` | `jira` |
+//! | `appKey` | `AC_APP_KEY` | the descriptor's |
+//! | `appId` | `AC_APP_ID` | none |
+//! | `hostScriptUrl` | `AC_HOST_SCRIPT_URL` | Atlassian's `all.js` |
+//! | `maxTokenAge` | `AC_MAX_TOKEN_AGE` | 900 s, at most a day |
+//! | `maxSessionAge` | `AC_MAX_SESSION_AGE` | 12 hours, in seconds; at least `maxTokenAge`, at most 7 days |
+//! | `jwt.validityInMinutes` | | 3, at most 15 |
+//! | `leeway` | | 30 s, at most 120 |
+//! | `limits.body`, `limits.lifecycleBody`, `limits.forgeBody`, `limits.token` | | 2 MiB, 64 KiB, 5 MiB, 16 KiB; in bytes |
+//! | `limits.listener` | | 10 s |
+//! | `limits.connections`, `limits.unproven` | | 6000 connections, 32 MiB; in bytes |
+//! | `limits.head`, `limits.stalled`, `limits.bodyRate` | | 10 s, 30 s, 1024 bytes a second |
+//! | `cache.capacity`, `cache.ttl` | | 10 000 tenants, 10 s |
+//! | `errorTemplate` | | true |
+//! | `errorTemplateName`, `errorTemplateObject` | | the framework's template, `{}` |
+//! | `expressErrorHandling` | | false |
+//! | `validateDescriptor` | | false |
+//! | `watch`, `setupInstallRoute` | | true |
+//! | `userAgent` | | the framework's name, its version and the add-on's key |
+//! | `hosts` | | none |
+//! | `installKeysUrl` | `CONNECT_KEYS_CDN_URL` | by the host's domain |
+//! | `authorizationServerUrl` | `AC_AUTHORIZATION_SERVER_URL` | by the host's domain |
+//! | `forgeJwksUrl` | `AC_FORGE_JWKS_URL` | Forge's production keys |
+//! | `forgeOrigins` | `AC_FORGE_ORIGINS` | none; origins whose pages may call with an invocation token |
+//! | `forgeIsolatedJwksUrl` | `AC_FORGE_ISOLATED_JWKS_URL` | none; the keys of Isolated Clouds, with `{icLabel}` in it |
+//! | `sandbox.port` | `AC_SANDBOX_PORT` | `port` + 1 |
+//! | `storeEncryptionKeys` | `AC_STORE_ENCRYPTION_KEYS` | none: values stand in the store as they are |
+//! | `app` | | the add-on's own keys |
+//! | | `AC_OPTS` | none of `no-reg`, `force-reg`, `force-dereg`, `no-auth` |
+//!
+//! Where the table says a list, one text with commas is as good.
+
+mod base_url;
+mod environment;
+mod jwks;
+mod keys;
+mod layers;
+mod problems;
+mod read;
+mod resolve;
+mod settings;
+mod store;
+mod urls;
+mod vars;
+mod whitelist;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use url::Url;
+
+pub(crate) use atlassian_connect_store::internal::nearest;
+pub use atlassian_connect_store::{BadEncryptionKey, EncryptionKey, StoreConfig};
+pub(crate) use base_url::has_usable_host;
+#[doc(hidden)]
+pub use base_url::is_loopback;
+pub use base_url::{BaseUrl, BaseUrlError};
+pub use environment::Environment;
+pub use jwks::{BadJwksTemplate, JwksTemplate};
+pub use problems::{ConfigError, Problem};
+pub use settings::{CacheConfig, DevOptions, Limits, Product, UnknownProduct};
+pub use vars::Vars;
+pub use whitelist::Whitelist;
+
+use layers::FILE;
+use problems::{Fault, sounds_secret};
+
+/// The configuration of an add-on. No field shows a secret by `Debug`.
+///
+/// ```
+/// use atlassian_connect_actix::config::{Config, Vars};
+///
+/// let file = r#"{
+///     // Read in every environment.
+///     "product": "confluence",
+///     "production": { "localBaseUrl": "https://$SUBDOMAIN.example.com/" },
+/// }"#;
+/// let vars = Vars::from([("APP_ENV", "production"), ("SUBDOMAIN", "addon"), ("DATABASE_URL", "postgres://db/addon")]);
+/// let config = Config::from_parts(Some(file), &vars)?;
+/// assert_eq!(config.local_base_url.as_str(), "https://addon.example.com");
+/// assert_eq!(config.store.source, "DATABASE_URL");
+/// assert!(config.whitelist.matches("acme.atlassian.net"));
+/// # Ok::<(), atlassian_connect_actix::config::ConfigError>(())
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+// each switch is a key of its own in the file
+#[allow(clippy::struct_excessive_bools)]
+pub struct Config {
+    /// `APP_ENV`, else `NODE_ENV`, else `production` on Heroku, else `development`.
+    pub environment: Environment,
+    /// `port`, `PORT`: where the server listens; 3000. 0: any free port.
+    pub port: u16,
+    /// `bind`, `AC_BIND`: the address it listens on; loopback in development, all of IPv4 otherwise.
+    pub bind: IpAddr,
+    /// `localBaseUrl`, `AC_LOCAL_BASE_URL`: the URL that Atlassian reaches the add-on by.
+    pub local_base_url: BaseUrl,
+    /// `product`, `AC_PRODUCT`; Jira.
+    pub product: Product,
+    /// `store`, `DB_URL`, `DATABASE_URL`, `MONGODB_URI`, `REDIS_URL`, `AC_AUTO_MIGRATE`, `storeEncryptionKeys`, `AC_STORE_ENCRYPTION_KEYS`.
+    pub store: StoreConfig,
+    /// `whitelist`, `AC_HOST_WHITELIST`: which hosts may install; any in development, the product's own otherwise.
+    pub whitelist: Whitelist,
+    /// `frameAncestors`: further origins that may frame a page; none.
+    pub frame_ancestors: Vec<String>,
+    /// `allowedBaseUrls`, `AC_ALLOWED_BASE_URLS`: further base URLs that an install may be meant for; none. Never
+    /// holds [`Config::local_base_url`].
+    pub allowed_base_urls: Vec<BaseUrl>,
+    /// `appKey`, `AC_APP_KEY`; the descriptor's.
+    pub app_key: Option<String>,
+    /// `appId`, `AC_APP_ID`: the Forge app's bare id, without `ari:cloud:ecosystem::app/`; none.
+    pub app_id: Option<String>,
+    /// `hostScriptUrl`, `AC_HOST_SCRIPT_URL`: the bridge's script; Atlassian's.
+    pub host_script_url: Option<String>,
+    /// `maxTokenAge`, `AC_MAX_TOKEN_AGE`, in seconds from 1 to 86400: how long a session token is good; 900.
+    pub max_token_age: Duration,
+    /// `maxSessionAge`, `AC_MAX_SESSION_AGE`, in seconds from `maxTokenAge` to 604800: how long after a page was opened
+    /// its session token can be renewed; 43200, or `maxTokenAge` where that is more.
+    pub max_session_age: Duration,
+    /// `jwt.validityInMinutes`, from 1 to 15: how long a token that we sign for the host is good; 3.
+    pub jwt_validity: Duration,
+    /// `leeway`, in seconds up to 120: how far the clock of those who sign for us may be off; 30.
+    pub leeway: Duration,
+    /// `limits`.
+    pub limits: Limits,
+    /// `cache`.
+    pub cache: CacheConfig,
+    /// `errorTemplate`: whether errors are rendered as pages where the caller accepts HTML; true.
+    pub error_template: bool,
+    /// `errorTemplateName`: which of the renderers that the add-on registered does so; the framework's.
+    pub error_template_name: Option<String>,
+    /// `errorTemplateObject`: what the error's template sees as `extra`; empty.
+    pub error_template_object: Map<String, Value>,
+    /// `expressErrorHandling`: the add-on's own code renders every error; false.
+    pub express_error_handling: bool,
+    /// `validateDescriptor`: check the descriptor against Atlassian's schema at start, which needs the Cargo feature
+    /// `schema`; false.
+    pub validate_descriptor: bool,
+    /// `watch`: register again when the descriptor changes (development); true.
+    pub watch: bool,
+    /// `setupInstallRoute`: mount the lifecycle routes; true.
+    pub setup_install_route: bool,
+    /// `userAgent`: what calls to a host say who we are; the framework's name, its version and the add-on's key.
+    pub user_agent: Option<String>,
+    /// `hosts`: sites to register with in development, as URLs with credentials; none.
+    pub hosts: Vec<SecretString>,
+    /// `installKeysUrl`, `CONNECT_KEYS_CDN_URL`: where the keys of installs are; by the host's domain.
+    pub install_keys_url: Option<Url>,
+    /// `authorizationServerUrl`, `AC_AUTHORIZATION_SERVER_URL`: who gives tokens of users; by the host's domain.
+    pub authorization_server_url: Option<Url>,
+    /// `forgeJwksUrl`, `AC_FORGE_JWKS_URL`: Forge's key set itself; that of production.
+    pub forge_jwks_url: Option<Url>,
+    /// `forgeOrigins`, `AC_FORGE_ORIGINS`: origins whose pages may call straight from the browser (CORS); none.
+    pub forge_origins: Vec<String>,
+    /// `forgeIsolatedJwksUrl`, `AC_FORGE_ISOLATED_JWKS_URL`: the key sets of Isolated Clouds; none.
+    pub forge_isolated_jwks_url: Option<JwksTemplate>,
+    /// `sandbox.port`, `AC_SANDBOX_PORT`: where the sandbox listens; one above [`Config::port`].
+    pub sandbox_port: Option<u16>,
+    /// `AC_OPTS`.
+    pub options: DevOptions,
+    app: AppSection,
+    warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads `./config.json`, where there is one, and the variables of this process. Warnings go to the log, so that
+    /// is set up before.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the configuration, or why the file cannot be read.
+    pub fn load() -> Result<Self, ConfigError> {
+        Self::load_with(&Vars::from_process())
+    }
+
+    /// As [`Config::load`], with the variables given: for a command or an example with defaults of its own.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_with(vars: &Vars) -> Result<Self, ConfigError> {
+        let text = match std::fs::read_to_string(FILE) {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => {
+                let fault =
+                    Fault::new(format!("cannot be read: {error}"), "Make it a UTF-8 file that this user may read");
+                return Err(fault.at(FILE, None).into());
+            }
+        };
+        Self::from_parts(text.as_deref(), vars)
+    }
+
+    /// The configuration of a file's text and these variables: nothing else is read.
+    ///
+    /// # Errors
+    /// Everything that is wrong, not only the first.
+    pub fn from_parts(text: Option<&str>, vars: &Vars) -> Result<Self, ConfigError> {
+        resolve::config(text, vars)
+    }
+
+    /// The add-on's own keys, which stand under `app`; without any, `T` is read from an empty object. A number or a truth
+    /// value may stand there as text, which is what `$NAME` gives.
+    ///
+    /// ```
+    /// use atlassian_connect_actix::config::{Config, Vars};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct MyKeys { greeting: String }
+    ///
+    /// let file = r#"{ "app": { "greeting": "Hello $USER" } }"#;
+    /// let config = Config::from_parts(Some(file), &Vars::from([("USER", "Ada")]))?;
+    /// assert_eq!(config.app::<MyKeys>()?.greeting, "Hello Ada");
+    /// # Ok::<(), atlassian_connect_actix::config::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A key is missing or has a value of another type.
+    pub fn app<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
+        self.app.0.clone().try_deserialize().map_err(|error| app_problem(error).into())
+    }
+
+    /// What is odd and did not keep the add-on from starting, as it was logged: unknown keys, options without effect.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Every base URL that the add-on is reached by, [`Config::local_base_url`] first.
+    pub fn base_urls(&self) -> impl Iterator<Item = &BaseUrl> {
+        std::iter::once(&self.local_base_url).chain(&self.allowed_base_urls)
+    }
+}
+
+/// The values under `app`, some of which may be secrets.
+#[derive(Clone)]
+struct AppSection(config::Value);
+
+/// Names only.
+impl fmt::Debug for AppSection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut names: Vec<_> = match &self.0.kind {
+            config::ValueKind::Table(table) => table.keys().collect(),
+            _ => Vec::new(),
+        };
+        names.sort();
+        f.debug_set().entries(names).finish()
+    }
+}
+
+/// Why the values under `app` do not fit the add-on's type. A key that is named like a secret keeps its value.
+fn app_problem(error: config::ConfigError) -> Problem {
+    use config::ConfigError as E;
+    let remedy = "Mend the value, or the type that the add-on reads it as";
+    let full = |key: Option<String>| key.map_or_else(|| "app".to_owned(), |key| format!("app.{key}"));
+    match error {
+        E::NotFound(key) => Fault::new("is missing", "Add it to config.json").at(&full(Some(key)), None),
+        E::Type { unexpected, expected, key, origin } => {
+            let key = full(key);
+            let found = if sounds_secret(&key) { "another type".to_owned() } else { unexpected.to_string() };
+            let origin = origin.map_or_else(String::new, |origin| format!(" ({origin})"));
+            Fault::new(format!("is {found}{origin} where {expected} is wanted"), remedy).at(&key, None)
+        }
+        E::At { error, key, .. } => {
+            let key = full(key);
+            let wrong = if sounds_secret(&key) { "does not fit".to_owned() } else { format!("does not fit: {error}") };
+            Fault::new(wrong, remedy).at(&key, None)
+        }
+        other => Fault::new(format!("does not fit: {other}"), remedy).at("app", None),
+    }
+}
+
+#[cfg(test)]
+mod tests;

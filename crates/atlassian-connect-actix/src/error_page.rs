@@ -1,0 +1,42 @@
+//! The default error page. It needs no file of the app. An app that wants its own registers it with
+//! `AddonBuilder::error_renderer`.
+
+use askama::Template;
+
+use crate::state::ErrorPage;
+
+#[derive(Template)]
+#[template(path = "connect/error.html")]
+struct DefaultErrorPage<'a> {
+    error: &'a ErrorPage,
+}
+
+/// Renders `error`.
+///
+/// # Errors
+/// What askama says.
+pub fn render(error: &ErrorPage) -> Result<String, askama::Error> {
+    DefaultErrorPage { error }.render()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_needs_no_other_file_and_escapes_what_it_shows() {
+        let error = ErrorPage {
+            status: 403,
+            message: "<b>no</b>".into(),
+            reason: None,
+            title: "An <i>app</i>".into(),
+            local_base_url: "https://addon.example".into(),
+            extra: serde_json::Map::new(),
+        };
+        let html = render(&error).unwrap();
+        for absent in ["<link", "<script", "src=", "href=", "url(", "https://", "<b>", "<i>"] {
+            assert!(!html.contains(absent), "{absent} in {html}");
+        }
+        assert!(html.contains("&#60;b&#62;no") && html.contains("prefers-color-scheme: dark"), "{html}");
+    }
+}

@@ -1,0 +1,332 @@
+//! What happens to the add-on, and who wants to know: listeners by ACE's names, or by type.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use futures_util::future::LocalBoxFuture;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::panics;
+use crate::tenants::Tenant;
+
+/// Why a listener could not do its work. The host is answered 500, so that it tries again.
+pub type ListenerError = Box<dyn std::error::Error>;
+
+/// Where an event of Forge's comes from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ForgeOrigin {
+    /// The installation's ARI.
+    pub installation_id: String,
+    /// Where the product's API is for it.
+    pub api_base_url: Option<String>,
+    /// The site.
+    pub cloud_id: Option<String>,
+    /// Who did it, where the token says so.
+    pub account_id: Option<String>,
+}
+
+/// Something that happened: its name as in ACE, the tenant it happened to, and what the host sent.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Occurrence {
+    /// `jira:issue_created`, `host_settings_saved`, `enabled` …
+    pub event: String,
+    /// The tenant that proved itself; absent before anybody has.
+    pub tenant: Option<Arc<Tenant>>,
+    /// Where it comes from, if Forge has sent it.
+    pub forge: Option<Arc<ForgeOrigin>>,
+    /// The body of the request, without its `sharedSecret`; null when there is none.
+    pub body: Arc<Value>,
+}
+
+impl Occurrence {
+    /// An occurrence of `event`. Secrets of the body are left out: what listeners get is often logged.
+    #[must_use]
+    pub fn new(event: impl Into<String>, tenant: Option<Arc<Tenant>>, mut body: Value) -> Self {
+        if let Some(fields) = body.as_object_mut() {
+            fields.shift_remove("sharedSecret");
+        }
+        Self { event: event.into(), tenant, forge: None, body: Arc::new(body) }
+    }
+
+    /// An event of Forge's.
+    #[must_use]
+    pub fn of_forge(
+        event: impl Into<String>,
+        tenant: Option<Arc<Tenant>>,
+        origin: Arc<ForgeOrigin>,
+        body: Arc<Value>,
+    ) -> Self {
+        Self { event: event.into(), tenant, forge: Some(origin), body }
+    }
+
+    /// The tenant's clientKey; empty when no tenant is known.
+    #[must_use]
+    pub fn client_key(&self) -> &str {
+        self.tenant.as_ref().map_or("", |tenant| tenant.client_key())
+    }
+
+    /// The body as a type of the add-on's own.
+    ///
+    /// # Errors
+    /// When the body is of another shape.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        T::deserialize(self.body.as_ref())
+    }
+}
+
+/// A kind of occurrence with a Rust type: implement it for a webhook's payload, or use those of this module.
+pub trait Event: Sized + 'static {
+    /// The name under which it is known.
+    const NAME: &'static str;
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// When the occurrence is of another shape; the host is answered 500.
+    fn read(occurrence: &Occurrence) -> Result<Self, ListenerError>;
+}
+
+macro_rules! lifecycle_events {
+    ($($(#[$doc:meta])* $type:ident = $name:literal),* $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone)]
+        #[non_exhaustive]
+        pub struct $type {
+            /// The tenant it happened to.
+            pub tenant: Arc<Tenant>,
+            /// What the host sent, without its `sharedSecret`.
+            pub body: Arc<Value>,
+        }
+
+        impl Event for $type {
+            const NAME: &'static str = $name;
+
+            fn read(occurrence: &Occurrence) -> Result<Self, ListenerError> {
+                let tenant = occurrence.tenant.clone().ok_or("no tenant is known")?;
+                Ok(Self { tenant, body: Arc::clone(&occurrence.body) })
+            }
+        }
+    )*};
+}
+
+lifecycle_events! {
+    /// A signed install has been stored: the tenant is installed, or has a new secret.
+    HostSettingsSaved = "host_settings_saved",
+    /// A tenant has uninstalled the add-on; its data may go, its secret opens nothing any more.
+    Uninstalled = "uninstalled",
+    /// A tenant has enabled the add-on.
+    Enabled = "enabled",
+    /// A tenant has disabled the add-on.
+    Disabled = "disabled",
+}
+
+/// Names of the events that the framework emits besides webhooks.
+pub mod names {
+    /// A tunnel leads to the add-on, and its URL is the base URL.
+    pub const LOCALTUNNEL_STARTED: &str = "localtunnel_started";
+    /// A site of `credentials.json` has taken the add-on.
+    pub const ADDON_REGISTERED: &str = "addon_registered";
+    /// The sites of `credentials.json` have been asked to let the add-on go.
+    pub const ADDON_DEREGISTERED: &str = "addon_deregistered";
+    /// A signed install could not be stored.
+    pub const HOST_SETTINGS_NOT_SAVED: &str = "host_settings_not_saved";
+    /// A webhook has arrived and is about to be verified.
+    pub const WEBHOOK_AUTH_VERIFICATION_TRIGGERED: &str = "webhook_auth_verification_triggered";
+    /// A webhook has been verified.
+    pub const WEBHOOK_AUTH_VERIFICATION_SUCCESSFUL: &str = "webhook_auth_verification_successful";
+}
+
+type Listener = Arc<dyn Fn(Occurrence) -> LocalBoxFuture<'static, Result<(), ListenerError>> + Send + Sync>;
+
+/// The listeners of an add-on.
+#[derive(Default)]
+pub struct Events {
+    listeners: RwLock<HashMap<String, Vec<Listener>>>,
+}
+
+impl std::fmt::Debug for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Events")
+    }
+}
+
+impl Events {
+    /// Calls `listener` at each occurrence of the event of that name, ACE's `addon.on(name, …)`.
+    pub fn on<F, R>(&self, event: impl Into<String>, listener: F)
+    where
+        F: Fn(Occurrence) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), ListenerError>> + 'static,
+    {
+        let listener: Listener = Arc::new(move |occurrence| Box::pin(listener(occurrence)));
+        let mut listeners = self.listeners.write().unwrap_or_else(PoisonError::into_inner);
+        listeners.entry(event.into()).or_default().push(listener);
+    }
+
+    /// Calls `listener` with each `E`.
+    pub fn listen<E, F, R>(&self, listener: F)
+    where
+        E: Event,
+        F: Fn(E) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), ListenerError>> + 'static,
+    {
+        let listener = Arc::new(listener);
+        self.on(E::NAME, move |occurrence| {
+            let listener = Arc::clone(&listener);
+            async move { listener(E::read(&occurrence)?).await }
+        });
+    }
+
+    /// Tells the listeners of `occurrence.event`, one after the other, and waits for each, all in all for `limit`.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when a listener fails or panics, or the limit passes; the remaining ones are called all the
+    /// same when one fails.
+    pub async fn emit(&self, occurrence: Occurrence, limit: Duration) -> Result<(), Error> {
+        let listeners = {
+            let listeners = self.listeners.read().unwrap_or_else(PoisonError::into_inner);
+            listeners.get(&occurrence.event).cloned().unwrap_or_default()
+        };
+        let told = async {
+            let mut failures = Vec::new();
+            for listener in &listeners {
+                let call = async { listener(occurrence.clone()).await.map_err(|error| error.to_string()) };
+                match panics::caught(call).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(reason)) => failures.push(reason),
+                    Err(panic) => failures.push(panic.to_string()),
+                }
+            }
+            failures
+        };
+        match tokio::time::timeout(limit, told).await {
+            Ok(failures) if failures.is_empty() => Ok(()),
+            Ok(failures) => Err(Error::internal(format!("listener of {}: {}", occurrence.event, failures.join("; ")))),
+            Err(_) => Err(Error::internal(format!("listeners of {} took longer than {limit:?}", occurrence.event))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    #[derive(Debug, serde::Deserialize)]
+    struct IssueCreated {
+        issue: String,
+    }
+
+    impl Event for IssueCreated {
+        const NAME: &'static str = "jira:issue_created";
+
+        fn read(occurrence: &Occurrence) -> Result<Self, ListenerError> {
+            Ok(occurrence.json()?)
+        }
+    }
+
+    fn occurrence(body: Value) -> Occurrence {
+        Occurrence::new("jira:issue_created", None, body)
+    }
+
+    #[actix_web::test]
+    async fn listeners_hear_their_event_by_name_and_by_type() {
+        let events = Events::default();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let (by_name, by_type) = (Arc::clone(&heard), Arc::clone(&heard));
+        events.on("jira:issue_created", move |o| {
+            let heard = Arc::clone(&by_name);
+            async move {
+                heard.lock().unwrap().push(o.event.clone());
+                Ok(())
+            }
+        });
+        events.listen(move |event: IssueCreated| {
+            let heard = Arc::clone(&by_type);
+            async move {
+                heard.lock().unwrap().push(event.issue);
+                Ok(())
+            }
+        });
+        let second = Duration::from_secs(1);
+        events.emit(occurrence(serde_json::json!({"issue": "A-1"})), second).await.unwrap();
+        events.emit(Occurrence::new("other", None, Value::Null), second).await.unwrap();
+        assert_eq!(*heard.lock().unwrap(), ["jira:issue_created", "A-1"]);
+        assert!(events.emit(occurrence(Value::Null), second).await.is_err(), "a body of another shape is a failure");
+    }
+
+    #[actix_web::test]
+    async fn a_failure_is_told_and_does_not_silence_the_others() {
+        let events = Events::default();
+        let heard = Arc::new(Mutex::new(0));
+        let count = Arc::clone(&heard);
+        events.on("jira:issue_created", |_| async { Err("no disk".into()) });
+        events.on("jira:issue_created", move |_| {
+            *count.lock().unwrap() += 1;
+            async { Ok(()) }
+        });
+        let error = events.emit(occurrence(Value::Null), Duration::from_secs(1)).await.unwrap_err();
+        assert_eq!(error.to_string(), "internal error: listener of jira:issue_created: no disk");
+        assert_eq!(*heard.lock().unwrap(), 1);
+    }
+
+    #[actix_web::test]
+    async fn a_panic_is_a_failure_and_does_not_silence_the_others() {
+        /// An error whose text panics.
+        #[derive(Debug)]
+        struct Mute;
+
+        impl std::fmt::Display for Mute {
+            fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                panic!("in the text")
+            }
+        }
+
+        impl std::error::Error for Mute {}
+
+        let events = Events::default();
+        let heard = Arc::new(Mutex::new(0));
+        let count = Arc::clone(&heard);
+        events.on("jira:issue_created", |occurrence| {
+            assert!(occurrence.body.is_object(), "in the call");
+            async { Ok(()) }
+        });
+        events.on("jira:issue_created", |_| async {
+            tokio::task::yield_now().await;
+            panic!("in the future")
+        });
+        events.on("jira:issue_created", |_| async { Err(Mute.into()) });
+        events.on("jira:issue_created", move |_| {
+            *count.lock().unwrap() += 1;
+            async { Ok(()) }
+        });
+        for times in 1..=2 {
+            let error = events.emit(occurrence(Value::Null), Duration::from_secs(1)).await.unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "internal error: listener of jira:issue_created: panicked: in the call; panicked: in the future; \
+                 panicked: in the text"
+            );
+            assert_eq!(*heard.lock().unwrap(), times);
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_listener_has_a_time_limit() {
+        let events = Events::default();
+        events.on("jira:issue_created", |_| std::future::pending());
+        assert!(events.emit(occurrence(Value::Null), Duration::from_millis(5)).await.is_err());
+    }
+
+    #[test]
+    fn the_secret_of_an_install_does_not_reach_listeners() {
+        let body = serde_json::json!({"clientKey": "c", "sharedSecret": "s"});
+        assert_eq!(*occurrence(body).body, serde_json::json!({"clientKey": "c"}));
+    }
+}

@@ -1,0 +1,272 @@
+//! Sending: signed for each URL anew, redirects followed where that is safe, waited out where the host says so.
+
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
+
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use awc::error::{ConnectError, SendRequestError};
+use futures_util::StreamExt as _;
+use serde::Serialize;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::actor::{Actor, Identity};
+use super::parts::{Body, Parts};
+use super::site::Site;
+use super::target::Target;
+use super::{HostError, HostResponse, forge, oauth2, retry, user_token};
+use crate::config::Product;
+use crate::jwt::{now, qsh};
+use crate::redact;
+use crate::software;
+use crate::state::State;
+use crate::tenants::Tenant;
+
+/// Redirects of one request at most.
+const REDIRECTS: usize = 5;
+/// What is not ASCII; `percent_encode` encodes that in any case.
+const NOT_ASCII: &percent_encoding::AsciiSet = &percent_encoding::AsciiSet::EMPTY;
+/// What of a request's headers goes along to another origin.
+const PORTABLE: [HeaderName; 5] =
+    [header::ACCEPT, header::ACCEPT_LANGUAGE, header::RANGE, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE];
+
+/// The claims of a request that the add-on signs.
+///
+/// Source: Atlassian, "Understanding JWT for Connect apps"; Bitbucket names the tenant as `sub`.
+#[derive(Serialize)]
+struct RequestClaims<'a> {
+    iss: &'a str,
+    iat: i64,
+    exp: i64,
+    qsh: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<[&'a str; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub: Option<&'a str>,
+}
+
+pub(super) async fn run(mut request: Parts, target: Target) -> Result<HostResponse, HostError> {
+    let deadline = after(request.timeout);
+    let places = request.actor.state.outbound.places(request.actor.site.name());
+    let late = |_| HostError::Timeout(target.host());
+    // held until the answer begins: whoever collects answers before reading them must not wait for themselves
+    let _place = timeout_at(deadline, places.acquire()).await.map_err(late)?;
+    let patience = Instant::now() + retry::BUDGET;
+    let mut attempt = 0;
+    loop {
+        let repeatable = request.may_repeat();
+        let result = follow(&mut request, &target, deadline).await;
+        attempt += 1;
+        let wait = match &result {
+            Ok(response) => {
+                retry::wait(response.status, &response.headers, attempt - 1, SystemTime::now(), retry::jitter())
+            }
+            // a connection that was kept open and died meanwhile
+            Err(HostError::Unreachable { .. }) if attempt == 1 => Some(Duration::ZERO),
+            Err(_) => None,
+        };
+        // a wait that no clock can show is too long as well
+        match wait.and_then(|wait| Instant::now().checked_add(wait)) {
+            Some(until) if repeatable && attempt < retry::ATTEMPTS && until < patience.min(deadline) => {
+                sleep_until(until).await;
+            }
+            _ => return result,
+        }
+    }
+}
+
+/// So long from now; what no clock can show is as good as a year.
+fn after(timeout: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(timeout).unwrap_or(now + Duration::from_secs(365 * 24 * 3600))
+}
+
+async fn follow(request: &mut Parts, first: &Target, deadline: Instant) -> Result<HostResponse, HostError> {
+    let base_url = request.actor.site.base_url().to_owned();
+    let mut target = first.clone();
+    for _ in 0..=REDIRECTS {
+        let started = Instant::now();
+        let response = send(request, &target, deadline).await;
+        let url = redact::url(&target.url[..url::Position::AfterPath], target.url.query().unwrap_or_default());
+        let (method, ms) = (request.method.as_str(), (started.elapsed().as_secs_f64() * 1e5).round() / 100.0);
+        match &response {
+            Ok(response) => {
+                tracing::debug!(target: "http", direction = "out", method, url, status = response.status.as_u16(), ms, "answered");
+            }
+            Err(error) => {
+                let error = redact::shown(&error.to_string());
+                tracing::debug!(target: "http", direction = "out", method, url, error, ms, "no answer");
+            }
+        }
+        let response = response?;
+        if !request.follow_redirects || !is_followed(&request.method, response.status) {
+            return Ok(response);
+        }
+        let Some(location) = response.headers.get(header::LOCATION) else {
+            return Ok(response);
+        };
+        target = target.follow(&redirect_target(location), &base_url)?;
+    }
+    Err(HostError::Redirect { host: target.host(), how: "too often" })
+}
+
+/// What may be sent twice is followed; any other answer is the caller's to read.
+fn is_followed(method: &Method, status: StatusCode) -> bool {
+    matches!(*method, Method::GET | Method::HEAD) && matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// A `Location` as browsers read it: UTF-8 that was not percent-encoded counts as if it were, and bytes of any other
+/// encoding are percent-encoded one by one.
+///
+/// Source: WHATWG, URL Standard; Chromium, `HttpResponseHeaders::IsRedirect`.
+fn redirect_target(location: &HeaderValue) -> Cow<'_, str> {
+    match std::str::from_utf8(location.as_bytes()) {
+        Ok(text) => text.into(),
+        Err(_) => percent_encoding::percent_encode(location.as_bytes(), NOT_ASCII).to_string().into(),
+    }
+}
+
+/// The headers with which `request` goes to `target`, but for those that its body brings.
+pub(super) async fn headers(request: &Parts, target: &Target) -> Result<HeaderMap, HostError> {
+    let actor = &request.actor;
+    let mut headers = HeaderMap::new();
+    for (name, value) in request.headers.iter().filter(|(name, _)| target.is_own || PORTABLE.contains(name)) {
+        headers.insert(name.clone(), value.clone());
+    }
+    if target.is_own
+        && let Some(value) = authorization(actor, &request.method, target).await?
+    {
+        headers.insert(header::AUTHORIZATION, value);
+    }
+    if !headers.contains_key(header::USER_AGENT) {
+        headers.insert(header::USER_AGENT, user_agent(actor));
+    }
+    Ok(headers)
+}
+
+/// Sends it, and once more with another token where the host refuses a user's token that was kept.
+async fn send(request: &mut Parts, target: &Target, deadline: Instant) -> Result<HostResponse, HostError> {
+    let since = std::time::Instant::now();
+    let is_repeatable = !matches!(request.body, Body::Multipart(_));
+    let (response, sent) = send_once(request, target, deadline).await?;
+    let Some(sent) = sent.filter(|_| response.status == StatusCode::UNAUTHORIZED) else {
+        return Ok(response);
+    };
+    let dropped = timeout_at(deadline, user_token::drop_refused(&request.actor, &sent, since)).await;
+    let Some(id) = dropped.ok().flatten().filter(|_| is_repeatable) else {
+        return Ok(response);
+    };
+    drop(response);
+    let (response, _) = send_once(request, target, deadline).await?;
+    if response.status == StatusCode::UNAUTHORIZED {
+        request.actor.state.outbound.refused.insert(id, ());
+    }
+    Ok(response)
+}
+
+/// The answer, and the credentials that were sent.
+async fn send_once(
+    request: &mut Parts,
+    target: &Target,
+    deadline: Instant,
+) -> Result<(HostResponse, Option<HeaderValue>), HostError> {
+    let actor = &request.actor;
+    target.check(&actor.state.outbound.guard)?;
+    // a user's token may have to be asked for first
+    let headers = timeout_at(deadline, headers(request, target)).await;
+    let headers = headers.map_err(|_| HostError::Timeout(target.host()))??;
+    let credentials = headers.get(header::AUTHORIZATION).cloned();
+    let mut outgoing = actor.state.outbound.guard.client().request(request.method.clone(), target.url.as_str());
+    for (name, value) in headers {
+        outgoing = outgoing.insert_header((name, value));
+    }
+    let sent = match std::mem::replace(&mut request.body, Body::Empty) {
+        Body::Empty => outgoing.send(),
+        Body::Bytes(bytes) => {
+            request.body = Body::Bytes(bytes.clone());
+            outgoing.send_body(bytes)
+        }
+        Body::Multipart(multipart) => {
+            let outgoing = outgoing.content_type(multipart.content_type());
+            outgoing.send_body(multipart.into_body().await?)
+        }
+    };
+    let response = match timeout_at(deadline, sent).await {
+        Err(_) => return Err(HostError::Timeout(target.host())),
+        Ok(Err(error)) => return Err(failure(&error, target.host())),
+        Ok(Ok(response)) => response,
+    };
+    let response = HostResponse {
+        url: target.url.clone(),
+        is_own: target.is_own,
+        status: response.status(),
+        headers: response.headers().clone(),
+        announced: announced(&request.method, response.status(), response.headers()),
+        body: response.boxed_local(),
+        host: target.host(),
+        deadline,
+        body_limit: request.body_limit,
+    };
+    Ok((response, credentials))
+}
+
+/// The length of the body as it will be read: of a compressed one nobody knows it.
+fn announced(method: &Method, status: StatusCode, headers: &HeaderMap) -> Option<u64> {
+    let has_body = *method != Method::HEAD && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let is_plain = !headers.contains_key(header::CONTENT_ENCODING) && !headers.contains_key(header::TRANSFER_ENCODING);
+    let length = headers.get(header::CONTENT_LENGTH).filter(|_| has_body && is_plain)?;
+    length.to_str().ok()?.parse().ok()
+}
+
+fn failure(error: &SendRequestError, host: String) -> HostError {
+    match error {
+        SendRequestError::Timeout | SendRequestError::Connect(ConnectError::Timeout) => HostError::Timeout(host),
+        SendRequestError::Url(error) => HostError::Url(error.to_string()),
+        error => HostError::Unreachable { host, reason: error.to_string() },
+    }
+}
+
+async fn authorization(actor: &Actor, method: &Method, target: &Target) -> Result<Option<HeaderValue>, HostError> {
+    use secrecy::ExposeSecret as _;
+    let state = &actor.state;
+    let value = match (&actor.site, &actor.identity) {
+        (_, Identity::Anonymous) => return Ok(None),
+        (Site::Connect(tenant), Identity::Addon) => format!("JWT {}", sign(state, tenant, method, target)?),
+        (Site::Connect(tenant), Identity::User { account_id, scopes }) => {
+            let token = oauth2::token(state, tenant, account_id, scopes).await?;
+            format!("Bearer {}", token.access_token.expose_secret())
+        }
+        (Site::Forge(site), Identity::Addon) => {
+            format!("Bearer {}", forge::app_token(state, site).await?.expose_secret())
+        }
+        (Site::Forge(site), Identity::User { account_id, .. }) => {
+            format!("Bearer {}", forge::user_token(state, site, account_id).await?.expose_secret())
+        }
+    };
+    let mut value = HeaderValue::from_str(&value).map_err(|_| HostError::Request("a token cannot be sent".into()))?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
+/// A token for one request, bound to it.
+fn sign(state: &State, tenant: &Tenant, method: &Method, target: &Target) -> Result<String, HostError> {
+    let issued = now();
+    let descriptor = state.descriptor();
+    let is_bitbucket = state.config.product == Product::Bitbucket;
+    let claims = RequestClaims {
+        iss: tenant.signing_key(descriptor.key()),
+        iat: issued,
+        exp: issued.saturating_add(i64::try_from(state.config.jwt_validity.as_secs()).unwrap_or(180)),
+        qsh: qsh::hash(method.as_str(), target.signed_path(), target.url.query().unwrap_or_default()),
+        aud: (!is_bitbucket).then_some([tenant.client_key()]),
+        sub: is_bitbucket.then_some(tenant.client_key()),
+    };
+    tenant.secret().sign(&claims).map_err(|error| HostError::Request(error.to_string()))
+}
+
+fn user_agent(actor: &Actor) -> HeaderValue {
+    let state = &actor.state;
+    let configured = state.config.user_agent.clone();
+    let agent = configured.unwrap_or_else(|| software::user_agent(state.app(), state.descriptor().key()));
+    HeaderValue::from_str(&agent).unwrap_or(HeaderValue::from_static(env!("CARGO_PKG_NAME")))
+}

@@ -1,0 +1,116 @@
+//! What happens around every route of the add-on, mounted with its one scope so that nothing of it can be forgotten:
+//! bodies wait for whoever may read them, errors get a body by `Accept`, panics are errors, answers get their headers, each
+//! request gets a log line.
+
+mod errors;
+mod forge_errors;
+mod headers;
+mod observe;
+mod span;
+mod stand_in;
+mod stream;
+
+pub(crate) use observe::observed;
+pub use observe::{Exchange, Observer};
+pub use span::RequestSpan;
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::PayloadError;
+use actix_web::http::StatusCode;
+use actix_web::middleware::Next;
+use actix_web::{HttpMessage as _, ResponseError as _, web};
+
+use crate::error::Error;
+use crate::panics;
+use crate::state::State;
+use stand_in::StandIn;
+
+/// The middleware of the add-on's scope.
+///
+/// # Errors
+/// None: errors and panics of handlers, and errors of the add-on's own middleware, are answered here.
+pub async fn around<B: MessageBody + 'static>(
+    state: web::Data<State>,
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let limit = state.config.limits.body;
+    let stand_in = StandIn::of(&request);
+    let answered = panics::caught(async {
+        crate::auth::prepare(&mut request, limit);
+        let response = match next.call(request).await {
+            Ok(response) => response.map_into_boxed_body(),
+            // a middleware of the add-on's own has failed, and has dropped the request
+            Err(error) => stand_in.to_request(&state).error_response(error),
+        };
+        let outcome = Outcome::of(&response, limit);
+        (response, outcome)
+    });
+    let (response, outcome) = match answered.await {
+        Ok(answered) => answered,
+        Err(panic) => {
+            let error = Error::internal(format!("the handler {panic}"));
+            (stand_in.to_request(&state).error_response(error.clone()), Outcome::Error(error))
+        }
+    };
+    let response = match &outcome {
+        Outcome::Answer => response.map_body(|_, body| stream::watched(body)),
+        Outcome::Error(error) => errors::answer(&state, response, error),
+    };
+    let mut response = forge_errors::in_json(response);
+    headers::add(&mut response, outcome.error());
+    if let Outcome::Error(error) = outcome {
+        response.request().extensions_mut().insert(Answered(error));
+    }
+    Ok(response)
+}
+
+/// The error that a request was answered with, in the extensions of the request: the answer does not say why.
+struct Answered(Error);
+
+/// What a route answered.
+enum Outcome {
+    /// What the route wanted to answer.
+    Answer,
+    /// An error whose body is ours to write.
+    Error(Error),
+}
+
+impl Outcome {
+    fn error(&self) -> Option<&Error> {
+        match self {
+            Self::Answer => None,
+            Self::Error(error) => Some(error),
+        }
+    }
+
+    fn of(response: &ServiceResponse<BoxBody>, limit: usize) -> Self {
+        let status = response.status();
+        if let Some(error) = response.response().error() {
+            if let Some(ours) = error.as_error::<Error>() {
+                let ours = ours.clone();
+                let is_verified = forge_errors::is_verified_invocation(response.request());
+                return Self::Error(if is_verified { ours.of_verified_invocation() } else { ours });
+            }
+            // the one error of an extractor that no configuration of actix turns into ours
+            if let Some(error) = error.as_error::<PayloadError>() {
+                return Self::Error(match error {
+                    PayloadError::Overflow => Error::TooLarge { limit },
+                    error => Error::of_payload(error),
+                });
+            }
+            // what extractors of actix and handlers say of a bad request is for the caller, what they say of a fault is not
+            return match status {
+                StatusCode::NOT_FOUND => Self::Error(Error::NotFound),
+                status if status.is_server_error() => Self::Error(Error::internal(error)),
+                _ => Self::Answer,
+            };
+        }
+        let is_empty = matches!(response.response().body().size(), BodySize::None | BodySize::Sized(0));
+        [Error::NotFound, Error::MethodNotAllowed]
+            .into_iter()
+            .find(|error| is_empty && error.status_code() == status)
+            .map_or(Self::Answer, Self::Error)
+    }
+}

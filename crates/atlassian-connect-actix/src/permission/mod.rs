@@ -1,0 +1,193 @@
+//! Whether the host lets a user do something: ACE's `authorizeJira` and `authorizeConfluence`, as an argument of the
+//! handler.
+//!
+//! ```
+//! use actix_web::{HttpResponse, get};
+//! use atlassian_connect_actix::permission::{Authorized, Needed, Permission};
+//!
+//! /// Who may configure the add-on.
+//! #[derive(Debug)]
+//! struct SiteAdmin;
+//!
+//! impl Permission for SiteAdmin {
+//!     const NEEDED: Needed = Needed::jira().global(&["ADMINISTER"]);
+//! }
+//!
+//! #[get("/admin")]
+//! async fn admin(caller: Authorized<SiteAdmin>) -> HttpResponse {
+//!     HttpResponse::Ok().body(caller.client_key().to_owned())
+//! }
+//! ```
+//!
+//! `Authorized<SiteAdmin, ForgeInvocation>` asks by Forge's door, `Authorized<SiteAdmin, AnyCaller>` by either. What is
+//! asked is the same, about what the user looks at in Connect's context or in Forge's `context.extension`. By Connect's
+//! door the add-on asks. By Forge's the user does, with the token of the invocation (`auth.appUserToken` of the
+//! endpoint, scope `read:app-user-token`), else with one that acts as a user who is away. The user's token needs a scope:
+//!
+//! | asked for | classic scope |
+//! |---|---|
+//! | [`Needed::jira`] | `read:jira-work` |
+//! | [`Needed::confluence`], `application` | `read:confluence-user` |
+//! | [`Needed::confluence`], `content` | `read:confluence-content.permission` |
+//!
+//! Yes is what the host says, about this very user and these very ids, and nothing else: an error, a refused token, a
+//! host that is away are a 403. So is an invocation without a user, as events are; by Connect's door Jira is asked about
+//! the anonymous user. The browser can alter Forge's `context.extension`: take the id from there and nowhere else,
+//! because it is the id that was asked about, and not the key beside it.
+//!
+//! Source: Atlassian, REST API reference of Jira and Confluence; "App context security".
+
+mod confluence;
+mod jira;
+mod refusal;
+mod subject;
+
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+
+pub use confluence::authorize_confluence;
+pub use jira::authorize_jira;
+pub use refusal::Names;
+pub use subject::{Inquiry, Subject};
+
+use crate::auth::{ProofFuture, SessionToken};
+use crate::error::Error;
+
+/// What a user needs. Every permission that is named must be granted.
+#[derive(Debug, Clone, Copy)]
+pub struct Needed(Product);
+
+#[derive(Debug, Clone, Copy)]
+enum Product {
+    Jira { project: Names, global: Names },
+    Confluence { application: Names, content: Option<&'static str> },
+}
+
+impl Needed {
+    /// Permissions of Jira.
+    #[must_use]
+    pub const fn jira() -> JiraNeeds {
+        JiraNeeds { project: &[] }
+    }
+
+    /// Permissions of Confluence.
+    #[must_use]
+    pub const fn confluence() -> ConfluenceNeeds {
+        ConfluenceNeeds { content: None }
+    }
+
+    async fn ask(self, inquiry: &Inquiry<'_>) -> Result<(), Error> {
+        match self.0 {
+            Product::Jira { project, global } => jira::authorize(inquiry, project, global).await,
+            Product::Confluence { application, content } => confluence::authorize(inquiry, application, content).await,
+        }
+    }
+}
+
+/// Permissions of Jira.
+#[derive(Debug, Clone, Copy)]
+pub struct JiraNeeds {
+    project: Names,
+}
+
+impl JiraNeeds {
+    /// For the project and issue of the token's context: `BROWSE_PROJECTS`, `EDIT_ISSUES` …
+    #[must_use]
+    pub const fn project(self, project: Names) -> Self {
+        Self { project }
+    }
+
+    /// For the whole site: `ADMINISTER` …; empty for none.
+    #[must_use]
+    pub const fn global(self, global: Names) -> Needed {
+        Needed(Product::Jira { project: self.project, global })
+    }
+}
+
+/// Permissions of Confluence.
+#[derive(Debug, Clone, Copy)]
+pub struct ConfluenceNeeds {
+    content: Option<&'static str>,
+}
+
+impl ConfluenceNeeds {
+    /// An operation on the content of the token's context: `read`, `update`, `delete`.
+    #[must_use]
+    pub const fn content(self, operation: &'static str) -> Self {
+        Self { content: Some(operation) }
+    }
+
+    /// Operations on the application: `use`, `administer`; empty for none.
+    #[must_use]
+    pub const fn application(self, application: Names) -> Needed {
+        Needed(Product::Confluence { application, content: self.content })
+    }
+}
+
+/// A question to the host with a name of the add-on's own.
+pub trait Permission: 'static {
+    /// What must be granted.
+    const NEEDED: Needed;
+}
+
+/// A caller whom the host grants `P`. `C` proves who calls: [`SessionToken`] unless said otherwise. By it a handler has
+/// the [`Caller`] of a proof of Connect's, and a proof of Forge's itself:
+///
+/// ```
+/// use actix_web::post;
+/// use atlassian_connect_actix::Error;
+/// use atlassian_connect_actix::forge::AnyCaller;
+/// use atlassian_connect_actix::permission::{Authorized, Needed, Permission};
+///
+/// struct SiteAdmin;
+///
+/// impl Permission for SiteAdmin {
+///     const NEEDED: Needed = Needed::jira().global(&["ADMINISTER"]);
+/// }
+///
+/// #[post("/api/settings")]
+/// async fn settings(caller: Authorized<SiteAdmin, AnyCaller>) -> Result<String, Error> {
+///     caller.tenant_key().await
+/// }
+/// ```
+///
+/// [`Caller`]: crate::auth::Caller
+pub struct Authorized<P, C = SessionToken> {
+    caller: C,
+    permission: PhantomData<P>,
+}
+
+impl<P, C: std::fmt::Debug> std::fmt::Debug for Authorized<P, C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Authorized").field(&self.caller).finish()
+    }
+}
+
+impl<P, C: Subject> Deref for Authorized<P, C> {
+    type Target = C::Seen;
+
+    fn deref(&self) -> &C::Seen {
+        self.caller.seen()
+    }
+}
+
+impl<P, C> FromRequest for Authorized<P, C>
+where
+    P: Permission,
+    C: FromRequest<Error = Error> + Subject + 'static,
+{
+    type Error = Error;
+    type Future = ProofFuture<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let proof = C::from_request(request, payload);
+        Box::pin(async move {
+            let caller = proof.await?;
+            P::NEEDED.ask(&caller.inquiry()?).await?;
+            Ok(Self { caller, permission: PhantomData })
+        })
+    }
+}

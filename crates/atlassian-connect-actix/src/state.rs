@@ -1,0 +1,239 @@
+//! What every worker shares: configuration, descriptor, tenants, keys, events.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use tokio::sync::watch;
+
+use crate::config::{Config, Product};
+use crate::deliveries::Deliveries;
+use crate::descriptor::Descriptor;
+use crate::error::Error;
+use crate::events::Events;
+use crate::keys::{ForgeKeySource, ForgeKeys, InstallKeySource, InstallKeys};
+use crate::outbound::{AppToken, Outbound};
+use crate::redact;
+use crate::services::{AtlassianServices, SiteServices};
+use crate::software::AppVersion;
+use crate::sources::Sources;
+use crate::tenants::Tenants;
+use crate::transport::Guard;
+
+/// Where Jira and Confluence have their `all.js`.
+///
+/// Source: Atlassian, "About the JavaScript API".
+const ALL_JS: &str = "https://connect-cdn.atl-paas.net/all.js";
+/// Where Bitbucket has it.
+const BITBUCKET_ALL_JS: &str = "https://bitbucket.org/atlassian-connect/all.js";
+
+/// What an error page shows.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ErrorPage {
+    /// The HTTP status.
+    pub status: u16,
+    /// What to tell the caller; not escaped.
+    pub message: String,
+    /// Why, in the log's words, with tokens masked: in `development` alone. Not escaped.
+    pub reason: Option<String>,
+    /// The name of the add-on.
+    pub title: String,
+    /// Below it are the add-on's own files.
+    pub local_base_url: String,
+    /// `errorTemplateObject` of the configuration.
+    pub extra: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Renders an error page as HTML.
+pub type ErrorRenderer = Arc<dyn Fn(&ErrorPage) -> Result<String, askama::Error> + Send + Sync>;
+
+/// Answers an error in place of the framework, ACE's `expressErrorHandling`.
+pub type ErrorHandler = Arc<dyn Fn(&HttpRequest, &Error) -> HttpResponse + Send + Sync>;
+
+/// How errors are shown.
+#[derive(Clone)]
+pub struct ErrorRendering {
+    /// The renderers that `errorTemplateName` chooses among.
+    pub renderers: BTreeMap<String, ErrorRenderer>,
+    /// The chosen one; `None`: HTML errors are plain text, escaped.
+    pub renderer: Option<ErrorRenderer>,
+    /// Takes over altogether.
+    pub handler: Option<ErrorHandler>,
+}
+
+impl std::fmt::Debug for ErrorRendering {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ErrorRendering").field("renderers", &self.renderers.keys()).finish_non_exhaustive()
+    }
+}
+
+/// The state of an add-on. A handler may take it as `web::Data<State>`; most want a proof of [`crate::auth`] instead.
+#[derive(Debug)]
+pub struct State {
+    /// The configuration.
+    pub config: Config,
+    /// The tenants.
+    pub tenants: Tenants,
+    /// The keys of lifecycle callbacks.
+    pub install_keys: Sources<dyn InstallKeySource>,
+    /// The keys of Forge's invocations.
+    pub forge_keys: Sources<dyn ForgeKeySource>,
+    /// What serves a site besides the site itself.
+    pub services: Sources<dyn SiteServices>,
+    /// What requests to hosts share.
+    pub outbound: Outbound,
+    /// The listeners.
+    pub events: Events,
+    /// The events of Forge that are being worked on.
+    pub deliveries: Deliveries,
+    /// How errors are shown.
+    pub errors: ErrorRendering,
+    app: Option<AppVersion>,
+    host_script_url: String,
+    descriptor: RwLock<Arc<Descriptor>>,
+    descriptor_changes: watch::Sender<()>,
+}
+
+impl State {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(
+        config: Config,
+        descriptor: Descriptor,
+        tenants: Tenants,
+        events: Events,
+        errors: ErrorRendering,
+    ) -> Self {
+        let default = if config.product == Product::Bitbucket { BITBUCKET_ALL_JS } else { ALL_JS };
+        Self {
+            app: None,
+            host_script_url: config.host_script_url.clone().unwrap_or_else(|| default.to_owned()),
+            install_keys: Sources::new(Box::new(InstallKeys::new(config.install_keys_url.clone()))),
+            forge_keys: Sources::new(Box::new(ForgeKeys::new(
+                config.forge_jwks_url.as_ref(),
+                config.forge_isolated_jwks_url.clone(),
+            ))),
+            services: Sources::new(Box::new(AtlassianServices {
+                authorization_server_url: config.authorization_server_url.clone(),
+            })),
+            outbound: Outbound::new(Guard::new(config.environment.is_production().then(|| config.whitelist.clone()))),
+            descriptor_changes: watch::channel(()).0,
+            descriptor: RwLock::new(Arc::new(descriptor)),
+            config,
+            tenants,
+            events,
+            deliveries: Deliveries::default(),
+            errors,
+        }
+    }
+
+    /// Names the app, see [`crate::AddonBuilder::app`].
+    #[must_use]
+    pub(crate) fn with_app(mut self, app: Option<AppVersion>) -> Self {
+        self.app = app;
+        self
+    }
+
+    pub(crate) fn app(&self) -> Option<&AppVersion> {
+        self.app.as_ref()
+    }
+
+    /// The descriptor as it is served now.
+    #[must_use]
+    pub fn descriptor(&self) -> Arc<Descriptor> {
+        Arc::clone(&self.descriptor.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Serves another descriptor from now on. What is mounted stays: lifecycle callbacks and webhooks are where they
+    /// were at the start.
+    pub fn replace_descriptor(&self, descriptor: Descriptor) {
+        *self.descriptor.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(descriptor);
+        self.descriptor_changes.send_replace(());
+    }
+
+    /// Changes with each [`State::replace_descriptor`].
+    #[must_use]
+    pub fn descriptor_changes(&self) -> watch::Receiver<()> {
+        self.descriptor_changes.subscribe()
+    }
+
+    /// The add-on is being mounted: from now on no source can be put in front of Atlassian's.
+    pub(crate) fn fix_sources(&self) {
+        self.install_keys.fix();
+        self.forge_keys.fix();
+        self.services.fix();
+    }
+
+    /// The token with which the Forge app acts as itself at an installation, ACE's `getForgeAppToken`: from memory, else
+    /// from the store. `None`: no invocation has brought one, or it has expired.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the store is away.
+    pub async fn forge_app_token(&self, installation_id: &str) -> Result<Option<AppToken>, Error> {
+        let (store, limit) = (self.tenants.store(), self.config.limits.token);
+        Ok(self.outbound.app_tokens.find(store.as_ref(), installation_id, limit).await?)
+    }
+
+    /// The bridge's script for the add-on's pages.
+    #[must_use]
+    pub fn host_script_url(&self) -> &str {
+        &self.host_script_url
+    }
+
+    /// The base URLs that a lifecycle token may name as its audience, without trailing slashes.
+    pub fn is_own_base_url(&self, url: &str) -> bool {
+        let url = url.strip_suffix('/').unwrap_or(url);
+        url == self.config.local_base_url.as_str()
+            || url == self.descriptor().base_url().trim_end_matches('/')
+            || self.config.allowed_base_urls.iter().any(|allowed| url == allowed.as_str())
+    }
+
+    /// The same base URLs, for a refusal that names them.
+    pub(crate) fn own_base_urls(&self) -> Vec<String> {
+        let descriptor = self.descriptor();
+        let mut urls = vec![
+            self.config.local_base_url.as_str().to_owned(),
+            descriptor.base_url().trim_end_matches('/').to_owned(),
+        ];
+        urls.extend(self.config.allowed_base_urls.iter().map(|url| url.as_str().to_owned()));
+        urls.dedup();
+        urls
+    }
+
+    /// The state of the add-on that serves `request`.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] outside of the add-on's scope, with what to do.
+    pub fn of(request: &HttpRequest) -> Result<web::Data<Self>, Error> {
+        request.app_data::<web::Data<Self>>().cloned().ok_or_else(|| {
+            let reason =
+                "this route is outside of the add-on's scope: mount it in the function that `Addon::configure` is given";
+            // out there is no middleware of ours that logs errors
+            tracing::error!(path = redact::shown(request.path()), "{reason}");
+            Error::internal(reason)
+        })
+    }
+}
+
+/// The add-on's state as an argument of a handler.
+#[derive(Debug, Clone)]
+pub struct AddonState(pub web::Data<State>);
+
+impl std::ops::Deref for AddonState {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.0
+    }
+}
+
+impl FromRequest for AddonState {
+    type Error = Error;
+    type Future = std::future::Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        std::future::ready(State::of(request).map(Self))
+    }
+}

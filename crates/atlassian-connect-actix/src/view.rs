@@ -1,0 +1,336 @@
+//! Pages: what a template sees, and how it is rendered.
+
+mod connect;
+
+use std::ops::Deref;
+use std::rc::Rc;
+
+use actix_web::body::BoxBody;
+use actix_web::dev::Payload;
+use actix_web::http::header::ContentType;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
+use askama::Template;
+use askama::filters::HtmlSafe;
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
+use serde_json::Value;
+use url::Url;
+
+use crate::auth::{Caller, ConnectJwt, FormBody, ProofFuture};
+use crate::config::Product;
+use crate::error::Error;
+use crate::host::HostClient;
+use crate::state::State;
+use crate::tenants::origin_of;
+
+/// Bytes of a form in which the page's parameters are looked for.
+const MAX_HOST_FORM: usize = 16 * 1024;
+
+/// The variables that every template gets as `page`, with ACE's meaning; ACE's names stand in [`PageVariables::json`].
+///
+/// Those of an authenticated page come from the verified token and the store. `license`, `timezone`, `locale` and, on a
+/// public page, `host_base_url` come from the query, which anybody can write: templates escape them.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct PageVariables {
+    /// The add-on's name.
+    pub title: String,
+    /// The add-on's key.
+    pub addon_key: String,
+    /// Below it are the add-on's own routes and files; no trailing slash.
+    pub local_base_url: String,
+    /// Where the host is: `https://site.atlassian.net`, for Confluence with `/wiki`. Empty on a public page that names
+    /// none.
+    pub host_base_url: String,
+    /// The origin of `host_base_url`.
+    pub host_url: String,
+    /// The host's stylesheet; none on a public page.
+    pub host_stylesheet_url: Option<String>,
+    /// The script of the bridge, `AP`.
+    pub host_script_url: String,
+    /// A session token, for calls from the page; empty on a public page.
+    pub token: String,
+    /// `lic`: `active` or `none` for a paid add-on.
+    pub license: Option<String>,
+    /// The `context` claim: what the user looks at.
+    pub context: Option<Value>,
+    /// The tenant; empty on a public page.
+    pub client_key: String,
+    /// The user's Atlassian account id.
+    pub user_account_id: Option<String>,
+    /// Deprecated by Atlassian: the user's key.
+    pub user_id: Option<String>,
+    /// Deprecated by Atlassian: `tz`.
+    pub timezone: Option<String>,
+    /// Deprecated by Atlassian: `loc`.
+    pub locale: Option<String>,
+}
+
+impl PageVariables {
+    /// All variables as JSON under ACE's names, escaped so that it can stand in a `<script>` element: print it with
+    /// askama's `|safe`.
+    #[must_use]
+    pub fn json(&self) -> String {
+        script_json(self)
+    }
+
+    /// The content of `<head>`: encoding, viewport, title, the host's stylesheet and script, and the session token for
+    /// scripts of the page. Print it by `{{ page.head() }}` in the layout.
+    pub fn head(&self) -> impl Template + HtmlSafe {
+        connect::head(self)
+    }
+
+    /// The variables as JSON in `<script type="application/json" id="connect-context">`, for scripts of the page. Print
+    /// it by `{{ page.context_script() }}` before those.
+    pub fn context_script(&self) -> impl Template + HtmlSafe {
+        connect::context_script(self)
+    }
+
+    fn untrusted(request: &HttpRequest, state: &State) -> Self {
+        let descriptor = state.descriptor();
+        // a host posts a few short parameters; what is larger is somebody's own form
+        let form =
+            FormBody::of(request).and_then(|form| form.already_read()).filter(|form| form.len() <= MAX_HOST_FORM);
+        let form = form.as_deref().and_then(|body| std::str::from_utf8(body).ok()).unwrap_or_default();
+        let parameter = |name: &str| parameter(request.query_string(), name).or_else(|| parameter(form, name));
+        let host_base_url =
+            parameter("xdm_e").and_then(|host| host_base_url(&host, &parameter("cp").unwrap_or_default()));
+        let host_base_url = host_base_url.filter(|_| state.config.product != Product::Bitbucket).unwrap_or_default();
+        Self {
+            title: descriptor.name().to_owned(),
+            addon_key: descriptor.key().to_owned(),
+            local_base_url: state.config.local_base_url.as_str().to_owned(),
+            host_url: origin_of(&host_base_url).unwrap_or_default(),
+            host_base_url,
+            host_stylesheet_url: None,
+            host_script_url: state.host_script_url().to_owned(),
+            token: String::new(),
+            license: parameter("lic"),
+            context: None,
+            client_key: String::new(),
+            user_account_id: None,
+            user_id: parameter("user_id"),
+            timezone: parameter("tz"),
+            locale: parameter("loc"),
+        }
+    }
+
+    fn of_caller(request: &HttpRequest, caller: &Caller) -> Result<Self, Error> {
+        let state = caller.state();
+        let base_url = caller.tenant().base_url();
+        let user_key = caller.context().and_then(|context| context.pointer("/user/userKey")?.as_str());
+        let untrusted = Self::untrusted(request, state);
+        let script_url = state.services.find(|services| services.has_site(base_url)).script_url();
+        Ok(Self {
+            host_script_url: script_url.unwrap_or_else(|| untrusted.host_script_url.clone()),
+            host_base_url: base_url.to_owned(),
+            host_url: origin_of(base_url).unwrap_or_default(),
+            host_stylesheet_url: Some(stylesheet_url(state, base_url)),
+            token: caller.session_token()?.to_owned(),
+            context: caller.context().cloned(),
+            client_key: caller.client_key().to_owned(),
+            user_account_id: caller.account_id().map(str::to_owned),
+            user_id: user_key.map(str::to_owned).or(untrusted.user_id),
+            ..untrusted
+        })
+    }
+}
+
+/// JSON that can stand in a `<script>` element, whatever its texts hold.
+pub fn script_json(value: &impl Serialize) -> String {
+    let json = serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned());
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for character in json.chars() {
+        match character {
+            '<' => escaped.push_str("\\u003c"),
+            '>' => escaped.push_str("\\u003e"),
+            '&' => escaped.push_str("\\u0026"),
+            '\u{2028}' => escaped.push_str("\\u2028"),
+            '\u{2029}' => escaped.push_str("\\u2029"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+fn stylesheet_url(state: &State, base_url: &str) -> String {
+    let file = if state.config.environment.is_development() { "all-debug.css" } else { "all.css" };
+    if state.config.product == Product::Bitbucket {
+        format!("https://bitbucket.org/atlassian-connect/{file}")
+    } else {
+        format!("{base_url}/atlassian-connect/{file}")
+    }
+}
+
+/// `xdm_e` and `cp` of a public page, if the first is an http(s) origin and the second a path.
+fn host_base_url(host: &str, context_path: &str) -> Option<String> {
+    let origin = origin_of(host).filter(|origin| host.trim_end_matches('/').eq_ignore_ascii_case(origin))?;
+    if context_path.is_empty() {
+        return Some(origin);
+    }
+    let url = context_path.starts_with('/').then(|| Url::parse(&format!("{origin}{context_path}")).ok())??;
+    Some(format!("{origin}{}", url.path().trim_end_matches('/')))
+}
+
+/// The first value of a parameter; an empty one counts as none.
+fn parameter(text: &str, name: &str) -> Option<String> {
+    let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    text.split('&')
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .find(|(key, _)| decode(key) == name)
+        .map(|(_, value)| decode(value))
+        .filter(|value| !value.is_empty())
+}
+
+/// What an authenticated page gets. As an argument it *is* ACE's `addon.authenticate()`: without a token of the host's,
+/// bound to this request, the page cannot be built.
+///
+/// ```
+/// use actix_web::get;
+/// use askama::Template;
+/// use atlassian_connect_actix::{PageContext, View};
+///
+/// #[derive(Template)]
+/// #[template(source = "<p>{{ page.title }} at {{ page.host_base_url }}</p>", ext = "html")]
+/// struct Hello { page: PageContext }
+///
+/// #[get("/hello")]
+/// async fn hello(page: PageContext) -> View<Hello> {
+///     View(Hello { page })
+/// }
+/// ```
+///
+/// Another proof can stand behind a page: `PageContext<SessionToken>` for one that is opened with a session token,
+/// `PageContext<Authorized<SiteAdmin>>` for one that needs a permission of the host's.
+#[derive(Debug, Clone)]
+pub struct PageContext<C = ConnectJwt> {
+    caller: C,
+    variables: Rc<PageVariables>,
+}
+
+impl<C> PageContext<C> {
+    /// The proof behind the page.
+    #[must_use]
+    pub fn caller(&self) -> &C {
+        &self.caller
+    }
+}
+
+impl<C: Deref<Target = Caller>> PageContext<C> {
+    /// A client for the host of the page's tenant, as the add-on.
+    #[must_use]
+    pub fn host(&self) -> HostClient {
+        self.caller.host()
+    }
+}
+
+impl<C> Deref for PageContext<C> {
+    type Target = PageVariables;
+
+    fn deref(&self) -> &PageVariables {
+        &self.variables
+    }
+}
+
+impl<C> FromRequest for PageContext<C>
+where
+    C: FromRequest<Error = Error> + Deref<Target = Caller> + 'static,
+{
+    type Error = Error;
+    type Future = ProofFuture<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        let proof = C::from_request(&request, payload);
+        Box::pin(async move {
+            let caller = proof.await?;
+            let variables = Rc::new(PageVariables::of_caller(&request, &caller)?);
+            Ok(Self { caller, variables })
+        })
+    }
+}
+
+/// What a page for anybody gets: the same variables without tenant, user and token. A token is not looked at.
+#[derive(Debug, Clone)]
+pub struct PublicPage(Rc<PageVariables>);
+
+impl Deref for PublicPage {
+    type Target = PageVariables;
+
+    fn deref(&self) -> &PageVariables {
+        &self.0
+    }
+}
+
+impl FromRequest for PublicPage {
+    type Error = Error;
+    type Future = ProofFuture<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            if let Some(form) = FormBody::of(&request) {
+                form.read().await?;
+            }
+            let state = State::of(&request)?;
+            Ok(Self(Rc::new(PageVariables::untrusted(&request, &state))))
+        })
+    }
+}
+
+/// Answers with a template as HTML, rendered into one buffer.
+#[derive(Debug, Clone)]
+pub struct View<T>(pub T);
+
+impl<T: Template> Responder for View<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        match self.0.render() {
+            Ok(html) => HttpResponse::Ok().insert_header(ContentType::html()).body(html),
+            Err(error) => HttpResponse::from_error(Error::internal(format!("a template does not render: {error}"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_and_a_path_make_a_host() {
+        for (host, path, expected) in [
+            ("https://x.example", "", Some("https://x.example")),
+            ("https://x.example/", "", Some("https://x.example")),
+            ("https://x.example:8443", "/wiki", Some("https://x.example:8443/wiki")),
+            ("HTTPS://x.example", "/", Some("https://x.example")),
+            ("https://x.example", "/a b\"<", Some("https://x.example/a%20b%22%3C")),
+            ("https://x.example", "/a?b#c", Some("https://x.example/a")),
+            ("https://x.example", "wiki", None),
+            ("https://x.example", "@evil.example", None),
+            ("https://x.example/path", "", None),
+            ("https://user@x.example", "", None),
+            ("javascript:alert(1)//", "", None),
+            ("data:text/html,x", "", None),
+            ("//x.example", "", None),
+            ("", "", None),
+        ] {
+            assert_eq!(host_base_url(host, path).as_deref(), expected, "{host} {path}");
+        }
+    }
+
+    #[test]
+    fn the_first_value_of_a_parameter_counts() {
+        for (query, expected) in [
+            ("lic=a&lic=b", Some("a")),
+            ("x=1&lic=a+b%26c", Some("a b&c")),
+            ("%6Cic=a", Some("a")),
+            ("lic=", None),
+            ("lic", None),
+            ("", None),
+        ] {
+            assert_eq!(parameter(query, "lic").as_deref(), expected, "{query}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! What a store knows of its tenants, installed or not.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use super::output::plain;
+use atlassian_connect_actix::store::{
+    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Store, StoreError, redact,
+};
+
+/// Tenants that are read in one go. Redis, which has no order, walks over all its keys for each page.
+const PAGE: usize = 2000;
+
+/// A tenant.
+pub(super) struct Known {
+    pub client_key: String,
+    /// The keys of its values; one that stands twice has two rows.
+    keys: Vec<String>,
+    /// The payload of its last install: the one in use, else the one that an uninstall put aside.
+    pub installation: Option<Value>,
+}
+
+/// What became of a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Installed,
+    Uninstalled,
+    /// Nothing but what a later install took the place of.
+    Superseded,
+    /// Values, and no installation.
+    None,
+}
+
+impl State {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Installed => "installed",
+            Self::Uninstalled => "uninstalled",
+            Self::Superseded => "superseded",
+            Self::None => "none",
+        }
+    }
+}
+
+impl Known {
+    /// With its installation.
+    pub async fn opened(mut self, store: &dyn Store) -> Result<Self, StoreError> {
+        self.installation = match store.installations(&self.client_key).await?.into_iter().next() {
+            None => store.get(&self.client_key, CLIENT_INFO_UNINSTALLED).await?,
+            installation => installation,
+        };
+        Ok(self)
+    }
+
+    /// The same; without one where it is there and cannot be read.
+    pub async fn opened_if_possible(self, store: &dyn Store) -> Result<Self, StoreError> {
+        let unread = Self { client_key: self.client_key.clone(), keys: self.keys.clone(), installation: None };
+        match self.opened(store).await {
+            Err(StoreError::Sealed(_) | StoreError::Refused(_)) => Ok(unread),
+            outcome => outcome,
+        }
+    }
+
+    fn rows(&self, key: &str) -> usize {
+        self.keys.iter().filter(|known| *known == key).count()
+    }
+
+    /// How many rows are in use; more than one is what ACE's index, which is not unique, let be.
+    pub fn rows_in_use(&self) -> usize {
+        self.rows(CLIENT_INFO)
+    }
+
+    pub fn rows_superseded(&self) -> usize {
+        self.rows(CLIENT_INFO_SUPERSEDED)
+    }
+
+    pub fn state(&self) -> State {
+        match (self.rows_in_use(), self.rows(CLIENT_INFO_UNINSTALLED), self.rows_superseded()) {
+            (1.., _, _) => State::Installed,
+            (_, 1.., _) => State::Uninstalled,
+            (_, _, 1..) => State::Superseded,
+            _ => State::None,
+        }
+    }
+
+    /// The keys of the tenant's values beside its installation, in order.
+    pub fn further_keys(&self) -> Vec<&str> {
+        let of_installation =
+            [CLIENT_INFO, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, CLIENT_INFO_SUPERSEDED];
+        let mut keys: Vec<_> =
+            self.keys.iter().map(String::as_str).filter(|key| !of_installation.contains(key)).collect();
+        keys.dedup();
+        keys
+    }
+
+    fn field(&self, name: &str) -> Option<&str> {
+        self.installation.as_ref()?.get(name)?.as_str()
+    }
+
+    /// As it stands in the installation; its password, which it should not have, is left out.
+    pub fn base_url(&self) -> Option<String> {
+        self.field("baseUrl").map(redact)
+    }
+
+    /// `jira`, `confluence` …
+    pub fn product(&self) -> Option<&str> {
+        self.field("productType")
+    }
+
+    /// The tenant for scripts, without its values.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "clientKey": self.client_key,
+            "baseUrl": self.base_url(),
+            "product": self.product(),
+            "state": self.state().name(),
+            "installations": self.rows_in_use(),
+            "superseded": self.rows_superseded(),
+        })
+    }
+}
+
+/// The state in words: `installed`, `installed, 2 rows`, `uninstalled, 1 superseded` …
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        f.write_str(if state == State::None { "no installation" } else { state.name() })?;
+        if self.rows_in_use() > 1 {
+            write!(f, ", {} rows", self.rows_in_use())?;
+        }
+        match (state, self.rows_superseded()) {
+            (State::Superseded, _) | (_, 0) => Ok(()),
+            (_, superseded) => write!(f, ", {superseded} superseded"),
+        }
+    }
+}
+
+/// Names and base URL, for a message.
+pub(super) fn named(tenant: &Known) -> String {
+    let name = plain(&tenant.client_key);
+    tenant.base_url().map_or_else(|| name.clone(), |url| format!("{name} ({})", plain(&url)))
+}
+
+/// Every tenant, ordered by clientKey.
+pub(super) async fn all(store: &dyn Store) -> Result<Vec<Known>, StoreError> {
+    let mut installed = installed(store).await?;
+    let (mut all, mut from) = (Vec::new(), None);
+    loop {
+        let page = store.stored_keys(from.as_deref(), PAGE).await?;
+        for (client_key, keys) in page.tenants {
+            let installation = match installed.remove(&client_key) {
+                None if keys.iter().any(|key| key == CLIENT_INFO_UNINSTALLED) => {
+                    store.get(&client_key, CLIENT_INFO_UNINSTALLED).await?
+                }
+                installation => installation,
+            };
+            all.push(Known { client_key, keys, installation });
+        }
+        from = page.next;
+        if from.is_none() {
+            return Ok(all);
+        }
+    }
+}
+
+async fn installed(store: &dyn Store) -> Result<BTreeMap<String, Value>, StoreError> {
+    let (mut installed, mut after) = (BTreeMap::new(), None);
+    loop {
+        let page = store.tenants(after.as_deref(), PAGE).await?;
+        installed.extend(page.tenants);
+        after = page.next;
+        if after.is_none() {
+            return Ok(installed);
+        }
+    }
+}
+
+/// One tenant, whose installation is not read yet; `None`: the store knows nothing of it.
+pub(super) async fn one(store: &dyn Store, client_key: &str) -> Result<Option<Known>, StoreError> {
+    let page = store.stored_keys(Some(client_key), 1).await?;
+    let found = page.tenants.into_iter().find(|(known, _)| known == client_key);
+    Ok(found.map(|(client_key, keys)| Known { client_key, keys, installation: None }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_by_the_rows_that_there_are() {
+        for (keys, state, words) in [
+            (&[CLIENT_INFO][..], State::Installed, "installed"),
+            (&[CLIENT_INFO, CLIENT_INFO, "x"], State::Installed, "installed, 2 rows"),
+            (&[CLIENT_INFO, CLIENT_INFO_SUPERSEDED], State::Installed, "installed, 1 superseded"),
+            (&[CLIENT_INFO, CLIENT_INFO_UNINSTALLED], State::Installed, "installed"),
+            (&[CLIENT_INFO_UNINSTALLED, CLIENT_INFO_SUPERSEDED], State::Uninstalled, "uninstalled, 1 superseded"),
+            (&[CLIENT_INFO_SUPERSEDED], State::Superseded, "superseded"),
+            (&["x"], State::None, "no installation"),
+        ] {
+            let keys = keys.iter().map(|&key| key.to_owned()).collect();
+            let known = Known { client_key: "c".to_owned(), keys, installation: None };
+            assert_eq!((known.state(), known.to_string().as_str()), (state, words));
+        }
+    }
+}

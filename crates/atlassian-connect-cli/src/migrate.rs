@@ -1,0 +1,173 @@
+//! `migrate`: the store's tables.
+
+use std::path::Path;
+
+use super::failure::{Exit, Failure};
+use super::output::{columns, complain, print};
+use super::store_access::{for_the_store, shown};
+use atlassian_connect_actix::addon::AddonBuilder;
+use atlassian_connect_actix::config::{StoreConfig, Vars};
+use atlassian_connect_actix::store::internal::write_migrations;
+use atlassian_connect_actix::store::{self, Reversion, Survey, TablesFound};
+
+/// The app's migrations, below the working directory.
+const FOLDER: &str = "migrations";
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// Say which migrations have run and which have not, and change nothing
+    #[arg(long, conflicts_with = "revert")]
+    status: bool,
+    /// Take back the last migration, or the last few
+    #[arg(
+        long,
+        value_name = "steps",
+        num_args = 0..=1,
+        default_missing_value = "1",
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
+    revert: Option<u16>,
+    /// Revert migrations of the app, and those whose tables are not empty, too: their data is deleted
+    #[arg(short, long, requires = "revert")]
+    yes: bool,
+    /// Write the framework's migrations that the folder migrations/ lacks; existing files are never changed
+    #[arg(long, conflicts_with_all = ["revert", "status"])]
+    write: bool,
+}
+
+pub(super) async fn run(arguments: Arguments, builder: &AddonBuilder, vars: Vars) -> Result<Exit, Failure> {
+    if arguments.write {
+        return write();
+    }
+    let config = builder.load_config_with(&for_the_store(vars))?.store;
+    if arguments.status {
+        return status(&config).await;
+    }
+    if let Some(steps) = arguments.revert {
+        return revert(&config, steps.into(), arguments.yes).await;
+    }
+    let report = store::migrate(&config).await?;
+    print(&report.to_string());
+    Ok(Exit::Done)
+}
+
+/// Neither configuration nor store is needed.
+fn write() -> Result<Exit, Failure> {
+    let outcome = write_migrations(Path::new(FOLDER))
+        .map_err(|error| Failure::Told(format!("cannot write to the folder {FOLDER}: {error}")))?;
+    for file in &outcome.different {
+        complain(&format!("{} differs from the framework's migration and was left unchanged", file.display()));
+    }
+    match outcome.written.as_slice() {
+        [] => print(&format!("{FOLDER} has every migration of the framework: nothing was written")),
+        written => {
+            for path in written {
+                print(&format!("wrote {}", path.display()));
+            }
+            print("Build the app again, then run the command `migrate`.");
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn status(config: &StoreConfig) -> Result<Exit, Failure> {
+    let survey = store::survey(config).await?;
+    print(&told(&shown(config), &survey));
+    match survey.tables {
+        TablesFound::Wrong(reason) => Err(Failure::Told(reason)),
+        _ => Ok(Exit::Done),
+    }
+}
+
+fn told(shown: &str, survey: &Survey) -> String {
+    let Survey { tables, applied, pending, skipped, unknown, .. } = survey;
+    let place = match tables {
+        TablesFound::InMemory => return format!("{shown} is in memory: it has no migrations"),
+        TablesFound::NotNeeded => return format!("{shown} has no tables, and no migrations"),
+        TablesFound::NoFile => return format!("{shown} does not exist yet: the first start makes it"),
+        TablesFound::None => format!("{shown} has no tables yet: the first start makes them"),
+        TablesFound::All(table) => format!("{shown}, table {table}"),
+        TablesFound::Wrong(_) => format!("{shown} cannot be used"),
+    };
+    let states = [("applied", applied), ("pending", pending), ("not for it", skipped), ("not known", unknown)];
+    let rows: Vec<_> =
+        states.iter().flat_map(|(state, names)| names.iter().map(|name| [(*state).to_owned(), name.clone()])).collect();
+    let sum = match (tables, pending.len(), unknown.len()) {
+        (TablesFound::Wrong(_), ..) => String::new(),
+        (_, 0, 0) => "\nthis binary knows this schema, and it is up to date".to_owned(),
+        (_, 0, _) => "\na newer release has migrated it; this binary can use it all the same".to_owned(),
+        (_, pending, _) => format!("\n{pending} to be run, by the command migrate"),
+    };
+    format!("{place}\n{}{sum}", columns(&rows))
+}
+
+async fn revert(config: &StoreConfig, steps: usize, drop_rows: bool) -> Result<Exit, Failure> {
+    let shown = shown(config);
+    match store::revert(config, steps, drop_rows).await? {
+        Reversion::Done(steps) if steps.is_empty() => {
+            print(&format!("{shown}: no migration has run, nothing was reverted"));
+        }
+        Reversion::OfTheApp(steps) => {
+            return Err(Failure::Usage(format!(
+                "nothing was reverted: {} {} the app's own, and what their down.sql deletes is not known here; make a \
+                 backup, then add --yes",
+                steps.join(", "),
+                if steps.len() == 1 { "is" } else { "are" }
+            )));
+        }
+        Reversion::Done(steps) => print(&format!("{shown}: reverted {}", steps.join(", "))),
+        Reversion::HoldsRows(tables) => {
+            let held: Vec<_> = tables.iter().map(|(table, rows)| format!("{table} ({rows} rows)")).collect();
+            return Err(Failure::Usage(format!(
+                "nothing was reverted: with it would go {}, and what stands there of tenants only comes back when each \
+                 installs the add-on again; make a backup, then add --yes",
+                held.join(", ")
+            )));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn survey(tables: TablesFound, [applied, pending, skipped, unknown]: [&[&str]; 4]) -> Survey {
+        let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        let (applied, pending) = (owned(applied), owned(pending));
+        Survey { file: None, tables, applied, pending, skipped: owned(skipped), unknown: owned(unknown) }
+    }
+
+    #[test]
+    fn each_step_has_its_state() {
+        let all = |table: &str| TablesFound::All(table.to_owned());
+        let told = |tables, steps| told("sqlite:x", &survey(tables, steps));
+        insta::assert_snapshot!(told(all("AddonSettings"), [&["one", "two"], &[], &[], &[]]), @r"
+        sqlite:x, table AddonSettings
+        applied  one
+        applied  two
+        this binary knows this schema, and it is up to date
+        ");
+        insta::assert_snapshot!(told(all("Mine"), [&[], &["two"], &["one"], &[]]), @r"
+        sqlite:x, table Mine
+        pending     two
+        not for it  one
+        1 to be run, by the command migrate
+        ");
+        insta::assert_snapshot!(told(all("AddonSettings"), [&["one"], &[], &[], &["2099"]]), @r"
+        sqlite:x, table AddonSettings
+        applied    one
+        not known  2099
+        a newer release has migrated it; this binary can use it all the same
+        ");
+        insta::assert_snapshot!(told(TablesFound::Wrong("so".to_owned()), [&["one"], &[], &[], &["2099"]]), @r"
+        sqlite:x cannot be used
+        applied    one
+        not known  2099
+        ");
+        insta::assert_snapshot!(
+            told(TablesFound::NoFile, [&[], &[], &[], &[]]),
+            @"sqlite:x does not exist yet: the first start makes it"
+        );
+    }
+}

@@ -1,0 +1,210 @@
+//! Development on a real site: the add-on registers itself at the start and deregisters at the stop.
+//!
+//! The sites stand in `credentials.json` (see [`credentials`]) or under `hosts` in `config.json`. `AC_OPTS=no-reg` leaves
+//! it out; production never does it.
+
+pub mod credentials;
+mod tunnel;
+pub mod upm;
+#[cfg(feature = "watch")]
+mod watch;
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use actix_web::web;
+use futures_util::future::join_all;
+use serde_json::json;
+
+use atlassian_connect_actix::config::Config;
+use atlassian_connect_actix::descriptor::{self, DescriptorFile};
+use atlassian_connect_actix::events::{Occurrence, names};
+use atlassian_connect_actix::state::State;
+use atlassian_connect_actix::store::StoreError;
+use credentials::Site;
+pub use tunnel::Tunnel;
+use upm::Outcome;
+
+/// What is read in the working directory.
+pub(crate) const CREDENTIALS_FILE: &str = "credentials.json";
+/// How long all sites together may take at the stop.
+const DEREGISTRATION: Duration = Duration::from_secs(10);
+/// Tenants that are looked at in one go.
+const PAGE: usize = 100;
+
+/// Registers an add-on with its sites, and remembers which ones took it.
+pub struct Registrar {
+    state: web::Data<State>,
+    registered: Mutex<Vec<Site>>,
+}
+
+impl std::fmt::Debug for Registrar {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Registrar")
+    }
+}
+
+/// Whether there are sites to register with, or a file that should name some: then nobody asked for a sandbox.
+#[must_use]
+pub fn names_sites(config: &Config) -> bool {
+    !matches!(credentials::load(Path::new(CREDENTIALS_FILE), &config.hosts), Ok(all) if all.sites.is_empty())
+}
+
+impl Registrar {
+    /// Nothing is registered yet.
+    #[must_use]
+    pub fn new(state: web::Data<State>) -> Self {
+        Self { state, registered: Mutex::new(Vec::new()) }
+    }
+
+    /// Says that the add-on is reached by a tunnel from now on.
+    pub async fn tell_of_tunnel(&self) {
+        self.tell(names::LOCALTUNNEL_STARTED).await;
+    }
+
+    /// Registers with every site at once. What goes wrong with one is logged and does not keep the others.
+    pub async fn register(&self) {
+        let config = &self.state.config;
+        if config.environment.is_production() {
+            return;
+        }
+        let sites = self.sites();
+        if sites.is_empty() {
+            return;
+        }
+        if config.options.no_reg {
+            return tracing::warn!("AC_OPTS=no-reg: the add-on is not registered with the sites of {CREDENTIALS_FILE}");
+        }
+        let taken: Vec<bool> = join_all(sites.into_iter().map(|site| self.register_with(site, false))).await;
+        if taken.contains(&true) {
+            self.tell(names::ADDON_REGISTERED).await;
+        } else {
+            tracing::warn!("no site has taken the add-on");
+        }
+    }
+
+    /// The sites as `credentials.json` has them now; none, and a line in the log, where it cannot be read.
+    fn sites(&self) -> Vec<Site> {
+        let sites = credentials::load(Path::new(CREDENTIALS_FILE), &self.state.config.hosts);
+        sites.inspect_err(|error| tracing::error!("{error}")).unwrap_or_default().sites
+    }
+
+    /// Registers with every site again, since the descriptor is another one.
+    #[cfg(feature = "watch")]
+    async fn register_again(&self) {
+        if !self.state.config.options.no_reg {
+            join_all(self.sites().into_iter().map(|site| self.register_with(site, true))).await;
+        }
+    }
+
+    async fn register_with(&self, site: Site, by_all_means: bool) -> bool {
+        let descriptor = self.state.descriptor();
+        let url = format!("{}/{}", self.state.config.local_base_url.as_str(), descriptor::FILE_NAME);
+        let again = match self.registers_again(&site).await {
+            Ok(again) => again || by_all_means,
+            Err(error) => {
+                tracing::error!(site = site.shown(), %error, "not registered: the store cannot be asked");
+                return false;
+            }
+        };
+        match upm::register(&site, &url, descriptor.key(), again).await {
+            Ok(Outcome::Installed { enabled }) => {
+                tracing::info!(site = site.shown(), "registered");
+                if !enabled {
+                    tracing::warn!(
+                        site = site.shown(),
+                        "the add-on is disabled there: enable it in the management of apps"
+                    );
+                }
+                self.remember(site);
+                true
+            }
+            Ok(Outcome::AlreadyInstalled) => {
+                tracing::warn!(
+                    site = site.shown(),
+                    "the site has the add-on already, and it was not registered again; AC_OPTS=force-reg does"
+                );
+                if self.state.config.options.force_dereg {
+                    self.remember(site);
+                }
+                true
+            }
+            Err(error) => {
+                tracing::error!(site = site.shown(), %error, "not registered");
+                false
+            }
+        }
+    }
+
+    /// At the stop the add-on goes from there; a site that took it twice has it once.
+    fn remember(&self, site: Site) {
+        let mut registered = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
+        if !registered.iter().any(|other| other.shown() == site.shown()) {
+            registered.push(site);
+        }
+    }
+
+    /// Whether a site that has the add-on gets it again: when asked for, and when what we know of the site is lost.
+    async fn registers_again(&self, site: &Site) -> Result<bool, StoreError> {
+        let config = &self.state.config;
+        if config.options.force_reg || config.store.is_memory() {
+            return Ok(true);
+        }
+        if !config.store.is_default() {
+            return Ok(false);
+        }
+        let mut after = None;
+        loop {
+            let page = self.state.tenants.store().tenants(after.as_deref(), PAGE).await?;
+            let is_site = |url: Option<&str>| url.is_some_and(|url| site.is_at(url));
+            if page.tenants.iter().any(|(_, installation)| is_site(installation["baseUrl"].as_str())) {
+                return Ok(false);
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(true),
+            }
+        }
+    }
+
+    /// Takes the add-on away from the sites that this process registered it with.
+    pub async fn deregister(&self) {
+        let sites = std::mem::take(&mut *self.registered.lock().unwrap_or_else(PoisonError::into_inner));
+        if sites.is_empty() {
+            return;
+        }
+        let descriptor = self.state.descriptor();
+        let removals = sites.iter().map(|site| async {
+            match upm::deregister(site, descriptor.key()).await {
+                Ok(()) => tracing::info!(site = site.shown(), "deregistered"),
+                Err(error) => tracing::error!(site = site.shown(), %error, "not deregistered"),
+            }
+        });
+        if tokio::time::timeout(DEREGISTRATION, join_all(removals)).await.is_err() {
+            tracing::error!("deregistration took too long: the sites may still have the add-on");
+        }
+        self.tell(names::ADDON_DEREGISTERED).await;
+    }
+
+    /// Serves each new version of the descriptor's file, and tells the sites of it; returns only when it cannot watch.
+    #[cfg(feature = "watch")]
+    pub async fn follow(&self, source: &DescriptorFile) {
+        let config = &self.state.config;
+        if config.environment.is_development() && config.watch {
+            watch::follow(&self.state, source, async || self.register_again().await).await;
+        }
+    }
+
+    /// Without the feature `watch` the descriptor is that of the start.
+    #[cfg(not(feature = "watch"))]
+    #[allow(clippy::unused_async)]
+    pub async fn follow(&self, _source: &DescriptorFile) {}
+
+    async fn tell(&self, event: &str) {
+        let occurrence = Occurrence::new(event, None, json!(null));
+        if let Err(error) = self.state.events.emit(occurrence, self.state.config.limits.listener).await {
+            tracing::error!(%error, "a listener failed");
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The store, for commands.
+
+use std::sync::Arc;
+
+use secrecy::ExposeSecret as _;
+
+use atlassian_connect_actix::addon::AddonBuilder;
+use atlassian_connect_actix::config::{StoreConfig, Vars};
+use atlassian_connect_actix::store::{self, SealedStore, StoreError};
+
+/// `vars` for a command that needs the store alone. The rest may be missing where it runs: Heroku gives PORT to web
+/// processes, and a release phase may come before the base URL.
+pub(super) fn for_the_store(vars: Vars) -> Vars {
+    vars.with_default("PORT", "0").with_default("AC_LOCAL_BASE_URL", "https://no-base-url.invalid")
+}
+
+/// The store of the add-on as it is, and how to call it. Nothing is made or migrated.
+pub(super) async fn existing_store(
+    builder: &AddonBuilder,
+    config: &StoreConfig,
+) -> Result<(Arc<SealedStore>, String), StoreError> {
+    match builder.own_store() {
+        Some(store) => {
+            Ok((Arc::new(SealedStore::new(store, &config.encryption_keys)), "the add-on's own store".to_owned()))
+        }
+        None => Ok((store::open_existing(config).await?, shown(config))),
+    }
+}
+
+/// The store's URL without its password.
+pub(super) fn shown(config: &StoreConfig) -> String {
+    store::redact(config.url.expose_secret())
+}

@@ -1,0 +1,146 @@
+//! The descriptor's findings: on the command line, and of an add-on's own routes.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpResponse, get, post};
+use atlassian_connect_actix::auth::ConnectJwt;
+use atlassian_connect_actix::config::{Config, Vars};
+use atlassian_connect_actix::store::MemoryStore;
+use atlassian_connect_actix::{Addon, PublicPage};
+use serde_json::{Value, json};
+
+use crate::app::{ARGUMENTS, PREFACE, RUN_PROCESS};
+use crate::support::fixture;
+
+/// Exit code, standard output and standard error of `descriptor` in a folder of its own.
+fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let arguments: Vec<_> = ["descriptor"].iter().chain(arguments).collect();
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(RUN_PROCESS)
+        .current_dir(folder)
+        .env_clear()
+        .env(ARGUMENTS, serde_json::to_string(&arguments).unwrap())
+        // no schema of Atlassian's for it: nobody is asked
+        .env("AC_PRODUCT", "bitbucket")
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    let out = text(output.stdout);
+    (output.status.code(), out.strip_prefix(PREFACE).unwrap().to_owned(), text(output.stderr))
+}
+
+#[test]
+fn the_command_prints_what_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("atlassian-connect.json"), fixture::DESCRIPTOR).unwrap();
+    let (code, out, _) = run(folder.path(), &[]);
+    let served: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &served["baseUrl"]), (Some(0), &json!("http://localhost:3000")));
+    assert!(std::fs::read_dir(folder.path()).unwrap().count() == 1, "no store is made");
+}
+
+#[test]
+fn the_command_says_what_is_wrong_and_fails_for_errors_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |text: &str| std::fs::write(folder.path().join("atlassian-connect.json"), text).unwrap();
+    write(fixture::DESCRIPTOR);
+    let (code, out, err) = run(folder.path(), &["--validate"]);
+    assert_eq!((code, out.as_str(), err.as_str()), (Some(0), "0 errors, 0 warnings, 0 hints\n", ""));
+
+    write(&fixture::DESCRIPTOR.replace("\"vendor\"", "\"vender\""));
+    let (code, out, _) = run(folder.path(), &["--validate"]);
+    assert_eq!(code, Some(0));
+    insta::assert_snapshot!(out, @"
+    warning: atlassian-connect.json, line 5, column 3: $.vender is not known; did you mean vendor?
+    0 errors, 1 warning, 0 hints
+    ");
+
+    write(&fixture::DESCRIPTOR.replace("\"/admin\"", "\"/admni\""));
+    let (code, out, _) = run(folder.path(), &["--validate"]);
+    assert_eq!(code, Some(1));
+    insta::assert_snapshot!(out, @r#"
+    error: atlassian-connect.json, line 44, column 9: $.modules.adminPages[0].url is "/admni", and no route answers it
+    1 error, 0 warnings, 0 hints
+    "#);
+
+    let fatal = fixture::DESCRIPTOR.replace("\"baseUrl\"", "\"baseURL\"").replace("\"/admin\"", "\"admin\"");
+    write(&fatal.replace("\"/installed\"", "7"));
+    let (code, out, err) = run(folder.path(), &["--validate"]);
+    assert_eq!((code, err.as_str()), (Some(1), ""));
+    for part in
+        ["error: ", "$.baseUrl must be", "$.lifecycle.installed must be", "$.baseURL is not known", "is \"admin\""]
+    {
+        assert!(out.contains(part), "one fault hides no other finding: {part}: {out}");
+    }
+
+    write("{\n  \"key\" \"a\"\n}");
+    let (code, out, err) = run(folder.path(), &["--validate"]);
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    insta::assert_snapshot!(err, @"atlassian-connect.json, line 2, column 9: expected `:`");
+}
+
+#[test]
+fn a_schema_that_was_asked_for_and_cannot_be_had_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("other.json"), fixture::DESCRIPTOR).unwrap();
+    let (code, out, err) = run(folder.path(), &["--validate", "--file", "other.json", "--schema", "nowhere.json"]);
+    assert_eq!((code, out.as_str()), (Some(1), "0 errors, 0 warnings, 0 hints\n"));
+    assert!(err.starts_with("error: not checked against a schema: "), "{err}");
+    let reason = if cfg!(feature = "schema") { "nowhere.json cannot be had" } else { "--features schema" };
+    assert!(err.contains(reason), "{err}");
+}
+
+static OPENED: AtomicUsize = AtomicUsize::new(0);
+
+#[get("/page")]
+async fn page(_: ConnectJwt) -> HttpResponse {
+    HttpResponse::Ok().finish()
+}
+
+#[get("/public/{issue}")]
+async fn public(_: PublicPage) -> HttpResponse {
+    OPENED.fetch_add(1, Ordering::Relaxed);
+    HttpResponse::Ok().finish()
+}
+
+#[post("/posted")]
+async fn posted(_: ConnectJwt) -> HttpResponse {
+    HttpResponse::Ok().finish()
+}
+
+#[actix_web::test]
+async fn urls_that_no_route_answers_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("d.json");
+    let dialog = |url: &str| json!({ "key": "k", "url": url });
+    let descriptor = json!({
+        "key": "a", "baseUrl": "{{localBaseUrl}}",
+        "lifecycle": { "installed": "/mine", "enabled": "/enabled" },
+        "modules": {
+            "dialogs": [dialog("/page?x={issue.key}"), dialog("/public/{issue.key}"), dialog("/posted"), dialog("/gone"),
+                dialog("/with space"), dialog("https://x.example/base/page"), dialog("https://other.example/")],
+            "webhooks": [{ "event": "e", "url": "/hook" }]
+        }
+    });
+    std::fs::write(&file, descriptor.to_string()).unwrap();
+    for (set_up, expected) in [("true", &["[3]", "[4]"][..]), ("false", &["installed", "[3]", "[4]"])] {
+        let vars = Vars::from([("AC_LOCAL_BASE_URL", "https://x.example/base"), ("DATABASE_URL", "memory:")]);
+        let config = Config::from_parts(Some(&format!("{{\"setupInstallRoute\": {set_up}}}")), &vars).unwrap();
+        let store = Arc::new(MemoryStore::default());
+        let addon = Addon::builder().config(config).descriptor_file(&file).store(store).build().await.unwrap();
+        let missing = addon
+            .unanswered(|cfg: &mut ServiceConfig| {
+                cfg.service(page).service(public).service(posted);
+                cfg.route("/other", web::get().to(HttpResponse::Ok));
+            })
+            .await;
+        let paths: Vec<&str> = missing.iter().map(|finding| finding.path.as_str()).collect();
+        assert_eq!(paths.len(), expected.len(), "{paths:?}");
+        assert!(paths.iter().zip(expected).all(|(path, part)| path.contains(part)), "{paths:?}");
+    }
+    assert_eq!(OPENED.load(Ordering::Relaxed), 2, "what asks for no proof runs, once each time");
+}

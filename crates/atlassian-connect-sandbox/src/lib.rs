@@ -1,0 +1,236 @@
+//! A local host to run the add-on in, while it is developed: no Atlassian site is needed.
+//!
+//! In development, with no site to register with, [`start`] opens it on a port and an origin of its own. Its sites
+//! install the add-on by a real signed callback, open every page of its descriptor in a frame with a signed URL, speak
+//! the real bridge, serve a small REST API that checks what the add-on signs, and write down what went to and fro. It
+//! listens on this machine alone, and is the Cargo feature `sandbox`, which a production build can leave out.
+
+mod api;
+mod bridge;
+mod calls;
+mod context;
+mod draft;
+mod forge;
+mod forge_routes;
+mod frame;
+mod guard;
+mod journal;
+mod modules;
+mod news;
+mod pages;
+mod secret;
+mod selection;
+mod services;
+mod shared;
+mod signing_key;
+mod site;
+mod sources;
+mod user;
+
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer, web};
+
+use atlassian_connect_actix::addon::{Addon, ObserverError};
+use atlassian_connect_actix::internal::panics;
+use atlassian_connect_actix::keys::InstallKeys;
+use atlassian_connect_actix::middleware::Exchange;
+use atlassian_connect_testing::internal::Ledger;
+use forge::Platform;
+use journal::Journal;
+use secret::new_secret;
+use shared::Sandbox;
+use signing_key::SigningKey;
+use site::Site;
+use sources::{Origins, Services, SiteKeys};
+
+/// How many ports after the wanted one are tried.
+const PORTS: u16 = 20;
+/// Bodies of the REST API: attachments, mostly.
+const BODY: usize = 32 * 1024 * 1024;
+/// The id of the key that signs installs.
+const KID: &str = "sandbox";
+/// Paths of the starter's and the documents' Forge routes, below the base URL.
+const FORGE_PATHS: [&str; 6] =
+    ["/forge/resource", "/forge/events", "/forge/uninstall", "/forge/me", "/forge/list", "/forge"];
+
+/// Why there is no sandbox. The add-on runs without it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SandboxError {
+    /// It is for development alone.
+    #[error("the sandbox is for development alone, and this is {0}")]
+    Environment(String),
+    /// It is for this machine alone.
+    #[error("the add-on listens beyond this machine (bind, AC_BIND)")]
+    Exposed,
+    /// No port is free.
+    #[error("no port for the sandbox: {0}")]
+    Port(std::io::Error),
+    /// There is one already.
+    #[error("this add-on has a sandbox already")]
+    Twice,
+    /// It could not see the requests any more.
+    #[error("the add-on is mounted already: open the sandbox before Addon::configure or Addon::serve")]
+    Late,
+}
+
+/// A sandbox that serves.
+#[derive(Debug)]
+pub struct RunningSandbox {
+    url: String,
+    handle: ServerHandle,
+}
+
+impl RunningSandbox {
+    /// Where to open it: `http://localhost:3001`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Ends it at once: whoever looks at its journal would keep it.
+    pub async fn stop(&self) {
+        self.handle.stop(false).await;
+    }
+}
+
+/// Opens a sandbox for the add-on, and installs the add-on at the first site of its product. Call it when the add-on
+/// listens, and before it is mounted ([`Addon::configure`], [`Addon::serve`]): the sandbox's keys and the observer of
+/// its journal must be there first.
+///
+/// # Errors
+/// [`SandboxError`].
+pub fn start(addon: &Addon) -> Result<RunningSandbox, SandboxError> {
+    let state = addon.shared_state();
+    let config = &state.config;
+    if !config.environment.is_development_itself() {
+        return Err(SandboxError::Environment(config.environment.to_string()));
+    }
+    if !config.bind.is_loopback() {
+        return Err(SandboxError::Exposed);
+    }
+    let beside = if config.port == 0 { 0 } else { config.port.saturating_add(1) };
+    let wanted = config.sandbox_port.unwrap_or(beside);
+    let (port, listeners) = listen(wanted).map_err(SandboxError::Port)?;
+    if port != wanted && wanted != 0 {
+        tracing::info!("port {wanted} is taken: the sandbox uses {port}");
+    }
+    let folder = std::env::current_dir().unwrap_or_else(|_| Path::new(".").to_owned());
+    let sandbox = web::Data::new(Sandbox {
+        state: state.clone(),
+        port,
+        key: SigningKey::new(|| KID.to_owned()),
+        ledger: Ledger::default(),
+        platform: Platform::new(config.app_id.as_deref()),
+        sites: Site::all(port, new_secret),
+        journal: Arc::new(Journal::new()),
+        forge_routes: Arc::default(),
+        folder,
+        instance: new_secret()[..12].to_owned(),
+    });
+    sandbox.observe(addon)?;
+    sandbox.put_in_front()?;
+    let shared = sandbox.clone();
+    let mut server = HttpServer::new(move || {
+        App::new()
+            .app_data(shared.clone())
+            .app_data(web::PayloadConfig::new(BODY))
+            .app_data(web::FormConfig::default().limit(BODY))
+            .wrap(from_fn(guard::around))
+            .configure(services::routes)
+            .configure(forge_routes::routes)
+            .configure(pages::routes)
+    });
+    server = server.workers(1).disable_signals().shutdown_timeout(0);
+    for listener in listeners {
+        server = server.listen(listener).map_err(SandboxError::Port)?;
+    }
+    let server = server.run();
+    let handle = server.handle();
+    actix_web::rt::spawn(server);
+    let home = sandbox.clone();
+    panics::spawn("the sandbox's first install", async move {
+        home.install(home.home(), false).await;
+        let status = home.home().status();
+        if let Some(news) = status.news.filter(|_| !status.installed) {
+            tracing::warn!("the sandbox could not install the add-on. {}", news.text);
+        } else {
+            tracing::info!("the sandbox has installed the add-on at {}", home.home().name);
+        }
+    });
+    panics::spawn("the sandbox's following of the descriptor", follow(sandbox));
+    Ok(RunningSandbox { url: format!("http://localhost:{port}"), handle })
+}
+
+/// Installs each new descriptor where the add-on is installed, as a site that is registered with again does.
+async fn follow(sandbox: web::Data<Sandbox>) {
+    let mut changes = sandbox.state.descriptor_changes();
+    while changes.changed().await.is_ok() {
+        for site in sandbox.sites.iter().filter(|site| site.status().installed) {
+            sandbox.install(site, false).await;
+        }
+    }
+}
+
+/// The wanted port, else one of the next, else any.
+fn listen(wanted: u16) -> std::io::Result<(u16, Vec<TcpListener>)> {
+    let next = if wanted == 0 { 0..=0 } else { wanted..=wanted.saturating_add(PORTS) };
+    // a port that is free on one address may be taken on the other
+    let any = std::iter::repeat_n(0, usize::from(PORTS));
+    next.chain(any).find_map(|port| bind(port).ok()).map_or_else(|| bind(0), Ok)
+}
+
+/// Both addresses that `localhost` may stand for: a browser that finds another program at the first one it tries would
+/// show that one's pages.
+fn bind(port: u16) -> std::io::Result<(u16, Vec<TcpListener>)> {
+    let first = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+    let port = first.local_addr()?.port();
+    let has_ipv6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
+    let second = has_ipv6.then(|| TcpListener::bind((Ipv6Addr::LOCALHOST, port))).transpose()?;
+    Ok((port, std::iter::once(first).chain(second).collect()))
+}
+
+impl Sandbox {
+    /// Writes each request to the add-on into the journal.
+    fn observe(&self, addon: &Addon) -> Result<(), SandboxError> {
+        let (journal, forge_routes) = (Arc::clone(&self.journal), Arc::clone(&self.forge_routes));
+        let base = self.state.config.local_base_url.path().trim_end_matches('/').to_owned();
+        let observer = move |exchange: &Exchange<'_>| {
+            forge_routes.get_or_init(|| {
+                let routes = exchange.request.resource_map();
+                FORGE_PATHS.iter().any(|path| routes.has_resource(&format!("{base}{path}")))
+            });
+            journal.observe(exchange);
+        };
+        addon.observe(Arc::new(observer)).map_err(|error| match error {
+            ObserverError::Mounted => SandboxError::Late,
+            _ => SandboxError::Twice,
+        })
+    }
+
+    /// Has the add-on take the sandbox's keys and services for the sandbox's sites.
+    fn put_in_front(&self) -> Result<(), SandboxError> {
+        let (state, origins, server) = (&self.state, Origins::of_port(self.port), self.service_origin());
+        let script_url = format!("{}/atlassian-connect/all.js", self.origin());
+        let site_keys = SiteKeys {
+            origins: origins.clone(),
+            keys: InstallKeys::new(None),
+            server: format!("{server}/install-keys"),
+        };
+        let services = Services {
+            origins,
+            script_url: if state.config.host_script_url.is_some() { None } else { Some(script_url) },
+            folder: self.folder.clone(),
+            authorization_server: server.clone(),
+        };
+        let is_first = state.install_keys.put_in_front(Box::new(site_keys))
+            && state.forge_keys.put_in_front(Box::new(self.platform.keys(&self.sites, &server)))
+            && state.services.put_in_front(Box::new(services));
+        if is_first { Ok(()) } else { Err(SandboxError::Twice) }
+    }
+}

@@ -1,0 +1,40 @@
+//! The files of the sandbox's pages.
+
+use actix_web::{HttpResponse, web};
+
+use crate::bridge::page_script;
+use crate::shared::Sandbox;
+
+/// The sandbox's own, in the binary: an add-on is started anywhere.
+const OWN: [(&str, &str, &str); 4] = [
+    ("sandbox.css", "text/css; charset=utf-8", include_str!("../assets/sandbox.css")),
+    ("sandbox.js", "text/javascript; charset=utf-8", include_str!("../assets/sandbox.js")),
+    ("theme.js", "text/javascript; charset=utf-8", include_str!("../assets/theme.js")),
+    ("bridge.js", "text/javascript; charset=utf-8", include_str!("../assets/bridge.js")),
+];
+
+pub(super) fn routes(cfg: &mut web::ServiceConfig) {
+    cfg.route("/assets/{name}", web::get().to(asset))
+        // The bridge looks for its options on a script whose address has `/atlassian-connect/all` in it.
+        .route("/atlassian-connect/{name:.*}", web::get().to(bridge_file))
+        .route("/favicon.ico", web::get().to(HttpResponse::NoContent));
+}
+
+async fn asset(name: web::Path<String>) -> HttpResponse {
+    match OWN.iter().find(|(own, ..)| *own == *name) {
+        Some((_, kind, text)) => HttpResponse::Ok().content_type(*kind).body(*text),
+        None => HttpResponse::NotFound().finish(),
+    }
+}
+
+/// A file of the bridge's package; it may be for the page in the frame, which is of another origin.
+async fn bridge_file(sandbox: web::Data<Sandbox>, name: web::Path<String>) -> HttpResponse {
+    let Some(file) = sandbox.bridge().file(&name) else { return HttpResponse::NotFound().finish() };
+    let text = match tokio::fs::read_to_string(file).await {
+        Ok(text) if *name == "all.js" => page_script(&text, &sandbox.origin()),
+        Ok(text) => text,
+        Err(error) => return HttpResponse::InternalServerError().body(error.to_string()),
+    };
+    let kind = if name.ends_with(".css") { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
+    HttpResponse::Ok().content_type(kind).body(text)
+}

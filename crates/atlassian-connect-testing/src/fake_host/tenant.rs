@@ -1,0 +1,147 @@
+//! A site of a fake host, and the tokens that it signs.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+
+use super::must;
+use atlassian_connect_actix::internal::claims_of_site;
+use atlassian_connect_actix::jwt::{CONTEXT_QSH, JwtError, SharedSecret, now, qsh};
+
+/// How long a host's token lives, in seconds: Atlassian's.
+pub const LIFETIME: i64 = 180;
+
+/// A site: what it says of itself when it installs the add-on, and the secret it signs with.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct TestTenant {
+    /// Identifies the site.
+    pub client_key: String,
+    /// Change it and install again to rotate it.
+    pub shared_secret: String,
+    /// `https://site-1.atlassian.net`; where the host answers, `http://127.0.0.1:…`. A Confluence site's ends in `/wiki`.
+    pub base_url: String,
+    /// What users see in the address bar, where that is another URL.
+    pub display_url: Option<String>,
+    /// `jira` or `confluence`.
+    pub product: String,
+    /// What the site says of itself.
+    pub description: String,
+    /// The user who looks at the pages.
+    pub account_id: String,
+    /// The key that it installs the add-on under; `None`: the descriptor's.
+    pub key: Option<String>,
+    /// The Forge installation that it is.
+    pub installation_id: Option<String>,
+    /// By which Atlassian's own services know the site.
+    pub cloud_id: String,
+}
+
+impl TestTenant {
+    /// A site that no other one is mistaken for. Nothing answers at its base URL: see
+    /// [`crate::TestHost::new_tenant`] for one with a REST API.
+    #[must_use]
+    pub fn new() -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(1);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Self {
+            client_key: format!("client-key-{number}"),
+            shared_secret: format!("shared-secret-{number}-{}", now()),
+            base_url: format!("https://site-{number}.atlassian.net"),
+            display_url: None,
+            product: "jira".to_owned(),
+            description: "A site of the tests".to_owned(),
+            account_id: format!("557058:user-{number}"),
+            key: None,
+            installation_id: None,
+            cloud_id: format!("cloud-{number}"),
+        }
+    }
+
+    /// The payload of `installed` (and of the other callbacks, by `event_type`, which hold no secret).
+    #[must_use]
+    pub fn payload(&self, addon_key: &str, event_type: &str) -> Value {
+        let mut payload = json!({
+            "key": self.key.as_deref().unwrap_or(addon_key),
+            "clientKey": self.client_key,
+            "oauthClientId": self.oauth_client_id(),
+            "baseUrl": self.base_url,
+            "displayUrl": self.display_url.as_deref().unwrap_or(&self.base_url),
+            "productType": self.product,
+            "description": self.description,
+            "eventType": event_type,
+        });
+        if event_type == "installed" {
+            payload["sharedSecret"] = self.shared_secret.as_str().into();
+        }
+        if let Some(id) = &self.installation_id {
+            payload["installationId"] = id.as_str().into();
+        }
+        payload
+    }
+
+    /// By which the authorization server knows the installation.
+    #[must_use]
+    pub fn oauth_client_id(&self) -> String {
+        format!("oauth-{}", self.client_key)
+    }
+
+    /// The claims of a token for one request: `path` below the add-on's base URL, `query` as it is sent. Change them and
+    /// [`TestTenant::sign`] them to play a host that errs.
+    #[must_use]
+    pub fn claims(&self, method: &str, path: &str, query: &str) -> Value {
+        let hash = qsh::hash(method, path, query);
+        let mut claims = claims_of_site(&self.client_key, Some(&self.account_id), &hash, LIFETIME);
+        claims["context"] = json!({ "user": { "accountId": self.account_id, "displayName": "Mia" } });
+        claims
+    }
+
+    /// A token for one request.
+    #[must_use]
+    pub fn token(&self, method: &str, path: &str, query: &str) -> String {
+        self.sign(&self.claims(method, path, query))
+    }
+
+    /// A context JWT, as `AP.context.getToken` gives it to the page.
+    #[must_use]
+    pub fn context_token(&self) -> String {
+        let mut claims = self.claims("GET", "/", "");
+        claims["qsh"] = CONTEXT_QSH.into();
+        self.sign(&claims)
+    }
+
+    /// Signs any claims with the site's secret.
+    #[must_use]
+    pub fn sign(&self, claims: &Value) -> String {
+        must(self.try_sign(claims), "a token could not be signed")
+    }
+
+    /// The same, for whoever must go on when it fails.
+    ///
+    /// # Errors
+    /// [`JwtError::Signing`].
+    pub fn try_sign(&self, claims: &Value) -> Result<String, JwtError> {
+        SharedSecret::new(&self.shared_secret).sign(claims)
+    }
+}
+
+impl Default for TestTenant {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for TestTenant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TestTenant").field("client_key", &self.client_key).finish_non_exhaustive()
+    }
+}
+
+/// The claims of a lifecycle callback: `POST` to `path` (with its query), for the base URL `audience`.
+#[must_use]
+pub fn claims_for(tenant: &TestTenant, audience: &str, path: &str) -> Value {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let mut claims = claims_of_site(&tenant.client_key, None, &qsh::hash("POST", path, query), LIFETIME);
+    claims["aud"] = json!([audience]);
+    claims
+}

@@ -1,0 +1,60 @@
+//! Forge's part of the fake host: invocations, and the tokens that come with them.
+
+use actix_web::http::{Method, header};
+
+use super::forge_tokens::issue;
+use super::{Reply, TestHost, TestInvocation};
+use crate::fake_host::TestTenant;
+use crate::fake_host::product_api::TOKEN_LIFETIME;
+
+impl TestHost {
+    /// An invocation from the first site, with tokens that the product's API takes: [`TestHost::calls`] shows what is done
+    /// with them.
+    #[must_use]
+    pub fn invocation(&self) -> TestInvocation {
+        self.invocation_of(&self.tenant())
+    }
+
+    /// The same from another site.
+    #[must_use]
+    pub fn invocation_of(&self, tenant: &TestTenant) -> TestInvocation {
+        let app = self.forge_token(tenant, None, TOKEN_LIFETIME);
+        let user = self.forge_token(tenant, Some(tenant.account_id.as_str()), TOKEN_LIFETIME);
+        TestInvocation::of(tenant).app_token(Some(&app)).user_token(Some(&user))
+    }
+
+    /// A bearer token of Forge's for the product's API of `tenant`, good for so many seconds: as that user, or as the app.
+    #[must_use]
+    pub fn forge_token(&self, tenant: &TestTenant, account_id: Option<&str>, seconds: i64) -> String {
+        issue(&self.journal, tenant, account_id, seconds)
+    }
+
+    /// Invokes an endpoint as Forge does: a POST with a signed invocation token, and the tokens beside it.
+    pub async fn invoke(&self, path: &str, invocation: &TestInvocation) -> Reply {
+        self.invoke_by(Method::POST, path, invocation).await
+    }
+
+    /// The same by another method, as a page of Forge's may choose it.
+    pub async fn invoke_by(&self, method: Method, path: &str, invocation: &TestInvocation) -> Reply {
+        let token = self.forge_keys().sign(&invocation.claims(Self::APP_ID));
+        self.send_invocation(method, path, &token, invocation).await
+    }
+
+    /// A POST with any invocation token.
+    pub async fn invoke_with(&self, path: &str, token: &str, invocation: &TestInvocation) -> Reply {
+        self.send_invocation(Method::POST, path, token, invocation).await
+    }
+
+    async fn send_invocation(&self, method: Method, path: &str, token: &str, invocation: &TestInvocation) -> Reply {
+        let mut request = self.request(method, path).content_type("application/json");
+        request = request.insert_header((header::AUTHORIZATION, format!("Bearer {token}")));
+        for (name, token) in
+            [("x-forge-oauth-system", &invocation.app_token), ("x-forge-oauth-user", &invocation.user_token)]
+        {
+            if let Some(token) = token {
+                request = request.insert_header((name, token.as_str()));
+            }
+        }
+        self.send(request, invocation.body.to_string().into_bytes()).await
+    }
+}

@@ -1,0 +1,81 @@
+//! A fake Atlassian host in the test process, for the tests of your add-on: it installs the add-on with a real signed
+//! callback, opens its pages, sends webhooks, over HTTP against the real server.
+//!
+//! ```
+//! use actix_web::{HttpResponse, get, web::ServiceConfig};
+//! use atlassian_connect_actix::auth::ConnectJwt;
+//! use atlassian_connect_testing::TestHost;
+//!
+//! #[get("/page")]
+//! async fn page(caller: ConnectJwt) -> HttpResponse {
+//!     HttpResponse::Ok().body(caller.client_key().to_owned())
+//! }
+//!
+//! # actix_web::rt::System::new().block_on(async {
+//! let host = TestHost::installed(|cfg: &mut ServiceConfig| { cfg.service(page); }).await;
+//! let reply = host.open_iframe("/page").await;
+//! assert_eq!((reply.status, reply.body.as_str()), (200, host.tenant().client_key.as_str()));
+//! assert_eq!(host.get("/page").await.status, 401);
+//! # });
+//! ```
+//!
+//! The other way round it answers what the add-on asks of its site. Credentials are proven as Atlassian proves them, a
+//! request whose signature or token does not hold is answered 401:
+//!
+//! ```
+//! use actix_web::{get, web::{Json, ServiceConfig}};
+//! use atlassian_connect_actix::{Error, auth::ConnectJwt};
+//! use atlassian_connect_testing::{By, TestHost};
+//! use serde_json::{Value, json};
+//!
+//! #[get("/projects")]
+//! async fn projects(caller: ConnectJwt) -> Result<Json<Value>, Error> {
+//!     let user = caller.host().as_user(caller.require_account_id()?);
+//!     Ok(Json(user.get("/rest/api/3/project/search").query([("maxResults", 1)]).send().await?.json().await?))
+//! }
+//!
+//! # actix_web::rt::System::new().block_on(async {
+//! let host = TestHost::installed(|cfg: &mut ServiceConfig| { cfg.service(projects); }).await;
+//! host.stub_get("/rest/api/3/project/search", json!({ "values": [{ "key": "A" }] }));
+//!
+//! let reply = host.open_iframe("/projects").await;
+//! assert_eq!(reply.json()["values"][0]["key"], "A");
+//!
+//! let [call] = host.calls().try_into().unwrap();
+//! assert_eq!((call.query.as_str(), call.by), ("maxResults=1", By::User(host.tenant().account_id)));
+//! # });
+//! ```
+//!
+//! Its functions panic when the fake host itself cannot do its work: that is a failed test.
+// a test that cannot go on has failed; nothing here runs in an add-on that serves
+#![allow(clippy::missing_panics_doc)]
+
+mod call;
+mod fake_host;
+mod forge;
+mod forge_tokens;
+mod host;
+mod journal;
+mod jwks_server;
+mod key_server;
+mod reply;
+mod rest;
+mod routes;
+mod site;
+mod stub;
+mod token_server;
+
+/// What the crates of the framework share beyond what users see. No promise holds for it.
+#[doc(hidden)]
+pub mod internal {
+    pub use crate::fake_host::{GrantForm, InstallKey, Issued, LIFETIME, Ledger, lock, product_api};
+}
+
+pub use crate::fake_host::{By, TestInvocation, TestTenant, claims_for};
+pub use call::HostCall;
+pub use host::{TestHost, TestHostBuilder};
+pub use jwks_server::{JwksAnswer, JwksServer};
+pub use key_server::{KeyAnswer, KeyServer};
+pub use reply::Reply;
+pub use routes::assert_descriptor_routes;
+pub use token_server::{TokenAnswer, TokenServer};

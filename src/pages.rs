@@ -1,0 +1,81 @@
+//! The pages that the host shows in an iframe: a view struct, its handler, its test.
+
+use actix_web::{HttpResponse, get};
+use askama::Template;
+use atlassian_connect_actix::permission::{Authorized, Needed, Permission};
+use atlassian_connect_actix::state::AddonState;
+use atlassian_connect_actix::{PageContext, View};
+
+/// Whoever opens the base URL finds the descriptor.
+pub async fn index(addon: AddonState) -> HttpResponse {
+    let descriptor = format!("{}/atlassian-connect.json", addon.config.local_base_url.path());
+    HttpResponse::Found().insert_header(("Location", descriptor)).finish()
+}
+
+#[derive(Template)]
+#[template(path = "hello_world.html")]
+pub struct HelloWorld {
+    page: PageContext,
+}
+
+/// `PageContext` as an argument *is* the authentication: without it this page cannot be built.
+#[get("/hello-world")]
+pub async fn hello_world(page: PageContext) -> View<HelloWorld> {
+    View(HelloWorld { page })
+}
+
+/// Who may configure the add-on.
+#[derive(Debug)]
+pub struct SiteAdmin;
+
+impl Permission for SiteAdmin {
+    const NEEDED: Needed = Needed::jira().global(&["ADMINISTER"]);
+}
+
+#[derive(Template)]
+#[template(path = "admin.html")]
+pub struct Admin {
+    page: PageContext<Authorized<SiteAdmin>>,
+}
+
+/// Shown to those whom the host grants the permission: the page's type says so, and asks.
+#[get("/admin")]
+pub async fn admin(page: PageContext<Authorized<SiteAdmin>>) -> View<Admin> {
+    View(Admin { page })
+}
+
+#[cfg(test)]
+mod tests {
+    use atlassian_connect_testing::TestHost;
+    use serde_json::json;
+
+    #[actix_web::test]
+    async fn the_base_url_leads_to_the_descriptor() {
+        let reply = TestHost::start(crate::routes::routes).await.get("/").await;
+        assert_eq!((reply.status, reply.header("location")), (302, "/atlassian-connect.json"));
+    }
+
+    #[actix_web::test]
+    async fn the_page_greets_a_tenant_and_nobody_else() {
+        let host = TestHost::installed(crate::routes::routes).await;
+        let page = host.open_iframe("/hello-world?lic=active").await;
+        assert_eq!(page.status, 200);
+        let tenant = host.tenant();
+        assert!(page.body.contains(&format!("{}/browse/JRA", tenant.base_url)), "{}", page.body);
+        let context = page.connect_context();
+        assert_eq!(context["clientKey"], tenant.client_key.as_str());
+        assert_eq!(context["license"], "active");
+        assert_eq!(context["token"], page.header("x-acpt"));
+
+        assert_eq!(host.get("/hello-world").await.status, 401);
+    }
+
+    #[actix_web::test]
+    async fn the_settings_are_for_whom_the_host_lets_administer() {
+        for (granted, status) in [(json!(["ADMINISTER"]), 200), (json!([]), 403)] {
+            let host = TestHost::installed(crate::routes::routes).await;
+            host.stub_post("/rest/api/3/permissions/check", json!({ "globalPermissions": granted }));
+            assert_eq!(host.open_iframe("/admin").await.status, status);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The starter's binary: it installs, opens its page, stops, and says its version.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use atlassian_connect_testing::{KeyServer, TestTenant, claims_for};
+use awc::Client;
+use awc::http::StatusCode;
+use serde_json::Value;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_atlassian-connect-actix");
+const DESCRIPTOR: &str = include_str!("../../atlassian-connect.json");
+/// How `--version` and the first line of the log begin.
+const VERSION: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"), " (atlassian-connect-actix ");
+
+/// The running starter; it is killed when it is dropped.
+struct Starter {
+    child: Child,
+    base_url: String,
+}
+
+impl Drop for Starter {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Starter {
+    /// Starts it in `folder`, and waits until it answers. The log goes to the file `log` there.
+    async fn start(folder: &Path, vars: &[(&str, &str)]) -> Self {
+        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let base_url = format!("http://127.0.0.1:{port}");
+        let log = File::create(folder.join("log")).unwrap();
+        let child = Command::new(BINARY)
+            .current_dir(folder)
+            .env_clear()
+            .env("PORT", port.to_string())
+            .env("DATABASE_URL", "memory:")
+            .env("AC_LOCAL_BASE_URL", &base_url)
+            .env("AC_OPTS", "no-reg")
+            .envs(vars.iter().copied())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut starter = Self { child, base_url };
+        let begun = Instant::now();
+        while starter.status(&format!("{}/healthz", starter.base_url)).await != Some(StatusCode::OK) {
+            assert!(starter.child.try_wait().unwrap().is_none(), "it has ended: {}", said(folder));
+            assert!(begun.elapsed() < Duration::from_secs(30), "it does not serve: {}", said(folder));
+            actix_web::rt::time::sleep(Duration::from_millis(10)).await;
+        }
+        starter
+    }
+
+    async fn status(&self, url: &str) -> Option<StatusCode> {
+        Some(Client::new().get(url).send().await.ok()?.status())
+    }
+
+    /// SIGTERM, and the wait for its end.
+    async fn stop(&mut self) {
+        let kill = format!("kill -TERM {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        let begun = Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "it does not end");
+            actix_web::rt::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// The log.
+fn said(folder: &Path) -> String {
+    std::fs::read_to_string(folder.join("log")).unwrap()
+}
+
+/// A folder with the descriptor.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("atlassian-connect.json"), DESCRIPTOR).unwrap();
+    folder
+}
+
+#[actix_web::test]
+async fn the_starter_is_installed_opens_its_page_and_stops() {
+    let (folder, keys) = (folder(), KeyServer::start());
+    let vars = [("NODE_ENV", "production"), ("AC_BIND", "127.0.0.1"), ("CONNECT_KEYS_CDN_URL", keys.url())];
+    let mut starter = Starter::start(folder.path(), &vars).await;
+    let descriptor: Value = serde_json::from_str(DESCRIPTOR).unwrap();
+    let page = descriptor["modules"]["generalPages"][0]["url"].as_str().unwrap();
+    let installed = descriptor["lifecycle"]["installed"].as_str().unwrap();
+
+    let tenant = TestTenant::new();
+    let token = KeyServer::sign(&claims_for(&tenant, &starter.base_url, installed));
+    let install = Client::new()
+        .post(format!("{}{installed}", starter.base_url))
+        .insert_header(("Authorization", format!("JWT {token}")))
+        .send_json(&tenant.payload(descriptor["key"].as_str().unwrap(), "installed"));
+    assert_eq!(install.await.unwrap().status(), 204, "{}", said(folder.path()));
+
+    let open = |token: String| Client::new().get(format!("{}{page}?jwt={token}", starter.base_url)).send();
+    let mut answer = open(tenant.token("GET", page, "")).await.unwrap();
+    let html = String::from_utf8(answer.body().await.unwrap().to_vec()).unwrap();
+    assert_eq!(answer.status(), 200, "{html}");
+    assert!(html.contains(r#"<script type="application/json" id="connect-context">{"#), "{html}");
+    assert_eq!(open(tenant.token("GET", "/other", "")).await.unwrap().status(), 401);
+
+    starter.stop().await;
+    let log = said(folder.path());
+    assert!(log.contains(VERSION) && log.contains("SIGTERM"), "{log}");
+}
+
+#[actix_web::test]
+async fn a_line_says_that_static_files_are_missing() {
+    let folder = folder();
+    let missing = "static is missing: pages have neither style nor script";
+    drop(Starter::start(folder.path(), &[]).await);
+    assert_eq!(said(folder.path()).matches(missing).count(), 1, "{}", said(folder.path()));
+    std::fs::create_dir(folder.path().join("static")).unwrap();
+    drop(Starter::start(folder.path(), &[]).await);
+    assert!(!said(folder.path()).contains("static is missing"), "{}", said(folder.path()));
+}
+
+#[test]
+fn the_version_names_the_app_and_the_framework() {
+    let said = Command::new(BINARY).arg("--version").output().unwrap();
+    let stdout = String::from_utf8(said.stdout).unwrap();
+    assert!(said.status.success() && said.stderr.is_empty(), "{stdout}");
+    assert!(stdout.starts_with(VERSION) && stdout.ends_with(")\n"), "{stdout}");
+}
