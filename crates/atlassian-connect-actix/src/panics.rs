@@ -18,11 +18,17 @@ const LONGEST: usize = 1000;
 pub struct Panic(String);
 
 /// Runs `work` to its end or its panic. What it borrows may be left half done: use it for work that is given up whole.
+///
+/// # Errors
+/// The panic.
 pub async fn caught<F: Future>(work: F) -> Result<F::Output, Panic> {
     AssertUnwindSafe(work).catch_unwind().await.map_err(|payload| Panic(message(payload.as_ref())))
 }
 
 /// The same for work that does not wait.
+///
+/// # Errors
+/// The panic.
 pub fn caught_now<T>(work: impl FnOnce() -> T) -> Result<T, Panic> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|payload| Panic(message(payload.as_ref())))
 }

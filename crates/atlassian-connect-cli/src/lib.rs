@@ -98,7 +98,7 @@ where
     P: FnOnce(&Addon),
     F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
 {
-    run_arguments(std::env::args_os(), builder, prepare, routes).await.into()
+    Box::pin(run_arguments(std::env::args_os(), builder, prepare, routes)).await.into()
 }
 
 /// [`main`] with other arguments than the process's, the first of which is the name of the program. The answer is the

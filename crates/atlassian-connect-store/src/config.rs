@@ -5,7 +5,7 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::encryption::EncryptionKey;
-use crate::open::redact;
+use crate::redact::redact;
 use crate::source::Migrations;
 
 /// The settings of the store, already resolved from `store`, `DB_URL` and `DATABASE_URL`, and for ACE's adapters

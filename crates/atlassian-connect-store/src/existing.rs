@@ -9,7 +9,8 @@ use secrecy::ExposeSecret;
 
 use super::database::{Access, Database, SqlConnection};
 use super::migrations::{SETTINGS_STEP, incomplete};
-use super::open::{Purpose, connect, redact, scheme, without_tables};
+use super::open::{Purpose, connect, scheme, without_tables};
+use super::redact::redact;
 use super::schema::too_new;
 use super::statement::{Bind, Dialect, Statement, Step};
 use super::tables::{Found, SettingsTable};

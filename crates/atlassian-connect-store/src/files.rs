@@ -11,8 +11,8 @@ macro_rules! files {
         [$((
             $backend,
             $name,
-            include_str!(concat!("../migrations/", $backend, "/", $name, "/up.sql")),
-            include_str!(concat!("../migrations/", $backend, "/", $name, "/down.sql")),
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/", $backend, "/", $name, "/up.sql")),
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/", $backend, "/", $name, "/down.sql")),
         )),*]
     };
 }

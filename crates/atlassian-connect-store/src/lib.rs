@@ -28,6 +28,7 @@ mod place;
 mod postgres;
 mod queue;
 mod records;
+mod redact;
 #[cfg(feature = "redis")]
 mod redis;
 mod revert;
@@ -52,9 +53,10 @@ pub use memory::MemoryStore;
 pub use migrations::{MigrationReport, migrate};
 #[cfg(feature = "mongodb")]
 pub use mongodb::MongoStore;
-pub use open::{open, redact};
+pub use open::open;
 pub use place::Place;
 pub use records::{RecordChange, RecordStore, Records};
+pub use redact::redact;
 #[cfg(feature = "redis")]
 pub use redis::RedisStore;
 pub use revert::{Reversion, revert};

@@ -19,7 +19,8 @@ use diesel_migrations::MigrationHarness;
 
 use super::StoreError;
 use super::database::{Access, Database, SqlConnection, take_lock};
-use super::open::{Purpose, connect, redact, without_tables};
+use super::open::{Purpose, connect, without_tables};
+use super::redact::redact;
 use super::schema::too_new;
 use super::source::Source;
 use super::statement::{Dialect, Statement};

@@ -22,7 +22,7 @@ use super::StoreError;
 use super::database::{Pooled, SqlConnection, Work};
 use super::driver::{Driver, chain, rejected};
 use super::migrations::{revert_last, run_pending};
-use super::open::redact;
+use super::redact::redact;
 use super::runtime::runtime;
 use super::source::Source;
 use super::statement::{Bind, Bound, Dialect, Row, Statement};

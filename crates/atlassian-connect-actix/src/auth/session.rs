@@ -20,6 +20,9 @@ pub struct Times {
 }
 
 /// A session token: what a page of `tenant`, opened by `user`, calls back with.
+///
+/// # Errors
+/// [`JwtError::Signing`].
 pub fn sign(
     state: &State,
     tenant: &Tenant,

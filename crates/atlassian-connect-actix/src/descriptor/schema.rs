@@ -135,7 +135,8 @@ mod with_schema {
     }
 }
 
-#[cfg(all(test, feature = "schema"))]
+#[cfg(test)]
+#[cfg(feature = "schema")]
 mod tests {
     use serde_json::json;
 

@@ -17,6 +17,7 @@ use actix_web::web;
 use futures_util::future::join_all;
 use serde_json::json;
 
+#[cfg(feature = "sandbox")]
 use atlassian_connect_actix::config::Config;
 use atlassian_connect_actix::descriptor::{self, DescriptorFile};
 use atlassian_connect_actix::events::{Occurrence, names};
@@ -47,6 +48,7 @@ impl std::fmt::Debug for Registrar {
 
 /// Whether there are sites to register with, or a file that should name some: then nobody asked for a sandbox.
 #[must_use]
+#[cfg(feature = "sandbox")]
 pub fn names_sites(config: &Config) -> bool {
     !matches!(credentials::load(Path::new(CREDENTIALS_FILE), &config.hosts), Ok(all) if all.sites.is_empty())
 }

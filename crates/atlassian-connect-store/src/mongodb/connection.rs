@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::StoreError;
 use crate::config::StoreConfig;
-use crate::open::redact;
+use crate::redact::redact;
 use crate::runtime::runtime;
 
 /// For making a connection, and for finding a server to make it to.

@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::StoreError;
 use crate::config::StoreConfig;
-use crate::open::redact;
+use crate::redact::redact;
 use crate::tls::{SslMode, Tls};
 
 /// How a server is reached.

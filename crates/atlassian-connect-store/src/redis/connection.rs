@@ -26,7 +26,7 @@ use url::Url;
 use crate::StoreError;
 use crate::config::StoreConfig;
 use crate::listen::{CHANNEL, Heard, Told};
-use crate::open::redact;
+use crate::redact::redact;
 use crate::runtime::runtime;
 use crate::tls::{SslMode, Tls, UrlParameters};
 

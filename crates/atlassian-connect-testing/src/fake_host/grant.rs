@@ -34,6 +34,9 @@ impl GrantForm {
     /// The clientKey and the account id that an assertion is good for.
     ///
     /// Source: Atlassian, "User impersonation for Connect apps"; RFC 7523.
+    ///
+    /// # Errors
+    /// Why it is refused.
     pub fn check(&self, ledger: &Ledger, url: &str) -> Result<(String, String), String> {
         #[derive(Deserialize)]
         struct Tenant {

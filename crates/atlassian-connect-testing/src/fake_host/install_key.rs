@@ -13,6 +13,9 @@ pub struct InstallKey {
 
 impl InstallKey {
     /// Makes a key pair: tens of milliseconds of work, in a debug build more.
+    ///
+    /// # Errors
+    /// [`JwtError::Key`].
     pub fn generate(kid: &str) -> Result<Self, JwtError> {
         Ok(Self { kid: kid.to_owned(), signer: RsaSigner::generate()? })
     }
@@ -28,11 +31,17 @@ impl InstallKey {
     }
 
     /// Signs `claims` with RS256, as the host does.
+    ///
+    /// # Errors
+    /// [`JwtError::Signing`].
     pub fn sign(&self, claims: &impl Serialize) -> Result<String, JwtError> {
         self.signer.sign(&self.kid, claims)
     }
 
     /// What a key server answers for `kid`, in PEM.
+    ///
+    /// # Errors
+    /// [`JwtError::Key`].
     pub fn public_pem(&self) -> Result<String, JwtError> {
         self.signer.public_pem()
     }

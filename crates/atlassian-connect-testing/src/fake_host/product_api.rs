@@ -45,6 +45,9 @@ pub fn site_info(tenant: &TestTenant, path: &str) -> Option<Value> {
 
 /// Gives out a bearer token for the product's API, good for so many seconds: as that user, or as the app. `id` makes it
 /// another one than all others.
+///
+/// # Errors
+/// [`JwtError::Signing`].
 pub fn issue(
     ledger: &Ledger,
     tenant: &TestTenant,
