@@ -2,8 +2,8 @@
 
 use actix_web::{HttpResponse, get};
 use askama::Template;
+use atlassian_connect_actix::AddonState;
 use atlassian_connect_actix::permission::{Authorized, Needed, Permission};
-use atlassian_connect_actix::state::AddonState;
 use atlassian_connect_actix::{PageContext, View};
 
 /// Whoever opens the base URL finds the descriptor.

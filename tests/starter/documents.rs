@@ -43,17 +43,17 @@ fn each_piece_of_rust_in_the_documents_compiles() {
 }
 
 /// What `crate::app` is in the documents.
-pub mod app {
+pub(crate) mod app {
     use actix_web::web::ServiceConfig;
 
-    pub fn routes(cfg: &mut ServiceConfig) {
+    pub(crate) fn routes(cfg: &mut ServiceConfig) {
         cfg.configure(super::forge::routes).configure(super::from_ace::routes);
     }
 
-    pub mod events {
+    pub(crate) mod events {
         use atlassian_connect_actix::Addon;
 
-        pub fn listen(addon: &Addon) {
+        pub(crate) fn listen(addon: &Addon) {
             crate::documents::from_ace::listen(addon);
         }
     }
@@ -131,7 +131,7 @@ mod forge {
         assert_eq!(host.invoke("/forge/issues", &host.invocation()).await.status, 200);
     }
 
-    pub fn routes(cfg: &mut ServiceConfig) {
+    pub(super) fn routes(cfg: &mut ServiceConfig) {
         cfg.service(issues);
     }
 
@@ -192,7 +192,7 @@ mod forge_signed {
         Ok(format!("{} is deployed", build["version"]))
     }
 
-    pub fn routes(cfg: &mut ServiceConfig) {
+    pub(super) fn routes(cfg: &mut ServiceConfig) {
         let secret = SigningSecret::new(std::env::var("BUILD_SECRET").unwrap_or_default());
         cfg.service(web::resource("/hooks/deployed").app_data(secret).route(web::post().to(deployed)));
     }
@@ -206,11 +206,11 @@ mod from_ace {
     use atlassian_connect_actix::{Addon, Error, PageContext, View};
     use serde_json::Value;
 
-    pub fn routes(cfg: &mut ServiceConfig) {
+    pub(super) fn routes(cfg: &mut ServiceConfig) {
         cfg.service(hello_world).service(me);
     }
 
-    pub fn listen(addon: &Addon) {
+    pub(super) fn listen(addon: &Addon) {
         addon.on("jira:issue_created", |webhook| async move {
             tracing::info!(client_key = webhook.client_key(), "an issue was created");
             Ok(())
@@ -237,7 +237,7 @@ mod from_ace {
 mod error_page {
     use askama::Template;
     use atlassian_connect_actix::AddonBuilder;
-    use atlassian_connect_actix::state::ErrorPage;
+    use atlassian_connect_actix::ErrorPage;
 
     #[derive(Template)]
     #[template(source = "<h1>{{ error.status }}</h1><p>{{ error.message }}</p>", ext = "html")]

@@ -6,8 +6,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use actix_web::rt::System;
-use atlassian_connect_actix::jwt::{ForgeClaims, RsaSigner, Unverified, now};
-use atlassian_connect_actix::keys::ForgeKeys;
+use atlassian_connect_actix::internal::jwt::{ForgeClaims, RsaSigner, Unverified, now};
+use atlassian_connect_actix::internal::keys::ForgeKeys;
 use atlassian_connect_testing::{JwksServer, TestHost, TestInvocation};
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use base64::Engine as _;

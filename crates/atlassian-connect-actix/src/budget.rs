@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// A token bucket: a few permits at once, then one after each pause.
 #[derive(Debug)]
-pub struct Budget {
+pub(crate) struct Budget {
     burst: u32,
     pause: Duration,
     left: Mutex<Left>,
@@ -21,24 +21,24 @@ struct Left {
 impl Budget {
     /// `burst` at once, then one more after each `pause`.
     #[must_use]
-    pub fn new(burst: u32, pause: Duration) -> Self {
+    pub(crate) fn new(burst: u32, pause: Duration) -> Self {
         Self { burst, pause, left: Mutex::new(Left { permits: burst, since: Instant::now() }) }
     }
 
     /// Takes a permit; `false` if there is none.
-    pub fn take(&self) -> bool {
+    pub(crate) fn take(&self) -> bool {
         self.take_at(Instant::now())
     }
 
     /// Puts a permit back: what it was taken for turned out to be harmless.
-    pub fn give_back(&self) {
+    pub(crate) fn give_back(&self) {
         let mut left = self.refilled(Instant::now());
         left.permits = self.burst.min(left.permits.saturating_add(1));
     }
 
     /// How long until there is a permit; zero if there is one.
     #[must_use]
-    pub fn due_in(&self) -> Duration {
+    pub(crate) fn due_in(&self) -> Duration {
         let now = Instant::now();
         let left = self.refilled(now);
         if left.permits > 0 {

@@ -19,7 +19,7 @@ const SHARE: usize = CAPACITY / 2;
 /// An event that was taken and is not done yet.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Delivery {
+pub(crate) struct Delivery {
     /// The name of the event: `avi:jira:created:issue`.
     pub event: String,
     /// Where it comes from.

@@ -15,7 +15,7 @@ struct DefaultErrorPage<'a> {
 ///
 /// # Errors
 /// What askama says.
-pub fn render(error: &ErrorPage) -> Result<String, askama::Error> {
+pub(crate) fn render(error: &ErrorPage) -> Result<String, askama::Error> {
     DefaultErrorPage { error }.render()
 }
 

@@ -128,7 +128,7 @@ lifecycle_events! {
 }
 
 /// Names of the events that the framework emits besides webhooks.
-pub mod names {
+pub(crate) mod names {
     /// A tunnel leads to the add-on, and its URL is the base URL.
     pub const LOCALTUNNEL_STARTED: &str = "localtunnel_started";
     /// A site of `credentials.json` has taken the add-on.

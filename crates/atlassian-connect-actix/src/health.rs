@@ -11,7 +11,7 @@ use crate::state::AddonState;
 const LIMIT: Duration = Duration::from_secs(3);
 
 /// Mounts both.
-pub fn routes(cfg: &mut web::ServiceConfig) {
+pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
     // load balancers ask by HEAD as well
     cfg.service(web::resource("/healthz").route(web::get().to(healthz)).route(web::head().to(healthz)))
         .service(web::resource("/readyz").route(web::get().to(readyz)).route(web::head().to(readyz)));

@@ -1,68 +1,138 @@
-//! Server-rendered add-ons for Jira and Confluence on actix-web: what atlassian-connect-express is for Node, and the
-//! starter app that shows it.
+//! Server-rendered apps for Jira and Confluence on actix-web: what atlassian-connect-express is for Node, and the same app
+//! through Forge.
+//!
+//! An app is a descriptor (`atlassian-connect.json`), a configuration (`config.json` and the environment), and routes.
+//! This is a whole one; its test opens the page as Jira does:
+//!
+//! ```
+//! use actix_web::{get, web::ServiceConfig};
+//! use askama::Template;
+//! use atlassian_connect_actix::{Addon, PageContext, View};
+//!
+//! #[derive(Template)]
+//! #[template(
+//!     source = "<head>{{ page.head() }}</head><p>Hello from {{ page.host_base_url }}</p>{{ page.context_script() }}",
+//!     ext = "html"
+//! )]
+//! struct Hello {
+//!     page: PageContext,
+//! }
+//!
+//! /// `PageContext` as an argument is the authentication: without it the page cannot be built.
+//! #[get("/hello")]
+//! async fn hello(page: PageContext) -> View<Hello> {
+//!     View(Hello { page })
+//! }
+//!
+//! fn routes(cfg: &mut ServiceConfig) {
+//!     cfg.service(hello);
+//! }
+//!
+//! // serves until SIGTERM; `atlassian_connect_cli::main` adds the command line, and the sandbox in development
+//! async fn start() -> Result<(), atlassian_connect_actix::StartError> {
+//!     Addon::builder().build().await?.run(routes).await
+//! }
+//!
+//! # actix_web::rt::System::new().block_on(async {
+//! use atlassian_connect_testing::TestHost;
+//!
+//! let host = TestHost::installed(routes).await;
+//! assert!(host.open_iframe("/hello").await.body.contains("Hello from http"));
+//! assert_eq!(host.get("/hello").await.status, 401);
+//! # });
+//! ```
+//!
+//! What an app uses, in the order in which it usually needs it:
+//!
+//! 1. [`Addon::builder`] and [`Addon::run`]: start the app.
+//! 2. [`PageContext`] and [`View`]: a page in the host's frame, rendered by Askama. [`PublicPage`] is for anybody.
+//! 3. [`auth::SessionToken`]: a call from such a page. [`auth::ConnectJwt`], [`auth::ContextJwt`] and
+//!    [`auth::ForgeInvocation`] authenticate other callers.
+//! 4. `session.host()`, a [`host::HostClient`]: requests to Jira or Confluence, as the app or
+//!    [as the user](host::HostClient::as_user).
+//! 5. [`permission::Authorized`]: only for users with a permission in the host.
+//! 6. [`Addon::listen`] and [`Addon::on`]: installs, webhooks and other [`events`].
+//! 7. [`Error`]: every HTTP status in one place, with a text for the caller and one for the log.
+//! 8. [`config::Config`]: the settings, and those of the app's own by `config.app()`.
+//! 9. [`AddonState`]: configuration, descriptor and tenants in a handler that authenticates nobody.
+//! 10. [`forge`]: the same handlers through Forge, and its events.
+//!
+//! Stores are the crate [`atlassian_connect_store`], as [`store`] here. Tests of an app use `atlassian-connect-testing`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-pub mod error;
-pub(crate) mod panics;
-mod redact;
-pub(crate) mod software;
-
-pub mod log;
-
-pub mod config;
-
-pub mod budget;
-pub(crate) mod connection;
-pub mod flight;
-pub mod jwt;
-pub mod pattern;
-pub mod transport;
-
-pub mod descriptor;
-
-/// Where installations and settings are kept: the crate `atlassian-connect-store`.
-pub use atlassian_connect_store as store;
-
-pub mod tenants;
-
-pub mod deliveries;
-pub mod events;
-pub mod keys;
-pub mod outbound;
-pub mod services;
-pub mod sources;
-pub mod state;
-
-pub mod host;
-
+mod addon;
 pub mod auth;
-pub mod permission;
-
-pub mod view;
-
-pub mod health;
-pub mod lifecycle;
-pub mod webhook;
-
+mod budget;
+pub mod config;
+mod connection;
+mod deliveries;
+mod descriptor;
+mod error;
+mod error_page;
+pub mod events;
+mod flight;
 pub mod forge;
-
-pub mod error_page;
-pub mod middleware;
-
-pub mod addon;
+mod health;
+pub mod host;
+mod jwt;
+mod keys;
+mod lifecycle;
+pub mod log;
+mod middleware;
+mod outbound;
+mod panics;
+mod pattern;
+pub mod permission;
+mod redact;
+mod services;
+mod software;
+mod sources;
+mod state;
+mod tenants;
+mod transport;
+mod view;
+mod webhook;
 
 pub use addon::{Addon, AddonBuilder, StartError};
+/// Where installations and settings are kept: the crate `atlassian-connect-store`.
+pub use atlassian_connect_store as store;
 pub use connection::StreamedBody;
 pub use error::Error;
+pub use state::{AddonState, ErrorPage};
+pub use tenants::Tenant;
 pub use view::{PageContext, PageVariables, PublicPage, View};
 
 /// What the crates of the framework share beyond what users see. No promise holds for it.
 #[doc(hidden)]
 pub mod internal {
-    pub use crate::config::is_loopback;
+    pub use crate::config::base_url::is_loopback;
     pub use crate::jwt::claims_of_site;
     pub use crate::jwt::qsh::to_hex;
     pub use crate::view::script_json;
+
+    pub mod addon {
+        pub use crate::addon::ObserverError;
+    }
+
+    pub mod descriptor {
+        pub use crate::descriptor::*;
+    }
+
+    pub mod event_names {
+        pub use crate::events::names::*;
+    }
+
+    pub mod jwt {
+        pub use crate::jwt::*;
+    }
+
+    pub mod keys {
+        pub use crate::keys::*;
+    }
+
+    pub mod middleware {
+        pub use crate::middleware::{Exchange, Observer};
+    }
 
     pub mod panics {
         pub use crate::panics::{Panic, caught, caught_now, spawn};
@@ -72,11 +142,27 @@ pub mod internal {
         pub use crate::redact::{masked, shown, url};
     }
 
-    pub mod software {
-        pub use crate::software::{AppVersion, version_line};
+    pub mod services {
+        pub use crate::services::*;
     }
 
     pub mod session {
         pub use crate::auth::session::{Times, sign};
+    }
+
+    pub mod software {
+        pub use crate::software::{AppVersion, version_line};
+    }
+
+    pub mod state {
+        pub use crate::state::State;
+    }
+
+    pub mod tenants {
+        pub use crate::tenants::*;
+    }
+
+    pub mod transport {
+        pub use crate::transport::*;
     }
 }

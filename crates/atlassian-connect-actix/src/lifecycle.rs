@@ -18,7 +18,7 @@ use crate::store::StoreError;
 use crate::store::internal::Arrival;
 
 /// Mounts the callbacks that `descriptor` names; `installed` only where `setup_install_route` says so.
-pub fn routes(cfg: &mut web::ServiceConfig, descriptor: &Descriptor, setup_install_route: bool) {
+pub(crate) fn routes(cfg: &mut web::ServiceConfig, descriptor: &Descriptor, setup_install_route: bool) {
     for callback in Lifecycle::ALL {
         let Some(path) = descriptor.lifecycle(callback) else { continue };
         let resource = web::resource(pattern::of_url(path)).guard(guard::Post());

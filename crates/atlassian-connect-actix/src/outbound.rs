@@ -9,7 +9,7 @@ use moka::sync::Cache;
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
 
-pub use app_tokens::{AppToken, AppTokens};
+pub(crate) use app_tokens::{AppToken, AppTokens};
 
 use crate::budget::Budget;
 use crate::flight::Flights;
@@ -27,9 +27,9 @@ const LIFETIME: Duration = Duration::from_secs(3600);
 /// How long no other token is requested for a user whose new token a host refused.
 const REFUSED_LIFETIME: Duration = Duration::from_secs(10);
 /// How long a Forge installation is believed to be no Connect tenant's, where its site says so.
-pub const STRANGER_LIFETIME: Duration = Duration::from_secs(600);
+pub(crate) const STRANGER_LIFETIME: Duration = Duration::from_secs(600);
 /// How long a site that could not be asked is left in peace.
-pub const UNASKED_LIFETIME: Duration = Duration::from_secs(10);
+pub(crate) const UNASKED_LIFETIME: Duration = Duration::from_secs(10);
 /// Tokens of users who are away that Forge gives out a minute, to one app: 1000. Some are left to other nodes.
 ///
 /// Source: Atlassian, "Forge Remote: calling product APIs".

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 /// The pattern of a URL of the descriptor: its path, `${…}` standing for a segment's part, without query and fragment.
 #[must_use]
-pub fn of_url(url: &str) -> String {
+pub(crate) fn of_url(url: &str) -> String {
     let path = url.split(['?', '#']).next().unwrap_or_default();
     let mut pattern = String::with_capacity(path.len() + 1);
     if !path.starts_with('/') {
@@ -22,7 +22,7 @@ pub fn of_url(url: &str) -> String {
 
 /// The pattern of a path that stands for itself.
 #[must_use]
-pub fn literal(path: &str) -> String {
+pub(crate) fn literal(path: &str) -> String {
     let mut pattern = String::with_capacity(path.len());
     push_literal(&mut pattern, path);
     pattern

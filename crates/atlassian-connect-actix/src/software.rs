@@ -24,7 +24,7 @@ pub fn version_line(app: Option<&AppVersion>, key: &str) -> String {
 
 /// `addon-starter/0.1.0 atlassian-connect-actix/0.1.0`, for the header of that name.
 #[must_use]
-pub fn user_agent(app: Option<&AppVersion>, key: &str) -> String {
+pub(crate) fn user_agent(app: Option<&AppVersion>, key: &str) -> String {
     match app {
         Some(app) => format!("{}/{} {FRAMEWORK}/{FRAMEWORK_VERSION}", app.name, app.version),
         None => format!("{key} {FRAMEWORK}/{FRAMEWORK_VERSION}"),

@@ -47,10 +47,10 @@ pub struct ErrorPage {
 }
 
 /// Renders an error page as HTML.
-pub type ErrorRenderer = Arc<dyn Fn(&ErrorPage) -> Result<String, askama::Error> + Send + Sync>;
+pub(crate) type ErrorRenderer = Arc<dyn Fn(&ErrorPage) -> Result<String, askama::Error> + Send + Sync>;
 
 /// Answers an error in place of the framework, ACE's `expressErrorHandling`.
-pub type ErrorHandler = Arc<dyn Fn(&HttpRequest, &Error) -> HttpResponse + Send + Sync>;
+pub(crate) type ErrorHandler = Arc<dyn Fn(&HttpRequest, &Error) -> HttpResponse + Send + Sync>;
 
 /// How errors are shown.
 #[derive(Clone)]

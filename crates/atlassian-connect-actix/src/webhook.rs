@@ -13,7 +13,7 @@ use crate::pattern;
 use crate::state::AddonState;
 
 /// Mounts every webhook of `descriptor` at the path of its URL.
-pub fn routes(cfg: &mut web::ServiceConfig, descriptor: &Descriptor) {
+pub(crate) fn routes(cfg: &mut web::ServiceConfig, descriptor: &Descriptor) {
     let mut by_path: BTreeMap<String, Vec<Webhook>> = BTreeMap::new();
     for webhook in descriptor.webhooks() {
         by_path.entry(pattern::of_url(&webhook.url)).or_default().push(webhook.clone());

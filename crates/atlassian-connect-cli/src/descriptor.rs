@@ -7,9 +7,9 @@ use actix_web::web::ServiceConfig;
 
 use super::failure::{Exit, Failure};
 use super::{findings, output};
-use atlassian_connect_actix::addon::{AddonBuilder, StartError};
-use atlassian_connect_actix::descriptor::{DescriptorError, Finding, Severity, schema};
+use atlassian_connect_actix::internal::descriptor::{DescriptorError, Finding, Severity, schema};
 use atlassian_connect_actix::store::MemoryStore;
+use atlassian_connect_actix::{AddonBuilder, StartError};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {

@@ -1,6 +1,6 @@
 //! How commands end, and why one is not done.
 
-use atlassian_connect_actix::addon::StartError;
+use atlassian_connect_actix::StartError;
 use atlassian_connect_actix::config::ConfigError;
 use atlassian_connect_actix::store::StoreError;
 

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use atlassian_connect_actix::addon::Addon;
-use atlassian_connect_actix::descriptor::{self, Descriptor, Finding, Severity, schema};
+use atlassian_connect_actix::Addon;
+use atlassian_connect_actix::internal::descriptor::{self, Descriptor, Finding, Severity, schema};
 
 /// Where an add-on has its code, in the directory that it is started in.
 const CODE: &str = "src";

@@ -3,8 +3,8 @@
 use super::failure::{Exit, Failure};
 use super::output;
 use crate::manifest::{self, Manifest};
-use atlassian_connect_actix::addon::{AddonBuilder, StartError};
-use atlassian_connect_actix::descriptor::Severity;
+use atlassian_connect_actix::internal::descriptor::Severity;
+use atlassian_connect_actix::{AddonBuilder, StartError};
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};

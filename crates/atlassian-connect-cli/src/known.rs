@@ -6,9 +6,10 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use super::output::plain;
-use atlassian_connect_actix::store::{
-    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Store, StoreError, redact,
+use atlassian_connect_actix::store::internal::{
+    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, redact,
 };
+use atlassian_connect_actix::store::{Store, StoreError};
 
 /// Tenants that are read in one go. Redis, which has no order, walks over all its keys for each page.
 const PAGE: usize = 2000;
@@ -34,7 +35,7 @@ pub(super) enum State {
 }
 
 impl State {
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Installed => "installed",
             Self::Uninstalled => "uninstalled",
@@ -46,7 +47,7 @@ impl State {
 
 impl Known {
     /// With its installation.
-    pub async fn opened(mut self, store: &dyn Store) -> Result<Self, StoreError> {
+    pub(crate) async fn opened(mut self, store: &dyn Store) -> Result<Self, StoreError> {
         self.installation = match store.installations(&self.client_key).await?.into_iter().next() {
             None => store.get(&self.client_key, CLIENT_INFO_UNINSTALLED).await?,
             installation => installation,
@@ -55,7 +56,7 @@ impl Known {
     }
 
     /// The same; without one where it is there and cannot be read.
-    pub async fn opened_if_possible(self, store: &dyn Store) -> Result<Self, StoreError> {
+    pub(crate) async fn opened_if_possible(self, store: &dyn Store) -> Result<Self, StoreError> {
         let unread = Self { client_key: self.client_key.clone(), keys: self.keys.clone(), installation: None };
         match self.opened(store).await {
             Err(StoreError::Sealed(_) | StoreError::Refused(_)) => Ok(unread),
@@ -68,15 +69,15 @@ impl Known {
     }
 
     /// How many rows are in use; more than one is what ACE's index, which is not unique, let be.
-    pub fn rows_in_use(&self) -> usize {
+    pub(crate) fn rows_in_use(&self) -> usize {
         self.rows(CLIENT_INFO)
     }
 
-    pub fn rows_superseded(&self) -> usize {
+    pub(crate) fn rows_superseded(&self) -> usize {
         self.rows(CLIENT_INFO_SUPERSEDED)
     }
 
-    pub fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         match (self.rows_in_use(), self.rows(CLIENT_INFO_UNINSTALLED), self.rows_superseded()) {
             (1.., _, _) => State::Installed,
             (_, 1.., _) => State::Uninstalled,
@@ -86,7 +87,7 @@ impl Known {
     }
 
     /// The keys of the tenant's values beside its installation, in order.
-    pub fn further_keys(&self) -> Vec<&str> {
+    pub(crate) fn further_keys(&self) -> Vec<&str> {
         let of_installation =
             [CLIENT_INFO, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, CLIENT_INFO_SUPERSEDED];
         let mut keys: Vec<_> =
@@ -100,17 +101,17 @@ impl Known {
     }
 
     /// As it stands in the installation; its password, which it should not have, is left out.
-    pub fn base_url(&self) -> Option<String> {
+    pub(crate) fn base_url(&self) -> Option<String> {
         self.field("baseUrl").map(redact)
     }
 
     /// `jira`, `confluence` …
-    pub fn product(&self) -> Option<&str> {
+    pub(crate) fn product(&self) -> Option<&str> {
         self.field("productType")
     }
 
     /// The tenant for scripts, without its values.
-    pub fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         json!({
             "clientKey": self.client_key,
             "baseUrl": self.base_url(),

@@ -36,10 +36,10 @@ pub mod internal {
     pub use crate::manifest::{EXCEPTIONS, Exception};
 }
 
-use atlassian_connect_actix::addon::{Addon, AddonBuilder};
 use atlassian_connect_actix::config::{Environment, Vars};
 use atlassian_connect_actix::internal::software;
 use atlassian_connect_actix::log;
+use atlassian_connect_actix::{Addon, AddonBuilder};
 use failure::{Exit, Failure};
 
 const AFTER_HELP: &str = "\

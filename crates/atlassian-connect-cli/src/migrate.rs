@@ -5,10 +5,11 @@ use std::path::Path;
 use super::failure::{Exit, Failure};
 use super::output::{columns, complain, print};
 use super::store_access::{for_the_store, shown};
-use atlassian_connect_actix::addon::AddonBuilder;
+use atlassian_connect_actix::AddonBuilder;
 use atlassian_connect_actix::config::{StoreConfig, Vars};
+use atlassian_connect_actix::store;
 use atlassian_connect_actix::store::internal::write_migrations;
-use atlassian_connect_actix::store::{self, Reversion, Survey, TablesFound};
+use atlassian_connect_actix::store::internal::{Reversion, Survey, TablesFound};
 
 /// The app's migrations, below the working directory.
 const FOLDER: &str = "migrations";
@@ -46,7 +47,7 @@ pub(super) async fn run(arguments: Arguments, builder: &AddonBuilder, vars: Vars
     if let Some(steps) = arguments.revert {
         return revert(&config, steps.into(), arguments.yes).await;
     }
-    let report = store::migrate(&config).await?;
+    let report = store::internal::migrate(&config).await?;
     print(&report.to_string());
     Ok(Exit::Done)
 }
@@ -71,7 +72,7 @@ fn write() -> Result<Exit, Failure> {
 }
 
 async fn status(config: &StoreConfig) -> Result<Exit, Failure> {
-    let survey = store::survey(config).await?;
+    let survey = store::internal::survey(config).await?;
     print(&told(&shown(config), &survey));
     match survey.tables {
         TablesFound::Wrong(reason) => Err(Failure::Told(reason)),
@@ -103,7 +104,7 @@ fn told(shown: &str, survey: &Survey) -> String {
 
 async fn revert(config: &StoreConfig, steps: usize, drop_rows: bool) -> Result<Exit, Failure> {
     let shown = shown(config);
-    match store::revert(config, steps, drop_rows).await? {
+    match store::internal::revert(config, steps, drop_rows).await? {
         Reversion::Done(steps) if steps.is_empty() => {
             print(&format!("{shown}: no migration has run, nothing was reverted"));
         }

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use serde_json::Value;
 
 use super::failure::Failure;
-use atlassian_connect_actix::descriptor::{Finding, Severity};
+use atlassian_connect_actix::internal::descriptor::{Finding, Severity};
 
 /// Writes a result to standard output. A reader that has gone away has read enough.
 pub(super) fn print(text: &str) {

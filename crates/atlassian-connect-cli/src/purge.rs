@@ -4,10 +4,11 @@ use std::str::FromStr;
 
 use super::failure::{Exit, Failure};
 use super::output::{columns, complain, confirmed, plain, print, some_of};
-use atlassian_connect_actix::store::internal::{KeyPages, now};
-use atlassian_connect_actix::store::{
-    CLIENT_INFO, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, SealedStore, Store, StoreError,
+use atlassian_connect_actix::store::internal::{
+    CLIENT_INFO, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, SealedStore,
 };
+use atlassian_connect_actix::store::internal::{KeyPages, now};
+use atlassian_connect_actix::store::{Store, StoreError};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {

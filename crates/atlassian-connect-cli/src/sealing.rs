@@ -2,7 +2,7 @@
 
 use super::failure::{Exit, Failure};
 use super::output::{complain, plain, print};
-use atlassian_connect_actix::store::{Conversion, Form, SealedStore};
+use atlassian_connect_actix::store::internal::{Conversion, Form, SealedStore};
 
 pub(super) async fn run(store: &SealedStore, place: &str, form: Form) -> Result<Exit, Failure> {
     let done = store.convert(form).await?;

@@ -8,8 +8,8 @@ use actix_web::web::ServiceConfig;
 
 use super::findings;
 use crate::registration::Tunnel;
-use atlassian_connect_actix::addon::{Addon, AddonBuilder, StartError};
 use atlassian_connect_actix::internal::panics;
+use atlassian_connect_actix::{Addon, AddonBuilder, StartError};
 
 /// Builds the add-on, hands it to `prepare`, and serves it with `routes` until a signal stops it. In development it does
 /// what `cargo run` does: it opens the sandbox, or registers the add-on with the sites of `credentials.json`, by a tunnel

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret as _;
 
-use atlassian_connect_actix::addon::AddonBuilder;
+use atlassian_connect_actix::AddonBuilder;
 use atlassian_connect_actix::config::{StoreConfig, Vars};
-use atlassian_connect_actix::store::{self, SealedStore, StoreError};
+use atlassian_connect_actix::store::internal::SealedStore;
+use atlassian_connect_actix::store::{self, StoreError};
 
 /// `vars` for a command that needs the store alone. The rest may be missing where it runs: Heroku gives PORT to web
 /// processes, and a release phase may come before the base URL.
@@ -23,11 +24,11 @@ pub(super) async fn existing_store(
         Some(store) => {
             Ok((Arc::new(SealedStore::new(store, &config.encryption_keys)), "the add-on's own store".to_owned()))
         }
-        None => Ok((store::open_existing(config).await?, shown(config))),
+        None => Ok((store::internal::open_existing(config).await?, shown(config))),
     }
 }
 
 /// The store's URL without its password.
 pub(super) fn shown(config: &StoreConfig) -> String {
-    store::redact(config.url.expose_secret())
+    store::internal::redact(config.url.expose_secret())
 }

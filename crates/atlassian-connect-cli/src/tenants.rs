@@ -9,9 +9,10 @@ use super::known::{self, Known, State};
 use super::output::{columns, confirmed, plain, print, print_json, some_of};
 use super::store_access::{existing_store, for_the_store};
 use super::{purge, sealing};
-use atlassian_connect_actix::addon::AddonBuilder;
+use atlassian_connect_actix::AddonBuilder;
 use atlassian_connect_actix::config::Vars;
-use atlassian_connect_actix::store::{Form, Store, redact};
+use atlassian_connect_actix::store::Store;
+use atlassian_connect_actix::store::internal::{Form, redact};
 
 #[derive(Subcommand)]
 pub(super) enum Command {

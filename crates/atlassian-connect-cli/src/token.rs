@@ -7,12 +7,13 @@ use super::failure::{Exit, Failure};
 use super::known::{self, State};
 use super::output;
 use super::store_access::existing_store;
-use atlassian_connect_actix::addon::AddonBuilder;
+use atlassian_connect_actix::AddonBuilder;
+use atlassian_connect_actix::Tenant;
 use atlassian_connect_actix::config::{BaseUrl, Environment, Vars};
 use atlassian_connect_actix::internal::claims_of_site;
-use atlassian_connect_actix::jwt::{CONTEXT_QSH, qsh};
+use atlassian_connect_actix::internal::jwt::{CONTEXT_QSH, qsh};
+use atlassian_connect_actix::internal::tenants::Installation;
 use atlassian_connect_actix::store::Store;
-use atlassian_connect_actix::tenants::{Installation, Tenant};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {

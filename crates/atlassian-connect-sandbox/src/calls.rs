@@ -11,9 +11,9 @@ use super::secret::new_secret;
 use super::selection::Selection;
 use super::shared::Sandbox;
 use super::site::Site;
-use atlassian_connect_actix::descriptor::Lifecycle;
 use atlassian_connect_actix::internal::claims_of_site;
-use atlassian_connect_actix::jwt::{JwtError, qsh};
+use atlassian_connect_actix::internal::descriptor::Lifecycle;
+use atlassian_connect_actix::internal::jwt::{JwtError, qsh};
 use atlassian_connect_testing::internal::LIFETIME;
 use atlassian_connect_testing::{TestTenant, claims_for};
 
@@ -166,7 +166,7 @@ impl Sandbox {
         }
         let url = format!("{}{path}", self.state.config.local_base_url.as_str());
         let exchange = async {
-            let mut request = atlassian_connect_actix::transport::client().request(method, &url);
+            let mut request = atlassian_connect_actix::internal::transport::client().request(method, &url);
             if !body.is_empty() {
                 request = request.content_type("application/json");
             }

@@ -6,7 +6,7 @@ use super::secret::new_secret;
 use super::signing_key::SigningKey;
 use super::site::Site;
 use super::sources::PlatformKeys;
-use atlassian_connect_actix::keys::ForgeKeys;
+use atlassian_connect_actix::internal::keys::ForgeKeys;
 
 /// The app's id where none is configured.
 const APP_ID: &str = "sandbox";

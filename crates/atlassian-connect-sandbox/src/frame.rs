@@ -12,7 +12,7 @@ use super::selection::Selection;
 use super::shared::Sandbox;
 use super::site::Site;
 use atlassian_connect_actix::internal::claims_of_site;
-use atlassian_connect_actix::jwt::{CONTEXT_QSH, JwtError, qsh};
+use atlassian_connect_actix::internal::jwt::{CONTEXT_QSH, JwtError, qsh};
 use atlassian_connect_testing::internal::LIFETIME;
 
 /// The version of Connect that the sandbox says it is.

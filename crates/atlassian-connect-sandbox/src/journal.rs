@@ -11,8 +11,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use tokio::sync::watch;
 
+use atlassian_connect_actix::internal::middleware::Exchange;
 use atlassian_connect_actix::internal::redact;
-use atlassian_connect_actix::middleware::Exchange;
 use atlassian_connect_testing::internal::lock;
 
 /// Entries that are kept.

@@ -35,10 +35,11 @@ use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 
-use atlassian_connect_actix::addon::{Addon, ObserverError};
+use atlassian_connect_actix::Addon;
+use atlassian_connect_actix::internal::addon::ObserverError;
+use atlassian_connect_actix::internal::keys::InstallKeys;
+use atlassian_connect_actix::internal::middleware::Exchange;
 use atlassian_connect_actix::internal::panics;
-use atlassian_connect_actix::keys::InstallKeys;
-use atlassian_connect_actix::middleware::Exchange;
 use atlassian_connect_testing::internal::Ledger;
 use forge::Platform;
 use journal::Journal;

@@ -23,10 +23,11 @@ use super::shared::Sandbox;
 use super::site::{Site, Status};
 use super::user::{USERS, User};
 use super::{api, forge_routes, guard};
+use atlassian_connect_actix::View;
 use atlassian_connect_actix::config::Product;
-use atlassian_connect_actix::descriptor::Lifecycle;
-use atlassian_connect_actix::jwt::qsh::relative_path;
-use atlassian_connect_actix::view::{View, script_json};
+use atlassian_connect_actix::internal::descriptor::Lifecycle;
+use atlassian_connect_actix::internal::jwt::qsh::relative_path;
+use atlassian_connect_actix::internal::script_json;
 
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
     cfg.route("/", web::get().to(index))

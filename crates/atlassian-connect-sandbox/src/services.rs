@@ -8,7 +8,7 @@ use super::journal::{DecodedToken, Direction, Entry};
 use super::secret::new_secret;
 use super::shared::Sandbox;
 use super::user::User;
-use atlassian_connect_actix::jwt::now;
+use atlassian_connect_actix::internal::jwt::now;
 use atlassian_connect_testing::internal::{GrantForm, Issued};
 
 /// How long a user's token lives, in seconds: Atlassian's.

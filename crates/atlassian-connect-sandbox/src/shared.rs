@@ -12,7 +12,7 @@ use super::modules;
 use super::signing_key::SigningKey;
 use super::site::Site;
 use atlassian_connect_actix::config::Product;
-use atlassian_connect_actix::state::State;
+use atlassian_connect_actix::internal::state::State;
 use atlassian_connect_testing::internal::Ledger;
 
 /// The sandbox: its sites, and what they know.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::web;
 use tokio::sync::Mutex;
 
-use atlassian_connect_actix::jwt::JwtError;
+use atlassian_connect_actix::internal::jwt::JwtError;
 use atlassian_connect_testing::internal::InstallKey;
 
 pub(super) struct SigningKey {

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use url::{Host, Url};
 
 use super::bridge::Bridge;
-use atlassian_connect_actix::keys::{Authority, ForgeKeySource, ForgeKeys, InstallKeySource, InstallKeys, KeyFuture};
-use atlassian_connect_actix::services::SiteServices;
+use atlassian_connect_actix::internal::keys::{
+    Authority, ForgeKeySource, ForgeKeys, InstallKeySource, InstallKeys, KeyFuture,
+};
+use atlassian_connect_actix::internal::services::SiteServices;
 
 /// The origins by which the sandbox's sites are known: `http://localhost:3001`.
 #[derive(Debug, Clone)]

@@ -23,26 +23,26 @@ const ABANDONED: u8 = 2;
 pub(super) struct Attempt(Arc<AtomicU8>);
 
 impl Attempt {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new(AtomicU8::new(PENDING)))
     }
 
     /// The attempt that the current task belongs to; one that nobody abandons where there is none.
-    pub fn current() -> Self {
+    pub(crate) fn current() -> Self {
         CURRENT.try_with(Self::clone).unwrap_or_else(|_| Self::new())
     }
 
     /// Runs `write` as this attempt.
-    pub async fn run<F: Future>(self, write: F) -> F::Output {
+    pub(crate) async fn run<F: Future>(self, write: F) -> F::Output {
         CURRENT.scope(self, write).await
     }
 
     /// Nobody waits any more. Answers `false` when it is too late: the write commits.
-    pub fn abandon(&self) -> bool {
+    pub(crate) fn abandon(&self) -> bool {
         self.0.compare_exchange(PENDING, ABANDONED, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 
-    pub fn is_abandoned(&self) -> bool {
+    pub(crate) fn is_abandoned(&self) -> bool {
         self.0.load(Ordering::SeqCst) == ABANDONED
     }
 
@@ -50,7 +50,7 @@ impl Attempt {
     ///
     /// # Errors
     /// The write must not take effect: it was abandoned.
-    pub fn commit(&self) -> Result<(), StoreError> {
+    pub(crate) fn commit(&self) -> Result<(), StoreError> {
         match self.0.compare_exchange(PENDING, COMMITTING, Ordering::SeqCst, Ordering::SeqCst) {
             Ok(_) | Err(COMMITTING) => Ok(()),
             Err(_) => Err(abandoned()),

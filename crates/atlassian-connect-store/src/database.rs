@@ -83,7 +83,7 @@ pub(super) trait Database: Send + Sync {
 
 impl dyn Database + '_ {
     /// [`Database::run`] for work that has a result.
-    pub fn query<T>(
+    pub(crate) fn query<T>(
         &self,
         access: Access,
         mut work: impl FnMut(&mut dyn SqlConnection) -> QueryResult<T>,
@@ -111,7 +111,7 @@ where
 {
     /// Connects when asked to, keeps `size` connections at most. `idle` is how long an unused one is kept; `None`: for
     /// ever.
-    pub fn new(manager: M, dialect: &'static Dialect, size: u32, idle: Option<Duration>) -> Self {
+    pub(crate) fn new(manager: M, dialect: &'static Dialect, size: u32, idle: Option<Duration>) -> Self {
         // r2d2 asserts that there may be a connection at all, and starts three threads unless told otherwise.
         let threads = Arc::new(ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("store-{}").build());
         let pool = Pool::builder()
@@ -130,7 +130,7 @@ where
     }
 
     /// With a way to hear of what other nodes write.
-    pub fn with_changes(self, changes: impl Fn() -> Changes + Send + Sync + 'static) -> Self {
+    pub(crate) fn with_changes(self, changes: impl Fn() -> Changes + Send + Sync + 'static) -> Self {
         Self { changes: Some(Box::new(changes)), ..self }
     }
 }

@@ -14,8 +14,10 @@ use super::redact::redact;
 use super::schema::too_new;
 use super::statement::{Bind, Dialect, Statement, Step};
 use super::tables::{Found, SettingsTable};
-use super::{SealedStore, SqlStore, StoreError, sqlite};
+use super::{StoreError, sqlite};
 use crate::config::StoreConfig;
+use crate::sealed::SealedStore;
+use crate::sql::SqlStore;
 
 /// diesel's own table: which steps a database has.
 const STEPS_TABLE: &str = "__diesel_schema_migrations";

@@ -1,7 +1,7 @@
 //! Where installations live: one trait, one acceptance suite, several backends.
 //!
 //! Values are JSON under (clientKey, key), as in atlassian-connect-express, whose tables open as they are. The value
-//! under [`CLIENT_INFO`] is the installation: the payload of `installed` as the host sent it.
+//! under `clientInfo` is the installation: the payload of `installed` as the host sent it.
 
 #[cfg(test)]
 extern crate self as atlassian_connect_store;
@@ -9,6 +9,7 @@ extern crate self as atlassian_connect_store;
 #[cfg(test)]
 mod acceptance;
 mod attempt;
+mod clock;
 mod config;
 mod database;
 mod driver;
@@ -22,6 +23,7 @@ mod migrations;
 mod mongodb;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod names;
 mod nearest;
 mod open;
 mod place;
@@ -46,44 +48,38 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 pub use config::StoreConfig;
-pub use encryption::{BadEncryptionKey, EncryptionKey};
-pub use existing::{Survey, TablesFound, open_existing, survey};
+pub use encryption::EncryptionKey;
 pub use listen::{Change, Changes};
 pub use memory::MemoryStore;
-pub use migrations::{MigrationReport, migrate};
-#[cfg(feature = "mongodb")]
-pub use mongodb::MongoStore;
 pub use open::open;
 pub use place::Place;
 pub use records::{RecordChange, RecordStore, Records};
-pub use redact::redact;
-#[cfg(feature = "redis")]
-pub use redis::RedisStore;
-pub use revert::{Reversion, revert};
-pub use sealed::{Census, Conversion, Form, SealedStore};
 pub use source::Migrations;
-pub use sql::SqlStore;
 
-/// The key of an installation, as ACE writes it.
-pub const CLIENT_INFO: &str = "clientInfo";
-/// Where the installation of a tenant that uninstalled the add-on is kept: ACE does not find it there either.
-pub const CLIENT_INFO_UNINSTALLED: &str = "clientInfo:uninstalled";
-/// Where the older of two rows of one tenant is kept once a signed install has settled which one counts.
-pub const CLIENT_INFO_SUPERSEDED: &str = "clientInfo:superseded";
-/// Since when a tenant is uninstalled: whole seconds since 1970, as a number. Absent where the add-on that took the
-/// uninstall did not write it.
-pub const CLIENT_INFO_UNINSTALLED_AT: &str = "clientInfo:uninstalledAt";
+pub(crate) use clock::now;
+pub(crate) use names::{CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT};
 
 /// What the crates of the framework share beyond what users see. No promise holds for it.
 #[doc(hidden)]
 pub mod internal {
+    pub use crate::clock::now;
     pub use crate::config::DEFAULT_SOURCE;
+    pub use crate::encryption::BadEncryptionKey;
+    pub use crate::existing::{Survey, TablesFound, open_existing, survey};
     pub use crate::files::{WrittenMigrations, write_migrations};
+    pub use crate::migrations::{MigrationReport, migrate};
+    #[cfg(feature = "mongodb")]
+    pub use crate::mongodb::MongoStore;
+    pub use crate::names::*;
     pub use crate::nearest::nearest;
-    pub use crate::now;
     pub use crate::place::KeyPages;
     pub use crate::queue::{Arrival, WriteQueue};
-    pub use crate::sealed::key_id;
+    pub use crate::redact::redact;
+    #[cfg(feature = "redis")]
+    pub use crate::redis::RedisStore;
+    pub use crate::revert::{Reversion, revert};
+    pub use crate::sealed::{Census, Conversion, Form, SealedStore, key_id};
+    pub use crate::sql::SqlStore;
 }
 
 /// What can go wrong in a store. Texts never hold a password or a value.
@@ -210,11 +206,6 @@ pub trait Store: Send + Sync + 'static {
 
     /// Answers when the store does.
     fn ping(&self) -> StoreFuture<'_, ()>;
-}
-
-/// Now, as [`CLIENT_INFO_UNINSTALLED_AT`] has it.
-pub fn now() -> u64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// The width of ACE's columns, in characters.

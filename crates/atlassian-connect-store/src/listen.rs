@@ -45,12 +45,12 @@ pub(super) struct Heard {
 
 impl Heard {
     /// From now on everything is told; what was written before is not.
-    pub fn begins(&mut self) {
+    pub(crate) fn begins(&mut self) {
         self.pause = PAUSE.0;
         let _ = self.sender.send(Change::Any);
     }
 
-    pub fn tenant(&self, client_key: String) {
+    pub(crate) fn tenant(&self, client_key: String) {
         let _ = self.sender.send(Change::Tenant(client_key));
     }
 }

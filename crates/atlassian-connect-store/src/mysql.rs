@@ -77,7 +77,7 @@ pub(super) struct Manager {
 }
 
 impl Manager {
-    pub fn new(config: &StoreConfig) -> Result<Self, StoreError> {
+    pub(crate) fn new(config: &StoreConfig) -> Result<Self, StoreError> {
         Ok(Self { server: Server::new(config)? })
     }
 
@@ -176,7 +176,7 @@ impl MysqlConnection {
     }
 
     /// Runs `statements`, separated by semicolons.
-    pub fn batch(&mut self, statements: &str) -> QueryResult<()> {
+    pub(crate) fn batch(&mut self, statements: &str) -> QueryResult<()> {
         self.wait(async |connection| connection.batch_execute(statements).await)
     }
 }

@@ -6,9 +6,11 @@ use secrecy::ExposeSecret;
 
 use super::database::Database;
 use super::redact::redact;
-use super::{MemoryStore, SealedStore, SqlStore, Store, StoreError, StoreFuture, migrations, postgres, sqlite};
+use super::{MemoryStore, Store, StoreError, StoreFuture, migrations, postgres, sqlite};
 use crate::config::StoreConfig;
 use crate::nearest::nearest;
+use crate::sealed::SealedStore;
+use crate::sql::SqlStore;
 
 /// The stores of this build.
 const KNOWN: &[&str] = &[
@@ -44,10 +46,12 @@ pub(super) enum Purpose {
 pub(super) fn without_tables(config: &StoreConfig, purpose: Purpose) -> Option<StoreFuture<'_, Arc<dyn Store>>> {
     match scheme(config.url.expose_secret()).as_str() {
         #[cfg(feature = "redis")]
-        "redis" | "rediss" => Some(Box::pin(async { Ok(Arc::new(super::RedisStore::open(config).await?) as _) })),
+        "redis" | "rediss" => {
+            Some(Box::pin(async { Ok(Arc::new(super::redis::RedisStore::open(config).await?) as _) }))
+        }
         #[cfg(feature = "mongodb")]
         "mongodb" | "mongodb+srv" => Some(Box::pin(async move {
-            let store = super::MongoStore::open(config).await?;
+            let store = super::mongodb::MongoStore::open(config).await?;
             if purpose == Purpose::Use {
                 store.make_indexes().await?;
             }

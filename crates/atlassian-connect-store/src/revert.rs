@@ -34,7 +34,7 @@ pub enum Reversion {
 ///
 /// # Errors
 /// [`StoreError::Configuration`] when a newer binary has migrated the database, which alone knows how to take that
-/// back, or there is no such database; otherwise as for [`super::migrate`].
+/// back, or there is no such database; otherwise as for [`crate::migrations::migrate`].
 pub async fn revert(config: &StoreConfig, steps: usize, drop_rows: bool) -> Result<Reversion, StoreError> {
     if without_tables(config, Purpose::Look).is_some() {
         return Err(StoreError::Configuration("there is nothing to revert: such a store has no migrations".to_owned()));

@@ -39,19 +39,19 @@ pub(super) struct Dialect {
 
 impl Dialect {
     /// `expression`, a text, to be compared or sorted byte by byte.
-    pub fn bytes(&self, expression: &str) -> String {
+    pub(crate) fn bytes(&self, expression: &str) -> String {
         let [before, after] = self.bytes;
         format!("{before}{expression}{after}")
     }
 
     /// `expression` as a text.
-    pub fn text(&self, expression: &str) -> String {
+    pub(crate) fn text(&self, expression: &str) -> String {
         format!("CAST({expression} AS {})", self.text)
     }
 
     /// That the text `column` is `value` (`?`, or another column) byte by byte. Where `=` alone is loose it stands
     /// there besides: an index of the column's own order answers it.
-    pub fn same(&self, column: &str, value: &str) -> String {
+    pub(crate) fn same(&self, column: &str, value: &str) -> String {
         if !self.is_loose {
             return format!("{column} = {value}");
         }
@@ -89,7 +89,7 @@ impl Statement {
     /// Translates `template`: `?` binds a text or integer, `?again` the same once more, `@json` binds a JSON text,
     /// `@val` reads the JSON column as text; identifiers stand in double quotes. A table's name never holds `?` or `@`:
     /// [`super::tables`] sees to it.
-    pub fn new(dialect: &Dialect, template: &str) -> Self {
+    pub(crate) fn new(dialect: &Dialect, template: &str) -> Self {
         let text = template
             .replace("@json", dialect.json)
             .replace("@val", &dialect.text(r#""val""#))

@@ -22,7 +22,7 @@ pub(super) struct SettingsTable {
 
 impl SettingsTable {
     /// The table of Sequelize's model `model`.
-    pub fn of_model(model: &str) -> Result<Self, StoreError> {
+    pub(crate) fn of_model(model: &str) -> Result<Self, StoreError> {
         // Quoted names may hold anything; these are put into statements as they are, so they may not.
         let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '$' | ' ');
         // The length is PostgreSQL's, which cuts a longer name off without a word.
@@ -37,12 +37,12 @@ impl SettingsTable {
     }
 
     /// Whether our migrations make this table.
-    pub fn is_default(&self) -> bool {
+    pub(crate) fn is_default(&self) -> bool {
         self.forms.last().is_some_and(|form| *form == plural(DEFAULT_MODEL))
     }
 
     /// The names, for a message.
-    pub fn names(&self) -> String {
+    pub(crate) fn names(&self) -> String {
         self.forms.iter().map(|form| format!("{form:?}")).collect::<Vec<_>>().join(" or ")
     }
 }
@@ -70,7 +70,11 @@ pub(super) struct Found {
 
 impl Found {
     /// Looks. Several looks see one state only where nobody makes tables meanwhile.
-    pub fn look(connection: &mut dyn SqlConnection, dialect: &Dialect, table: &SettingsTable) -> QueryResult<Self> {
+    pub(crate) fn look(
+        connection: &mut dyn SqlConnection,
+        dialect: &Dialect,
+        table: &SettingsTable,
+    ) -> QueryResult<Self> {
         let statement = Statement::new(dialect, dialect.table_exists);
         let mut exists = |name: &str| connection.rows(&statement, &[Bind::Text(name)]).map(|rows| !rows.is_empty());
         let mut found = Self { settings: Vec::new(), missing: Vec::new() };
@@ -88,7 +92,7 @@ impl Found {
     }
 
     /// The settings' table, where it is clear and nothing is missing.
-    pub fn complete(&self) -> Option<&str> {
+    pub(crate) fn complete(&self) -> Option<&str> {
         match self.settings.as_slice() {
             [settings] if self.missing.is_empty() => Some(settings),
             _ => None,
@@ -96,7 +100,7 @@ impl Found {
     }
 
     /// Whether the database has none of our tables.
-    pub fn is_nothing(&self) -> bool {
+    pub(crate) fn is_nothing(&self) -> bool {
         self.settings.is_empty() && self.missing.len() == FORGE_TABLES.len()
     }
 }

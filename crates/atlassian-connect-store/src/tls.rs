@@ -54,7 +54,7 @@ pub(super) struct UrlParameters {
 
 impl UrlParameters {
     /// Parts `url` into itself without these parameters, and them.
-    pub fn take(url: &str) -> (String, Self) {
+    pub(crate) fn take(url: &str) -> (String, Self) {
         // A password may hold a `?`, like all before the `@`.
         let from = url.find('@').unwrap_or_default();
         let Some(mark) = url[from..].find('?').map(|at| from + at) else { return (url.to_owned(), Self::default()) };
@@ -88,14 +88,14 @@ pub(super) struct Tls {
 
 impl Tls {
     /// The URL's word counts first, then `ssl` (ACE's `dialectOptions.ssl`), then `default`.
-    pub fn resolve(url: &UrlParameters, ssl: Option<&Value>, default: SslMode) -> Result<Self, StoreError> {
+    pub(crate) fn resolve(url: &UrlParameters, ssl: Option<&Value>, default: SslMode) -> Result<Self, StoreError> {
         let chosen = url.sslmode.as_deref().map(SslMode::parse).transpose()?;
         let file = url.sslrootcert.as_deref().filter(|&path| path != "system");
         Self::choose(chosen, file.map(|path| ("sslrootcert", path)), ssl, default)
     }
 
     /// The same, where the URL has the mode `chosen`, and names the authority's file by (the parameter's name, path).
-    pub fn choose(
+    pub(crate) fn choose(
         chosen: Option<SslMode>,
         file: Option<(&str, &str)>,
         ssl: Option<&Value>,
@@ -121,12 +121,12 @@ impl Tls {
 
     /// The authorities that were given; `None`: those that the web trusts.
     #[cfg(feature = "mysql")]
-    pub fn roots(&self) -> Option<&[CertificateDer<'static>]> {
+    pub(crate) fn roots(&self) -> Option<&[CertificateDer<'static>]> {
         self.roots.as_deref()
     }
 
     /// tokio-postgres' part of the mode; the rest is [`Tls::connector`]'s.
-    pub fn negotiation(&self) -> tokio_postgres::config::SslMode {
+    pub(crate) fn negotiation(&self) -> tokio_postgres::config::SslMode {
         match self.mode {
             SslMode::Disable => tokio_postgres::config::SslMode::Disable,
             SslMode::Prefer => tokio_postgres::config::SslMode::Prefer,
@@ -135,7 +135,7 @@ impl Tls {
     }
 
     /// Makes the encrypted streams to PostgreSQL.
-    pub fn connector(self) -> Result<MakeRustlsConnect, StoreError> {
+    pub(crate) fn connector(self) -> Result<MakeRustlsConnect, StoreError> {
         let mut config = self.client_config()?;
         // Asked for by `sslnegotiation=direct`, and sent by libpq always.
         config.alpn_protocols = vec![b"postgresql".to_vec()];
@@ -143,7 +143,7 @@ impl Tls {
     }
 
     /// What checks the server. The crypto provider is named here, so that no other part of the process chooses it.
-    pub fn client_config(self) -> Result<ClientConfig, StoreError> {
+    pub(crate) fn client_config(self) -> Result<ClientConfig, StoreError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let algorithms = provider.signature_verification_algorithms;
         let trust = match self.mode {

@@ -13,11 +13,11 @@ use serde_json::Value;
 use super::journal::Journal;
 use super::{JwksServer, KeyServer, Reply, TokenServer, site};
 use crate::fake_host::{TestTenant, claims_for, must};
-use atlassian_connect_actix::addon::{Addon, AddonBuilder};
 use atlassian_connect_actix::config::{Config, Vars};
-use atlassian_connect_actix::descriptor::Lifecycle;
+use atlassian_connect_actix::internal::descriptor::Lifecycle;
+use atlassian_connect_actix::internal::jwt::now;
 use atlassian_connect_actix::internal::session;
-use atlassian_connect_actix::jwt::now;
+use atlassian_connect_actix::{Addon, AddonBuilder};
 
 type Preparation = Box<dyn FnOnce(&Addon)>;
 

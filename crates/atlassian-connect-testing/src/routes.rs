@@ -1,7 +1,7 @@
 //! Whether the descriptor's URLs are answered.
 
 use super::TestHost;
-use atlassian_connect_actix::descriptor::Called;
+use atlassian_connect_actix::internal::descriptor::Called;
 
 /// Fails the test unless a route answers every URL of the descriptor: lifecycle callbacks and webhooks to POST, the
 /// `url` of every other module to GET (or POST). Refusing an unsigned request is an answer.

@@ -13,7 +13,7 @@ use super::forge_tokens;
 use super::journal::Journal;
 use crate::fake_host::product_api::{GRAPHQL, below_api, site_info};
 use crate::fake_host::{By, TestTenant, lock, must};
-use atlassian_connect_actix::jwt::qsh::relative_path;
+use atlassian_connect_actix::internal::jwt::qsh::relative_path;
 
 /// What of a body is kept: a test may send an attachment of any size.
 const KEPT: usize = 1024 * 1024;

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::journal::Journal;
 use crate::fake_host::{GrantForm, Issued, lock, must};
-use atlassian_connect_actix::jwt::now;
+use atlassian_connect_actix::internal::jwt::now;
 
 /// What the server answers.
 #[derive(Debug, Clone)]

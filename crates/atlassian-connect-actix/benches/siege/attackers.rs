@@ -15,7 +15,7 @@ use tokio::time::{interval, sleep, timeout};
 use crate::honest::post;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attack {
+pub(crate) enum Attack {
     Idle,
     SlowHeads,
     SlowBodies,
@@ -24,9 +24,10 @@ pub enum Attack {
 }
 
 impl Attack {
-    pub const ALL: [Self; 5] = [Self::Idle, Self::SlowHeads, Self::SlowBodies, Self::Unread, Self::ForgedInstalls];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Idle, Self::SlowHeads, Self::SlowBodies, Self::Unread, Self::ForgedInstalls];
 
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Idle => "5000 idle",
             Self::SlowHeads => "5000 slow heads",
@@ -47,7 +48,7 @@ impl Attack {
 }
 
 /// What is attacked, and with what.
-pub struct Target {
+pub(crate) struct Target {
     address: SocketAddr,
     /// A token for an install with good claims and a bad signature, up to its signature.
     forged: String,
@@ -55,7 +56,7 @@ pub struct Target {
 }
 
 impl Target {
-    pub fn of(address: &str) -> Self {
+    pub(crate) fn of(address: &str) -> Self {
         let tenant = TestTenant::new();
         let mut claims = claims_for(&tenant, &format!("http://{address}"), "/installed");
         claims["exp"] = serde_json::json!(4_102_444_800_u64);
@@ -74,14 +75,14 @@ impl Target {
 }
 
 /// Attackers at work.
-pub struct Siege {
+pub(crate) struct Siege {
     runtime: Option<Runtime>,
     reconnects: Arc<AtomicU64>,
 }
 
 impl Siege {
     /// How often they had to connect again.
-    pub fn end(mut self) -> u64 {
+    pub(crate) fn end(mut self) -> u64 {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_timeout(Duration::from_secs(1));
         }
@@ -90,7 +91,7 @@ impl Siege {
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-pub fn start(attacks: &[Attack], scale: f64, target: &Arc<Target>, stop: &Arc<AtomicBool>) -> Siege {
+pub(crate) fn start(attacks: &[Attack], scale: f64, target: &Arc<Target>, stop: &Arc<AtomicBool>) -> Siege {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let reconnects = Arc::new(AtomicU64::new(0));
     for attack in attacks {

@@ -14,18 +14,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const PERIOD: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Default)]
-pub struct Latencies {
+pub(crate) struct Latencies {
     milliseconds: Vec<f64>,
     pub failures: Vec<String>,
 }
 
 impl Latencies {
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.milliseconds.len() + self.failures.len()
     }
 
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    pub fn quantile(&self, share: f64) -> f64 {
+    pub(crate) fn quantile(&self, share: f64) -> f64 {
         let mut sorted = self.milliseconds.clone();
         sorted.sort_by(f64::total_cmp);
         let index = ((sorted.len() as f64 * share).ceil() as usize).clamp(1, sorted.len().max(1)) - 1;
@@ -33,14 +33,14 @@ impl Latencies {
     }
 }
 
-pub struct Clients {
+pub(crate) struct Clients {
     tenant: TestTenant,
     keys_url: String,
 }
 
 impl Clients {
     /// With the server of the install keys, on a thread of its own.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let (sender, receiver) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async {
@@ -52,18 +52,18 @@ impl Clients {
         Self { tenant: TestTenant::new(), keys_url: receiver.recv().unwrap() }
     }
 
-    pub fn keys_url(&self) -> &str {
+    pub(crate) fn keys_url(&self) -> &str {
         &self.keys_url
     }
 
-    pub fn install(&self, address: &str) {
+    pub(crate) fn install(&self, address: &str) {
         let request = install(&self.tenant, address);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(send(address, &request)).unwrap();
     }
 
     /// Sends for `length`; `each_second` is called meanwhile.
-    pub fn run(&self, address: &str, length: Duration, mut each_second: impl FnMut()) -> Latencies {
+    pub(crate) fn run(&self, address: &str, length: Duration, mut each_second: impl FnMut()) -> Latencies {
         let measured = Arc::new(Mutex::new(Latencies::default()));
         let (tenant, address, sink) = (self.tenant.clone(), address.to_owned(), Arc::clone(&measured));
         let thread = std::thread::spawn(move || {
@@ -147,7 +147,7 @@ fn install(tenant: &TestTenant, address: &str) -> String {
     post("/installed", "application/json", &format!("Authorization: JWT {token}\r\n"), &payload)
 }
 
-pub fn post(path: &str, kind: &str, headers: &str, body: &str) -> String {
+pub(crate) fn post(path: &str, kind: &str, headers: &str, body: &str) -> String {
     format!(
         "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: {kind}\r\n{headers}Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     pub address: String,
     peak_kib: u64,
@@ -23,7 +23,7 @@ fn binary() -> PathBuf {
 }
 
 impl Server {
-    pub fn start(keys_url: &str) -> Self {
+    pub(crate) fn start(keys_url: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let address = format!("127.0.0.1:{port}");
@@ -51,24 +51,24 @@ impl Server {
         Self { child, address, peak_kib: 0, cpu_before: Duration::ZERO, _folder: folder }
     }
 
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.peak_kib = 0;
         self.cpu_before = self.cpu();
     }
 
     /// Looks at the memory that it has now.
-    pub fn sample(&mut self) {
+    pub(crate) fn sample(&mut self) {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = resident.and_then(|text| text.trim().trim_end_matches("kB").trim().parse().ok()).unwrap_or(0);
         self.peak_kib = self.peak_kib.max(kib);
     }
 
-    pub fn peak_mib(&self) -> f64 {
+    pub(crate) fn peak_mib(&self) -> f64 {
         self.peak_kib as f64 / 1024.0
     }
 
-    pub fn cpu_since_reset(&self) -> Duration {
+    pub(crate) fn cpu_since_reset(&self) -> Duration {
         self.cpu().saturating_sub(self.cpu_before)
     }
 
@@ -81,7 +81,7 @@ impl Server {
     }
 
     /// Sends SIGTERM; how long it takes to end.
-    pub fn terminate(&mut self) -> Duration {
+    pub(crate) fn terminate(&mut self) -> Duration {
         let begun = Instant::now();
         Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         self.child.wait().unwrap();

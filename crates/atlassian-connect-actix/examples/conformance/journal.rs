@@ -13,12 +13,12 @@ type Entries = HashMap<String, Vec<(String, Arc<Value>)>>;
 
 /// Events by tenant, in their order.
 #[derive(Clone, Default)]
-pub struct Journal(Arc<Mutex<Entries>>);
+pub(crate) struct Journal(Arc<Mutex<Entries>>);
 
 impl Journal {
     /// Writes down every event that the tests ask for. Some listeners panic.
     #[allow(clippy::panic)]
-    pub fn listen(&self, addon: &Addon) {
+    pub(crate) fn listen(&self, addon: &Addon) {
         addon.on("jira:issue_updated", |occurrence| async move {
             assert!(occurrence.body["panic"] != true, "the body asks for a panic");
             Ok(())
@@ -40,7 +40,7 @@ impl Journal {
 }
 
 #[get("/api/events")]
-pub async fn events(session: SessionToken, journal: Data<Journal>) -> Json<Value> {
+pub(crate) async fn events(session: SessionToken, journal: Data<Journal>) -> Json<Value> {
     let entries = journal.0.lock().unwrap_or_else(PoisonError::into_inner);
     let of_tenant = entries.get(session.client_key()).cloned().unwrap_or_default();
     let events: Vec<Value> = of_tenant.iter().map(|(event, body)| json!({ "event": event, "body": **body })).collect();

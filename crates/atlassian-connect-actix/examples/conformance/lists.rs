@@ -9,7 +9,7 @@ use atlassian_connect_actix::host::HostClient;
 use futures_util::StreamExt as _;
 use serde_json::{Map, Value, json};
 
-pub fn routes(cfg: &mut ServiceConfig) {
+pub(super) fn routes(cfg: &mut ServiceConfig) {
     cfg.service(list).service(forge_list).service(forge_me);
 }
 

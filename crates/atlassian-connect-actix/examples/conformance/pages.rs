@@ -3,12 +3,12 @@
 use actix_web::web::{self, Json, ServiceConfig};
 use actix_web::{HttpResponse, get};
 use askama::Template;
+use atlassian_connect_actix::AddonState;
 use atlassian_connect_actix::auth::{ConnectJwt, SessionToken};
-use atlassian_connect_actix::state::AddonState;
 use atlassian_connect_actix::{PageContext, PublicPage, View};
 use serde_json::{Value, json};
 
-pub fn routes(cfg: &mut ServiceConfig) {
+pub(crate) fn routes(cfg: &mut ServiceConfig) {
     cfg.service(web::resource(["", "/"]).route(web::get().to(index)))
         .service(web::resource("/hello-world").route(web::get().to(hello_world)).route(web::post().to(hello_world)))
         .service(web::resource("/public").route(web::get().to(public)).route(web::post().to(public)))

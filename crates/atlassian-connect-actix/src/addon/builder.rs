@@ -15,7 +15,8 @@ use crate::events::Events;
 use crate::panics;
 use crate::software::AppVersion;
 use crate::state::{ErrorHandler, ErrorPage, ErrorRenderer, ErrorRendering, State};
-use crate::store::{self, Changes, Migrations, SealedStore, Store};
+use crate::store::internal::SealedStore;
+use crate::store::{self, Changes, Migrations, Store};
 use crate::tenants::Tenants;
 
 /// ACE's default of `errorTemplateName`.

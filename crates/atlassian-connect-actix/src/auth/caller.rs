@@ -154,4 +154,4 @@ impl std::fmt::Debug for Caller {
 /// What an extractor leaves in the request's extensions when it takes a caller: the middleware answers with a
 /// refreshed session token, and with the headers of a page that a tenant's site may frame.
 #[derive(Debug, Clone)]
-pub struct Granted(pub Rc<Caller>);
+pub(crate) struct Granted(pub(crate) Rc<Caller>);

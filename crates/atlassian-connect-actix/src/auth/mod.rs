@@ -35,11 +35,12 @@ mod source;
 
 pub(crate) use body::{FormBody, json_body, prepare, without_mark};
 pub use callback_jwt::CallbackJwt;
-pub use caller::{Caller, Granted};
+pub use caller::Caller;
+pub(crate) use caller::Granted;
 pub use connect_jwt::ConnectJwt;
 pub use context_jwt::ContextJwt;
 pub(crate) use encoding::read_inflated;
-pub use error::AuthError;
+pub(crate) use error::AuthError;
 pub use forge_invocation::ForgeInvocation;
 pub(crate) use forge_invocation::has_invocation_token;
 pub use install_jwt::InstallJwt;
@@ -50,7 +51,7 @@ use error::{other_request, shorten};
 use crate::error::Error;
 
 /// The future of an extractor of this module.
-pub type ProofFuture<T> = futures_util::future::LocalBoxFuture<'static, Result<T, Error>>;
+pub(crate) type ProofFuture<T> = futures_util::future::LocalBoxFuture<'static, Result<T, Error>>;
 
 /// What an extractor leaves in the request's extensions when it takes a caller that is no [`Caller`]: the answer is for
 /// them alone.

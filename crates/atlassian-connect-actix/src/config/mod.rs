@@ -61,7 +61,7 @@
 //!
 //! Where the table says a list, one text with commas is as good.
 
-mod base_url;
+pub(crate) mod base_url;
 mod environment;
 mod jwks;
 mod keys;
@@ -84,18 +84,21 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use url::Url;
 
+pub use atlassian_connect_store::internal::BadEncryptionKey;
 pub(crate) use atlassian_connect_store::internal::nearest;
-pub use atlassian_connect_store::{BadEncryptionKey, EncryptionKey, StoreConfig};
+pub use atlassian_connect_store::{EncryptionKey, StoreConfig};
+pub use base_url::BaseUrl;
+pub(crate) use base_url::BaseUrlError;
 pub(crate) use base_url::has_usable_host;
-#[doc(hidden)]
-pub use base_url::is_loopback;
-pub use base_url::{BaseUrl, BaseUrlError};
+pub(crate) use base_url::is_loopback;
 pub use environment::Environment;
-pub use jwks::{BadJwksTemplate, JwksTemplate};
-pub use problems::{ConfigError, Problem};
-pub use settings::{CacheConfig, DevOptions, Limits, Product, UnknownProduct};
+pub(crate) use jwks::JwksTemplate;
+pub use problems::ConfigError;
+pub(crate) use problems::Problem;
+pub use settings::Product;
+pub(crate) use settings::{CacheConfig, DevOptions, Limits, UnknownProduct};
 pub use vars::Vars;
-pub use whitelist::Whitelist;
+pub(crate) use whitelist::Whitelist;
 
 use layers::FILE;
 use problems::{Fault, sounds_secret};

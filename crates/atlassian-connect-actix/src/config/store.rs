@@ -1,7 +1,8 @@
 //! Which store, and how it is reached, from the forms that ACE knows.
 
+use atlassian_connect_store::internal::BadEncryptionKey;
 use atlassian_connect_store::internal::DEFAULT_SOURCE;
-use atlassian_connect_store::{BadEncryptionKey, EncryptionKey, StoreConfig};
+use atlassian_connect_store::{EncryptionKey, StoreConfig};
 
 use super::Environment;
 use super::problems::Fault;

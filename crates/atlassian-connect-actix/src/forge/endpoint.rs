@@ -8,7 +8,8 @@ use actix_web::{HttpRequest, HttpResponse, guard};
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::Value;
 
-use super::{ledger, names, worker};
+use super::events::names;
+use super::{ledger, worker};
 use crate::auth::{ForgeInvocation, json_body, read_inflated};
 use crate::deliveries::Delivery;
 use crate::error::Error;

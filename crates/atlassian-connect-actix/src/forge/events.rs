@@ -9,13 +9,13 @@ use crate::events::{Event, ForgeOrigin, ListenerError, Occurrence};
 /// Names of events that every Forge app has to do with.
 ///
 /// Source: Atlassian, "Forge life cycle events".
-pub mod names {
+pub(crate) mod names {
     /// The app was installed.
-    pub const INSTALLED: &str = "avi:forge:installed:app";
+    pub(crate) const INSTALLED: &str = "avi:forge:installed:app";
     /// An installation was upgraded to another major version.
-    pub const UPGRADED: &str = "avi:forge:upgraded:app";
+    pub(crate) const UPGRADED: &str = "avi:forge:upgraded:app";
     /// The app is about to be uninstalled; Forge's own events do not name it.
-    pub const PRE_UNINSTALL: &str = "forge:preUninstall";
+    pub(crate) const PRE_UNINSTALL: &str = "forge:preUninstall";
 }
 
 macro_rules! life_cycle {

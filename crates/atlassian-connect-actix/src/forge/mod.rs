@@ -15,7 +15,7 @@ pub(crate) mod worker;
 pub use any_caller::AnyCaller;
 pub use body::ForgeBody;
 pub use endpoint::{events, pre_uninstall};
-pub use events::{AppInstalled, AppUpgraded, PreUninstall, names};
+pub use events::{AppInstalled, AppUpgraded, PreUninstall};
 pub use migration::{
     Migration, MigrationCode, MigrationFailure, MigrationPlan, MigrationStatus, RealmMigration, realm_migration,
 };

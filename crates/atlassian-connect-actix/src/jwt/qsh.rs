@@ -48,7 +48,7 @@ enum Order {
 /// The path below `base_path` (empty, or like `/addon`, without a trailing slash); `None` when `path` is not below it.
 ///
 /// ```
-/// use atlassian_connect_actix::jwt::qsh::relative_path;
+/// use atlassian_connect_actix::internal::jwt::qsh::relative_path;
 /// assert_eq!(relative_path("/addon/page", "/addon"), Some("/page"));
 /// assert_eq!(relative_path("/addon", "/addon"), Some(""));
 /// assert_eq!(relative_path("/addons/page", "/addon"), None);
@@ -62,7 +62,7 @@ pub fn relative_path<'a>(path: &'a str, base_path: &str) -> Option<&'a str> {
 /// The canonical form of a request, as a host of Atlassian's makes it.
 ///
 /// ```
-/// use atlassian_connect_actix::jwt::qsh::canonical;
+/// use atlassian_connect_actix::internal::jwt::qsh::canonical;
 /// assert_eq!(canonical("get", "/search/", "b=2&a=x+y&jwt=token"), "GET&/search&a=x%20y&b=2");
 /// ```
 #[must_use]

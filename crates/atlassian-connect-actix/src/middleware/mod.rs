@@ -12,7 +12,7 @@ mod stream;
 
 pub(crate) use observe::observed;
 pub use observe::{Exchange, Observer};
-pub use span::RequestSpan;
+pub(crate) use span::RequestSpan;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -30,7 +30,7 @@ use stand_in::StandIn;
 ///
 /// # Errors
 /// None: errors and panics of handlers, and errors of the add-on's own middleware, are answered here.
-pub async fn around<B: MessageBody + 'static>(
+pub(crate) async fn around<B: MessageBody + 'static>(
     state: web::Data<State>,
     mut request: ServiceRequest,
     next: Next<B>,

@@ -17,7 +17,7 @@ pub(super) struct Arrival(Instant);
 
 /// The span of a request: its id, method and path, and the trace that Forge knows it by.
 #[derive(Debug)]
-pub struct RequestSpan;
+pub(crate) struct RequestSpan;
 
 impl RootSpanBuilder for RequestSpan {
     fn on_request_start(request: &ServiceRequest) -> Span {

@@ -50,8 +50,8 @@ use actix_web::{FromRequest, HttpRequest};
 
 pub use confluence::authorize_confluence;
 pub use jira::authorize_jira;
-pub use refusal::Names;
-pub use subject::{Inquiry, Subject};
+pub(crate) use refusal::Names;
+pub(crate) use subject::{Inquiry, Subject};
 
 use crate::auth::{ProofFuture, SessionToken};
 use crate::error::Error;

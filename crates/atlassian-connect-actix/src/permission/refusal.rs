@@ -3,7 +3,7 @@
 use crate::error::Error;
 
 /// A list of permissions' names.
-pub type Names = &'static [&'static str];
+pub(crate) type Names = &'static [&'static str];
 
 /// No: 403. `needed` has a line for each kind of permission: what it is asked for, and its names.
 pub(super) fn denied(needed: &[(&str, &[&str])]) -> Error {

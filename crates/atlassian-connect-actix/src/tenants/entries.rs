@@ -35,7 +35,7 @@ pub(super) struct Entries {
 }
 
 impl Entries {
-    pub fn new(config: &CacheConfig) -> Self {
+    pub(super) fn new(config: &CacheConfig) -> Self {
         Self {
             tenants: Cache::builder().max_capacity(config.capacity).time_to_live(config.ttl).build(),
             installations: Cache::builder().max_capacity(config.capacity).time_to_live(config.ttl).build(),
@@ -44,25 +44,25 @@ impl Entries {
         }
     }
 
-    pub fn count(&self) -> u64 {
+    pub(super) fn count(&self) -> u64 {
         self.tenants.entry_count()
     }
 
-    pub fn tenant(&self, client_key: &str) -> Option<Candidates> {
+    pub(super) fn tenant(&self, client_key: &str) -> Option<Candidates> {
         self.tenants.get(client_key)
     }
 
-    pub fn owner(&self, installation_id: &str) -> Option<Owner> {
+    pub(super) fn owner(&self, installation_id: &str) -> Option<Owner> {
         self.installations.get(installation_id)
     }
 
     /// To be asked before a read of the store begins.
-    pub fn seen(&self) -> Seen {
+    pub(super) fn seen(&self) -> Seen {
         Seen(self.writes.load(Ordering::SeqCst))
     }
 
     /// What a read has found, unless there was a write since `seen`.
-    pub fn fill_tenant(&self, seen: Seen, client_key: &str, found: &Candidates) {
+    pub(super) fn fill_tenant(&self, seen: Seen, client_key: &str, found: &Candidates) {
         self.fill(seen, || {
             if found.is_empty() {
                 // unknown keys are not remembered: whoever makes them up shall not push tenants out
@@ -74,7 +74,7 @@ impl Entries {
     }
 
     /// The same for an installation.
-    pub fn fill_owner(&self, seen: Seen, installation_id: &str, owner: &Owner) {
+    pub(super) fn fill_owner(&self, seen: Seen, installation_id: &str, owner: &Owner) {
         self.fill(seen, || self.installations.insert(installation_id.to_owned(), owner.clone()));
     }
 
@@ -86,12 +86,12 @@ impl Entries {
     }
 
     /// Drops what is cached of a tenant, and what a read that is under way would put there.
-    pub fn forget(&self, client_key: &str) {
+    pub(super) fn forget(&self, client_key: &str) {
         self.written(|| self.tenants.invalidate(client_key));
     }
 
     /// Drops everything.
-    pub fn forget_all(&self) {
+    pub(super) fn forget_all(&self) {
         self.written(|| self.tenants.invalidate_all());
     }
 

@@ -7,9 +7,9 @@ use actix_web::HttpResponse;
 use actix_web::http::{Method, header};
 use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, ServiceConfig};
+use atlassian_connect_actix::Error;
 use atlassian_connect_actix::auth::SessionToken;
 use atlassian_connect_actix::config::{Config, Vars};
-use atlassian_connect_actix::Error;
 use atlassian_connect_testing::{KeyServer, Reply, TestHost, claims_for};
 use serde_json::json;
 

@@ -6,7 +6,7 @@ use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, HttpResponse};
 use atlassian_connect_actix::auth::{ConnectJwt, ContextJwt, SessionToken};
-use atlassian_connect_actix::jwt::{now, qsh};
+use atlassian_connect_actix::internal::jwt::{now, qsh};
 use atlassian_connect_actix::{Error, PageContext};
 use atlassian_connect_testing::{KeyServer, Reply, TestHost, TestTenant, claims_for};
 use serde_json::{Value, json};

@@ -168,7 +168,11 @@ async fn describing_members_of_an_install_may_be_anything() {
         let reply = host.call(Method::POST, "/installed", &token, Some(&payload)).await;
         assert_eq!(reply.status, 204, "{value}: {}", reply.body);
         let store = host.addon().state().tenants.store();
-        let kept = store.get(&tenant.client_key, atlassian_connect_actix::store::CLIENT_INFO).await.unwrap().unwrap();
+        let kept = store
+            .get(&tenant.client_key, atlassian_connect_actix::store::internal::CLIENT_INFO)
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(kept.get("displayUrl"), None, "{value}");
     }
     assert_eq!(stored(&host).await, 5);

@@ -11,17 +11,17 @@ use serde_json::json;
 use crate::support::fixture;
 
 /// A host whose first site has installed an add-on without routes.
-pub async fn installed() -> TestHost {
+pub(crate) async fn installed() -> TestHost {
     fixture::installed(|_| {}).await
 }
 
 /// What a handler or a job of the add-on calls this site with.
-pub async fn client(host: &TestHost, tenant: &TestTenant) -> HostClient {
+pub(crate) async fn client(host: &TestHost, tenant: &TestTenant) -> HostClient {
     host.addon().http_client(&tenant.client_key).await.unwrap()
 }
 
 /// Lets others run until `done`, and fails the test when that takes too long.
-pub async fn until(what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut done: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !done() {
         assert!(begun.elapsed() < Duration::from_secs(10), "{what}: not within 10 seconds");

@@ -7,7 +7,7 @@ use actix_web::web::{self, ServiceConfig};
 use atlassian_connect_actix::PageContext;
 use atlassian_connect_actix::auth::SessionToken;
 use atlassian_connect_actix::events::{HostSettingsSaved, Uninstalled};
-use atlassian_connect_actix::store::{CLIENT_INFO, CLIENT_INFO_UNINSTALLED};
+use atlassian_connect_actix::store::internal::{CLIENT_INFO, CLIENT_INFO_UNINSTALLED};
 use atlassian_connect_testing::{KeyServer, Reply, TestHost, TestTenant, claims_for};
 use diesel::prelude::*;
 use futures_util::future::join_all;
@@ -22,7 +22,7 @@ fn routes(cfg: &mut ServiceConfig) {
         .route("/token", web::get().to(|caller: SessionToken| async move { caller.client_key().to_owned() }));
 }
 
-pub const ADDON_KEY: &str = "com.example.fixture-app";
+pub(crate) const ADDON_KEY: &str = "com.example.fixture-app";
 
 /// Sends `payload` to a callback, signed for `tenant`.
 async fn send(host: &TestHost, path: &str, tenant: &TestTenant, payload: &Value) -> Reply {
@@ -37,7 +37,7 @@ async fn opens(host: &TestHost, tenant: &TestTenant) -> bool {
 }
 
 /// How many tenants are installed.
-pub async fn stored(host: &TestHost) -> usize {
+pub(crate) async fn stored(host: &TestHost) -> usize {
     host.addon().state().tenants.store().tenants(None, 1000).await.unwrap().tenants.len()
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::http::Method;
 use actix_web::web::ServiceConfig;
-use atlassian_connect_actix::jwt::now;
+use atlassian_connect_actix::internal::jwt::now;
 use atlassian_connect_testing::{KeyAnswer, KeyServer, Reply, TestHost, TestTenant, claims_for};
 use futures_util::future::join_all;
 use futures_util::{FutureExt as _, StreamExt as _};

@@ -19,7 +19,7 @@ struct Page<P: Deref<Target = PageVariables>> {
     page: P,
 }
 
-pub fn routes(cfg: &mut ServiceConfig) {
+pub(crate) fn routes(cfg: &mut ServiceConfig) {
     async fn page(page: PageContext) -> View<Page<PageContext>> {
         View(Page { page })
     }

@@ -11,7 +11,7 @@ use actix_web::web::{self, Bytes, ServiceConfig};
 use actix_web::{App, FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder, Responder, guard};
 use atlassian_connect_actix::auth::SessionToken;
 use atlassian_connect_actix::forge;
-use atlassian_connect_actix::state::State;
+use atlassian_connect_actix::internal::state::State;
 use atlassian_connect_actix::store::{MemoryStore, Store};
 use atlassian_connect_testing::{Reply, TestHost, TestInvocation};
 use futures_util::future::select;

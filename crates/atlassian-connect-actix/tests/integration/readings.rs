@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 use atlassian_connect_actix::auth::ConnectJwt;
-use atlassian_connect_actix::jwt::now;
+use atlassian_connect_actix::internal::jwt::now;
 use atlassian_connect_testing::{KeyServer, claims_for};
 use serde_json::json;
 

@@ -1,7 +1,8 @@
 //! The environment and the configuration.
 
 use super::finding::Finding;
-use atlassian_connect_actix::config::{Config, ConfigError, Environment, Vars, is_loopback};
+use atlassian_connect_actix::config::{Config, ConfigError, Environment, Vars};
+use atlassian_connect_actix::internal::is_loopback;
 
 const CHECK: &str = "configuration";
 

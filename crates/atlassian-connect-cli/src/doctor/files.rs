@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::finding::Finding;
 use crate::registration::{CREDENTIALS_FILE, credentials};
-use atlassian_connect_actix::addon::AddonBuilder;
+use atlassian_connect_actix::AddonBuilder;
 use atlassian_connect_actix::config::Config;
-use atlassian_connect_actix::descriptor::{Descriptor, Severity};
+use atlassian_connect_actix::internal::descriptor::{Descriptor, Severity};
 
 /// The descriptor, where it can be served.
 pub(super) fn descriptor(builder: &AddonBuilder, config: &Config) -> (Option<Descriptor>, Vec<Finding>) {

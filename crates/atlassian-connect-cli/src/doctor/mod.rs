@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::failure::{Exit, Failure};
 use super::output::{columns, print, print_json};
-use atlassian_connect_actix::addon::AddonBuilder;
+use atlassian_connect_actix::AddonBuilder;
 use atlassian_connect_actix::config::{Config, Vars};
 use finding::{Finding, Level};
 
@@ -72,7 +72,7 @@ async fn examine(builder: AddonBuilder, vars: Vars) -> Vec<Finding> {
 
 async fn of_the_add_on(builder: &AddonBuilder, config: &Config) -> Vec<Finding> {
     let (descriptor, mut findings) = files::descriptor(builder, config);
-    let key = descriptor.as_ref().map(atlassian_connect_actix::descriptor::Descriptor::key);
+    let key = descriptor.as_ref().map(atlassian_connect_actix::internal::descriptor::Descriptor::key);
     let (base, port, (stored, tenants), (servers, mut times), forge) = tokio::join!(
         reach::base_url(config, key),
         reach::port(config, key),

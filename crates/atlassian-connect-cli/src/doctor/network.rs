@@ -10,7 +10,7 @@ use url::Url;
 
 use super::finding::Finding;
 use atlassian_connect_actix::config::Config;
-use atlassian_connect_actix::transport;
+use atlassian_connect_actix::internal::transport;
 
 /// How long a server may take to answer whole.
 const LIMIT: Duration = Duration::from_secs(4);
@@ -79,8 +79,8 @@ async fn exchange(url: &str) -> Answer {
 /// Whether the servers answer whose keys prove an install; with what their clocks said. The path is none of theirs: any
 /// answer is one.
 pub(super) async fn key_servers(config: &Config) -> (Vec<Finding>, Vec<Times>) {
-    let servers =
-        atlassian_connect_actix::keys::InstallKeys::new(config.install_keys_url.clone()).servers("atlassian.net");
+    let servers = atlassian_connect_actix::internal::keys::InstallKeys::new(config.install_keys_url.clone())
+        .servers("atlassian.net");
     let answers = join_all(servers.iter().map(|server| get(server))).await;
     let (mut findings, mut times) = (Vec::new(), Vec::new());
     for (server, answer) in servers.iter().zip(answers) {
@@ -104,7 +104,7 @@ pub(super) async fn key_servers(config: &Config) -> (Vec<Finding>, Vec<Times>) {
 /// Whether the server answers whose keys prove the invocations of Forge; nothing where the add-on is no Forge app.
 pub(super) async fn forge_keys(config: &Config) -> Option<Finding> {
     config.app_id.as_ref()?;
-    let keys = atlassian_connect_actix::keys::ForgeKeys::new(
+    let keys = atlassian_connect_actix::internal::keys::ForgeKeys::new(
         config.forge_jwks_url.as_ref(),
         config.forge_isolated_jwks_url.clone(),
     );

@@ -9,7 +9,7 @@ use super::finding::Finding;
 use super::network::{Answer, get};
 use crate::output::plain;
 use atlassian_connect_actix::config::Config;
-use atlassian_connect_actix::descriptor::FILE_NAME;
+use atlassian_connect_actix::internal::descriptor::FILE_NAME;
 use atlassian_connect_actix::internal::is_loopback;
 
 /// Statuses by which tunnels and proxies say that nothing answers behind them; 530 is Cloudflare's.

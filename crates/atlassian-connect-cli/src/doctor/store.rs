@@ -9,10 +9,11 @@ use super::finding::Finding;
 use crate::known::{self, Known, State};
 use crate::output::{plain, some_of};
 use crate::store_access::{existing_store, shown};
-use atlassian_connect_actix::addon::AddonBuilder;
+use atlassian_connect_actix::AddonBuilder;
 use atlassian_connect_actix::config::Config;
-use atlassian_connect_actix::store::{self, Census, StoreError, Survey, TablesFound};
-use atlassian_connect_actix::tenants::Installation;
+use atlassian_connect_actix::internal::tenants::Installation;
+use atlassian_connect_actix::store::internal::{Census, Survey, TablesFound};
+use atlassian_connect_actix::store::{self, StoreError};
 
 /// How long the store may take.
 const STORE: Duration = Duration::from_secs(10);
@@ -49,7 +50,7 @@ async fn looked_at(builder: &AddonBuilder, config: &Config) -> (Vec<Finding>, Ve
     if builder.own_store().is_some() {
         findings.push(Finding::ok(CHECK, "one of the add-on's own"));
     } else {
-        let survey = match store::survey(&config.store).await {
+        let survey = match store::internal::survey(&config.store).await {
             Ok(survey) => survey,
             Err(error) => {
                 return (vec![Finding::problem(CHECK, error.to_string(), remedy(&error, config))], Vec::new());

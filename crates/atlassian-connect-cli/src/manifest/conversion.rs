@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::exceptions::Exception;
 use atlassian_connect_actix::config::Product;
-use atlassian_connect_actix::descriptor::{Descriptor, Finding};
+use atlassian_connect_actix::internal::descriptor::{Descriptor, Finding};
 
 /// A descriptor on its way to a manifest of `product`, which is Jira or Confluence.
 pub(super) struct Conversion<'a> {
@@ -50,7 +50,7 @@ impl<'a> Conversion<'a> {
         if !value.is_object() {
             self.report_with(
                 &super::exceptions::ODD_TYPE,
-                atlassian_connect_actix::descriptor::member("$", name),
+                atlassian_connect_actix::internal::descriptor::member("$", name),
                 "an object",
             );
         }

@@ -3,7 +3,7 @@
 //! Sources: npm `@forge/manifest` 13.7.0, its schema, for what a manifest can hold; Atlassian, "Limitations and
 //! differences" (Adopting Forge from Connect), for the callbacks; Atlassian's own converter, `connect-to-forge`.
 
-use atlassian_connect_actix::descriptor::Severity;
+use atlassian_connect_actix::internal::descriptor::Severity;
 
 /// A part of a descriptor that a manifest does not hold as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use super::conversion::Conversion;
 use super::exceptions::{HOURS_OF_NOTHING, MOVES_REALMS, NEVER_CALLED, ODD_HOURS, ODD_TYPE, OTHER_CALLBACK};
 use super::modules::list;
 use super::yaml::Item;
-use atlassian_connect_actix::descriptor::{self, Lifecycle};
+use atlassian_connect_actix::internal::descriptor::{self, Lifecycle};
 
 const DARE: &str = "dare-migration";
 

@@ -20,23 +20,23 @@ mod yaml;
 pub use exceptions::{EXCEPTIONS, Exception};
 
 use atlassian_connect_actix::config::{Config, Product};
-use atlassian_connect_actix::descriptor::{Descriptor, Finding, Severity};
+use atlassian_connect_actix::internal::descriptor::{Descriptor, Finding, Severity};
 use conversion::Conversion;
 use yaml::Item;
 
 /// The name of the file that Forge reads.
-pub const FILE_NAME: &str = "manifest.yml";
+pub(crate) const FILE_NAME: &str = "manifest.yml";
 
 /// A Bitbucket add-on has no manifest: Atlassian lets add-ons of Jira and Confluence alone become Forge apps.
 ///
 /// Source: Atlassian, "Incrementally adopting Forge from Connect".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an add-on of Bitbucket cannot become a Forge app: Atlassian has this way for Jira and Confluence alone")]
-pub struct NoManifest;
+pub(crate) struct NoManifest;
 
 /// A Forge manifest made of a descriptor.
 #[derive(Debug, Clone)]
-pub struct Manifest {
+pub(crate) struct Manifest {
     yaml: String,
     findings: Vec<Finding>,
 }
@@ -46,7 +46,7 @@ impl Manifest {
     ///
     /// # Errors
     /// [`NoManifest`] for Bitbucket.
-    pub fn of(descriptor: &Descriptor, config: &Config) -> Result<Self, NoManifest> {
+    pub(crate) fn of(descriptor: &Descriptor, config: &Config) -> Result<Self, NoManifest> {
         let product = match config.product {
             Product::Jira | Product::Confluence => config.product,
             Product::Bitbucket => return Err(NoManifest),
@@ -78,13 +78,13 @@ impl Manifest {
 
     /// The text of the manifest. Comments with one `#` are proposals: without it they count.
     #[must_use]
-    pub fn yaml(&self) -> &str {
+    pub(crate) fn yaml(&self) -> &str {
         &self.yaml
     }
 
     /// What of the descriptor is not in it, or not as it was, in the order of the descriptor. An error is a loss.
     #[must_use]
-    pub fn findings(&self) -> &[Finding] {
+    pub(crate) fn findings(&self) -> &[Finding] {
         &self.findings
     }
 }

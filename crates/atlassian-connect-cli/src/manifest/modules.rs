@@ -6,8 +6,8 @@ use super::conversion::Conversion;
 use super::exceptions::{KEY_TWICE, LACKS, NO_KEY, NOTHING, ODD_KEY, ODD_TYPE, OTHER_KIND, PROFILE_PAGES};
 use super::yaml::{Item, Node, member};
 use super::{native, required};
-use atlassian_connect_actix::descriptor;
-use atlassian_connect_actix::descriptor::names::{self, Kind};
+use atlassian_connect_actix::internal::descriptor;
+use atlassian_connect_actix::internal::descriptor::names::{self, Kind};
 
 const CONNECT_MODULES: &str = "\
 As in the descriptor: Forge knows the same names and members. Their pages and callbacks stay where they are, with

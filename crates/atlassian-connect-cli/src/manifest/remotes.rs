@@ -6,7 +6,7 @@ use super::app::REMOTE;
 use super::conversion::Conversion;
 use super::exceptions::{NOT_HTTPS, ODD_TYPE, OTHER_REGION};
 use super::yaml::{Item, Node, member};
-use atlassian_connect_actix::descriptor;
+use atlassian_connect_actix::internal::descriptor;
 
 /// Source: npm `@forge/manifest` 13.7.0.
 const REGIONS: [&str; 11] = ["AU", "CA", "CH", "DE", "EU", "GB", "IN", "JP", "KR", "SG", "US"];

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::conversion::Conversion;
 use super::exceptions::{API_VERSION, LISTING, NAME, NOT_JWT, OTHER_MEMBER, PUBLIC_KEY};
-use atlassian_connect_actix::descriptor;
+use atlassian_connect_actix::internal::descriptor;
 
 /// What other files of this module convert.
 const CONVERTED: [&str; 13] = [

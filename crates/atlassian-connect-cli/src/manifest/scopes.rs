@@ -3,7 +3,7 @@
 use super::conversion::Conversion;
 use super::exceptions::{NO_SCOPE, ODD_TYPE};
 use atlassian_connect_actix::config::Product;
-use atlassian_connect_actix::descriptor;
+use atlassian_connect_actix::internal::descriptor;
 
 /// Of both products. Source: npm `@forge/manifest` 13.7.0, `shipyard-scopes.json`.
 const SCOPES: [&str; 6] = ["read", "write", "delete", "admin", "act-as-user", "access-email-addresses"];

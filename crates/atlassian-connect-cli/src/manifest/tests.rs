@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{EXCEPTIONS, Manifest, NoManifest};
 use atlassian_connect_actix::config::{Config, Vars};
-use atlassian_connect_actix::descriptor::Descriptor;
+use atlassian_connect_actix::internal::descriptor::Descriptor;
 
 fn convert(vars: &[(&str, &str)], text: &str) -> Result<Manifest, NoManifest> {
     let vars = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vars>();

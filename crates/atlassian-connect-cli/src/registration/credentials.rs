@@ -24,7 +24,7 @@ const SAMPLE_TOKEN: &str = "your-ngrok-authtoken";
 /// What is wrong with `credentials.json`. Texts hold no password.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
-pub enum CredentialsError {
+pub(crate) enum CredentialsError {
     /// It cannot be read.
     #[error("credentials.json cannot be read: {0}")]
     Unreadable(String),
@@ -53,7 +53,7 @@ struct File {
 
 /// How a tunnel of ngrok's is opened.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Ngrok {
+pub(crate) struct Ngrok {
     /// Whose tunnel it is.
     pub authtoken: SecretString,
     /// A domain that is theirs; ngrok chooses one where there is none.
@@ -64,7 +64,7 @@ pub struct Ngrok {
 
 /// What `credentials.json` and the configuration's `hosts` say.
 #[derive(Debug, Clone, Default)]
-pub struct Credentials {
+pub(crate) struct Credentials {
     /// The sites to register with.
     pub sites: Vec<Site>,
     /// The tunnel to register by.
@@ -83,7 +83,7 @@ struct Entry {
 
 /// A site, and who may install on it.
 #[derive(Debug, Clone)]
-pub struct Site {
+pub(crate) struct Site {
     base: Url,
     username: String,
     password: SecretString,
@@ -118,7 +118,7 @@ impl Site {
 
     /// The site's own URL for `path`; `path` is `/rest/…`, or one that the site itself named.
     #[must_use]
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         let context = self.base.path().trim_end_matches('/');
         // a path that the site names has its context path already
         let path =
@@ -128,19 +128,19 @@ impl Site {
 
     /// For logs: without credentials.
     #[must_use]
-    pub fn shown(&self) -> &str {
+    pub(crate) fn shown(&self) -> &str {
         self.base.as_str().trim_end_matches('/')
     }
 
     /// Whether it is on this machine, and reaches the add-on without a tunnel.
     #[must_use]
-    pub fn is_local(&self) -> bool {
-        atlassian_connect_actix::config::is_loopback(&self.base)
+    pub(crate) fn is_local(&self) -> bool {
+        atlassian_connect_actix::internal::is_loopback(&self.base)
     }
 
     /// Whether a tenant's base URL is this site's.
     #[must_use]
-    pub fn is_at(&self, base_url: &str) -> bool {
+    pub(crate) fn is_at(&self, base_url: &str) -> bool {
         Url::parse(base_url).is_ok_and(|url| {
             url.origin() == self.base.origin()
                 && url.path().trim_end_matches('/') == self.base.path().trim_end_matches('/')
@@ -160,7 +160,7 @@ impl Site {
 ///
 /// # Errors
 /// [`CredentialsError`].
-pub fn load(file: &Path, hosts: &[SecretString]) -> Result<Credentials, CredentialsError> {
+pub(crate) fn load(file: &Path, hosts: &[SecretString]) -> Result<Credentials, CredentialsError> {
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::from("{}"),

@@ -3,9 +3,9 @@
 //! The sites stand in `credentials.json` (see [`credentials`]) or under `hosts` in `config.json`. `AC_OPTS=no-reg` leaves
 //! it out; production never does it.
 
-pub mod credentials;
+pub(crate) mod credentials;
 mod tunnel;
-pub mod upm;
+pub(crate) mod upm;
 #[cfg(feature = "watch")]
 mod watch;
 
@@ -19,12 +19,13 @@ use serde_json::json;
 
 #[cfg(feature = "sandbox")]
 use atlassian_connect_actix::config::Config;
-use atlassian_connect_actix::descriptor::{self, DescriptorFile};
-use atlassian_connect_actix::events::{Occurrence, names};
-use atlassian_connect_actix::state::State;
+use atlassian_connect_actix::events::Occurrence;
+use atlassian_connect_actix::internal::descriptor::{self, DescriptorFile};
+use atlassian_connect_actix::internal::event_names as names;
+use atlassian_connect_actix::internal::state::State;
 use atlassian_connect_actix::store::StoreError;
 use credentials::Site;
-pub use tunnel::Tunnel;
+pub(crate) use tunnel::Tunnel;
 use upm::Outcome;
 
 /// What is read in the working directory.
@@ -35,7 +36,7 @@ const DEREGISTRATION: Duration = Duration::from_secs(10);
 const PAGE: usize = 100;
 
 /// Registers an add-on with its sites, and remembers which ones took it.
-pub struct Registrar {
+pub(crate) struct Registrar {
     state: web::Data<State>,
     registered: Mutex<Vec<Site>>,
 }
@@ -49,24 +50,24 @@ impl std::fmt::Debug for Registrar {
 /// Whether there are sites to register with, or a file that should name some: then nobody asked for a sandbox.
 #[must_use]
 #[cfg(feature = "sandbox")]
-pub fn names_sites(config: &Config) -> bool {
+pub(crate) fn names_sites(config: &Config) -> bool {
     !matches!(credentials::load(Path::new(CREDENTIALS_FILE), &config.hosts), Ok(all) if all.sites.is_empty())
 }
 
 impl Registrar {
     /// Nothing is registered yet.
     #[must_use]
-    pub fn new(state: web::Data<State>) -> Self {
+    pub(crate) fn new(state: web::Data<State>) -> Self {
         Self { state, registered: Mutex::new(Vec::new()) }
     }
 
     /// Says that the add-on is reached by a tunnel from now on.
-    pub async fn tell_of_tunnel(&self) {
+    pub(crate) async fn tell_of_tunnel(&self) {
         self.tell(names::LOCALTUNNEL_STARTED).await;
     }
 
     /// Registers with every site at once. What goes wrong with one is logged and does not keep the others.
-    pub async fn register(&self) {
+    pub(crate) async fn register(&self) {
         let config = &self.state.config;
         if config.environment.is_production() {
             return;
@@ -171,7 +172,7 @@ impl Registrar {
     }
 
     /// Takes the add-on away from the sites that this process registered it with.
-    pub async fn deregister(&self) {
+    pub(crate) async fn deregister(&self) {
         let sites = std::mem::take(&mut *self.registered.lock().unwrap_or_else(PoisonError::into_inner));
         if sites.is_empty() {
             return;
@@ -191,7 +192,7 @@ impl Registrar {
 
     /// Serves each new version of the descriptor's file, and tells the sites of it; returns only when it cannot watch.
     #[cfg(feature = "watch")]
-    pub async fn follow(&self, source: &DescriptorFile) {
+    pub(crate) async fn follow(&self, source: &DescriptorFile) {
         let config = &self.state.config;
         if config.environment.is_development() && config.watch {
             watch::follow(&self.state, source, async || self.register_again().await).await;

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use super::CREDENTIALS_FILE;
 use super::credentials::{self, Credentials, Ngrok};
-use atlassian_connect_actix::config::{BaseUrl, Config, is_loopback};
+use atlassian_connect_actix::config::{BaseUrl, Config};
+use atlassian_connect_actix::internal::is_loopback;
 
 /// An open tunnel; dropped, it closes.
-pub struct Tunnel {
+pub(crate) struct Tunnel {
     base_url: BaseUrl,
     #[cfg(feature = "ngrok")]
     _forwarder: ngrok::forwarder::Forwarder<ngrok::tunnel::HttpTunnel>,
@@ -23,7 +24,7 @@ impl std::fmt::Debug for Tunnel {
 impl Tunnel {
     /// Opens one where a site that is to be registered with could not reach the add-on otherwise: in development, with a
     /// base URL on this machine, and settings for it. What keeps it closed is logged; the add-on runs without it.
-    pub async fn open(config: &Config) -> Option<Self> {
+    pub(crate) async fn open(config: &Config) -> Option<Self> {
         let ngrok = wanted(config)?;
         match dial(config, &ngrok).await {
             Ok(tunnel) => {
@@ -39,7 +40,7 @@ impl Tunnel {
 
     /// The base URL of the add-on behind it: its path is that of the configured one.
     #[must_use]
-    pub fn base_url(&self) -> &BaseUrl {
+    pub(crate) fn base_url(&self) -> &BaseUrl {
         &self.base_url
     }
 }

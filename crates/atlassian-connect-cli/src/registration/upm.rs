@@ -28,7 +28,7 @@ const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
 
 /// What came of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// The site has installed the add-on; one that was disabled before stays so.
     Installed {
         /// Whether it is enabled.
@@ -41,7 +41,7 @@ pub enum Outcome {
 /// Why a site does not take the add-on. Texts hold no credentials.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
-pub enum UpmError {
+pub(crate) enum UpmError {
     /// It cannot be reached, or not in time.
     #[error("the site cannot be reached: {0}")]
     Unreachable(String),
@@ -89,7 +89,7 @@ impl Answer {
 ///
 /// # Errors
 /// [`UpmError`].
-pub async fn register(site: &Site, descriptor_url: &str, key: &str, again: bool) -> Result<Outcome, UpmError> {
+pub(crate) async fn register(site: &Site, descriptor_url: &str, key: &str, again: bool) -> Result<Outcome, UpmError> {
     let settings = get(site, SETTINGS).await?.with_status("its settings", |status| status.is_success())?;
     let named = |setting: &&Value| setting["key"] == DEVELOPMENT_MODE;
     let mode = settings.body["settings"].as_array().and_then(|settings| settings.iter().find(named));
@@ -151,14 +151,14 @@ fn next_look(now: Instant, task: &Value) -> Option<Instant> {
 ///
 /// # Errors
 /// [`UpmError`].
-pub async fn deregister(site: &Site, key: &str) -> Result<(), UpmError> {
+pub(crate) async fn deregister(site: &Site, key: &str) -> Result<(), UpmError> {
     let request = client().delete(site.url(&format!("{PLUGINS}{key}-key")));
     let answer = send(site, request, String::new()).await?;
     answer.with_status("the removal", |status| status.is_success() || status == StatusCode::NOT_FOUND).map(drop)
 }
 
 fn client() -> awc::Client {
-    atlassian_connect_actix::transport::client()
+    atlassian_connect_actix::internal::transport::client()
 }
 
 async fn get(site: &Site, path: &str) -> Result<Answer, UpmError> {

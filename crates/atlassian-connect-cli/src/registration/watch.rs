@@ -7,9 +7,9 @@ use std::time::Duration;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 
-use atlassian_connect_actix::descriptor::{Descriptor, DescriptorFile, Finding, Lifecycle};
+use atlassian_connect_actix::internal::descriptor::{Descriptor, DescriptorFile, Finding, Lifecycle};
 use atlassian_connect_actix::internal::panics;
-use atlassian_connect_actix::state::State;
+use atlassian_connect_actix::internal::state::State;
 
 /// Editors write a file in several steps, some of them by way of another file: what counts is how it is afterwards.
 const QUIET: Duration = Duration::from_millis(150);

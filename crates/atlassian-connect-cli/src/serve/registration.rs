@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::registration::Registrar;
-use atlassian_connect_actix::addon::Addon;
+use atlassian_connect_actix::Addon;
 use atlassian_connect_actix::internal::panics;
 
 /// Registers the add-on with its sites and follows its descriptor in the background. The future is to be awaited before

@@ -1,6 +1,6 @@
 //! The sandbox, where there is no site to develop on. The add-on runs without it as well.
 
-use atlassian_connect_actix::addon::Addon;
+use atlassian_connect_actix::Addon;
 
 #[cfg(feature = "sandbox")]
 pub(super) fn open(addon: &Addon) {

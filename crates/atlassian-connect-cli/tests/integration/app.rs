@@ -11,13 +11,13 @@ use atlassian_connect_actix::{Addon, Error, PageContext, View};
 use serde_json::{Value, json};
 
 /// The arguments of the command, as a JSON list. Set: [`process`] is no test but the command.
-pub const ARGUMENTS: &str = "FIXTURE_ARGUMENTS";
+pub(crate) const ARGUMENTS: &str = "FIXTURE_ARGUMENTS";
 
 /// What libtest prints on standard output before the command says anything.
-pub const PREFACE: &str = "\nrunning 1 test\n";
+pub(crate) const PREFACE: &str = "\nrunning 1 test\n";
 
 /// The arguments with which the test binary runs [`process`] and nothing else.
-pub const RUN_PROCESS: [&str; 4] = ["app::process", "--exact", "--nocapture", "--quiet"];
+pub(crate) const RUN_PROCESS: [&str; 4] = ["app::process", "--exact", "--nocapture", "--quiet"];
 
 #[test]
 fn process() {

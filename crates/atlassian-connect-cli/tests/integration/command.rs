@@ -19,59 +19,59 @@ use crate::support::{fixture, poll};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder to run commands in, and the variables that they see: nothing of this process's.
-pub struct Workplace {
+pub(crate) struct Workplace {
     folder: TempDir,
     vars: BTreeMap<String, String>,
 }
 
 /// What a command has said.
 #[derive(Debug)]
-pub struct Said {
+pub(crate) struct Said {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
 }
 
 impl Said {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }
 
 impl Workplace {
     /// An empty folder.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self { folder: tempfile::tempdir().unwrap(), vars: BTreeMap::new() }
     }
 
     /// A folder with the descriptor of these tests.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let place = Self::empty();
         place.write("atlassian-connect.json", fixture::DESCRIPTOR);
         place
     }
 
-    pub fn var(mut self, name: &str, value: impl Into<String>) -> Self {
+    pub(crate) fn var(mut self, name: &str, value: impl Into<String>) -> Self {
         self.vars.insert(name.to_owned(), value.into());
         self
     }
 
     /// Names the SQLite file `addon.db` of this folder as the store.
-    pub fn with_file(self) -> Self {
+    pub(crate) fn with_file(self) -> Self {
         let url = format!("sqlite:{}", self.path("addon.db").display());
         self.var("DATABASE_URL", url)
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.path(name), text).unwrap();
     }
 
     /// The names of the files.
-    pub fn files(&self) -> Vec<String> {
+    pub(crate) fn files(&self) -> Vec<String> {
         let entries = fs::read_dir(self.folder.path()).unwrap();
         let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
@@ -79,13 +79,13 @@ impl Workplace {
     }
 
     /// The store that the variables name, with its tables made.
-    pub async fn store(&self) -> Arc<dyn Store> {
+    pub(crate) async fn store(&self) -> Arc<dyn Store> {
         let config = Config::from_parts(None, &self.vars.clone().into_iter().collect::<Vars>()).unwrap();
         store::open(&config.store).await.unwrap()
     }
 
     /// Runs a command to its end.
-    pub fn run(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
         let said = tempfile::tempdir().unwrap();
         let file = |name: &str| File::create(said.path().join(name)).unwrap();
         let mut child = Command::new(std::env::current_exe().unwrap())

@@ -11,24 +11,24 @@ use crate::support::wire::Connection;
 use crate::support::{fixture, poll};
 
 /// A started add-on, which serves. It is killed when it is dropped.
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     pub base_url: String,
 }
 
 impl Process {
     /// Starts it with production's rules on a free port, its log in `log`. `vars` lie over the usual ones.
-    pub fn start(keys_url: &str, log: &Path, vars: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(keys_url: &str, log: &Path, vars: &[(&str, &str)]) -> Self {
         Self::start_below("", keys_url, log, vars)
     }
 
     /// The same with a path in the base URL.
-    pub fn start_below(path: &str, keys_url: &str, log: &Path, vars: &[(&str, &str)]) -> Self {
+    pub(crate) fn start_below(path: &str, keys_url: &str, log: &Path, vars: &[(&str, &str)]) -> Self {
         Self::start_in(&fixture::folder(), path, keys_url, log, vars)
     }
 
     /// The same in a folder of its own, where its descriptor and its settings are.
-    pub fn start_in(folder: &Path, path: &str, keys_url: &str, log: &Path, vars: &[(&str, &str)]) -> Self {
+    pub(crate) fn start_in(folder: &Path, path: &str, keys_url: &str, log: &Path, vars: &[(&str, &str)]) -> Self {
         // somebody else may take the port before the process does
         (0..5).find_map(|_| Self::try_start(folder, path, keys_url, log, vars)).unwrap_or_else(|| {
             panic!("the add-on does not start: {}", std::fs::read_to_string(log).unwrap_or_default())
@@ -71,21 +71,21 @@ impl Process {
 
     /// SIGTERM, and the wait for its end.
     #[cfg(unix)]
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         let kill = format!("kill -TERM {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
         poll("the add-on ends", Duration::from_secs(30), || self.child.try_wait().unwrap());
     }
 
     /// SIGKILL.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 }
 
 /// What processes have logged to that file.
-pub fn log(file: &Path) -> String {
+pub(crate) fn log(file: &Path) -> String {
     std::fs::read_to_string(file).unwrap().replace(PREFACE, "")
 }
 

@@ -1,6 +1,6 @@
 //! `token`, and the real server that takes what it prints.
 
-use atlassian_connect_actix::jwt::qsh;
+use atlassian_connect_actix::internal::jwt::qsh;
 use serde_json::json;
 
 use crate::command::{Said, Workplace};

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::records::{described, issue};
 use crate::user::{USERS, User};
 use atlassian_connect_actix::config::Product;
-use atlassian_connect_actix::jwt::now;
+use atlassian_connect_actix::internal::jwt::now;
 
 /// The body of `event`, laid out.
 pub(crate) fn sample(product: Product, event: &str, user: User, base_url: &str) -> String {

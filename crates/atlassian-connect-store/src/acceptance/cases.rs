@@ -6,14 +6,14 @@ use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 
 use super::Opened;
-pub use super::order::{a_write_that_was_given_up_is_not_done_later, of_two_writes_the_later_one_counts};
+pub(super) use super::order::{a_write_that_was_given_up_is_not_done_later, of_two_writes_the_later_one_counts};
 use crate::{CLIENT_INFO, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, KeyPage, Place, StoreError, now};
 
 fn installation(client_key: &str, secret: &str) -> Value {
     json!({ "key": "com.example", "clientKey": client_key, "sharedSecret": secret, "baseUrl": "https://a.example.com" })
 }
 
-pub async fn values_are_written_replaced_and_deleted(store: Opened) {
+pub(super) async fn values_are_written_replaced_and_deleted(store: Opened) {
     assert_eq!(store.get("tenant", "key").await.unwrap(), None);
     assert!(!store.delete("tenant", "key").await.unwrap());
 
@@ -31,7 +31,7 @@ pub async fn values_are_written_replaced_and_deleted(store: Opened) {
     assert_eq!(store.get("another", "key").await.unwrap(), Some(json!(3)));
 }
 
-pub async fn every_json_value_comes_back(store: Opened) {
+pub(super) async fn every_json_value_comes_back(store: Opened) {
     let values = [
         json!(null),
         json!(true),
@@ -53,7 +53,7 @@ pub async fn every_json_value_comes_back(store: Opened) {
     }
 }
 
-pub async fn unicode_and_a_megabyte(store: Opened) {
+pub(super) async fn unicode_and_a_megabyte(store: Opened) {
     let (tenant, key) = ("zoë-日本-☃", "ключ");
     let value = json!({ "description": "Zoë & Søn ☃ 日本", "large": "ä".repeat(512 * 1024) });
     store.set(tenant, key, &value).await.unwrap();
@@ -61,14 +61,14 @@ pub async fn unicode_and_a_megabyte(store: Opened) {
     assert_eq!(store.get("zoe\u{308}-日本-☃", key).await.unwrap(), None, "nothing is normalised");
 }
 
-pub async fn missing_is_no_null(store: Opened) {
+pub(super) async fn missing_is_no_null(store: Opened) {
     store.set("tenant", "key", &Value::Null).await.unwrap();
     assert_eq!(store.get("tenant", "key").await.unwrap(), Some(Value::Null));
     assert!(store.delete("tenant", "key").await.unwrap());
     assert_eq!(store.get("tenant", "key").await.unwrap(), None);
 }
 
-pub async fn one_installation_per_tenant(store: Opened) {
+pub(super) async fn one_installation_per_tenant(store: Opened) {
     assert!(store.installations("tenant").await.unwrap().is_empty());
     for secret in ["first", "second"] {
         let installation = installation("tenant", secret);
@@ -78,7 +78,7 @@ pub async fn one_installation_per_tenant(store: Opened) {
     }
 }
 
-pub async fn concurrent_installs_of_one_tenant_end_in_one_row(store: Opened) {
+pub(super) async fn concurrent_installs_of_one_tenant_end_in_one_row(store: Opened) {
     // The first rounds are not at once: the pool is still making its connections.
     for round in 0..8 {
         let (tenant, id) = (format!("tenant {round}"), format!("installation {round}"));
@@ -95,7 +95,7 @@ pub async fn concurrent_installs_of_one_tenant_end_in_one_row(store: Opened) {
     }
 }
 
-pub async fn concurrent_writes_of_many_tenants(store: Opened) {
+pub(super) async fn concurrent_writes_of_many_tenants(store: Opened) {
     let names: Vec<_> = (0..32).map(|n| format!("tenant {n}")).collect();
     let values: Vec<_> = (0..4).map(|n| json!({ "n": n })).collect();
     let pairs = || names.iter().flat_map(|name| values.iter().map(move |value| (name, value)));
@@ -114,7 +114,7 @@ pub async fn concurrent_writes_of_many_tenants(store: Opened) {
     }
 }
 
-pub async fn uninstalled_tenants_are_kept_and_revived(store: Opened) {
+pub(super) async fn uninstalled_tenants_are_kept_and_revived(store: Opened) {
     assert!(!store.uninstall("tenant").await.unwrap());
     let (first, second) = (installation("tenant", "first"), installation("tenant", "second"));
     store.save_installation("tenant", &first, Some("installation")).await.unwrap();
@@ -138,7 +138,7 @@ pub async fn uninstalled_tenants_are_kept_and_revived(store: Opened) {
     assert_eq!(store.get("tenant", CLIENT_INFO_UNINSTALLED).await.unwrap(), Some(second));
 }
 
-pub async fn associations_follow_the_last_install(store: Opened) {
+pub(super) async fn associations_follow_the_last_install(store: Opened) {
     let tenant = |id: &'static str| {
         let store = &store;
         async move { store.client_key_of_installation(id).await.unwrap() }
@@ -157,7 +157,7 @@ pub async fn associations_follow_the_last_install(store: Opened) {
     assert_eq!((tenant("one").await.as_deref(), tenant("two").await.as_deref()), (Some("b"), None));
 }
 
-pub async fn forge_values_are_their_own(store: Opened) {
+pub(super) async fn forge_values_are_their_own(store: Opened) {
     store.set("id", "key", &json!("a tenant's")).await.unwrap();
     assert_eq!(store.forge_get("id", "key").await.unwrap(), None);
     assert!(!store.forge_delete("id", "key").await.unwrap());
@@ -171,7 +171,7 @@ pub async fn forge_values_are_their_own(store: Opened) {
     assert_eq!(store.get("id", "key").await.unwrap(), Some(json!("a tenant's")));
 }
 
-pub async fn tenants_come_in_pages(store: Opened) {
+pub(super) async fn tenants_come_in_pages(store: Opened) {
     // Names that a language's own order would sort differently.
     let names: BTreeSet<_> = (0..250).map(|n| format!("{}{n}", ["a", "B", "ä", "_", "Z-", "z"][n % 6])).collect();
     for name in &names {
@@ -217,7 +217,7 @@ async fn all_keys(store: &Opened, limit: usize) -> Vec<(String, Vec<String>)> {
     }
 }
 
-pub async fn keys_are_listed_installed_or_not(store: Opened) {
+pub(super) async fn keys_are_listed_installed_or_not(store: Opened) {
     assert_eq!(store.stored_keys(None, 10).await.unwrap(), KeyPage::default());
     for name in ["b", "Z", "ä", "日本"] {
         store.save_installation(name, &installation(name, "secret"), None).await.unwrap();
@@ -246,7 +246,7 @@ pub async fn keys_are_listed_installed_or_not(store: Opened) {
     assert_eq!(store.stored_keys(Some("\u{10ffff}"), 10).await.unwrap(), KeyPage::default());
 }
 
-pub async fn a_removed_tenant_leaves_nothing(store: Opened) {
+pub(super) async fn a_removed_tenant_leaves_nothing(store: Opened) {
     assert!(!store.remove("tenant").await.unwrap());
     for name in ["tenant", "other"] {
         store.save_installation(name, &installation(name, "secret"), Some(&format!("of {name}"))).await.unwrap();
@@ -271,7 +271,7 @@ pub async fn a_removed_tenant_leaves_nothing(store: Opened) {
     assert_eq!(store.stored_keys(None, 10).await.unwrap(), KeyPage::default());
 }
 
-pub async fn forge_keys_are_listed(store: Opened) {
+pub(super) async fn forge_keys_are_listed(store: Opened) {
     assert_eq!(store.forge_keys(None, 10).await.unwrap(), KeyPage::default());
     store.set("a tenant's", "key", &json!(1)).await.unwrap();
     for (id, key) in [("b", "y"), ("b", "X"), ("Z", "x"), ("ä", "x")] {
@@ -287,7 +287,7 @@ pub async fn forge_keys_are_listed(store: Opened) {
     assert_eq!((page.tenants, page.next), (owned(&[("ä", &["x"])]), None));
 }
 
-pub async fn values_are_exchanged_for_what_they_were(store: Opened) {
+pub(super) async fn values_are_exchanged_for_what_they_were(store: Opened) {
     let (tenant, forge) = (Place::of_tenant("owner", "key"), Place::of_forge("owner", "key"));
     for place in [tenant, forge] {
         assert!(store.values(place).await.unwrap().is_empty());
@@ -309,7 +309,7 @@ pub async fn values_are_exchanged_for_what_they_were(store: Opened) {
     assert_eq!(store.get("owner", "key").await.unwrap(), Some(json!("new")));
 }
 
-pub async fn of_many_exchanges_at_once_one_is_done(store: Opened) {
+pub(super) async fn of_many_exchanges_at_once_one_is_done(store: Opened) {
     let place = Place::of_tenant("tenant", "key");
     for round in 0..8 {
         let old = json!({ "round": round });
@@ -322,7 +322,7 @@ pub async fn of_many_exchanges_at_once_one_is_done(store: Opened) {
     }
 }
 
-pub async fn an_uninstall_is_timed_until_the_next_install(store: Opened) {
+pub(super) async fn an_uninstall_is_timed_until_the_next_install(store: Opened) {
     let at = async || store.get("tenant", CLIENT_INFO_UNINSTALLED_AT).await.unwrap();
     let before = now();
     store.uninstall("tenant").await.unwrap();
@@ -339,7 +339,7 @@ pub async fn an_uninstall_is_timed_until_the_next_install(store: Opened) {
     assert_eq!(at().await, Some(json!(7)), "a second uninstall is none");
 }
 
-pub async fn what_was_uninstalled_long_ago_is_purged(store: Opened) {
+pub(super) async fn what_was_uninstalled_long_ago_is_purged(store: Opened) {
     for name in ["installed", "gone", "untimed", "odd"] {
         let id = format!("of {name}");
         store.save_installation(name, &installation(name, "secret"), Some(&id)).await.unwrap();
@@ -367,7 +367,7 @@ pub async fn what_was_uninstalled_long_ago_is_purged(store: Opened) {
     assert_eq!(store.client_key_of_installation("of installed").await.unwrap().as_deref(), Some("installed"));
 }
 
-pub async fn hostile_names_are_names(store: Opened) {
+pub(super) async fn hostile_names_are_names(store: Opened) {
     let long = "x".repeat(255);
     #[rustfmt::skip]
     let names = [
@@ -413,7 +413,7 @@ pub async fn hostile_names_are_names(store: Opened) {
     assert!(store.installations("tenant").await.unwrap().is_empty(), "a refused install leaves nothing");
 }
 
-pub async fn names_differ_by_every_byte(store: Opened) {
+pub(super) async fn names_differ_by_every_byte(store: Opened) {
     // Alike to a database that compares as people of some language do.
     let names = ["tenant", "Tenant", "TENANT", "tenant ", "tenant  ", "ténant", "te\u{301}nant", "tenant\t", "ｔenant"];
     for name in names {
@@ -474,7 +474,7 @@ pub async fn names_differ_by_every_byte(store: Opened) {
     assert_eq!(listed.into_iter().map(|(owner, _)| owner).collect::<Vec<_>>(), left);
 }
 
-pub async fn text_that_holds_an_installation(store: Opened) {
+pub(super) async fn text_that_holds_an_installation(store: Opened) {
     let installation = installation("tenant", "secret");
     store.set("tenant", CLIENT_INFO, &json!(installation.to_string())).await.unwrap();
     assert_eq!(store.installations("tenant").await.unwrap(), std::slice::from_ref(&installation));
@@ -485,6 +485,6 @@ pub async fn text_that_holds_an_installation(store: Opened) {
     }
 }
 
-pub async fn it_answers_a_ping(store: Opened) {
+pub(super) async fn it_answers_a_ping(store: Opened) {
     store.ping().await.unwrap();
 }

@@ -29,8 +29,9 @@ use r2d2::ManageConnection;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
-use super::{MemoryStore, RecordStore, SealedStore, Store, StoreError};
+use super::{MemoryStore, RecordStore, Store, StoreError};
 use crate::config::StoreConfig;
+use crate::sealed::SealedStore;
 
 /// A configuration with nothing but a URL.
 pub(crate) fn config(url: &str) -> StoreConfig {
@@ -59,23 +60,23 @@ pub(crate) struct Sandbox {
 }
 
 impl Sandbox {
-    pub fn sqlite_file() -> Self {
+    pub(crate) fn sqlite_file() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = config(&format!("sqlite:{}", folder.path().join("addon.db").display()));
         Self { config, _keep: Keep::Folder(folder) }
     }
 
-    pub fn sqlite_memory() -> Self {
+    pub(crate) fn sqlite_memory() -> Self {
         Self { config: config("sqlite::memory:"), _keep: Keep::Nothing }
     }
 
-    pub fn postgres() -> Self {
+    pub(crate) fn postgres() -> Self {
         let database = postgres::TestDatabase::new();
         Self { config: config(&database.url), _keep: Keep::Database(database) }
     }
 
     #[cfg(feature = "mysql")]
-    pub fn mysql() -> Self {
+    pub(crate) fn mysql() -> Self {
         let database = mysql::TestDatabase::new();
         Self { config: config(&database.url), _keep: Keep::Mysql(database) }
     }
@@ -83,41 +84,41 @@ impl Sandbox {
     /// With the tables that ACE makes on a server as it comes: texts that differ by case or by spaces at the end alone
     /// are equal there.
     #[cfg(feature = "mysql")]
-    pub fn mysql_of_ace() -> Self {
+    pub(crate) fn mysql_of_ace() -> Self {
         let sandbox = Self::mysql();
         sandbox.sql(mysql::TABLES_OF_ACE).unwrap();
         sandbox
     }
 
     #[cfg(feature = "mongodb")]
-    pub fn mongodb() -> Self {
+    pub(crate) fn mongodb() -> Self {
         Self { config: config(&mongodb::database()), _keep: Keep::Nothing }
     }
 
     #[cfg(feature = "redis")]
-    pub fn redis() -> Self {
+    pub(crate) fn redis() -> Self {
         Self { config: config(&redis::database()), _keep: Keep::Nothing }
     }
 
     /// The same, whose values are sealed.
-    pub fn sealed(mut self) -> Self {
+    pub(crate) fn sealed(mut self) -> Self {
         self.config.encryption_keys = vec![KEY.parse().unwrap()];
         self
     }
 
-    pub async fn open(&self) -> Arc<dyn Store> {
+    pub(crate) async fn open(&self) -> Arc<dyn Store> {
         self.try_open().await.unwrap()
     }
 
-    pub async fn try_open(&self) -> Result<Arc<dyn Store>, StoreError> {
+    pub(crate) async fn try_open(&self) -> Result<Arc<dyn Store>, StoreError> {
         super::open(&self.config).await
     }
 
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         self.config.url.expose_secret()
     }
 
-    pub fn is_postgres(&self) -> bool {
+    pub(crate) fn is_postgres(&self) -> bool {
         self.url().starts_with("postgres")
     }
 
@@ -125,12 +126,12 @@ impl Sandbox {
         !self.url().starts_with("redis") && !self.url().starts_with("mongodb")
     }
 
-    pub fn is_mysql(&self) -> bool {
+    pub(crate) fn is_mysql(&self) -> bool {
         self.url().starts_with("mysql")
     }
 
     /// The folder of its migrations.
-    pub fn backend(&self) -> &'static str {
+    pub(crate) fn backend(&self) -> &'static str {
         match (self.is_postgres(), self.is_mysql()) {
             (true, _) => "postgres",
             (_, true) => "mysql",
@@ -146,7 +147,7 @@ impl Sandbox {
     }
 
     /// Runs SQL beside the store.
-    pub fn sql(&self, sql: &str) -> Result<(), diesel::result::Error> {
+    pub(crate) fn sql(&self, sql: &str) -> Result<(), diesel::result::Error> {
         on_thread(|| {
             #[cfg(feature = "mysql")]
             if self.is_mysql() {
@@ -161,7 +162,7 @@ impl Sandbox {
     }
 
     /// The two text columns that a SELECT answers.
-    pub fn rows(&self, sql: &str) -> Vec<(String, String)> {
+    pub(crate) fn rows(&self, sql: &str) -> Vec<(String, String)> {
         use super::database::SqlConnection;
         use super::statement::Statement;
         let rows = on_thread(|| {

@@ -50,7 +50,7 @@ pub(super) struct TestDatabase {
 }
 
 impl TestDatabase {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let url = variable("TEST_MYSQL_URL");
         let name = format!("test_{}_{}", std::process::id(), unique());
         // Of a process that had the same number and did not come to its end.

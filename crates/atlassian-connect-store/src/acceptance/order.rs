@@ -149,7 +149,7 @@ async fn stays(opened: &Opened, expected: Option<&Value>, what: &str) {
     }
 }
 
-pub async fn of_two_writes_the_later_one_counts(opened: Opened) {
+pub(super) async fn of_two_writes_the_later_one_counts(opened: Opened) {
     let tenants = Tenants::of(&opened);
     for first in [First::Install, First::Uninstall] {
         for is_given_up in [true, false] {
@@ -176,7 +176,7 @@ pub async fn of_two_writes_the_later_one_counts(opened: Opened) {
 }
 
 /// Where it has not begun to commit. A command that Redis or MongoDB has got is done.
-pub async fn a_write_that_was_given_up_is_not_done_later(opened: Opened) {
+pub(super) async fn a_write_that_was_given_up_is_not_done_later(opened: Opened) {
     let tenants = Tenants::of(&opened);
     let is_sql = opened.sandbox.as_ref().is_some_and(Sandbox::is_sql);
     install(&tenants, "before").await.unwrap();

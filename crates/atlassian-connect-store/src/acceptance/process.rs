@@ -19,7 +19,7 @@ pub(super) struct Process {
 
 impl Process {
     /// `command` makes the one that starts the server on a port, with its data in a folder.
-    pub fn start(command: fn(u16, &Path) -> Command) -> Self {
+    pub(super) fn start(command: fn(u16, &Path) -> Command) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = Self::spawn(&mut command(port, folder.path()));
@@ -30,22 +30,22 @@ impl Process {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
-    pub fn kill(&mut self) {
+    pub(super) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Starts it again after [`Self::kill`], with the data that it had.
-    pub fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         self.child = Self::spawn(&mut (self.command)(self.port, self.folder.path()));
     }
 
     /// It takes connections and answers nothing.
-    pub fn hang(&self) {
+    pub(super) fn hang(&self) {
         self.signal("-STOP");
     }
 
-    pub fn go_on(&self) {
+    pub(super) fn go_on(&self) {
         self.signal("-CONT");
     }
 

@@ -11,7 +11,7 @@ pub(super) struct Proxy {
 }
 
 impl Proxy {
-    pub fn to(url: &str) -> Self {
+    pub(super) fn to(url: &str) -> Self {
         let url = url::Url::parse(url).unwrap();
         let server = (url.host_str().unwrap().to_owned(), url.port().unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -36,13 +36,13 @@ impl Proxy {
         Self { port, streams }
     }
 
-    pub fn cut(&self) {
+    pub(super) fn cut(&self) {
         for stream in self.streams.lock().unwrap().take().unwrap_or_default() {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
 
-    pub fn mend(&self) {
+    pub(super) fn mend(&self) {
         *self.streams.lock().unwrap() = Some(Vec::new());
     }
 }

@@ -13,10 +13,12 @@ use super::process::{Process, eventually};
 use super::proxy::Proxy;
 use super::{Sandbox, config, unique};
 use crate::config::StoreConfig;
+use crate::existing::{TablesFound, open_existing, survey};
+use crate::migrations::migrate;
 use crate::redis::RedisStore;
 use crate::{
     CLIENT_INFO, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Change, Changes, KeyPage, Place, Store,
-    StoreError, TablesFound, migrate, now, open, open_existing, survey,
+    StoreError, now, open,
 };
 
 fn variable(name: &str) -> String {

@@ -6,9 +6,12 @@ use futures_util::future::{join_all, try_join_all};
 use serde_json::{Value, json};
 
 use super::{Sandbox, run_cases, sql as cases};
+use crate::existing::{TablesFound, open_existing, survey};
+use crate::migrations::migrate;
+use crate::revert::{Reversion, revert};
 use crate::{
-    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Place, Reversion, Store,
-    StoreError, TablesFound, migrate, now, open, open_existing, revert, survey,
+    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Place, Store, StoreError,
+    now, open,
 };
 
 /// A row as another program may have left it.
@@ -43,7 +46,7 @@ async fn with_duplicates(sandbox: &Sandbox) -> std::sync::Arc<dyn Store> {
     store
 }
 
-pub async fn duplicates_are_tried_newest_first_until_an_install_settles_them(sandbox: Sandbox) {
+pub(super) async fn duplicates_are_tried_newest_first_until_an_install_settles_them(sandbox: Sandbox) {
     let store = with_duplicates(&sandbox).await;
     assert_eq!(store.installations("tenant").await.unwrap(), [secret("new"), secret("old")]);
     assert_eq!(store.get("tenant", CLIENT_INFO).await.unwrap(), Some(secret("new")));
@@ -54,14 +57,14 @@ pub async fn duplicates_are_tried_newest_first_until_an_install_settles_them(san
     assert_eq!(rows(&sandbox), [row(CLIENT_INFO_SUPERSEDED, "old"), row(CLIENT_INFO, "signed")]);
 }
 
-pub async fn an_uninstall_takes_all_duplicates_out_of_use(sandbox: Sandbox) {
+pub(super) async fn an_uninstall_takes_all_duplicates_out_of_use(sandbox: Sandbox) {
     let store = with_duplicates(&sandbox).await;
     assert!(store.uninstall("tenant").await.unwrap());
     assert!(store.installations("tenant").await.unwrap().is_empty());
     assert_eq!(rows(&sandbox), [row(CLIENT_INFO_SUPERSEDED, "old"), row(CLIENT_INFO_UNINSTALLED, "new")]);
 }
 
-pub async fn duplicates_are_exchanged_one_by_one(sandbox: Sandbox) {
+pub(super) async fn duplicates_are_exchanged_one_by_one(sandbox: Sandbox) {
     let store = with_duplicates(&sandbox).await;
     let place = Place::of_tenant("tenant", CLIENT_INFO);
     assert_eq!(store.values(place).await.unwrap(), [secret("new"), secret("old")]);
@@ -76,7 +79,7 @@ pub async fn duplicates_are_exchanged_one_by_one(sandbox: Sandbox) {
     assert_eq!(store.values(place).await.unwrap(), [secret("both"), secret("new"), secret("both")]);
 }
 
-pub async fn a_tenant_with_a_row_in_use_is_not_purged(sandbox: Sandbox) {
+pub(super) async fn a_tenant_with_a_row_in_use_is_not_purged(sandbox: Sandbox) {
     let store = sandbox.open().await;
     store.save_installation("tenant", &secret("gone"), None).await.unwrap();
     store.uninstall("tenant").await.unwrap();
@@ -86,7 +89,7 @@ pub async fn a_tenant_with_a_row_in_use_is_not_purged(sandbox: Sandbox) {
     assert_eq!(store.installations("tenant").await.unwrap(), [secret("used")]);
 }
 
-pub async fn an_uninstalled_row_beside_one_in_use_is_not_taken_for_it(sandbox: Sandbox) {
+pub(super) async fn an_uninstalled_row_beside_one_in_use_is_not_taken_for_it(sandbox: Sandbox) {
     let store = sandbox.open().await;
     insert(&sandbox, "tenant", CLIENT_INFO, r#"'{"sharedSecret":"used"}'"#);
     insert(&sandbox, "tenant", CLIENT_INFO_UNINSTALLED, r#"'{"sharedSecret":"gone"}'"#);
@@ -100,7 +103,7 @@ pub async fn an_uninstalled_row_beside_one_in_use_is_not_taken_for_it(sandbox: S
     assert_eq!(store.get("tenant", CLIENT_INFO_UNINSTALLED).await.unwrap(), Some(secret("signed")));
 }
 
-pub async fn a_row_without_a_value_counts_as_none(sandbox: Sandbox) {
+pub(super) async fn a_row_without_a_value_counts_as_none(sandbox: Sandbox) {
     let store = sandbox.open().await;
     insert(&sandbox, "tenant", CLIENT_INFO, r#"'{"sharedSecret":"good"}'"#);
     insert(&sandbox, "tenant", CLIENT_INFO, "NULL");
@@ -109,7 +112,7 @@ pub async fn a_row_without_a_value_counts_as_none(sandbox: Sandbox) {
     assert_eq!(store.tenants(None, 10).await.unwrap().tenants, [("tenant".to_owned(), secret("good"))]);
 }
 
-pub async fn the_table_is_the_one_of_two_forms_that_exists(mut sandbox: Sandbox) {
+pub(super) async fn the_table_is_the_one_of_two_forms_that_exists(mut sandbox: Sandbox) {
     let columns = r#"("id" INTEGER PRIMARY KEY, "clientKey" VARCHAR(255), "key" VARCHAR(255), "val" JSON)"#;
     sandbox.config.table = "My-Setting".to_owned();
     let error = sandbox.try_open().await.err().unwrap();
@@ -132,7 +135,7 @@ pub async fn the_table_is_the_one_of_two_forms_that_exists(mut sandbox: Sandbox)
     assert_eq!(store.get("tenant", "key").await.unwrap(), None);
 }
 
-pub async fn missing_forge_tables_are_added(sandbox: Sandbox) {
+pub(super) async fn missing_forge_tables_are_added(sandbox: Sandbox) {
     let store = sandbox.open().await;
     store.set("tenant", "key", &json!(1)).await.unwrap();
     // As an ACE that knew no Forge left it.
@@ -145,7 +148,7 @@ pub async fn missing_forge_tables_are_added(sandbox: Sandbox) {
     assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!(1)));
 }
 
-pub async fn a_database_that_lacks_the_settings_is_not_taken_for_a_new_one(sandbox: Sandbox) {
+pub(super) async fn a_database_that_lacks_the_settings_is_not_taken_for_a_new_one(sandbox: Sandbox) {
     drop(sandbox.open().await);
     for table in ["AddonSettings", "__diesel_schema_migrations"] {
         sandbox.sql(&format!(r#"DROP TABLE "{table}""#)).unwrap();
@@ -160,7 +163,7 @@ pub async fn a_database_that_lacks_the_settings_is_not_taken_for_a_new_one(sandb
     sandbox.open().await.ping().await.unwrap();
 }
 
-pub async fn migrating_twice_does_nothing_the_second_time(sandbox: Sandbox) {
+pub(super) async fn migrating_twice_does_nothing_the_second_time(sandbox: Sandbox) {
     let first = migrate(&sandbox.config).await.unwrap();
     assert_eq!(first.applied.len(), 2, "{first}");
     let store = sandbox.open().await;
@@ -170,7 +173,7 @@ pub async fn migrating_twice_does_nothing_the_second_time(sandbox: Sandbox) {
     assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!(1)));
 }
 
-pub async fn nodes_that_start_at_once_end_well(sandbox: Sandbox) {
+pub(super) async fn nodes_that_start_at_once_end_well(sandbox: Sandbox) {
     let stores = try_join_all((0..6).map(|_| open(&sandbox.config))).await.unwrap();
     let writes = join_all(stores.iter().map(|store| async move { store.set("tenant", "key", &json!(1)).await })).await;
     assert!(writes.iter().all(Result::is_ok), "{writes:?}");
@@ -178,7 +181,7 @@ pub async fn nodes_that_start_at_once_end_well(sandbox: Sandbox) {
     assert!(migrate(&sandbox.config).await.unwrap().applied.is_empty());
 }
 
-pub async fn a_revert_drops_empty_tables_alone(sandbox: Sandbox) {
+pub(super) async fn a_revert_drops_empty_tables_alone(sandbox: Sandbox) {
     let store = sandbox.open().await;
     let down = |step: &str| {
         let backend = sandbox.backend();
@@ -202,7 +205,7 @@ pub async fn a_revert_drops_empty_tables_alone(sandbox: Sandbox) {
     assert!(store.get("tenant", "key").await.is_err(), "the tables are gone");
 }
 
-pub async fn of_nodes_that_migrate_at_once_one_does(sandbox: Sandbox) {
+pub(super) async fn of_nodes_that_migrate_at_once_one_does(sandbox: Sandbox) {
     let reports = try_join_all((0..4).map(|_| migrate(&sandbox.config))).await.unwrap();
     let mut applied: Vec<_> = reports.iter().map(|report| report.applied.len()).collect();
     applied.sort_unstable();
@@ -220,7 +223,7 @@ fn steps(reversion: &Reversion) -> &Vec<String> {
     steps
 }
 
-pub async fn a_schema_says_that_it_is_too_new(sandbox: Sandbox) {
+pub(super) async fn a_schema_says_that_it_is_too_new(sandbox: Sandbox) {
     let store = sandbox.open().await;
     store.set("tenant", "key", &json!(1)).await.unwrap();
     let table = r#""atlassian_connect_schema""#;
@@ -254,7 +257,7 @@ pub async fn a_schema_says_that_it_is_too_new(sandbox: Sandbox) {
 
 const STEPS: [&str; 2] = ["2026-11-22-000001_create_addon_settings", "2026-11-22-000002_create_forge_tables"];
 
-pub async fn a_revert_takes_back_the_last_steps(sandbox: Sandbox) {
+pub(super) async fn a_revert_takes_back_the_last_steps(sandbox: Sandbox) {
     drop(sandbox.open().await);
     let survey = async || survey(&sandbox.config).await.unwrap();
     assert_eq!(survey().await.applied, STEPS);
@@ -270,7 +273,7 @@ pub async fn a_revert_takes_back_the_last_steps(sandbox: Sandbox) {
     sandbox.open().await.ping().await.unwrap();
 }
 
-pub async fn a_revert_asks_before_rows_go(sandbox: Sandbox) {
+pub(super) async fn a_revert_asks_before_rows_go(sandbox: Sandbox) {
     let store = sandbox.open().await;
     store.save_installation("tenant", &secret("old"), Some("id")).await.unwrap();
     store.set("tenant", "key", &json!(1)).await.unwrap();
@@ -290,7 +293,7 @@ pub async fn a_revert_asks_before_rows_go(sandbox: Sandbox) {
     assert_eq!(survey(&sandbox.config).await.unwrap().tables, TablesFound::None);
 }
 
-pub async fn what_a_newer_release_did_is_not_reverted(sandbox: Sandbox) {
+pub(super) async fn what_a_newer_release_did_is_not_reverted(sandbox: Sandbox) {
     drop(sandbox.open().await);
     sandbox.sql("INSERT INTO __diesel_schema_migrations (version) VALUES ('20990101000000')").unwrap();
     for count in [1, 2] {
@@ -301,7 +304,7 @@ pub async fn what_a_newer_release_did_is_not_reverted(sandbox: Sandbox) {
     sandbox.open().await.ping().await.unwrap();
 }
 
-pub async fn a_migration_that_was_broken_off_is_finished(sandbox: Sandbox) {
+pub(super) async fn a_migration_that_was_broken_off_is_finished(sandbox: Sandbox) {
     let store = sandbox.open().await;
     store.set("tenant", "key", &json!(1)).await.unwrap();
     // As where no database takes tables back: one is there, the other is not, and nothing is recorded.
@@ -312,7 +315,7 @@ pub async fn a_migration_that_was_broken_off_is_finished(sandbox: Sandbox) {
     store.forge_set("id", "key", &json!(2)).await.unwrap();
 }
 
-pub async fn errors_hold_no_value(sandbox: Sandbox) {
+pub(super) async fn errors_hold_no_value(sandbox: Sandbox) {
     let store = sandbox.open().await;
     sandbox.sql(r#"DROP TABLE "AddonSettings""#).unwrap();
     let error = store.save_installation("tenant", &secret("hush"), None).await.unwrap_err();
@@ -373,7 +376,10 @@ mod own_steps {
     use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
     use super::*;
-    use crate::{Migrations, Reversion, StoreConfig, TablesFound, migrate, revert, survey};
+    use crate::existing::{TablesFound, survey};
+    use crate::migrations::migrate;
+    use crate::revert::{Reversion, revert};
+    use crate::{Migrations, StoreConfig};
 
     static SQLITE: EmbeddedMigrations = embed_migrations!("tests/fixtures/migrations/sqlite");
     static OTHERS: EmbeddedMigrations = embed_migrations!("tests/fixtures/migrations/others");

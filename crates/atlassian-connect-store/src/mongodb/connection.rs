@@ -51,7 +51,7 @@ pub(super) struct Server {
 
 impl Server {
     /// Asks the server whether it is there.
-    pub async fn open(config: &StoreConfig) -> Result<Self, StoreError> {
+    pub(super) async fn open(config: &StoreConfig) -> Result<Self, StoreError> {
         let shown = redact(config.url.expose_secret());
         let connections = config.pool_size.max(1);
         let connecting = runtime()?.spawn(connect(config.url.clone(), config.database.clone(), connections));
@@ -69,16 +69,16 @@ impl Server {
         Ok(server)
     }
 
-    pub fn database(&self) -> &Database {
+    pub(super) fn database(&self) -> &Database {
         &self.database
     }
 
-    pub async fn ping(&self) -> Result<(), StoreError> {
+    pub(super) async fn ping(&self) -> Result<(), StoreError> {
         self.run(async { Ok(self.database.run_command(::mongodb::bson::doc! { "ping": 1 }).await.map(drop)?) }).await
     }
 
     /// Does `work` when it is its turn, and gives it up when it takes too long.
-    pub async fn run<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, StoreError> {
+    pub(super) async fn run<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, StoreError> {
         let unavailable = |why: &str| StoreError::Unavailable(format!("{}: {why}", self.shown));
         let turn = timeout(TURN, self.turns.acquire()).await;
         let _turn = turn.map_err(|_| unavailable("too many requests wait"))?;

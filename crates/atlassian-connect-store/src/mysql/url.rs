@@ -82,7 +82,7 @@ fn ssl_mode(parameter: &str, name: &str) -> Result<SslMode, StoreError> {
 }
 
 impl Server {
-    pub fn new(store: &StoreConfig) -> Result<Self, StoreError> {
+    pub(super) fn new(store: &StoreConfig) -> Result<Self, StoreError> {
         let shown = redact(store.url.expose_secret());
         let unusable =
             |reason: &str| StoreError::Configuration(format!("the store's URL {shown} is not usable: {reason}"));
@@ -131,7 +131,7 @@ impl Server {
     }
 
     /// The driver's options; `encrypted` is for servers that can.
-    pub fn options(&self, encrypted: bool) -> OptsBuilder {
+    pub(super) fn options(&self, encrypted: bool) -> OptsBuilder {
         OptsBuilder::default()
             .ip_or_hostname(self.host.clone())
             .tcp_port(self.port)

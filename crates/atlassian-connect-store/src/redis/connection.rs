@@ -58,7 +58,7 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    pub fn new(store: &StoreConfig) -> Result<Self, StoreError> {
+    pub(super) fn new(store: &StoreConfig) -> Result<Self, StoreError> {
         let shown = redact(store.url.expose_secret());
         let wrong = |why: &str| StoreError::Configuration(format!("the store's URL {shown} is not usable: {why}"));
         let (url, parameters) = UrlParameters::take(store.url.expose_secret());
@@ -216,7 +216,7 @@ pub(super) struct Server {
 
 impl Server {
     /// Makes a connection to see that it works.
-    pub async fn open(store: &StoreConfig) -> Result<Self, StoreError> {
+    pub(super) async fn open(store: &StoreConfig) -> Result<Self, StoreError> {
         let connections = usize::try_from(store.pool_size.max(1)).unwrap_or(1);
         let server = Self {
             connector: Arc::new(Connector::new(store)?),
@@ -228,7 +228,7 @@ impl Server {
         Ok(server)
     }
 
-    pub fn connector(&self) -> Arc<Connector> {
+    pub(super) fn connector(&self) -> Arc<Connector> {
         Arc::clone(&self.connector)
     }
 
@@ -284,30 +284,30 @@ impl Server {
     }
 
     /// Runs a command that reads.
-    pub async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
+    pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
         self.run(Work::Command(command)).await
     }
 
     /// Runs commands that read, in one go.
-    pub async fn ask_all<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<T, StoreError> {
+    pub(super) async fn ask_all<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<T, StoreError> {
         self.run(Work::Commands(commands)).await
     }
 
     /// Until when a write that is sent now may be done, by the server's clock, in milliseconds: until [`ANSWER`] is over,
     /// since nobody waits for it then.
-    pub async fn limit(&self) -> Result<u64, StoreError> {
+    pub(super) async fn limit(&self) -> Result<u64, StoreError> {
         let (seconds, micros): (u64, u64) = self.ask(&::redis::cmd("TIME")).await?;
         let now = Duration::from_secs(seconds).saturating_add(Duration::from_micros(micros));
         Ok(u64::try_from(now.saturating_add(ANSWER).as_millis()).unwrap_or(u64::MAX))
     }
 
     /// Runs a script that reads.
-    pub async fn ask_script<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, StoreError> {
+    pub(super) async fn ask_script<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, StoreError> {
         self.run(Work::Read(script)).await
     }
 
     /// Runs a script that writes.
-    pub async fn write<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, StoreError> {
+    pub(super) async fn write<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, StoreError> {
         self.run(Work::Write(script)).await
     }
 }

@@ -74,7 +74,7 @@ impl Space {
     }
 
     /// Redis keys of which one is there if `owner` is more than a way to read a Redis key; for each owner as many.
-    pub fn proofs(self, owner: &str) -> Vec<String> {
+    pub(super) fn proofs(self, owner: &str) -> Vec<String> {
         match self {
             Self::Tenants => [CLIENT_INFO, CLIENT_INFO_UNINSTALLED].map(|key| format!("{owner}:{key}")).into(),
             Self::Forge => vec![association(owner)],
@@ -122,7 +122,7 @@ pub(super) struct Spot<'a> {
 
 impl<'a> Spot<'a> {
     /// `None` where no value can stand under these names: they do not fit, or are another's by their form.
-    pub fn new(space: Space, owner: &'a str, key: &str) -> Option<Self> {
+    pub(super) fn new(space: Space, owner: &'a str, key: &str) -> Option<Self> {
         if !fits(owner) || !fits(key) || !space.can_own(owner) {
             return None;
         }
@@ -141,7 +141,7 @@ impl<'a> Spot<'a> {
     }
 
     /// The same for a write.
-    pub fn writable(space: Space, owner: &'a str, key: &str) -> Result<Self, StoreError> {
+    pub(super) fn writable(space: Space, owner: &'a str, key: &str) -> Result<Self, StoreError> {
         crate::check_keys(&[owner, key])?;
         Self::new(space, owner, key).ok_or_else(|| {
             let (owner, key) = (shortened(owner), shortened(key));
@@ -149,16 +149,16 @@ impl<'a> Spot<'a> {
         })
     }
 
-    pub fn is_contested(&self) -> bool {
+    pub(super) fn is_contested(&self) -> bool {
         !self.rivals.is_empty()
     }
 
     /// In the order that [`super::scripts`] want: this one, the owners', the proofs.
-    pub fn redis_keys(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn redis_keys(&self) -> impl Iterator<Item = &str> {
         [self.redis_key.as_str(), OWNERS].into_iter().chain(self.proofs.iter().map(String::as_str))
     }
 
-    pub fn rivals(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn rivals(&self) -> impl Iterator<Item = &str> {
         self.rivals.iter().map(String::as_str)
     }
 }

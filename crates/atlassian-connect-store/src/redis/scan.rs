@@ -19,12 +19,12 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub fn new(server: &'a Server, pattern: impl Into<String>) -> Self {
+    pub(super) fn new(server: &'a Server, pattern: impl Into<String>) -> Self {
         Self { server, pattern: pattern.into(), cursor: Some(0) }
     }
 
     /// Some keys, often none; `None`: that was all. One that is no UTF-8 is none of ours or ACE's.
-    pub async fn next(&mut self) -> Result<Option<Vec<String>>, StoreError> {
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<String>>, StoreError> {
         let Some(cursor) = self.cursor else { return Ok(None) };
         let mut command = ::redis::cmd("SCAN");
         command.arg(cursor).arg("MATCH").arg(&self.pattern).arg("COUNT").arg(STEP);

@@ -56,21 +56,21 @@ pub(super) enum Found {
 pub(super) struct Keys(Vec<Key>);
 
 impl Keys {
-    pub fn new(keys: &[EncryptionKey]) -> Self {
+    pub(super) fn new(keys: &[EncryptionKey]) -> Self {
         Self(keys.iter().map(Key::new).collect())
     }
 
     /// The id of the key that seals.
-    pub fn first(&self) -> Option<&str> {
+    pub(super) fn first(&self) -> Option<&str> {
         self.0.first().map(|key| key.id.as_str())
     }
 
-    pub fn ids(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|key| key.id.as_str())
     }
 
     /// The value as it is to stand in the store.
-    pub fn seal(&self, place: Place<'_>, value: &Value) -> Result<Value, StoreError> {
+    pub(super) fn seal(&self, place: Place<'_>, value: &Value) -> Result<Value, StoreError> {
         if sealed(value).is_some() {
             let reason =
                 format!("an object with the one member {MEMBER:?} is the form of a sealed value, and no other");
@@ -88,7 +88,7 @@ impl Keys {
     }
 
     /// The value that `stored` is: itself, if it stands there in clear.
-    pub fn open(&self, place: Place<'_>, stored: Value) -> Result<Value, StoreError> {
+    pub(super) fn open(&self, place: Place<'_>, stored: Value) -> Result<Value, StoreError> {
         let Some((key, data)) = self.key_of(place, &stored)? else { return Ok(stored) };
         let opened = URL_SAFE_NO_PAD.decode(data).ok().and_then(|data| {
             let (nonce, ciphertext) = data.split_first_chunk::<NONCE>()?;
@@ -101,7 +101,7 @@ impl Keys {
     }
 
     /// How `stored` stands there. That it opens is not said yet.
-    pub fn find(&self, place: Place<'_>, stored: &Value) -> Result<Found, StoreError> {
+    pub(super) fn find(&self, place: Place<'_>, stored: &Value) -> Result<Found, StoreError> {
         Ok(match self.key_of(place, stored)? {
             None => Found::Clear,
             Some((key, _)) if Some(key.id.as_str()) == self.first() => Found::Sealed,

@@ -6,7 +6,8 @@ use serde_json::json;
 use super::keys::Found;
 use super::*;
 use crate::acceptance::{KEY, Sandbox};
-use crate::{CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED_AT, MemoryStore, open_existing};
+use crate::existing::open_existing;
+use crate::{CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED_AT, MemoryStore};
 
 const NEW: &str = "bmV3IGtleSBuZXcga2V5IG5ldyBrZXkgbmV3IGtleSE=";
 /// What must not be read without a key.

@@ -19,7 +19,7 @@ pub(super) struct Values {
 }
 
 impl Values {
-    pub fn new(dialect: &Dialect, table: &str, owner: &str) -> Self {
+    pub(super) fn new(dialect: &Dialect, table: &str, owner: &str) -> Self {
         let statement = |template: &str| Statement::new(dialect, template);
         let one = format!("{} AND {}", dialect.same(&format!(r#""{owner}""#), "?"), dialect.same(r#""key""#, "?"));
         let (bytes, of_page) = (dialect.bytes(&format!(r#""{owner}""#)), dialect.bytes("?"));
@@ -77,7 +77,7 @@ pub(super) struct Statements {
 }
 
 impl Statements {
-    pub fn new(dialect: &Dialect, table: &str) -> Self {
+    pub(super) fn new(dialect: &Dialect, table: &str) -> Self {
         let statement = |template: &str| Statement::new(dialect, template);
         let lock = |kind: &str| dialect.lock.map(|lock| statement(&lock.replace("{kind}", kind)));
         let (client_key, client_key_of_t) = (r#""clientKey""#, r#"t."clientKey""#);

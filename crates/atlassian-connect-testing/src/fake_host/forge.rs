@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::TestTenant;
 use super::product_api::api_base_url;
-use atlassian_connect_actix::jwt::{ForgeClaims, now};
+use atlassian_connect_actix::internal::jwt::{ForgeClaims, now};
 
 /// How long an invocation token lives, in seconds: Atlassian's.
 const LIFETIME: i64 = 25;

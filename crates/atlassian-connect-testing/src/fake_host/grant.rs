@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::ledger::{Ledger, TOKEN_LIMIT};
-use atlassian_connect_actix::jwt::{SharedSecret, Unverified, now};
+use atlassian_connect_actix::internal::jwt::{SharedSecret, Unverified, now};
 
 /// The form that is sent to `/oauth2/token`.
 #[derive(Deserialize)]
@@ -74,7 +74,7 @@ impl GrantForm {
 }
 
 /// The claims, of whatever shape.
-pub fn payload<T: serde::de::DeserializeOwned>(token: &str) -> Option<T> {
+pub(super) fn payload<T: serde::de::DeserializeOwned>(token: &str) -> Option<T> {
     use base64::Engine as _;
     let segment = token.split('.').nth(1)?;
     serde_json::from_slice(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(segment).ok()?).ok()

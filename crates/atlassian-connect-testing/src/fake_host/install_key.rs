@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use atlassian_connect_actix::jwt::{JwtError, RsaSigner};
+use atlassian_connect_actix::internal::jwt::{JwtError, RsaSigner};
 
 /// A key pair, and the id under which its public half is served.
 #[derive(Debug)]

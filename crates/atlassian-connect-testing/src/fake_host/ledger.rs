@@ -7,7 +7,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap};
 
 use super::{TestTenant, lock};
-use atlassian_connect_actix::jwt::{SharedSecret, Unverified, now, qsh};
+use atlassian_connect_actix::internal::jwt::{SharedSecret, Unverified, now, qsh};
 
 /// A token of the add-on's may be as long.
 pub(super) const TOKEN_LIMIT: usize = 16 * 1024;

@@ -26,7 +26,7 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// The value, or a failed test that says what could not be done. For the test kit alone.
 #[track_caller]
 #[allow(clippy::panic)]
-pub fn must<T, E: std::fmt::Debug>(result: Result<T, E>, what: &str) -> T {
+pub(crate) fn must<T, E: std::fmt::Debug>(result: Result<T, E>, what: &str) -> T {
     match result {
         Ok(value) => value,
         Err(error) => std::panic::panic_any(format!("{what}: {error:?}")),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::{By, Issued, Ledger, TestTenant};
-use atlassian_connect_actix::jwt::{JwtError, SharedSecret, now};
+use atlassian_connect_actix::internal::jwt::{JwtError, SharedSecret, now};
 
 /// Where tokens for users who are away come from.
 pub const GRAPHQL: &str = "/graphql";

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::must;
 use atlassian_connect_actix::internal::claims_of_site;
-use atlassian_connect_actix::jwt::{CONTEXT_QSH, JwtError, SharedSecret, now, qsh};
+use atlassian_connect_actix::internal::jwt::{CONTEXT_QSH, JwtError, SharedSecret, now, qsh};
 
 /// How long a host's token lives, in seconds: Atlassian's.
 pub const LIFETIME: i64 = 180;

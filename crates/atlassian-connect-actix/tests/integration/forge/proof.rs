@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use actix_web::web::{self, Json};
 use atlassian_connect_actix::auth::ForgeInvocation;
-use atlassian_connect_actix::jwt::{SharedSecret, now};
+use atlassian_connect_actix::internal::jwt::{SharedSecret, now};
 use atlassian_connect_testing::{JwksServer, KeyServer, TestHost, TestInvocation};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -7,7 +7,7 @@ use actix_web::http::header::HeaderName;
 use actix_web::web::{self, ServiceConfig};
 use atlassian_connect_actix::Error;
 use atlassian_connect_actix::forge::{SignedBody, SigningSecret};
-use atlassian_connect_actix::jwt::now;
+use atlassian_connect_actix::internal::jwt::now;
 use atlassian_connect_testing::{Reply, TestHost};
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! The classes of mutations that change one claim, or the key's id, and sign again.
 
-use atlassian_connect_actix::jwt::{CONTEXT_QSH, now};
+use atlassian_connect_actix::internal::jwt::{CONTEXT_QSH, now};
 use serde_json::{Value, json};
 
 use super::draft::{Actor, Draft};
@@ -16,7 +16,7 @@ fn name_tenant_in_audience(draft: &mut Draft, actor: &Actor, i: usize) -> &'stat
     ", aud is the tenant"
 }
 
-pub fn iss(draft: &mut Draft, i: usize, actor: &Actor, rng: &mut Rng) -> String {
+pub(super) fn iss(draft: &mut Draft, i: usize, actor: &Actor, rng: &mut Rng) -> String {
     let own = draft.claims["iss"].as_str().unwrap().to_owned();
     let found = name_tenant_in_audience(draft, actor, i);
     // each of them with and without the audience
@@ -38,7 +38,7 @@ pub fn iss(draft: &mut Draft, i: usize, actor: &Actor, rng: &mut Rng) -> String 
     format!("iss {}{found}", draft.claims["iss"])
 }
 
-pub fn aud(draft: &mut Draft, i: usize, actor: &Actor, rng: &mut Rng) -> String {
+pub(super) fn aud(draft: &mut Draft, i: usize, actor: &Actor, rng: &mut Rng) -> String {
     let own = if draft.guard.is_install() { &actor.base_urls[&draft.guard] } else { &actor.tenant.client_key };
     let mut list = vec![
         json!({}),
@@ -92,7 +92,7 @@ pub fn aud(draft: &mut Draft, i: usize, actor: &Actor, rng: &mut Rng) -> String 
     format!("aud {}", draft.claims["aud"])
 }
 
-pub fn set_text(draft: &mut Draft, claim: &str, json: &str) {
+pub(super) fn set_text(draft: &mut Draft, claim: &str, json: &str) {
     draft.claims.as_object_mut().unwrap().shift_remove(claim);
     let rest = draft.claims.to_string();
     let member = if json.is_empty() { String::new() } else { format!(r#","{claim}":{json}"#) };
@@ -115,7 +115,7 @@ const NO_TIMES: [&str; 12] = [
     "NaN",
 ];
 
-pub fn exp(draft: &mut Draft, i: usize, _: &Actor, rng: &mut Rng) -> String {
+pub(super) fn exp(draft: &mut Draft, i: usize, _: &Actor, rng: &mut Rng) -> String {
     // how long ago; a session token has no leeway, which the numbers of its own show
     let leeway = if draft.is_session { 0 } else { 31 };
     let ago = |seconds: i64| (now() - leeway - seconds).to_string();
@@ -136,7 +136,7 @@ pub fn exp(draft: &mut Draft, i: usize, _: &Actor, rng: &mut Rng) -> String {
     format!("exp {what}")
 }
 
-pub fn nbf(draft: &mut Draft, i: usize, _: &Actor, rng: &mut Rng) -> String {
+pub(super) fn nbf(draft: &mut Draft, i: usize, _: &Actor, rng: &mut Rng) -> String {
     let ahead = |seconds: i64| (now() + 40 + seconds).to_string();
     let (json, what) = match i {
         0..=11 => (NO_TIMES[i].to_owned(), NO_TIMES[i].to_owned()),
@@ -154,7 +154,7 @@ pub fn nbf(draft: &mut Draft, i: usize, _: &Actor, rng: &mut Rng) -> String {
     format!("nbf {what}")
 }
 
-pub fn qsh_claim(draft: &mut Draft, i: usize, _: &Actor, rng: &mut Rng) -> String {
+pub(super) fn qsh_claim(draft: &mut Draft, i: usize, _: &Actor, rng: &mut Rng) -> String {
     let right = draft.base.qsh.as_str();
     let bound = draft.claims["qsh"].as_str().unwrap_or(right).to_owned();
     let hash = match i {
@@ -189,7 +189,7 @@ pub fn qsh_claim(draft: &mut Draft, i: usize, _: &Actor, rng: &mut Rng) -> Strin
     what
 }
 
-pub fn kid(draft: &mut Draft, i: usize, _: &Actor, rng: &mut Rng) -> String {
+pub(super) fn kid(draft: &mut Draft, i: usize, _: &Actor, rng: &mut Rng) -> String {
     let fixed = [
         "null",
         "7",

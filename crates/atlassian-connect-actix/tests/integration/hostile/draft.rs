@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use atlassian_connect_actix::jwt::{AddonClaims, CONTEXT_QSH, RsaSigner, now};
+use atlassian_connect_actix::internal::jwt::{AddonClaims, CONTEXT_QSH, RsaSigner, now};
 use atlassian_connect_testing::{KeyServer, TestTenant};
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -16,7 +16,7 @@ use crate::support::vectors::{Base, bases};
 
 /// Who sends: a site, another one that has the add-on as well, and what they know of the add-on.
 #[derive(Clone)]
-pub struct Actor {
+pub(super) struct Actor {
     pub tenant: TestTenant,
     pub other: TestTenant,
     pub addon_key: String,
@@ -27,7 +27,7 @@ pub struct Actor {
 
 /// Who makes the signature, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signer {
+pub(super) enum Signer {
     Hs256,
     Hs384,
     Hs512,
@@ -46,7 +46,7 @@ pub enum Signer {
 
 /// Where the token stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub(super) enum Place {
     Query,
     Form,
     Authorization,
@@ -54,7 +54,7 @@ pub enum Place {
 }
 
 #[derive(Clone)]
-pub struct Draft {
+pub(super) struct Draft {
     pub guard: Guard,
     pub base: &'static Base,
     /// The token is a session token of the add-on's own.
@@ -76,11 +76,11 @@ pub struct Draft {
     pub further: Vec<(Place, String)>,
 }
 
-pub type Tamper = Arc<dyn Fn(&str) -> String>;
+pub(super) type Tamper = Arc<dyn Fn(&str) -> String>;
 
 impl Draft {
     /// The unmutated request number `i` of a class at a guard: it is accepted.
-    pub fn of(guard: Guard, class: &Class, i: usize, actor: &Actor) -> Self {
+    pub(super) fn of(guard: Guard, class: &Class, i: usize, actor: &Actor) -> Self {
         let bases = bases(guard.method(), class.part);
         let base = bases[i % bases.len()];
         let form_place = if guard == Guard::Form { Place::Form } else { Place::Query };
@@ -139,7 +139,7 @@ impl Draft {
         draft
     }
 
-    pub fn token(&self, actor: &Actor) -> String {
+    pub(super) fn token(&self, actor: &Actor) -> String {
         let claims = self.claims_text.clone().unwrap_or_else(|| self.claims.to_string());
         let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(&self.header), URL_SAFE_NO_PAD.encode(claims));
         let token = format!("{message}.{}", signature(self.signer, &message, actor));
@@ -147,7 +147,7 @@ impl Draft {
     }
 
     /// The bytes that go out.
-    pub fn request(&self, actor: &Actor) -> Vec<u8> {
+    pub(super) fn request(&self, actor: &Actor) -> Vec<u8> {
         let token = self.token(actor);
         let (mut query, mut form, mut headers) = (vec![self.query.clone()], vec![self.body.clone()], String::new());
         let carried = match self.place {

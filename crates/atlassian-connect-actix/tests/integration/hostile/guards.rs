@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix_web::web::{self, ServiceConfig};
 use atlassian_connect_actix::PageContext;
 use atlassian_connect_actix::auth::{ContextJwt, SessionToken};
-use atlassian_connect_actix::jwt::RsaSigner;
+use atlassian_connect_actix::internal::jwt::RsaSigner;
 use atlassian_connect_actix::store::MemoryStore;
 use atlassian_connect_testing::{TestHost, TestTenant};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use super::draft::Actor;
 use crate::support::fixture;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Guard {
+pub(super) enum Guard {
     /// GET, `PageContext`.
     Page,
     /// POST of a form, `PageContext` and the form.
@@ -32,7 +32,7 @@ pub enum Guard {
     Uninstalled,
 }
 
-pub const GUARDS: [Guard; 9] = [
+pub(super) const GUARDS: [Guard; 9] = [
     Guard::Page,
     Guard::Form,
     Guard::Token,
@@ -48,7 +48,7 @@ pub const GUARDS: [Guard; 9] = [
 const CALLBACK: &str = "/r/${first}/${second}";
 
 impl Guard {
-    pub fn method(self) -> &'static str {
+    pub(super) fn method(self) -> &'static str {
         match self {
             Self::Page | Self::Token | Self::Context => "GET",
             _ => "POST",
@@ -56,12 +56,12 @@ impl Guard {
     }
 
     /// Whether tokens are signed with the install key.
-    pub fn is_install(self) -> bool {
+    pub(super) fn is_install(self) -> bool {
         matches!(self, Self::Installed | Self::Uninstalled)
     }
 
     /// The status of an accepted request.
-    pub fn accepted(self) -> u16 {
+    pub(super) fn accepted(self) -> u16 {
         match self {
             Self::Page | Self::Form | Self::Token | Self::Context => 200,
             _ => 204,
@@ -95,13 +95,13 @@ impl Guard {
 }
 
 /// An add-on for each guard, with all sites installed.
-pub struct Hosts {
+pub(super) struct Hosts {
     hosts: BTreeMap<Guard, TestHost>,
     tenants: Vec<TestTenant>,
 }
 
 impl Hosts {
-    pub async fn start(tenants: usize) -> Self {
+    pub(super) async fn start(tenants: usize) -> Self {
         let tenants: Vec<TestTenant> = (0..tenants).map(|_| TestTenant::new()).collect();
         // one store for those that only read it
         let shared = Arc::new(MemoryStore::new());
@@ -120,12 +120,12 @@ impl Hosts {
         Self { hosts, tenants }
     }
 
-    pub fn of(&self, guard: Guard) -> &TestHost {
+    pub(super) fn of(&self, guard: Guard) -> &TestHost {
         &self.hosts[&guard]
     }
 
     /// One for each site, with the next site as the other one.
-    pub fn actors(&self) -> Vec<Actor> {
+    pub(super) fn actors(&self) -> Vec<Actor> {
         let other_rsa = Arc::new(RsaSigner::generate().unwrap());
         let base_urls: BTreeMap<Guard, String> =
             self.hosts.iter().map(|(guard, host)| (*guard, host.base_url().to_owned())).collect();

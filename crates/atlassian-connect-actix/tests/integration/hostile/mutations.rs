@@ -12,7 +12,7 @@ use super::guards::Guard;
 use crate::support::rng::Rng;
 use crate::support::vectors::VECTORS;
 
-pub struct Class {
+pub(super) struct Class {
     pub name: &'static str,
     /// Which of the base requests are used: those whose mutations change this part.
     pub part: &'static str,
@@ -36,7 +36,7 @@ const TOKEN: Class = Class {
 /// A context JWT is bound to no request.
 const REQUEST: Class = Class { of_request: true, fits: |guard| guard != Guard::Context, mutate: part, ..TOKEN };
 
-pub const CLASSES: &[Class] = &[
+pub(super) const CLASSES: &[Class] = &[
     Class { name: "algorithm", mutate: algorithm, ..TOKEN },
     Class { name: "iss", mutate: iss, ..TOKEN },
     Class { name: "aud", mutate: aud, ..TOKEN },

@@ -7,27 +7,27 @@ use atlassian_connect_actix::{Addon, AddonBuilder};
 use atlassian_connect_testing::{TestHost, TestHostBuilder};
 
 /// The text of `atlassian-connect.json`.
-pub const DESCRIPTOR: &str = include_str!("../../fixture/atlassian-connect.json");
+pub(crate) const DESCRIPTOR: &str = include_str!("../../fixture/atlassian-connect.json");
 /// Its `key`.
-pub const KEY: &str = "com.example.fixture-app";
+pub(crate) const KEY: &str = "com.example.fixture-app";
 
 /// The folder with `atlassian-connect.json`.
-pub fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../atlassian-connect-actix/tests/fixture")
 }
 
 /// An add-on with the descriptor of these tests.
-pub fn addon() -> AddonBuilder {
+pub(crate) fn addon() -> AddonBuilder {
     Addon::builder().descriptor_file(folder().join("atlassian-connect.json"))
 }
 
 /// A host whose add-on has the descriptor of these tests.
-pub fn builder() -> TestHostBuilder {
+pub(crate) fn builder() -> TestHostBuilder {
     TestHost::builder().addon(|addon| addon.descriptor_file(folder().join("atlassian-connect.json")))
 }
 
 /// The same, started.
-pub async fn start<F>(routes: F) -> TestHost
+pub(crate) async fn start<F>(routes: F) -> TestHost
 where
     F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
 {
@@ -35,7 +35,7 @@ where
 }
 
 /// The same, and installed at the first site of the host.
-pub async fn installed<F>(routes: F) -> TestHost
+pub(crate) async fn installed<F>(routes: F) -> TestHost
 where
     F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
 {

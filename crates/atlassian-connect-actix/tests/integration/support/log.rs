@@ -7,10 +7,10 @@ use tracing::Dispatch;
 use tracing::subscriber::{DefaultGuard, NoSubscriber};
 
 /// What somebody may send who would like to write a line of the log.
-pub const FORGED: &str = "\n2026-01-01T00:00:00Z  INFO FORGED \u{1b}[31mred\r\nFORGED";
+pub(crate) const FORGED: &str = "\n2026-01-01T00:00:00Z  INFO FORGED \u{1b}[31mred\r\nFORGED";
 
 /// No line of the log is [`FORGED`], and none has escapes of terminals.
-pub fn assert_lines_are_ours(log: &str, environment: &str) {
+pub(crate) fn assert_lines_are_ours(log: &str, environment: &str) {
     assert!(!log.contains('\u{1b}'), "{environment}: escapes of terminals in\n{log}");
     for line in log.lines() {
         let is_ours = line.starts_with('{') || line.starts_with("20");
@@ -21,13 +21,13 @@ pub fn assert_lines_are_ours(log: &str, environment: &str) {
     }
 }
 
-pub struct Log {
+pub(crate) struct Log {
     text: Arc<Mutex<Vec<u8>>>,
     _guard: DefaultGuard,
 }
 
 impl Log {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.text.lock().unwrap()).into_owned()
     }
 }
@@ -37,7 +37,7 @@ impl Log {
 static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
 
 /// Everything that is logged on this thread until the value is dropped.
-pub fn captured() -> Log {
+pub(crate) fn captured() -> Log {
     LazyLock::force(&SECOND);
     let text = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&text);

@@ -1,11 +1,11 @@
 //! What several themes need.
 
-pub mod fixture;
-pub mod log;
-pub mod rng;
-pub mod store;
-pub mod vectors;
-pub mod wire;
+pub(crate) mod fixture;
+pub(crate) mod log;
+pub(crate) mod rng;
+pub(crate) mod store;
+pub(crate) mod vectors;
+pub(crate) mod wire;
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use serde_json::Value;
 
 /// Tries until `attempt` gives something, and fails the test when that takes longer than `limit`.
 #[track_caller]
-pub fn poll<T>(what: &str, limit: Duration, mut attempt: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn poll<T>(what: &str, limit: Duration, mut attempt: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(value) = attempt() {
@@ -27,7 +27,7 @@ pub fn poll<T>(what: &str, limit: Duration, mut attempt: impl FnMut() -> Option<
 }
 
 /// Runs what blocks on a thread of its own, so that the fake host goes on serving.
-pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match actix_web::rt::task::spawn_blocking(work).await {
         Ok(value) => value,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -35,7 +35,7 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
 }
 
 /// What a token claims.
-pub fn claims_of(token: &str) -> Value {
+pub(crate) fn claims_of(token: &str) -> Value {
     let payload = token.split('.').nth(1).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }

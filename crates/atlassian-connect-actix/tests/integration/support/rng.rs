@@ -2,11 +2,11 @@
 
 /// splitmix64.
 #[derive(Clone)]
-pub struct Rng(u64);
+pub(crate) struct Rng(u64);
 
 impl Rng {
     /// A generator of its own for each text: what one case draws changes no other case.
-    pub fn of(seed: u64, text: &str) -> Self {
+    pub(crate) fn of(seed: u64, text: &str) -> Self {
         // FNV-1a
         let hash = text
             .bytes()
@@ -14,7 +14,7 @@ impl Rng {
         Self(hash)
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -23,20 +23,20 @@ impl Rng {
     }
 
     /// From 0 to `bound` - 1.
-    pub fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.next() % u64::try_from(bound).unwrap()).unwrap()
     }
 
-    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())]
     }
 
-    pub fn chance(&mut self, percent: usize) -> bool {
+    pub(crate) fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 
     /// `text` with one to three things changed: a character replaced, put in, taken out, in the other case.
-    pub fn mutated(&mut self, text: &str) -> String {
+    pub(crate) fn mutated(&mut self, text: &str) -> String {
         loop {
             let changed = (0..=self.below(3)).fold(text.to_owned(), |text, _| self.changed(&text));
             if changed != text {

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 /// What fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
+pub(crate) enum Failure {
     Nothing,
     /// The store is away.
     Everything,
@@ -21,7 +21,7 @@ pub enum Failure {
     Hang,
 }
 
-pub struct FakeStore {
+pub(crate) struct FakeStore {
     inner: MemoryStore,
     /// When reads of installations began.
     reads: Mutex<Vec<Instant>>,
@@ -32,7 +32,7 @@ pub struct FakeStore {
 }
 
 impl FakeStore {
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             inner: MemoryStore::new(),
             reads: Mutex::default(),
@@ -42,20 +42,20 @@ impl FakeStore {
         })
     }
 
-    pub fn reads(&self) -> Vec<Instant> {
+    pub(crate) fn reads(&self) -> Vec<Instant> {
         self.reads.lock().unwrap().clone()
     }
 
     /// Reads take so long from now on.
-    pub fn delay(&self, delay: Duration) {
+    pub(crate) fn delay(&self, delay: Duration) {
         *self.delay.lock().unwrap() = delay;
     }
 
-    pub fn hold(&self, held: bool) {
+    pub(crate) fn hold(&self, held: bool) {
         self.held.send_replace(held);
     }
 
-    pub fn fail(&self, failure: Failure) {
+    pub(crate) fn fail(&self, failure: Failure) {
         *self.failure.lock().unwrap() = failure;
     }
 

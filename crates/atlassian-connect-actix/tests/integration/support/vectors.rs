@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 /// A request and its hash.
 #[derive(Deserialize)]
-pub struct Vector {
+pub(crate) struct Vector {
     pub method: String,
     pub path: String,
     pub query: String,
@@ -15,7 +15,7 @@ pub struct Vector {
 
 /// A request, and others that differ from it in what is signed.
 #[derive(Deserialize)]
-pub struct Base {
+pub(crate) struct Base {
     /// Which part the others change: `path`, `query` or `form`.
     pub part: String,
     pub method: String,
@@ -27,14 +27,14 @@ pub struct Base {
     pub mutated: Vec<(String, String)>,
 }
 
-pub static VECTORS: LazyLock<Vec<Vector>> =
+pub(crate) static VECTORS: LazyLock<Vec<Vector>> =
     LazyLock::new(|| serde_json::from_str(include_str!("../../fixtures/qsh.json")).unwrap());
 
-pub static BASES: LazyLock<Vec<Base>> =
+pub(crate) static BASES: LazyLock<Vec<Base>> =
     LazyLock::new(|| serde_json::from_str(include_str!("../../fixtures/mutations.json")).unwrap());
 
 /// The base requests of a method whose mutations change `part`.
-pub fn bases(method: &str, part: &str) -> Vec<&'static Base> {
+pub(crate) fn bases(method: &str, part: &str) -> Vec<&'static Base> {
     let bases: Vec<&Base> = BASES.iter().filter(|base| base.method == method && base.part == part).collect();
     for base in &bases {
         assert!(base.mutated.iter().all(|(_, hash)| *hash != base.qsh), "a mutation changes what is signed");

@@ -9,24 +9,24 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An answer. Names of headers are in lower case.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
 /// A connection that is kept alive, and opened again after the server has closed it.
-pub struct Connection {
+pub(crate) struct Connection {
     address: SocketAddr,
     stream: Option<TcpStream>,
     unread: Vec<u8>,
@@ -34,13 +34,13 @@ pub struct Connection {
 
 impl Connection {
     /// To a base URL of the loopback interface.
-    pub fn to(base_url: &str) -> Self {
+    pub(crate) fn to(base_url: &str) -> Self {
         let authority = base_url.strip_prefix("http://").unwrap().split('/').next().unwrap();
         Self { address: authority.parse().unwrap(), stream: None, unread: Vec::new() }
     }
 
     /// Sends `request` and reads one answer; `None` when the server closes without one.
-    pub fn send(&mut self, request: &[u8]) -> Option<Answer> {
+    pub(crate) fn send(&mut self, request: &[u8]) -> Option<Answer> {
         let is_fresh = self.stream.is_none();
         let answer = self.write(request).and_then(|()| self.read(request));
         match answer {
@@ -64,7 +64,7 @@ impl Connection {
     }
 
     /// Sends `bytes` and reads everything until the server closes or is silent.
-    pub fn converse(&mut self, bytes: &[u8], silence: Duration) -> Vec<u8> {
+    pub(crate) fn converse(&mut self, bytes: &[u8], silence: Duration) -> Vec<u8> {
         self.close();
         // the server may refuse and close before it has read all
         let _ = self.write(bytes);
