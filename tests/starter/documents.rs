@@ -1,7 +1,7 @@
 //! The Rust in the documents: each piece of it stands here too, as code that is compiled and, where it is a test, run.
 
 // as the documents have it, and most of it only has to compile
-#![allow(dead_code, unused_variables, clippy::unused_async)]
+#![allow(dead_code, unused_variables, unreachable_pub, clippy::unused_async)]
 #![cfg_attr(rustfmt, rustfmt_skip)]
 
 const GUIDES: [(&str, &str); 3] = [
@@ -43,17 +43,17 @@ fn each_piece_of_rust_in_the_documents_compiles() {
 }
 
 /// What `crate::app` is in the documents.
-pub(crate) mod app {
+pub mod app {
     use actix_web::web::ServiceConfig;
 
-    pub(crate) fn routes(cfg: &mut ServiceConfig) {
+    pub fn routes(cfg: &mut ServiceConfig) {
         cfg.configure(super::forge::routes).configure(super::from_ace::routes);
     }
 
-    pub(crate) mod events {
+    pub mod events {
         use atlassian_connect_actix::Addon;
 
-        pub(crate) fn listen(addon: &Addon) {
+        pub fn listen(addon: &Addon) {
             crate::documents::from_ace::listen(addon);
         }
     }
@@ -131,7 +131,7 @@ mod forge {
         assert_eq!(host.invoke("/forge/issues", &host.invocation()).await.status, 200);
     }
 
-    pub(super) fn routes(cfg: &mut ServiceConfig) {
+    pub fn routes(cfg: &mut ServiceConfig) {
         cfg.service(issues);
     }
 
@@ -192,7 +192,7 @@ mod forge_signed {
         Ok(format!("{} is deployed", build["version"]))
     }
 
-    pub(super) fn routes(cfg: &mut ServiceConfig) {
+    pub fn routes(cfg: &mut ServiceConfig) {
         let secret = SigningSecret::new(std::env::var("BUILD_SECRET").unwrap_or_default());
         cfg.service(web::resource("/hooks/deployed").app_data(secret).route(web::post().to(deployed)));
     }
@@ -206,11 +206,11 @@ mod from_ace {
     use atlassian_connect_actix::{Addon, Error, PageContext, View};
     use serde_json::Value;
 
-    pub(super) fn routes(cfg: &mut ServiceConfig) {
+    pub fn routes(cfg: &mut ServiceConfig) {
         cfg.service(hello_world).service(me);
     }
 
-    pub(super) fn listen(addon: &Addon) {
+    pub fn listen(addon: &Addon) {
         addon.on("jira:issue_created", |webhook| async move {
             tracing::info!(client_key = webhook.client_key(), "an issue was created");
             Ok(())

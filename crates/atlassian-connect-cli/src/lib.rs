@@ -1,5 +1,26 @@
 //! The command line of the add-on: a file a command.
 //!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! use actix_web::web::{self, ServiceConfig};
+//! use atlassian_connect_actix::Addon;
+//!
+//! fn routes(cfg: &mut ServiceConfig) {
+//!     cfg.route("/public", web::get().to(|| async { "for anybody" }));
+//! }
+//!
+//! #[actix_web::main]
+//! async fn main() -> ExitCode {
+//!     let app = Addon::builder().app(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+//!     atlassian_connect_cli::main(app, |_addon| {}, routes).await
+//! }
+//! ```
+//!
+//! [`main`] runs the command that the process's arguments name: `serve` (the default), `migrate`, `descriptor`, `forge`,
+//! `tenants`, `token`, `doctor`. [`serve`] is the first of them, for a program without commands: it opens the sandbox in
+//! development, or registers the app with sites, and stops gracefully.
+//!
 //! Exit codes: 0 done, 1 it failed, `doctor` found problems, the descriptor has errors or does not fit into a Forge
 //! manifest, 2 the arguments are wrong. Results go to standard output, reasons and questions to standard error. No
 //! command prints a secret; `token` prints a token, which is its purpose.

@@ -4,6 +4,20 @@
 //! install the add-on by a real signed callback, open every page of its descriptor in a frame with a signed URL, speak
 //! the real bridge, serve a small REST API that checks what the add-on signs, and write down what went to and fro. It
 //! listens on this machine alone, and is the Cargo feature `sandbox`, which a production build can leave out.
+//!
+//! The command line opens it by itself. A program with a server of its own does so before it mounts the add-on:
+//!
+//! ```no_run
+//! use actix_web::{App, HttpServer};
+//! use atlassian_connect_actix::Addon;
+//!
+//! # async fn run(addon: Addon) -> Result<(), Box<dyn std::error::Error>> {
+//! let sandbox = atlassian_connect_sandbox::start(&addon)?;
+//! println!("open {}", sandbox.url());
+//! HttpServer::new(move || App::new().configure(addon.configure(|_routes| {}))).bind(("127.0.0.1", 3000))?.run().await?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod api;
 mod bridge;

@@ -2,6 +2,24 @@
 //!
 //! Values are JSON under (clientKey, key), as in atlassian-connect-express, whose tables open as they are. The value
 //! under `clientInfo` is the installation: the payload of `installed` as the host sent it.
+//!
+//! [`open`] opens the store that a [`StoreConfig`] names; everything else is the trait [`Store`]:
+//!
+//! ```
+//! use atlassian_connect_store::{StoreConfig, open};
+//! use serde_json::json;
+//!
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! let store = open(&StoreConfig::new("memory:")).await?;
+//! store.set("a-client-key", "greeting", &json!("Hello")).await?;
+//! assert_eq!(store.get("a-client-key", "greeting").await?, Some(json!("Hello")));
+//! # Ok::<(), atlassian_connect_store::StoreError>(())
+//! # }).unwrap();
+//! ```
+//!
+//! A backend of one's own implements [`Records`], which are plain values by name, and becomes a store by
+//! [`RecordStore`]; or it implements [`Store`] itself. [`Migrations`] are the tables of SQL databases, the framework's and
+//! an app's.
 
 #[cfg(test)]
 extern crate self as atlassian_connect_store;

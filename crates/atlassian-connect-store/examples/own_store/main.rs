@@ -1,6 +1,7 @@
 //! A store on a backend of one's own: `cargo run -p atlassian-connect-store --example own_store`. An add-on takes it by
 //! `Addon::builder().store(Arc::new(RecordStore::new(Shelf::default())))`.
 
+#[allow(unreachable_pub)]
 mod shelf;
 
 use std::io::Write as _;

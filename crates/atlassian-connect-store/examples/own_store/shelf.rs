@@ -7,7 +7,7 @@ use atlassian_connect_store::{RecordChange, Records, StoreFuture};
 use serde_json::Value;
 
 #[derive(Default)]
-pub(super) struct Shelf(Mutex<BTreeMap<String, Value>>);
+pub struct Shelf(Mutex<BTreeMap<String, Value>>);
 
 impl Shelf {
     fn with<T: Send + 'static>(&self, work: impl FnOnce(&mut BTreeMap<String, Value>) -> T) -> StoreFuture<'_, T> {

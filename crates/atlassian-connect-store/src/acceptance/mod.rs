@@ -16,6 +16,7 @@ mod process;
 mod proxy;
 #[cfg(feature = "redis")]
 mod redis;
+#[allow(unreachable_pub)]
 #[path = "../../examples/own_store/shelf.rs"]
 mod shelf;
 mod sql;
