@@ -20,7 +20,7 @@ const LENGTH: usize = 32;
 /// let key: EncryptionKey = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f".parse()?;
 /// assert_eq!(format!("{key:?}"), "EncryptionKey");
 /// assert!("too short".parse::<EncryptionKey>().is_err());
-/// # Ok::<(), atlassian_connect_store::BadEncryptionKey>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct EncryptionKey(Arc<SecretBox<[u8; LENGTH]>>);

@@ -3,7 +3,7 @@
 /// `url` without what must not be read: the password, and the value of a parameter whose name says password or key.
 ///
 /// ```
-/// use atlassian_connect_store::redact;
+/// use atlassian_connect_store::internal::redact;
 ///
 /// assert_eq!(redact("postgres://addon:hush@db.example.com/addon"), "postgres://addon:***@db.example.com/addon");
 /// ```

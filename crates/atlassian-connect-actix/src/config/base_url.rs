@@ -14,7 +14,7 @@ use url::{Host, Url};
 /// assert_eq!(base.as_str(), "https://addons.example.com/my-addon");
 /// assert_eq!(base.origin(), "https://addons.example.com");
 /// assert_eq!(base.path(), "/my-addon");
-/// # Ok::<(), atlassian_connect_actix::config::BaseUrlError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct BaseUrl(Url);
