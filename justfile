@@ -12,7 +12,7 @@ run *arguments:
 dev:
     #!/usr/bin/env bash
     # entr ends with 2 when a file was added, and starts anew with the list as it is then
-    while find src templates static migrations ./*.json Cargo.toml -type f \
+    while find src crates templates static migrations ./*.json Cargo.toml -type f \
         | entr -dnrs 'cargo build && exec target/debug/atlassian-connect-actix'; [ $? -eq 2 ]; do :; done
 
 # Runs the tests that need nothing but cargo; `just test pages` runs those whose name holds "pages"
@@ -26,11 +26,11 @@ fmt:
 # Checks the format and the lints
 lint:
     cargo fmt --check
-    cargo clippy --all-targets -- -D warnings
+    cargo clippy --workspace --all-targets -- -D warnings
 
 # Builds the library's documentation and opens it
 doc:
-    RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --open
+    RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --open
 
 # Brings the tables of the configured store up to date
 migrate:
@@ -44,7 +44,7 @@ doctor:
 descriptor *arguments:
     cargo run --features schema -- descriptor --validate {{ arguments }}
 
-# Checks that the vectors of tests/fixtures are what Atlassian's own library computes (needs node and npm)
+# Checks that the vectors of crates/atlassian-connect-actix/tests/fixtures are what Atlassian's own library computes (needs node and npm)
 vectors:
     cd tests/vectors && npm ci && node make.mjs --check
 

@@ -103,7 +103,7 @@ const shared = [
 // - two names, one of them not ASCII (?é=1&z=2): it sorts decoded names, the hosts (Java) encoded ones; one name alone agrees
 // - base URL /wiki and the path /wikis: it strips the prefix and hashes "s"; {origin}/elsewhere is as much outside and agrees
 // - a parameter called __proto__: it leaves it out
-// tests/fixtures/qsh.json and the unit tests of jwt/qsh.rs hold us to the hosts' reading of these.
+// crates/atlassian-connect-actix/tests/fixtures/qsh.json and the unit tests of jwt/qsh.rs hold us to the hosts' reading of these.
 
 let passed = 0;
 const failures = [];

@@ -42,20 +42,21 @@ fn each_piece_of_rust_in_the_documents_compiles() {
     }
 }
 
-/// What `crate::app` is in the documents.
-pub mod app {
+/// What `crate::routes` is in the documents.
+pub mod routes {
     use actix_web::web::ServiceConfig;
 
     pub fn routes(cfg: &mut ServiceConfig) {
         cfg.configure(super::forge::routes).configure(super::from_ace::routes);
     }
+}
 
-    pub mod events {
-        use atlassian_connect_actix::Addon;
+/// What `crate::events` is in the documents.
+pub mod events {
+    use atlassian_connect_actix::Addon;
 
-        pub fn listen(addon: &Addon) {
-            crate::documents::from_ace::listen(addon);
-        }
+    pub fn listen(addon: &Addon) {
+        crate::documents::from_ace::listen(addon);
     }
 }
 
@@ -83,8 +84,8 @@ mod readme {
             .var("AC_PRODUCT", "confluence")                  // a variable; those of your shell are not seen
             .config(r#"{ "app": { "greeting": "Hello" } }"#)  // the text of a config.json; the file is not read
             .base_path("/addon")                              // a path in the base URL
-            .prepare(crate::app::events::listen)              // the listeners, as in main.rs
-            .start(crate::app::routes)
+            .prepare(crate::events::listen)                   // the listeners, as in main.rs
+            .start(crate::routes::routes)
             .await;
         let site = TestTenant::new();
         host.install(&site).await;
@@ -93,7 +94,7 @@ mod readme {
     }
 
     async fn what_the_site_was_asked() {
-        let host = TestHost::installed(crate::app::routes).await;
+        let host = TestHost::installed(crate::routes::routes).await;
         host.stub_get("/rest/api/3/myself", json!({ "displayName": "Mia" }));
 
         let reply = host.call_with_session("/api/me").await;
@@ -126,7 +127,7 @@ mod forge {
 
     #[actix_web::test]
     async fn the_endpoint_is_invoked() {
-        let host = TestHost::start(crate::app::routes).await;
+        let host = TestHost::start(crate::routes::routes).await;
         host.stub_get("/rest/api/3/search/jql", json!({ "issues": [] }));
         assert_eq!(host.invoke("/forge/issues", &host.invocation()).await.status, 200);
     }

@@ -7,4 +7,4 @@ mod files;
 #[cfg(unix)]
 mod process;
 
-use documents::app;
+use documents::{events, routes};

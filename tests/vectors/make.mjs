@@ -5,7 +5,7 @@ import querystring from 'node:querystring';
 import { createRequire } from 'node:module';
 
 const jwt = createRequire(import.meta.url)('atlassian-jwt');
-const here = new URL('../fixtures/', import.meta.url);
+const here = new URL('../../crates/atlassian-connect-actix/tests/fixtures/', import.meta.url);
 
 // a small generator with a fixed seed (mulberry32), so that the table never changes by itself
 let state = 20261122;
