@@ -202,7 +202,7 @@ impl Registrar {
     /// Without the feature `watch` the descriptor is that of the start.
     #[cfg(not(feature = "watch"))]
     #[allow(clippy::unused_async)]
-    pub async fn follow(&self, _source: &DescriptorFile) {}
+    pub(crate) async fn follow(&self, _source: &DescriptorFile) {}
 
     async fn tell(&self, event: &str) {
         let occurrence = Occurrence::new(event, None, json!(null));
