@@ -69,6 +69,34 @@ await test('the journal shows a request as it happens, with its token decoded', 
   assert.doesNotMatch(await page.content(), /eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+/, 'no token is on the page');
 });
 
+await test('the journal is filtered as one types, keeps its filter over a reload, and is cleared', async (page) => {
+  await page.goto(SITE);
+  const install = entry(page, 'POST', '/installed', '204').first();
+  const enabled = entry(page, 'POST', '/enabled', '204').first();
+  await install.waitFor();
+  await enabled.waitFor();
+  await page.fill('#journal-filter', '/installed POST');
+  await enabled.waitFor({ state: 'hidden' });
+  assert.ok(await install.isVisible(), 'every word is in it');
+  await page.press('#journal-filter', 'Enter');
+  assert.ok(await install.isVisible(), 'Enter clears nothing');
+  // a request that comes now is sifted, too
+  await fetch(`${starter.addonUrl}/api/session`);
+  const refused = entry(page, '/api/session', '401').first();
+  await refused.waitFor({ state: 'attached' });
+  assert.ok(!(await refused.isVisible()));
+  await page.reload();
+  assert.equal(await page.inputValue('#journal-filter'), '/installed POST');
+  await enabled.waitFor({ state: 'hidden' });
+  await page.fill('#journal-filter', '');
+  await enabled.waitFor();
+  await page.click('#journal-clear');
+  await page.locator('#journal-empty').waitFor();
+  assert.equal(await page.locator('#journal-entries > li').count(), 0);
+  await page.reload();
+  assert.equal(await entry(page, '/installed').count(), 0, 'it is gone from the sandbox as well');
+});
+
 // ---- The bridge -----------------------------------------------------------------------------------------------------
 
 await test('a full page fills the window, and follows it', async (page) => {
@@ -304,6 +332,19 @@ await test('the dark theme reaches the frame, at once and when it changes', asyn
   await page.selectOption('select[name=theme]', 'dark');
   await eventually('the frame is dark again', () => isDark(addon));
   assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), 'rgb(29, 33, 37)');
+});
+
+await test('without a choice the theme is the one of the system, and follows it', async (page) => {
+  await page.emulateMedia({ colorScheme: 'dark' });
+  const addon = await framed(page, HELLO_PAGE);
+  const mode = (place) => place.evaluate(() => document.documentElement.dataset.colorMode);
+  await eventually('the frame is dark', async () => (await mode(page)) === 'dark' && (await mode(addon)) === 'dark');
+  await page.emulateMedia({ colorScheme: 'light' });
+  await eventually('the frame is light', async () => (await mode(page)) === 'light' && (await mode(addon)) === 'light');
+  await page.selectOption('select[name=theme]', 'dark');
+  await eventually('the choice counts', async () => (await mode(page)) === 'dark');
+  await page.emulateMedia({ colorScheme: 'light' });
+  assert.equal(await mode(page), 'dark', 'the system no longer counts');
 });
 
 await test('a site whose displayUrl is not its baseUrl frames the page', async (page) => {
