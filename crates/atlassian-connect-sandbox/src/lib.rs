@@ -48,6 +48,7 @@ use std::sync::Arc;
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
+use tokio::sync::watch;
 
 use atlassian_connect_actix::Addon;
 use atlassian_connect_actix::internal::addon::ObserverError;
@@ -145,6 +146,7 @@ pub fn start(addon: &Addon) -> Result<RunningSandbox, SandboxError> {
         sites: Site::all(port, new_secret),
         journal: Arc::new(Journal::new()),
         forge_routes: Arc::default(),
+        first_install: watch::Sender::new(false),
         folder,
         instance: new_secret()[..12].to_owned(),
     });
@@ -171,6 +173,7 @@ pub fn start(addon: &Addon) -> Result<RunningSandbox, SandboxError> {
     let home = sandbox.clone();
     panics::spawn("the sandbox's first install", async move {
         home.install(home.home(), false).await;
+        home.first_install.send_replace(true);
         let status = home.home().status();
         if let Some(news) = status.news.filter(|_| !status.installed) {
             tracing::warn!("the sandbox could not install the add-on. {}", news.text);

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use actix_web::web;
+use tokio::sync::watch;
 
 use super::bridge::Bridge;
 use super::forge::Platform;
@@ -14,6 +16,9 @@ use super::site::Site;
 use atlassian_connect_actix::config::Product;
 use atlassian_connect_actix::internal::state::State;
 use atlassian_connect_testing::internal::Ledger;
+
+/// How long a page waits for the first install, which makes a key first.
+const FIRST_INSTALL: Duration = Duration::from_secs(15);
 
 /// The sandbox: its sites, and what they know.
 pub(crate) struct Sandbox {
@@ -26,6 +31,8 @@ pub(crate) struct Sandbox {
     pub(super) journal: Arc<Journal>,
     /// Whether the add-on has routes for Forge, as far as their paths tell. Known after the first request to it.
     pub(super) forge_routes: Arc<OnceLock<bool>>,
+    /// Whether the add-on has been installed at the first site, or could not be.
+    pub(crate) first_install: watch::Sender<bool>,
     /// Where the bridge's package is looked for.
     pub(super) folder: PathBuf,
     /// Tells this process from the next one.
@@ -33,6 +40,14 @@ pub(crate) struct Sandbox {
 }
 
 impl Sandbox {
+    /// Waits for the first install: a page of the add-on that is opened before it is refused, since the add-on does not
+    /// know the site yet.
+    pub(crate) async fn first_install(&self) {
+        let mut done = self.first_install.subscribe();
+        // whoever waited that long is shown what there is
+        let _ = tokio::time::timeout(FIRST_INSTALL, done.wait_for(|done| *done)).await;
+    }
+
     /// The bridge as it is now: the package may be installed while the sandbox runs.
     pub(super) fn bridge(&self) -> Bridge {
         Bridge::find(&self.folder)

@@ -308,3 +308,11 @@ async fn a_taken_port_is_no_obstacle() {
     assert_eq!(answer.status(), 200, "redirected to its first site");
     assert!(sandbox::start(host.addon()).is_err(), "one is enough, and the add-on is mounted");
 }
+
+#[actix_web::test]
+async fn a_page_waits_for_the_first_install() {
+    let builder = support::fixture::builder().var("NODE_ENV", "development").var("AC_SANDBOX_PORT", "0");
+    let (host, running) = with_sandbox(builder, routes).await;
+    let page = host.send(Client::new().get(format!("{}/jira", running.unwrap().url())), Vec::new()).await;
+    assert!(page.body.contains("Installed and enabled."), "{}", page.body);
+}
