@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::fixture;
 
 #[allow(clippy::wildcard_imports)]
-#[path = "../../examples/conformance/lists.rs"]
+#[path = "../../../atlassian-connect-cli/examples/conformance/lists.rs"]
 mod lists;
 
 /// A host with a Confluence site, whose links have `/wiki` in them, that has installed the example.

@@ -29,16 +29,16 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(vars: &Vars) -> Result<(), StartError> {
-    let addon = Addon::builder().config(Config::load_with(vars)?).build().await?;
     let journal = web::Data::new(Journal::default());
-    journal.listen(&addon);
-    addon
-        .run(move |cfg: &mut ServiceConfig| {
-            cfg.app_data(journal.clone());
-            pages::routes(cfg);
-            calls::routes(cfg);
-            lists::routes(cfg);
-            cfg.configure(forge::events("/forge/events"));
-        })
-        .await
+    let listening = journal.clone();
+    let routes = move |cfg: &mut ServiceConfig| {
+        cfg.app_data(journal.clone());
+        pages::routes(cfg);
+        calls::routes(cfg);
+        lists::routes(cfg);
+        cfg.configure(forge::events("/forge/events"));
+    };
+    // as the command `serve` of a starter: with its registration in development
+    let builder = Addon::builder().config(Config::load_with(vars)?);
+    atlassian_connect_cli::serve(builder, move |addon| listening.listen(addon), routes).await
 }
