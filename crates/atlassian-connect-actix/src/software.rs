@@ -22,11 +22,12 @@ pub fn version_line(app: Option<&AppVersion>, key: &str) -> String {
     }
 }
 
-/// `addon-starter/0.1.0 atlassian-connect-actix/0.1.0`, for the header of that name.
+/// `addon-starter/0.1.0 (my-key) atlassian-connect-actix/0.1.0`, for the header of that name: the add-on's key is what a
+/// site's administrators know it by.
 #[must_use]
 pub(crate) fn user_agent(app: Option<&AppVersion>, key: &str) -> String {
     match app {
-        Some(app) => format!("{}/{} {FRAMEWORK}/{FRAMEWORK_VERSION}", app.name, app.version),
+        Some(app) => format!("{}/{} ({key}) {FRAMEWORK}/{FRAMEWORK_VERSION}", app.name, app.version),
         None => format!("{key} {FRAMEWORK}/{FRAMEWORK_VERSION}"),
     }
 }
@@ -41,7 +42,7 @@ mod tests {
         let own = FRAMEWORK_VERSION;
         assert_eq!(version_line(Some(&app), "key"), format!("my-app 2.3.4 (atlassian-connect-actix {own})"));
         assert_eq!(version_line(None, "key"), format!("key (atlassian-connect-actix {own})"));
-        assert_eq!(user_agent(Some(&app), "key"), format!("my-app/2.3.4 atlassian-connect-actix/{own}"));
+        assert_eq!(user_agent(Some(&app), "key"), format!("my-app/2.3.4 (key) atlassian-connect-actix/{own}"));
         assert_eq!(user_agent(None, "key"), format!("key atlassian-connect-actix/{own}"));
     }
 }
