@@ -1,6 +1,9 @@
 //! The starter's own files fit what the framework reads.
 
+use std::path::Path;
+
 use atlassian_connect_actix::config::{Config, Vars};
+use atlassian_connect_actix::store::internal::write_migrations;
 use atlassian_connect_cli::internal::EXCEPTIONS;
 
 const CONFIG: &str = include_str!("../../config.json");
@@ -33,6 +36,22 @@ fn the_configuration_is_read_from_the_working_directory() {
     assert_eq!(Config::load_with(&vars).unwrap().port, 5000);
     let unknown = Config::load_with(&Vars::from([("APP_ENV", "staging")])).unwrap_err().to_string();
     assert!(unknown.contains("production"), "{unknown}");
+}
+
+/// `migrations/` holds the framework's steps as they are: nothing to write, nothing that differs.
+#[test]
+fn the_migrations_of_the_framework_are_there_as_it_writes_them() {
+    let own = Path::new("migrations");
+    let folder = tempfile::tempdir().unwrap();
+    let written = write_migrations(folder.path()).unwrap().written;
+    assert!(!written.is_empty());
+    for step in written {
+        let here = own.join(step.strip_prefix(folder.path()).unwrap());
+        for file in ["up.sql", "down.sql"] {
+            let text = |folder: &Path| std::fs::read_to_string(folder.join(file)).unwrap();
+            assert_eq!(text(&here), text(&step), "{}", here.display());
+        }
+    }
 }
 
 /// What a Forge manifest cannot say is a table in the documentation.

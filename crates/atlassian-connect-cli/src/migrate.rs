@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::failure::{Exit, Failure};
 use super::output::{columns, complain, print};
-use super::store_access::{for_the_store, shown};
+use super::store_access::for_the_store;
 use atlassian_connect_actix::AddonBuilder;
 use atlassian_connect_actix::config::{StoreConfig, Vars};
 use atlassian_connect_actix::store;
@@ -73,7 +73,7 @@ fn write() -> Result<Exit, Failure> {
 
 async fn status(config: &StoreConfig) -> Result<Exit, Failure> {
     let survey = store::internal::survey(config).await?;
-    print(&told(&shown(config), &survey));
+    print(&told(&config.redacted_url(), &survey));
     match survey.tables {
         TablesFound::Wrong(reason) => Err(Failure::Told(reason)),
         _ => Ok(Exit::Done),
@@ -103,7 +103,7 @@ fn told(shown: &str, survey: &Survey) -> String {
 }
 
 async fn revert(config: &StoreConfig, steps: usize, drop_rows: bool) -> Result<Exit, Failure> {
-    let shown = shown(config);
+    let shown = config.redacted_url();
     match store::internal::revert(config, steps, drop_rows).await? {
         Reversion::Done(steps) if steps.is_empty() => {
             print(&format!("{shown}: no migration has run, nothing was reverted"));

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use secrecy::ExposeSecret as _;
-
 use atlassian_connect_actix::AddonBuilder;
 use atlassian_connect_actix::config::{StoreConfig, Vars};
 use atlassian_connect_actix::store::internal::SealedStore;
@@ -24,11 +22,6 @@ pub(super) async fn existing_store(
         Some(store) => {
             Ok((Arc::new(SealedStore::new(store, &config.encryption_keys)), "the add-on's own store".to_owned()))
         }
-        None => Ok((store::internal::open_existing(config).await?, shown(config))),
+        None => Ok((store::internal::open_existing(config).await?, config.redacted_url())),
     }
-}
-
-/// The store's URL without its password.
-pub(super) fn shown(config: &StoreConfig) -> String {
-    store::internal::redact(config.url.expose_secret())
 }

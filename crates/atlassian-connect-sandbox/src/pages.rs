@@ -214,7 +214,7 @@ async fn index(sandbox: web::Data<Sandbox>, request: HttpRequest) -> HttpRespons
 
 async fn site_page(sandbox: web::Data<Sandbox>, request: HttpRequest, key: web::Path<String>) -> HttpResponse {
     let Some(site) = sandbox.site(&key) else { return elsewhere(sandbox.clone(), request.clone(), Bytes::new()).await };
-    sandbox.first_install().await;
+    sandbox.wait_for_first_install().await;
     let selection = Selection::read(request.query_string());
     let query = selection.query();
     let (mut groups, mut elsewhere): (Vec<Group>, Vec<ModuleLink>) = (Vec::new(), Vec::new());
@@ -273,7 +273,7 @@ async fn module_page(
     let Some(site) = sandbox.site(&site) else {
         return elsewhere(sandbox.clone(), request.clone(), Bytes::new()).await;
     };
-    sandbox.first_install().await;
+    sandbox.wait_for_first_install().await;
     let Some(module) = sandbox.page_module(&kind, &key) else {
         let text =
             format!("The descriptor has no module {key} of the type {kind} that is a page. It may have changed.");

@@ -32,7 +32,7 @@ pub(crate) struct Sandbox {
     /// Whether the add-on has routes for Forge, as far as their paths tell. Known after the first request to it.
     pub(super) forge_routes: Arc<OnceLock<bool>>,
     /// Whether the add-on has been installed at the first site, or could not be.
-    pub(crate) first_install: watch::Sender<bool>,
+    pub(super) first_install: watch::Sender<bool>,
     /// Where the bridge's package is looked for.
     pub(super) folder: PathBuf,
     /// Tells this process from the next one.
@@ -42,7 +42,7 @@ pub(crate) struct Sandbox {
 impl Sandbox {
     /// Waits for the first install: a page of the add-on that is opened before it is refused, since the add-on does not
     /// know the site yet.
-    pub(crate) async fn first_install(&self) {
+    pub(super) async fn wait_for_first_install(&self) {
         let mut done = self.first_install.subscribe();
         // whoever waited that long is shown what there is
         let _ = tokio::time::timeout(FIRST_INSTALL, done.wait_for(|done| *done)).await;

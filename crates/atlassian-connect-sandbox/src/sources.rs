@@ -56,6 +56,7 @@ impl InstallKeySource for SiteKeys {
     }
 }
 
+/// Narrower than what the configuration takes for this machine: no name below `localhost`.
 fn is_this_machine(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => *name == "localhost",

@@ -10,7 +10,6 @@ use secrecy::ExposeSecret;
 use super::database::{Access, Database, SqlConnection};
 use super::migrations::{SETTINGS_STEP, incomplete};
 use super::open::{Purpose, connect, scheme, without_tables};
-use super::redact::redact;
 use super::schema::too_new;
 use super::statement::{Bind, Dialect, Statement, Step};
 use super::tables::{Found, SettingsTable};
@@ -81,7 +80,7 @@ pub async fn open_existing(config: &StoreConfig) -> Result<Arc<SealedStore>, Sto
         return Ok(Arc::new(SealedStore::new(opening.await?, &config.encryption_keys)));
     }
     blocking(config, |config| {
-        let shown = redact(config.url.expose_secret());
+        let shown = config.redacted_url();
         let none = |reason: String| Err(StoreError::Configuration(format!("no tenants: {reason}")));
         match look(config)? {
             Looked { survey: Survey { tables: TablesFound::All(table), .. }, database: Some(database) } => {

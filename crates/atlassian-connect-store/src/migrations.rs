@@ -20,7 +20,6 @@ use diesel_migrations::MigrationHarness;
 use super::StoreError;
 use super::database::{Access, Database, SqlConnection, take_lock};
 use super::open::{Purpose, connect, without_tables};
-use super::redact::redact;
 use super::schema::too_new;
 use super::source::Source;
 use super::statement::{Dialect, Statement};
@@ -63,7 +62,7 @@ impl fmt::Display for MigrationReport {
 /// certificate or the table's name is wrong, or the store has no migrations; [`StoreError::Refused`] when the database
 /// refuses a step.
 pub async fn migrate(config: &StoreConfig) -> Result<MigrationReport, StoreError> {
-    let store = redact(secrecy::ExposeSecret::expose_secret(&config.url));
+    let store = config.redacted_url();
     if let Some(opening) = without_tables(config, Purpose::Use) {
         opening.await?.ping().await?;
         return Ok(MigrationReport { store, applied: Vec::new(), has_tables: false });

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 
 use super::database::Database;
-use super::redact::redact;
 use super::{MemoryStore, Store, StoreError, StoreFuture, migrations, postgres, sqlite};
 use crate::config::StoreConfig;
 use crate::nearest::nearest;
@@ -68,7 +67,7 @@ pub(super) fn without_tables(config: &StoreConfig, purpose: Purpose) -> Option<S
 /// table's name cannot work; [`StoreError::Unavailable`] when the server is not there: a later try may succeed;
 /// [`StoreError::Sealed`] when its values are sealed, and not with these keys.
 pub async fn open(config: &StoreConfig) -> Result<Arc<dyn Store>, StoreError> {
-    let (url, source) = (redact(config.url.expose_secret()), &config.source);
+    let (url, source) = (config.redacted_url(), &config.source);
     tracing::info!(store = url, source, "opening the store");
     let keys = &config.encryption_keys;
     if scheme(config.url.expose_secret()) == "memory" {

@@ -22,7 +22,6 @@ use super::StoreError;
 use super::database::{Pooled, SqlConnection, Work};
 use super::driver::{Driver, chain, rejected};
 use super::migrations::{revert_last, run_pending};
-use super::redact::redact;
 use super::runtime::runtime;
 use super::source::Source;
 use super::statement::{Bind, Bound, Dialect, Row, Statement};
@@ -93,7 +92,7 @@ pub(super) struct Manager {
 impl Manager {
     fn new(store: &StoreConfig) -> Result<Self, StoreError> {
         let url = store.url.expose_secret();
-        let shown = redact(url);
+        let shown = store.redacted_url();
         let (url, parameters) = UrlParameters::take(url);
         let mut config: tokio_postgres::Config = url.parse().map_err(|error| {
             StoreError::Configuration(format!("the store's URL {shown} is not usable: {}", chain(&error)))

@@ -1,14 +1,12 @@
 //! Takes back migrations, the last one first.
 
 use diesel::result::QueryResult;
-use secrecy::ExposeSecret as _;
 
 use super::StoreError;
 use super::database::{Access, SqlConnection};
 use super::existing::{Looked, look, steps_seen};
 use super::migrations::{FORGE_STEP, SETTINGS_STEP, lock};
 use super::open::{Purpose, without_tables};
-use super::redact::redact;
 use super::schema::too_new;
 use super::source::Source;
 use super::statement::{Bind, Dialect, Statement, Step};
@@ -41,7 +39,7 @@ pub async fn revert(config: &StoreConfig, steps: usize, drop_rows: bool) -> Resu
     }
     let config = config.clone();
     let task = tokio::task::spawn_blocking(move || {
-        let shown = redact(config.url.expose_secret());
+        let shown = config.redacted_url();
         let Looked { database: Some(database), .. } = look(&config)? else {
             return Err(StoreError::Configuration(format!(
                 "there is nothing to revert: {shown} is in memory or is not there"

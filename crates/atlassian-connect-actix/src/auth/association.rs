@@ -34,7 +34,7 @@ pub(super) struct Asked<'a> {
     /// The invocation brought the app's token, with which the site can be asked.
     pub(super) may_ask: bool,
     /// The product, as the app.
-    pub(super) host: HostClient,
+    pub(super) host: &'a dyn Fn() -> HostClient,
 }
 
 /// See [`ForgeInvocation::tenant`](super::ForgeInvocation::tenant).
@@ -73,10 +73,11 @@ impl Asked<'_> {
         if !self.may_ask || is_stranger {
             return Ok(None);
         }
+        let host = (self.host)();
         let key = state.descriptor().key().to_owned();
         let path = format!("/rest/atlassian-connect/1/addons/{key}/properties/{PROPERTY}");
         let property = async {
-            let response = self.host.get(path).body_limit(16 * 1024).send().await?;
+            let response = host.get(path).body_limit(16 * 1024).send().await?;
             match response.status() {
                 StatusCode::OK => response.json::<Value>().await.map(Some),
                 StatusCode::NOT_FOUND => Ok(Some(Value::Null)),
@@ -100,7 +101,7 @@ impl Asked<'_> {
             return Ok(None);
         };
         // the property says whose data the app would show: a site must not name another one's tenant
-        let Some(site) = site_origin(self.site_url, self.site_ari.as_deref(), &self.host).await else {
+        let Some(site) = site_origin(self.site_url, self.site_ari.as_deref(), &host).await else {
             tracing::warn!(
                 client_key = tenant.client_key(),
                 installation_id = id,

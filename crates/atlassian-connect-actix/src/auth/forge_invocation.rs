@@ -142,7 +142,7 @@ impl ForgeInvocation {
             site_ari: self.site_ari(),
             site_url: self.site_url(),
             may_ask: self.app_token().is_some(),
-            host: self.host(),
+            host: &|| self.host(),
         })
         .await
     }

@@ -8,7 +8,7 @@ use super::files;
 use super::finding::Finding;
 use crate::known::{self, Known, State};
 use crate::output::{plain, some_of};
-use crate::store_access::{existing_store, shown};
+use crate::store_access::existing_store;
 use atlassian_connect_actix::AddonBuilder;
 use atlassian_connect_actix::config::Config;
 use atlassian_connect_actix::internal::tenants::Installation;
@@ -26,7 +26,7 @@ const LOOKED_AT: u64 = 2000;
 /// What is to be said of the store, and the base URLs of the sites that have the add-on.
 pub(super) async fn check(builder: &AddonBuilder, config: &Config) -> (Vec<Finding>, Vec<String>) {
     let Ok(found) = tokio::time::timeout(STORE, looked_at(builder, config)).await else {
-        let message = format!("{} does not answer within {} s", shown(&config.store), STORE.as_secs());
+        let message = format!("{} does not answer within {} s", config.store.redacted_url(), STORE.as_secs());
         return (vec![Finding::problem(CHECK, message, away(config))], Vec::new());
     };
     found
@@ -109,7 +109,7 @@ fn sealed(census: &Census, key: Option<&str>) -> Option<Finding> {
 }
 
 fn surveyed(survey: &Survey, config: &Config) -> Vec<Finding> {
-    let (shown, source) = (shown(&config.store), &config.store.source);
+    let (shown, source) = (config.store.redacted_url(), &config.store.source);
     let made = "start the add-on, or run the command migrate: either makes the tables";
     let mut findings = vec![match &survey.tables {
         TablesFound::InMemory => {

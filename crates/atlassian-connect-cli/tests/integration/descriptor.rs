@@ -1,7 +1,5 @@
 //! The descriptor's findings: on the command line, and of an add-on's own routes.
 
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,55 +11,49 @@ use atlassian_connect_actix::store::MemoryStore;
 use atlassian_connect_actix::{Addon, PublicPage};
 use serde_json::{Value, json};
 
-use crate::app::{ARGUMENTS, PREFACE, RUN_PROCESS};
+use crate::command::Workplace;
 use crate::support::fixture;
 
-/// Exit code, standard output and standard error of `descriptor` in a folder of its own.
-fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let arguments: Vec<_> = ["descriptor"].iter().chain(arguments).collect();
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(RUN_PROCESS)
-        .current_dir(folder)
-        .env_clear()
-        .env(ARGUMENTS, serde_json::to_string(&arguments).unwrap())
-        // no schema of Atlassian's for it: nobody is asked
-        .env("AC_PRODUCT", "bitbucket")
-        .output()
-        .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    let out = text(output.stdout);
-    (output.status.code(), out.strip_prefix(PREFACE).unwrap().to_owned(), text(output.stderr))
+/// A folder with that descriptor. There is no schema of Atlassian's for it: nobody is asked.
+fn place(name: &str, text: &str) -> Workplace {
+    let place = Workplace::empty().var("AC_PRODUCT", "bitbucket");
+    place.write(name, text);
+    place
+}
+
+/// Exit code, standard output and standard error of `descriptor`.
+fn run(place: &Workplace, arguments: &[&str]) -> (i32, String, String) {
+    let said = place.run(&[&["descriptor"], arguments].concat());
+    (said.code, said.stdout, said.stderr)
 }
 
 #[test]
 fn the_command_prints_what_is_served() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("atlassian-connect.json"), fixture::DESCRIPTOR).unwrap();
-    let (code, out, _) = run(folder.path(), &[]);
+    let place = place("atlassian-connect.json", fixture::DESCRIPTOR);
+    let (code, out, _) = run(&place, &[]);
     let served: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!((code, &served["baseUrl"]), (Some(0), &json!("http://localhost:3000")));
-    assert!(std::fs::read_dir(folder.path()).unwrap().count() == 1, "no store is made");
+    assert_eq!((code, &served["baseUrl"]), (0, &json!("http://localhost:3000")));
+    assert!(place.files().len() == 1, "no store is made");
 }
 
 #[test]
 fn the_command_says_what_is_wrong_and_fails_for_errors_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let write = |text: &str| std::fs::write(folder.path().join("atlassian-connect.json"), text).unwrap();
-    write(fixture::DESCRIPTOR);
-    let (code, out, err) = run(folder.path(), &["--validate"]);
-    assert_eq!((code, out.as_str(), err.as_str()), (Some(0), "0 errors, 0 warnings, 0 hints\n", ""));
+    let place = place("atlassian-connect.json", fixture::DESCRIPTOR);
+    let write = |text: &str| place.write("atlassian-connect.json", text);
+    let (code, out, err) = run(&place, &["--validate"]);
+    assert_eq!((code, out.as_str(), err.as_str()), (0, "0 errors, 0 warnings, 0 hints\n", ""));
 
     write(&fixture::DESCRIPTOR.replace("\"vendor\"", "\"vender\""));
-    let (code, out, _) = run(folder.path(), &["--validate"]);
-    assert_eq!(code, Some(0));
+    let (code, out, _) = run(&place, &["--validate"]);
+    assert_eq!(code, 0);
     insta::assert_snapshot!(out, @"
     warning: atlassian-connect.json, line 5, column 3: $.vender is not known; did you mean vendor?
     0 errors, 1 warning, 0 hints
     ");
 
     write(&fixture::DESCRIPTOR.replace("\"/admin\"", "\"/admni\""));
-    let (code, out, _) = run(folder.path(), &["--validate"]);
-    assert_eq!(code, Some(1));
+    let (code, out, _) = run(&place, &["--validate"]);
+    assert_eq!(code, 1);
     insta::assert_snapshot!(out, @r#"
     error: atlassian-connect.json, line 44, column 9: $.modules.adminPages[0].url is "/admni", and no route answers it
     1 error, 0 warnings, 0 hints
@@ -69,8 +61,8 @@ fn the_command_says_what_is_wrong_and_fails_for_errors_alone() {
 
     let fatal = fixture::DESCRIPTOR.replace("\"baseUrl\"", "\"baseURL\"").replace("\"/admin\"", "\"admin\"");
     write(&fatal.replace("\"/installed\"", "7"));
-    let (code, out, err) = run(folder.path(), &["--validate"]);
-    assert_eq!((code, err.as_str()), (Some(1), ""));
+    let (code, out, err) = run(&place, &["--validate"]);
+    assert_eq!((code, err.as_str()), (1, ""));
     for part in
         ["error: ", "$.baseUrl must be", "$.lifecycle.installed must be", "$.baseURL is not known", "is \"admin\""]
     {
@@ -78,17 +70,16 @@ fn the_command_says_what_is_wrong_and_fails_for_errors_alone() {
     }
 
     write("{\n  \"key\" \"a\"\n}");
-    let (code, out, err) = run(folder.path(), &["--validate"]);
-    assert_eq!((code, out.as_str()), (Some(1), ""));
+    let (code, out, err) = run(&place, &["--validate"]);
+    assert_eq!((code, out.as_str()), (1, ""));
     insta::assert_snapshot!(err, @"atlassian-connect.json, line 2, column 9: expected `:`");
 }
 
 #[test]
 fn a_schema_that_was_asked_for_and_cannot_be_had_is_an_error() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("other.json"), fixture::DESCRIPTOR).unwrap();
-    let (code, out, err) = run(folder.path(), &["--validate", "--file", "other.json", "--schema", "nowhere.json"]);
-    assert_eq!((code, out.as_str()), (Some(1), "0 errors, 0 warnings, 0 hints\n"));
+    let place = place("other.json", fixture::DESCRIPTOR);
+    let (code, out, err) = run(&place, &["--validate", "--file", "other.json", "--schema", "nowhere.json"]);
+    assert_eq!((code, out.as_str()), (1, "0 errors, 0 warnings, 0 hints\n"));
     assert!(err.starts_with("error: not checked against a schema: "), "{err}");
     let reason = if cfg!(feature = "schema") { "nowhere.json cannot be had" } else { "--features schema" };
     assert!(err.contains(reason), "{err}");

@@ -32,7 +32,7 @@ struct Since {
 /// A browser that connects again says in `Last-Event-ID` which entry it has seen.
 async fn events(sandbox: web::Data<Sandbox>, request: HttpRequest, since: web::Query<Since>) -> HttpResponse {
     // a browser that finds another process here loads its page again
-    sandbox.first_install().await;
+    sandbox.wait_for_first_install().await;
     let seen = request.headers().get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok());
     let hello = event("hello", &json!({ "instance": sandbox.instance }), RETRY);
     let (news, descriptor) = (sandbox.journal.follow(), sandbox.state.descriptor_changes());

@@ -11,7 +11,6 @@ use tokio::time::timeout;
 
 use crate::StoreError;
 use crate::config::StoreConfig;
-use crate::redact::redact;
 use crate::runtime::runtime;
 
 /// For making a connection, and for finding a server to make it to.
@@ -52,7 +51,7 @@ pub(super) struct Server {
 impl Server {
     /// Asks the server whether it is there.
     pub(super) async fn open(config: &StoreConfig) -> Result<Self, StoreError> {
-        let shown = redact(config.url.expose_secret());
+        let shown = config.redacted_url();
         let connections = config.pool_size.max(1);
         let connecting = runtime()?.spawn(connect(config.url.clone(), config.database.clone(), connections));
         let connected = timeout(CONNECT, connecting).await;

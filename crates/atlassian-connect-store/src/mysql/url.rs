@@ -11,7 +11,6 @@ use url::Url;
 
 use crate::StoreError;
 use crate::config::StoreConfig;
-use crate::redact::redact;
 use crate::tls::{SslMode, Tls};
 
 /// How a server is reached.
@@ -83,7 +82,7 @@ fn ssl_mode(parameter: &str, name: &str) -> Result<SslMode, StoreError> {
 
 impl Server {
     pub(super) fn new(store: &StoreConfig) -> Result<Self, StoreError> {
-        let shown = redact(store.url.expose_secret());
+        let shown = store.redacted_url();
         let unusable =
             |reason: &str| StoreError::Configuration(format!("the store's URL {shown} is not usable: {reason}"));
         let url = Url::parse(store.url.expose_secret()).map_err(|error| unusable(&error.to_string()))?;

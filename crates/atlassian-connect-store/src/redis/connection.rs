@@ -26,7 +26,6 @@ use url::Url;
 use crate::StoreError;
 use crate::config::StoreConfig;
 use crate::listen::{CHANNEL, Heard, Told};
-use crate::redact::redact;
 use crate::runtime::runtime;
 use crate::tls::{SslMode, Tls, UrlParameters};
 
@@ -59,7 +58,7 @@ pub(super) struct Connector {
 
 impl Connector {
     pub(super) fn new(store: &StoreConfig) -> Result<Self, StoreError> {
-        let shown = redact(store.url.expose_secret());
+        let shown = store.redacted_url();
         let wrong = |why: &str| StoreError::Configuration(format!("the store's URL {shown} is not usable: {why}"));
         let (url, parameters) = UrlParameters::take(store.url.expose_secret());
         let url = Url::parse(&url).map_err(|error| wrong(&error.to_string()))?;

@@ -45,9 +45,7 @@ pub(super) const CLASSES: &[Class] = &[
     Class { name: "qsh claim", mutate: qsh_claim, ..TOKEN },
     // 503 where too many made-up ids have come for the key server to be asked
     Class { name: "kid", fits: Guard::is_install, refusals: &[401, 503], mutate: kid, ..TOKEN },
-    // a changed header may name another key, too
-    Class { name: "install signature", fits: Guard::is_install, refusals: &[401, 503], mutate: signature, ..TOKEN },
-    Class { name: "signature", fits: |guard| !guard.is_install(), mutate: signature, ..TOKEN },
+    Class { name: "signature", mutate: signature, ..TOKEN },
     Class { name: "qsh", of_request: true, mutate: qsh, ..TOKEN },
     Class { name: "path", part: "path", ..REQUEST },
     Class { name: "query", part: "query", ..REQUEST },
