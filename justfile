@@ -19,6 +19,11 @@ dev:
 test *filter:
     cargo test {{ filter }}
 
+# Runs a bench of the framework: forge, signing, tenants, or siege
+bench name *arguments:
+    cargo build --release --example conformance
+    cargo bench -p atlassian-connect-actix --bench {{ name }} -- {{ arguments }}
+
 # Formats the code
 fmt:
     cargo fmt
@@ -44,7 +49,7 @@ doctor:
 descriptor *arguments:
     cargo run --features schema -- descriptor --validate {{ arguments }}
 
-# Checks that the vectors of crates/atlassian-connect-actix/tests/fixtures are what Atlassian's own library computes (needs node and npm)
+# Checks that the vectors of atlassian-connect-actix are what Atlassian's own library computes (needs node and npm)
 vectors:
     cd tests/vectors && npm ci && node make.mjs --check
 
@@ -93,7 +98,7 @@ mongodb-tests:
 
 # Checks licences, advisories and bans of the dependencies (needs cargo-deny)
 deny:
-    cargo deny check
+    cargo deny --workspace check
 
 # Everything: what a change has to pass
 ci:
