@@ -146,6 +146,15 @@ impl Draft {
         self.tamper.as_ref().map_or(token.clone(), |tamper| tamper(&token))
     }
 
+    /// Whether the finished token is of an install and names a key that the key server does not have.
+    pub(super) fn names_another_key(&self, actor: &Actor) -> bool {
+        let token = self.token(actor);
+        let header = token.split('.').next().and_then(|header| URL_SAFE_NO_PAD.decode(header).ok());
+        let header = header.and_then(|header| serde_json::from_slice::<Value>(&header).ok());
+        let kid = header.as_ref().and_then(|header| header["kid"].as_str());
+        self.guard.is_install() && kid.is_some_and(|kid| kid != KeyServer::KID)
+    }
+
     /// The bytes that go out.
     pub(super) fn request(&self, actor: &Actor) -> Vec<u8> {
         let token = self.token(actor);
