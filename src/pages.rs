@@ -2,13 +2,13 @@
 
 use actix_web::{HttpResponse, get};
 use askama::Template;
-use atlassian_connect_actix::AddonState;
+use atlassian_connect_actix::Addon;
 use atlassian_connect_actix::permission::{Authorized, Needed, Permission};
 use atlassian_connect_actix::{PageContext, View};
 
 /// Whoever opens the base URL finds the descriptor.
-pub async fn index(addon: AddonState) -> HttpResponse {
-    let descriptor = format!("{}/atlassian-connect.json", addon.config.local_base_url.path());
+pub async fn index(addon: Addon) -> HttpResponse {
+    let descriptor = format!("{}/atlassian-connect.json", addon.config().local_base_url.path());
     HttpResponse::Found().insert_header(("Location", descriptor)).finish()
 }
 

@@ -54,7 +54,7 @@
 //! 6. [`Addon::listen`] and [`Addon::on`]: installs, webhooks and other [`events`].
 //! 7. [`Error`]: every HTTP status in one place, with a text for the caller and one for the log.
 //! 8. [`config::Config`]: the settings, and those of the app's own by `config.app()`.
-//! 9. [`AddonState`]: configuration, descriptor and tenants in a handler that authenticates nobody.
+//! 9. [`Addon`] as an argument: configuration and tenants in a handler that authenticates nobody.
 //! 10. [`forge`]: the same handlers through Forge, and its events.
 //!
 //! Stores are the crate [`atlassian_connect_store`], as [`store`] here. Tests of an app use `atlassian-connect-testing`.
@@ -97,8 +97,9 @@ pub use addon::{Addon, AddonBuilder, StartError};
 /// Where installations and settings are kept: the crate `atlassian-connect-store`.
 pub use atlassian_connect_store as store;
 pub use connection::StreamedBody;
+pub use descriptor::DescriptorError;
 pub use error::Error;
-pub use state::{AddonState, ErrorPage};
+pub use state::ErrorPage;
 pub use tenants::Tenant;
 pub use view::{PageContext, PageVariables, PublicPage, View};
 

@@ -1,7 +1,7 @@
 //! What every worker shares: configuration, descriptor, tenants, keys, events.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
@@ -9,10 +9,11 @@ use tokio::sync::watch;
 
 use crate::config::{Config, Product};
 use crate::deliveries::Deliveries;
-use crate::descriptor::Descriptor;
+use crate::descriptor::{Descriptor, DescriptorFile};
 use crate::error::Error;
 use crate::events::Events;
 use crate::keys::{ForgeKeySource, ForgeKeys, InstallKeySource, InstallKeys};
+use crate::middleware::{Observer, ObserverSlot};
 use crate::outbound::{AppToken, Outbound};
 use crate::redact;
 use crate::services::{AtlassianServices, SiteServices};
@@ -69,7 +70,7 @@ impl std::fmt::Debug for ErrorRendering {
     }
 }
 
-/// The state of an add-on. A handler may take it as `web::Data<State>`; most want a proof of [`crate::auth`] instead.
+/// The state of an add-on.
 #[derive(Debug)]
 pub struct State {
     /// The configuration.
@@ -91,6 +92,8 @@ pub struct State {
     /// How errors are shown.
     pub errors: ErrorRendering,
     app: Option<AppVersion>,
+    descriptor_file: DescriptorFile,
+    observer: ObserverSlot,
     host_script_url: String,
     descriptor: RwLock<Arc<Descriptor>>,
     descriptor_changes: watch::Sender<()>,
@@ -109,6 +112,8 @@ impl State {
         let default = if config.product == Product::Bitbucket { BITBUCKET_ALL_JS } else { ALL_JS };
         Self {
             app: None,
+            descriptor_file: DescriptorFile::default(),
+            observer: ObserverSlot::default(),
             host_script_url: config.host_script_url.clone().unwrap_or_else(|| default.to_owned()),
             install_keys: Sources::new(Box::new(InstallKeys::new(config.install_keys_url.clone()))),
             forge_keys: Sources::new(Box::new(ForgeKeys::new(
@@ -134,6 +139,22 @@ impl State {
     pub(crate) fn with_app(mut self, app: Option<AppVersion>) -> Self {
         self.app = app;
         self
+    }
+
+    /// Says where the descriptor was read from.
+    #[must_use]
+    pub(crate) fn with_descriptor_file(mut self, file: DescriptorFile) -> Self {
+        self.descriptor_file = file;
+        self
+    }
+
+    pub(crate) fn descriptor_file(&self) -> &DescriptorFile {
+        &self.descriptor_file
+    }
+
+    /// The observer, once it has been decided whether there is one.
+    pub(crate) fn observer(&self) -> &OnceLock<Option<Observer>> {
+        &self.observer.0
     }
 
     pub(crate) fn app(&self) -> Option<&AppVersion> {
@@ -217,9 +238,9 @@ impl State {
     }
 }
 
-/// The add-on's state as an argument of a handler.
+/// The state as an argument of the framework's own handlers; those of an app take [`crate::Addon`].
 #[derive(Debug, Clone)]
-pub struct AddonState(pub web::Data<State>);
+pub(crate) struct AddonState(pub web::Data<State>);
 
 impl std::ops::Deref for AddonState {
     type Target = State;

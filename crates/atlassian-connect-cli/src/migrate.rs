@@ -6,8 +6,9 @@ use super::failure::{Exit, Failure};
 use super::output::{columns, complain, print};
 use super::store_access::for_the_store;
 use atlassian_connect_actix::AddonBuilder;
-use atlassian_connect_actix::config::{StoreConfig, Vars};
+use atlassian_connect_actix::config::Vars;
 use atlassian_connect_actix::store;
+use atlassian_connect_actix::store::StoreConfig;
 use atlassian_connect_actix::store::internal::write_migrations;
 use atlassian_connect_actix::store::internal::{Reversion, Survey, TablesFound};
 

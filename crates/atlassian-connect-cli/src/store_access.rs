@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use atlassian_connect_actix::AddonBuilder;
-use atlassian_connect_actix::config::{StoreConfig, Vars};
+use atlassian_connect_actix::config::Vars;
+use atlassian_connect_actix::store::StoreConfig;
 use atlassian_connect_actix::store::internal::SealedStore;
 use atlassian_connect_actix::store::{self, StoreError};
 

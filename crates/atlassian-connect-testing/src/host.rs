@@ -211,12 +211,14 @@ impl TestHost {
     }
 
     /// The server of Forge's keys.
+    #[doc(hidden)]
     #[must_use]
     pub fn forge_keys(&self) -> &JwksServer {
         &self.forge_keys
     }
 
     /// The authorization server.
+    #[doc(hidden)]
     #[must_use]
     pub fn tokens(&self) -> &TokenServer {
         &self.tokens

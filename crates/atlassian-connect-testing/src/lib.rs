@@ -69,13 +69,16 @@ mod token_server;
 #[doc(hidden)]
 pub mod internal {
     pub use crate::fake_host::{GrantForm, InstallKey, Issued, LIFETIME, Ledger, lock, product_api};
+    pub use crate::jwks_server::{JwksAnswer, JwksServer};
+    pub use crate::key_server::KeyAnswer;
+    pub use crate::token_server::{TokenAnswer, TokenServer};
 }
 
 pub use crate::fake_host::{By, TestInvocation, TestTenant, claims_for};
 pub use call::HostCall;
 pub use host::{TestHost, TestHostBuilder};
-pub use jwks_server::{JwksAnswer, JwksServer};
-pub use key_server::{KeyAnswer, KeyServer};
+use jwks_server::JwksServer;
+pub use key_server::KeyServer;
 pub use reply::Reply;
 pub use routes::assert_descriptor_routes;
-pub use token_server::{TokenAnswer, TokenServer};
+use token_server::TokenServer;

@@ -160,6 +160,7 @@ impl AddonBuilder {
     ///
     /// # Errors
     /// [`DescriptorError`].
+    #[doc(hidden)]
     pub fn load_descriptor(&self, config: &Config) -> Result<Descriptor, DescriptorError> {
         self.descriptor.load(config)
     }
@@ -201,6 +202,7 @@ impl AddonBuilder {
         }
         let changes = tenants.store().changes();
         let state = State::new(config, descriptor, tenants, Events::default(), errors).with_app(self.app);
+        let state = state.with_descriptor_file(self.descriptor);
         let state = web::Data::new(state);
         if let Some(changes) = changes {
             panics::spawn(
@@ -214,7 +216,7 @@ impl AddonBuilder {
                 crate::forge::worker::work(Arc::downgrade(&state.clone().into_inner())),
             );
         }
-        Ok(Addon { state, source: Arc::new(self.descriptor), observer: Arc::default() })
+        Ok(Addon::of(state))
     }
 }
 

@@ -7,11 +7,12 @@ mod serve;
 mod validation;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::dev::Payload;
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::web::{self, ServiceConfig};
+use actix_web::{FromRequest, HttpRequest};
 use tracing_actix_web::TracingLogger;
 
 pub use builder::AddonBuilder;
@@ -72,11 +73,11 @@ fn listen_remedy(reason: &std::io::Error) -> &'static str {
 }
 
 /// An add-on, ready to be mounted or run. Clones are the same add-on.
+///
+/// A handler takes it as an argument, whoever calls; that proves nothing about the caller.
 #[derive(Clone)]
 pub struct Addon {
     state: web::Data<State>,
-    source: Arc<DescriptorFile>,
-    observer: Arc<observer::Slot>,
 }
 
 impl std::fmt::Debug for Addon {
@@ -92,7 +93,12 @@ impl Addon {
         AddonBuilder::default()
     }
 
+    pub(crate) fn of(state: web::Data<State>) -> Self {
+        Self { state }
+    }
+
     /// What the workers share.
+    #[doc(hidden)]
     #[must_use]
     pub fn state(&self) -> &State {
         &self.state
@@ -106,9 +112,10 @@ impl Addon {
     }
 
     /// Where the descriptor was read from, and can be read again.
+    #[doc(hidden)]
     #[must_use]
     pub fn descriptor_file(&self) -> &DescriptorFile {
-        &self.source
+        self.state.descriptor_file()
     }
 
     /// The configuration.
@@ -237,6 +244,15 @@ impl Addon {
                 .wrap(TracingLogger::<RequestSpan>::new());
             cfg.service(scope);
         }
+    }
+}
+
+impl FromRequest for Addon {
+    type Error = Error;
+    type Future = std::future::Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        std::future::ready(State::of(request).map(Self::of))
     }
 }
 

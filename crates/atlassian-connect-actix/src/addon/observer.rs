@@ -1,12 +1,7 @@
 //! Who is told about each request to the add-on.
 
-use std::sync::OnceLock;
-
 use super::Addon;
 use crate::middleware::Observer;
-
-/// The observer, once it has been decided whether there is one.
-pub(super) type Slot = OnceLock<Option<Observer>>;
 
 /// Why an observer is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -26,8 +21,10 @@ impl Addon {
     ///
     /// # Errors
     /// [`ObserverError`].
+    #[doc(hidden)]
     pub fn observe(&self, observer: Observer) -> Result<(), ObserverError> {
-        self.observer.set(Some(observer)).map_err(|_| match self.observer.get() {
+        let slot = self.state.observer();
+        slot.set(Some(observer)).map_err(|_| match slot.get() {
             Some(Some(_)) => ObserverError::Taken,
             _ => ObserverError::Mounted,
         })
@@ -36,6 +33,6 @@ impl Addon {
     /// The add-on is being mounted: from now on it takes no observer, and nothing in front of Atlassian's sources.
     pub(super) fn mounted(&self) -> Option<Observer> {
         self.state.fix_sources();
-        self.observer.get_or_init(|| None).clone()
+        self.state.observer().get_or_init(|| None).clone()
     }
 }

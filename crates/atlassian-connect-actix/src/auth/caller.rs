@@ -118,7 +118,7 @@ impl Caller {
 
     /// The add-on's state.
     #[must_use]
-    pub fn state(&self) -> &State {
+    pub(crate) fn state(&self) -> &State {
         &self.state
     }
 

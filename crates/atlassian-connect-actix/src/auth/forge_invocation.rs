@@ -193,7 +193,7 @@ impl ForgeInvocation {
 
     /// The add-on's state.
     #[must_use]
-    pub fn state(&self) -> &State {
+    pub(crate) fn state(&self) -> &State {
         &self.0.state
     }
 

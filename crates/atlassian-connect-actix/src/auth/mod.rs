@@ -33,6 +33,11 @@ mod session_token;
 mod site_origin;
 mod source;
 
+pub use crate::jwt::{
+    Audience, Claims, ForgeApp, ForgeClaims, ForgeContext, ForgeEnvironment, ForgeInstallation, ForgeLicense,
+    ForgeModule, InstallationContext,
+};
+pub use crate::tenants::Installation;
 pub(crate) use body::{FormBody, json_body, prepare, without_mark};
 pub use callback_jwt::CallbackJwt;
 pub use caller::Caller;

@@ -67,6 +67,7 @@ impl BaseUrl {
     }
 }
 
+#[doc(hidden)]
 impl FromStr for BaseUrl {
     type Err = BaseUrlError;
 

@@ -84,9 +84,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use url::Url;
 
-pub use atlassian_connect_store::internal::BadEncryptionKey;
+use atlassian_connect_store::StoreConfig;
 pub(crate) use atlassian_connect_store::internal::nearest;
-pub use atlassian_connect_store::{EncryptionKey, StoreConfig};
 pub use base_url::BaseUrl;
 pub(crate) use base_url::BaseUrlError;
 pub(crate) use base_url::has_usable_host;
@@ -138,6 +137,7 @@ pub struct Config {
     /// `store`, `DB_URL`, `DATABASE_URL`, `MONGODB_URI`, `REDIS_URL`, `AC_AUTO_MIGRATE`, `storeEncryptionKeys`, `AC_STORE_ENCRYPTION_KEYS`.
     pub store: StoreConfig,
     /// `whitelist`, `AC_HOST_WHITELIST`: which hosts may install; any in development, the product's own otherwise.
+    #[doc(hidden)]
     pub whitelist: Whitelist,
     /// `frameAncestors`: further origins that may frame a page; none.
     pub frame_ancestors: Vec<String>,
@@ -160,8 +160,10 @@ pub struct Config {
     /// `leeway`, in seconds up to 120: how far the clock of those who sign for us may be off; 30.
     pub leeway: Duration,
     /// `limits`.
+    #[doc(hidden)]
     pub limits: Limits,
     /// `cache`.
+    #[doc(hidden)]
     pub cache: CacheConfig,
     /// `errorTemplate`: whether errors are rendered as pages where the caller accepts HTML; true.
     pub error_template: bool,
@@ -191,10 +193,12 @@ pub struct Config {
     /// `forgeOrigins`, `AC_FORGE_ORIGINS`: origins whose pages may call straight from the browser (CORS); none.
     pub forge_origins: Vec<String>,
     /// `forgeIsolatedJwksUrl`, `AC_FORGE_ISOLATED_JWKS_URL`: the key sets of Isolated Clouds; none.
+    #[doc(hidden)]
     pub forge_isolated_jwks_url: Option<JwksTemplate>,
     /// `sandbox.port`, `AC_SANDBOX_PORT`: where the sandbox listens; one above [`Config::port`].
     pub sandbox_port: Option<u16>,
     /// `AC_OPTS`.
+    #[doc(hidden)]
     pub options: DevOptions,
     app: AppSection,
     warnings: Vec<String>,

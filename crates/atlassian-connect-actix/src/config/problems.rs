@@ -22,6 +22,7 @@ impl ConfigError {
     }
 
     /// The problems, in the order in which they were found.
+    #[doc(hidden)]
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.problems

@@ -42,6 +42,7 @@ impl Product {
 #[error("is no product")]
 pub struct UnknownProduct;
 
+#[doc(hidden)]
 impl FromStr for Product {
     type Err = UnknownProduct;
 

@@ -31,6 +31,7 @@ mod site;
 mod target;
 mod user_token;
 
+pub use crate::outbound::TokenError;
 pub use client::HostClient;
 pub use error::HostError;
 pub use multipart::Multipart;

@@ -9,6 +9,7 @@ use super::JwtError;
 ///
 /// Source: RFC 7519; Atlassian, "Understanding JWT for Connect apps".
 #[derive(Debug, Clone, Default, Deserialize)]
+#[non_exhaustive]
 pub struct Claims {
     /// Who signed: a host's clientKey, or the key of the add-on.
     #[serde(default)]

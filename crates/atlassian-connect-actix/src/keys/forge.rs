@@ -98,7 +98,7 @@ impl Isolated {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use atlassian_connect_testing::{JwksAnswer, JwksServer};
+    use atlassian_connect_testing::internal::{JwksAnswer, JwksServer};
     use std::time::Duration;
 
     fn keys(server: &JwksServer, patience: Patience) -> ForgeKeys {

@@ -252,7 +252,8 @@ async fn fetch(server: &str, kid: &str) -> Result<PublicKey, KeyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use atlassian_connect_testing::{KeyAnswer, KeyServer};
+    use atlassian_connect_testing::KeyServer;
+    use atlassian_connect_testing::internal::KeyAnswer;
 
     #[test]
     fn a_key_id_is_plain_segments() {

@@ -10,8 +10,8 @@ mod span;
 mod stand_in;
 mod stream;
 
-pub(crate) use observe::observed;
 pub use observe::{Exchange, Observer};
+pub(crate) use observe::{ObserverSlot, observed};
 pub(crate) use span::RequestSpan;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};

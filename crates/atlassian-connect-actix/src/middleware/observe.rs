@@ -1,6 +1,7 @@
 //! Telling somebody about each request. It is mounted only where an observer was handed to the add-on.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use actix_web::body::MessageBody;
@@ -27,6 +28,16 @@ pub struct Exchange<'a> {
 
 /// Called with each request to the add-on once it has been answered. It must not wait: the answer does.
 pub type Observer = Arc<dyn Fn(&Exchange<'_>) + Send + Sync>;
+
+/// The observer, once it has been decided whether there is one.
+#[derive(Default)]
+pub(crate) struct ObserverSlot(pub OnceLock<Option<Observer>>);
+
+impl fmt::Debug for ObserverSlot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ObserverSlot")
+    }
+}
 
 /// The middleware around [`super::around`] that calls the observer.
 pub(crate) async fn observed<B: MessageBody + 'static>(

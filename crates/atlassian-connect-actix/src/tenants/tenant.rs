@@ -131,12 +131,14 @@ impl Tenant {
 
     /// The stored payload of `installed`.
     #[must_use]
+    #[doc(hidden)]
     pub fn installation(&self) -> &Installation {
         &self.installation
     }
 
     /// The secret that signs in both directions.
     #[must_use]
+    #[doc(hidden)]
     pub fn secret(&self) -> &SharedSecret {
         &self.secret
     }

@@ -6,7 +6,8 @@ use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, ResponseError as _};
 use atlassian_connect_actix::auth::{ConnectJwt, ForgeInvocation};
-use atlassian_connect_testing::{JwksServer, KeyServer, TestHost, TestInvocation, TestTenant, claims_for};
+use atlassian_connect_testing::internal::JwksServer;
+use atlassian_connect_testing::{KeyServer, TestHost, TestInvocation, TestTenant, claims_for};
 use serde_json::json;
 
 use crate::install::ADDON_KEY;

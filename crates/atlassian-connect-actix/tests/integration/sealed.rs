@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 use atlassian_connect_actix::auth::SessionToken;
-use atlassian_connect_actix::config::EncryptionKey;
+use atlassian_connect_actix::store::EncryptionKey;
 use atlassian_connect_actix::store::internal::{CLIENT_INFO, SealedStore};
 use atlassian_connect_actix::store::{MemoryStore, Store};
 use atlassian_connect_testing::{TestHost, TestTenant};

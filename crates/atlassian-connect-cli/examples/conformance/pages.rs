@@ -3,7 +3,7 @@
 use actix_web::web::{self, Json, ServiceConfig};
 use actix_web::{HttpResponse, get};
 use askama::Template;
-use atlassian_connect_actix::AddonState;
+use atlassian_connect_actix::Addon;
 use atlassian_connect_actix::auth::{ConnectJwt, SessionToken};
 use atlassian_connect_actix::{PageContext, PublicPage, View};
 use serde_json::{Value, json};
@@ -17,8 +17,8 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
         .service(super::journal::events);
 }
 
-async fn index(addon: AddonState) -> HttpResponse {
-    let descriptor = format!("{}/atlassian-connect.json", addon.config.local_base_url.path());
+async fn index(addon: Addon) -> HttpResponse {
+    let descriptor = format!("{}/atlassian-connect.json", addon.config().local_base_url.path());
     HttpResponse::Found().insert_header(("Location", descriptor)).finish()
 }
 

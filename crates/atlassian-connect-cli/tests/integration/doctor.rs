@@ -3,7 +3,8 @@
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 
-use atlassian_connect_testing::{JwksAnswer, JwksServer, KeyServer};
+use atlassian_connect_testing::KeyServer;
+use atlassian_connect_testing::internal::{JwksAnswer, JwksServer};
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
 

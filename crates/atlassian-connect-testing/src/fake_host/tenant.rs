@@ -120,6 +120,7 @@ impl TestTenant {
     ///
     /// # Errors
     /// [`JwtError::Signing`].
+    #[doc(hidden)]
     pub fn try_sign(&self, claims: &Value) -> Result<String, JwtError> {
         SharedSecret::new(&self.shared_secret).sign(claims)
     }

@@ -1,6 +1,7 @@
 //! Forge's keys: fetched seldom, from where the configuration says, and kept while their server is away.
 
-use atlassian_connect_testing::{JwksAnswer, JwksServer, Reply, TestHost, TestInvocation};
+use atlassian_connect_testing::internal::{JwksAnswer, JwksServer};
+use atlassian_connect_testing::{Reply, TestHost, TestInvocation};
 use futures_util::StreamExt as _;
 use serde_json::json;
 
