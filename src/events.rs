@@ -2,8 +2,7 @@
 //! and the host tries again when one fails: keep them short, and safe to repeat.
 
 use atlassian_connect_actix::Addon;
-use atlassian_connect_actix::events::HostSettingsSaved;
-use atlassian_connect_actix::forge::AppInstalled;
+use atlassian_connect_actix::events::{AppInstalled, HostSettingsSaved};
 
 /// Registers the listeners.
 pub fn listen(addon: &Addon) {

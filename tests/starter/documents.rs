@@ -113,7 +113,7 @@ mod forge {
     use actix_web::post;
     use actix_web::web::{Json, ServiceConfig};
     use atlassian_connect_actix::auth::ForgeInvocation;
-    use atlassian_connect_actix::forge::AppInstalled;
+    use atlassian_connect_actix::events::AppInstalled;
     use atlassian_connect_testing::TestHost;
     use atlassian_connect_actix::{Addon, Error};
     use serde_json::{Value, json};

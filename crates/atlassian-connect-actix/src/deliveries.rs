@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc};
 
-use crate::events::ForgeOrigin;
+use crate::emission::ForgeOrigin;
 
 /// Events that are kept at once at most, on this node; beyond, Forge is told to try again later.
 const CAPACITY: usize = 1000;

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 
+use crate::config::ConfigError;
 use crate::store::StoreError;
 
 /// Why a request is not answered as asked.
@@ -52,9 +53,30 @@ pub enum Error {
         /// For the log.
         detail: String,
     },
-    /// Nothing is served here: 404.
-    #[error("no such route")]
-    NotFound,
+    /// Nothing is served here, or what is asked for is not there: 404.
+    #[error("not found: {detail}")]
+    NotFound {
+        /// For the caller.
+        public: Cow<'static, str>,
+        /// For the log.
+        detail: String,
+    },
+    /// It does not go together with what is there: 409.
+    #[error("conflict: {detail}")]
+    Conflict {
+        /// For the caller.
+        public: Cow<'static, str>,
+        /// For the log.
+        detail: String,
+    },
+    /// The body is of a type that is not taken here: 415.
+    #[error("unsupported media type: {detail}")]
+    UnsupportedMediaType {
+        /// For the caller.
+        public: Cow<'static, str>,
+        /// For the log.
+        detail: String,
+    },
     /// The route knows other methods: 405.
     #[error("method not allowed")]
     MethodNotAllowed,
@@ -151,6 +173,32 @@ impl Error {
         Self::BadRequest { detail: public.clone().into_owned(), public }
     }
 
+    /// A 404 whose caller is told `public`, which the log says too.
+    pub fn not_found(public: impl Into<Cow<'static, str>>) -> Self {
+        let public = public.into();
+        Self::NotFound { detail: public.clone().into_owned(), public }
+    }
+
+    /// A 404 of an address that nothing answers.
+    pub(crate) fn no_route() -> Self {
+        Self::NotFound {
+            public: Cow::Borrowed("There is nothing at this address."),
+            detail: "no such route".to_owned(),
+        }
+    }
+
+    /// A 409 whose caller is told `public`, which the log says too.
+    pub fn conflict(public: impl Into<Cow<'static, str>>) -> Self {
+        let public = public.into();
+        Self::Conflict { detail: public.clone().into_owned(), public }
+    }
+
+    /// A 415 whose caller is told `public`, which the log says too.
+    pub fn unsupported_media_type(public: impl Into<Cow<'static, str>>) -> Self {
+        let public = public.into();
+        Self::UnsupportedMediaType { detail: public.clone().into_owned(), public }
+    }
+
     /// A 500; `detail` goes to the log alone.
     pub fn internal(detail: impl std::fmt::Display) -> Self {
         Self::Internal { detail: detail.to_string() }
@@ -160,10 +208,12 @@ impl Error {
     #[must_use]
     pub fn public_message(&self) -> Cow<'static, str> {
         match self {
-            Self::Unauthorized { public, .. } | Self::Forbidden { public, .. } | Self::BadRequest { public, .. } => {
-                public.clone()
-            }
-            Self::NotFound => Cow::Borrowed("There is nothing at this address."),
+            Self::Unauthorized { public, .. }
+            | Self::Forbidden { public, .. }
+            | Self::BadRequest { public, .. }
+            | Self::NotFound { public, .. }
+            | Self::Conflict { public, .. }
+            | Self::UnsupportedMediaType { public, .. } => public.clone(),
             Self::MethodNotAllowed => Cow::Borrowed("This address does not answer that method."),
             Self::TooLarge { limit } => Cow::Owned(format!("The body is larger than {limit} bytes.")),
             Self::UnsupportedEncoding { encoding } => Cow::Owned(format!(
@@ -187,10 +237,11 @@ impl ResponseError for Error {
             Self::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
             Self::Forbidden { .. } => StatusCode::FORBIDDEN,
             Self::BadRequest { .. } | Self::Body { .. } => StatusCode::BAD_REQUEST,
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotFound { .. } => StatusCode::NOT_FOUND,
+            Self::Conflict { .. } => StatusCode::CONFLICT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedEncoding { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UnsupportedMediaType { .. } | Self::UnsupportedEncoding { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::BadGateway { .. } => StatusCode::BAD_GATEWAY,
@@ -218,5 +269,42 @@ impl From<StoreError> for Error {
             StoreError::Unavailable(_) => Self::Unavailable { detail: error.to_string() },
             _ => Self::Internal { detail: error.to_string() },
         }
+    }
+}
+
+/// Of a query of the app. A row that is not there is a 404, one that is there twice a 409.
+impl From<diesel::result::Error> for Error {
+    fn from(error: diesel::result::Error) -> Self {
+        use diesel::result::{DatabaseErrorKind as Kind, Error as E};
+        match error {
+            E::NotFound => {
+                Self::NotFound { public: "It is not there.".into(), detail: "a query found no row".to_owned() }
+            }
+            E::DatabaseError(Kind::UniqueViolation, information) => {
+                Self::Conflict { public: "It is there already.".into(), detail: information.message().to_owned() }
+            }
+            // the details of PostgreSQL hold the values of the row
+            E::DatabaseError(_, information) => Self::internal(format!("the database: {}", information.message())),
+            E::DeserializationError(_) => Self::internal("a column does not fit the type that it is read as"),
+            error => Self::internal(format!("the database: {error}")),
+        }
+    }
+}
+
+/// Of JSON that the app reads or writes. The error's own text may hold a value.
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Self::internal(format!(
+            "JSON does not fit ({:?}, line {}, column {})",
+            error.classify(),
+            error.line(),
+            error.column()
+        ))
+    }
+}
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        Self::internal(error)
     }
 }

@@ -26,5 +26,14 @@ async fn readyz(addon: AddonState) -> Result<HttpResponse, Error> {
         Ok(answer) => answer?,
         Err(_) => return Err(Error::Unavailable { detail: format!("the store does not answer within {LIMIT:?}") }),
     }
+    if let Some(database) = addon.database() {
+        let pending = tokio::time::timeout(LIMIT, database.pending()).await;
+        let late = |_| Error::Unavailable { detail: format!("the database does not answer within {LIMIT:?}") };
+        let pending = pending.map_err(late)??;
+        if !pending.is_empty() {
+            let detail = format!("migrations of the app have not run: {}", pending.join(", "));
+            return Err(Error::Unavailable { detail });
+        }
+    }
     Ok(HttpResponse::Ok().json(serde_json::json!({ "status": "ready" })))
 }

@@ -56,6 +56,8 @@
 //! 8. [`config::Config`]: the settings, and those of the app's own by `config.app()`.
 //! 9. [`Addon`] as an argument: configuration and tenants in a handler that authenticates nobody.
 //! 10. [`forge`]: the same handlers through Forge, and its events.
+//! 11. `session.settings()`, [`Settings`] of a tenant, and [`database`]: tables of the app's own, in Diesel.
+//! 12. [`Addon::spawn`] and [`Addon::every`]: work in the background.
 //!
 //! Stores are the crate [`atlassian_connect_store`], as [`store`] here. Tests of an app use `atlassian-connect-testing`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -65,13 +67,15 @@ pub mod auth;
 mod budget;
 pub mod config;
 mod connection;
+pub mod database;
 mod deliveries;
 mod descriptor;
+mod emission;
 mod error;
 mod error_page;
-pub mod events;
 mod flight;
 pub mod forge;
+mod form;
 mod health;
 pub mod host;
 mod jwt;
@@ -79,26 +83,31 @@ mod keys;
 mod lifecycle;
 pub mod log;
 mod middleware;
+mod observer;
 mod outbound;
 mod panics;
 mod pattern;
 pub mod permission;
 mod redact;
 mod services;
+mod settings;
 mod software;
 mod sources;
 mod state;
+mod tasks;
 mod tenants;
 mod transport;
 mod view;
 mod webhook;
 
-pub use addon::{Addon, AddonBuilder, StartError};
+pub use addon::{Addon, AddonBuilder, StartError, events};
 /// Where installations and settings are kept: the crate `atlassian-connect-store`.
 pub use atlassian_connect_store as store;
 pub use connection::StreamedBody;
 pub use descriptor::DescriptorError;
 pub use error::Error;
+pub use form::{Form, Query};
+pub use settings::Settings;
 pub use state::ErrorPage;
 pub use tenants::Tenant;
 pub use view::{PageContext, PageVariables, PublicPage, View};
@@ -120,7 +129,7 @@ pub mod internal {
     }
 
     pub mod event_names {
-        pub use crate::events::names::*;
+        pub use crate::emission::{Emission, names::*};
     }
 
     pub mod jwt {
@@ -132,7 +141,7 @@ pub mod internal {
     }
 
     pub mod middleware {
-        pub use crate::middleware::{Exchange, Observer};
+        pub use crate::observer::{Exchange, Observer};
     }
 
     pub mod panics {

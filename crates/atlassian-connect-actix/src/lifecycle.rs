@@ -10,10 +10,10 @@ use serde_json::Value;
 use crate::auth::{CallbackJwt, InstallJwt, json_body, read_inflated};
 use crate::connection;
 use crate::descriptor::{Descriptor, Lifecycle};
+use crate::emission::{Emission, names};
 use crate::error::Error;
-use crate::events::{Occurrence, names};
 use crate::pattern;
-use crate::state::AddonState;
+use crate::state::{AddonState, State};
 use crate::store::StoreError;
 use crate::store::internal::Arrival;
 
@@ -79,14 +79,14 @@ pub(crate) async fn installed(
         }
         Ok(Some(tenant)) => {
             tracing::info!(client_key = tenant.client_key(), base_url = tenant.base_url(), "installed");
-            let occurrence = Occurrence::new("host_settings_saved", Some(tenant), install.payload().clone());
-            addon.events.emit(occurrence, limit).await?;
+            let emission = Emission::new("host_settings_saved", Some(tenant), install.payload().clone());
+            State::emit(&addon.0, emission, limit).await?;
             Ok(HttpResponse::NoContent().finish())
         }
         Err(error) => {
             tracing::error!(client_key = installation.client_key, %error, "an install could not be stored");
             let body = serde_json::json!({ "clientKey": installation.client_key, "err": error.to_string() });
-            let told = addon.events.emit(Occurrence::new(names::HOST_SETTINGS_NOT_SAVED, None, body), limit).await;
+            let told = State::emit(&addon.0, Emission::new(names::HOST_SETTINGS_NOT_SAVED, None, body), limit).await;
             // the store's failure is what the host must hear of, whatever the listeners say
             if let Err(error) = told {
                 tracing::error!(%error, "a listener failed");
@@ -114,8 +114,8 @@ pub(crate) async fn uninstalled(
     };
     tracing::info!(client_key, was_installed = uninstalled.was_installed, "uninstalled");
     if let Some(tenant) = uninstalled.tenant {
-        let occurrence = Occurrence::new(Lifecycle::Uninstalled.name(), Some(tenant), install.payload().clone());
-        addon.events.emit(occurrence, addon.config.limits.listener).await?;
+        let emission = Emission::new(Lifecycle::Uninstalled.name(), Some(tenant), install.payload().clone());
+        State::emit(&addon.0, emission, addon.config.limits.listener).await?;
     }
     Ok(HttpResponse::NoContent().finish())
 }
@@ -160,7 +160,7 @@ async fn switched(
     if named.is_some_and(|client_key| client_key != caller.client_key()) {
         return Err(Error::bad_request("The body names another tenant than the token."));
     }
-    let occurrence = Occurrence::new(callback.name(), Some(caller.tenant().clone()), body);
-    addon.events.emit(occurrence, addon.config.limits.listener).await?;
+    let emission = Emission::new(callback.name(), Some(caller.tenant().clone()), body);
+    State::emit(&addon.0, emission, addon.config.limits.listener).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -2,23 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use futures_util::future::LocalBoxFuture;
 use tokio::sync::watch;
 
 use crate::config::{Config, Product};
 use crate::deliveries::Deliveries;
 use crate::descriptor::{Descriptor, DescriptorFile};
+use crate::emission::Emission;
 use crate::error::Error;
-use crate::events::Events;
 use crate::keys::{ForgeKeySource, ForgeKeys, InstallKeySource, InstallKeys};
-use crate::middleware::{Observer, ObserverSlot};
+use crate::observer::{Observer, ObserverSlot};
 use crate::outbound::{AppToken, Outbound};
 use crate::redact;
 use crate::services::{AtlassianServices, SiteServices};
 use crate::software::AppVersion;
 use crate::sources::Sources;
+use crate::store::internal::AppDatabase;
+use crate::tasks::Tasks;
 use crate::tenants::Tenants;
 use crate::transport::Guard;
 
@@ -70,6 +74,21 @@ impl std::fmt::Debug for ErrorRendering {
     }
 }
 
+/// Who hears of what happens. The state knows no more of them: what they are handed knows the state.
+pub trait Listeners: std::fmt::Debug + Send + Sync {
+    /// Tells the listeners of the event, one after the other, and waits for each, all in all for `limit`.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when a listener fails or panics, or the limit passes; the remaining ones are called all the
+    /// same when one fails.
+    fn emit(
+        self: Arc<Self>,
+        state: web::Data<State>,
+        emission: Emission,
+        limit: Duration,
+    ) -> LocalBoxFuture<'static, Result<(), Error>>;
+}
+
 /// The state of an add-on.
 #[derive(Debug)]
 pub struct State {
@@ -85,8 +104,10 @@ pub struct State {
     pub services: Sources<dyn SiteServices>,
     /// What requests to hosts share.
     pub outbound: Outbound,
-    /// The listeners.
-    pub events: Events,
+    /// What runs in the background.
+    pub tasks: Tasks,
+    listeners: Arc<dyn Listeners>,
+    database: Option<AppDatabase>,
     /// The events of Forge that are being worked on.
     pub deliveries: Deliveries,
     /// How errors are shown.
@@ -106,7 +127,7 @@ impl State {
         config: Config,
         descriptor: Descriptor,
         tenants: Tenants,
-        events: Events,
+        listeners: Arc<dyn Listeners>,
         errors: ErrorRendering,
     ) -> Self {
         let default = if config.product == Product::Bitbucket { BITBUCKET_ALL_JS } else { ALL_JS };
@@ -128,7 +149,9 @@ impl State {
             descriptor: RwLock::new(Arc::new(descriptor)),
             config,
             tenants,
-            events,
+            listeners,
+            tasks: Tasks::default(),
+            database: None,
             deliveries: Deliveries::default(),
             errors,
         }
@@ -148,6 +171,17 @@ impl State {
         self
     }
 
+    /// The database of the app's own tables.
+    #[must_use]
+    pub(crate) fn with_database(mut self, database: Option<AppDatabase>) -> Self {
+        self.database = database;
+        self
+    }
+
+    pub(crate) fn database(&self) -> Option<&AppDatabase> {
+        self.database.as_ref()
+    }
+
     pub(crate) fn descriptor_file(&self) -> &DescriptorFile {
         &self.descriptor_file
     }
@@ -159,6 +193,14 @@ impl State {
 
     pub(crate) fn app(&self) -> Option<&AppVersion> {
         self.app.as_ref()
+    }
+
+    /// Tells the listeners, see [`Listeners::emit`].
+    ///
+    /// # Errors
+    /// As [`Listeners::emit`].
+    pub async fn emit(state: &web::Data<Self>, emission: Emission, limit: Duration) -> Result<(), Error> {
+        Arc::clone(&state.listeners).emit(state.clone(), emission, limit).await
     }
 
     /// The descriptor as it is served now.
@@ -228,13 +270,16 @@ impl State {
     /// # Errors
     /// [`Error::Internal`] outside of the add-on's scope, with what to do.
     pub fn of(request: &HttpRequest) -> Result<web::Data<Self>, Error> {
-        request.app_data::<web::Data<Self>>().cloned().ok_or_else(|| {
-            let reason =
-                "this route is outside of the add-on's scope: mount it in the function that `Addon::configure` is given";
-            // out there is no middleware of ours that logs errors
-            tracing::error!(path = redact::shown(request.path()), "{reason}");
-            Error::internal(reason)
-        })
+        request.app_data::<web::Data<Self>>().cloned().ok_or_else(|| Self::outside(request))
+    }
+
+    /// The error of a handler that is not in the add-on's scope.
+    pub(crate) fn outside(request: &HttpRequest) -> Error {
+        let reason =
+            "this route is outside of the add-on's scope: mount it in the function that `Addon::configure` is given";
+        // out there is no middleware of ours that logs errors
+        tracing::error!(path = redact::shown(request.path()), "{reason}");
+        Error::internal(reason)
     }
 }
 

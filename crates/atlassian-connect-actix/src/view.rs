@@ -7,8 +7,9 @@ use std::rc::Rc;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
 use actix_web::http::header::ContentType;
-use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
+use actix_web::{CustomizeResponder, FromRequest, HttpRequest, HttpResponse, Responder};
 use askama::Template;
 use askama::filters::HtmlSafe;
 use percent_encoding::percent_decode_str;
@@ -20,6 +21,7 @@ use crate::auth::{Caller, ConnectJwt, FormBody, ProofFuture};
 use crate::config::Product;
 use crate::error::Error;
 use crate::host::HostClient;
+use crate::settings::Settings;
 use crate::state::State;
 use crate::tenants::origin_of;
 
@@ -85,6 +87,13 @@ impl PageVariables {
     /// it by `{{ page.context_script() }}` before those.
     pub fn context_script(&self) -> impl Template + HtmlSafe {
         connect::context_script(self)
+    }
+
+    /// The hidden field `jwt` with the session token: print it by `{{ page.form_token() }}` in a
+    /// `<form method="post">`. The handler of the form takes `PageContext<SessionToken>`, or
+    /// `PageContext<Authorized<P>>`, and answers with the page again: no token stands in a URL.
+    pub fn form_token(&self) -> impl Template + HtmlSafe {
+        connect::form_token(self)
     }
 
     fn untrusted(request: &HttpRequest, state: &State) -> Self {
@@ -223,6 +232,12 @@ impl<C: Deref<Target = Caller>> PageContext<C> {
     pub fn host(&self) -> HostClient {
         self.caller.host()
     }
+
+    /// What the app keeps of the page's tenant.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.caller.settings()
+    }
 }
 
 impl<C> Deref for PageContext<C> {
@@ -282,6 +297,28 @@ impl FromRequest for PublicPage {
 /// Answers with a template as HTML, rendered into one buffer.
 #[derive(Debug, Clone)]
 pub struct View<T>(pub T);
+
+impl<T: Template> View<T> {
+    /// The view with another status than 200. A handler that answers with either calls it in both cases.
+    ///
+    /// ```
+    /// use actix_web::Responder;
+    /// use actix_web::http::StatusCode;
+    /// use askama::Template;
+    /// use atlassian_connect_actix::View;
+    ///
+    /// #[derive(Template)]
+    /// #[template(source = "<p>The greeting is too long.</p>", ext = "html")]
+    /// struct Refusal;
+    ///
+    /// async fn refuse() -> impl Responder {
+    ///     View(Refusal).status(StatusCode::UNPROCESSABLE_ENTITY)
+    /// }
+    /// ```
+    pub fn status(self, status: StatusCode) -> CustomizeResponder<Self> {
+        self.customize().with_status(status)
+    }
+}
 
 impl<T: Template> Responder for View<T> {
     type Body = BoxBody;

@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::auth::{CallbackJwt, json_body, read_inflated};
 use crate::descriptor::{Descriptor, Webhook};
+use crate::emission::{Emission, names};
 use crate::error::Error;
-use crate::events::{Occurrence, names};
 use crate::pattern;
-use crate::state::AddonState;
+use crate::state::{AddonState, State};
 
 /// Mounts every webhook of `descriptor` at the path of its URL.
 pub(crate) fn routes(cfg: &mut web::ServiceConfig, descriptor: &Descriptor) {
@@ -26,19 +26,19 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig, descriptor: &Descriptor) {
 
 async fn receive(request: HttpRequest, payload: web::Payload, addon: AddonState) -> Result<HttpResponse, Error> {
     let limit = addon.config.limits.listener;
-    let triggered = Occurrence::new(names::WEBHOOK_AUTH_VERIFICATION_TRIGGERED, None, Value::Null);
-    addon.events.emit(triggered, limit).await?;
+    let triggered = Emission::new(names::WEBHOOK_AUTH_VERIFICATION_TRIGGERED, None, Value::Null);
+    State::emit(&addon.0, triggered, limit).await?;
     let caller = CallbackJwt::extract(&request).await?;
     let tenant = caller.tenant().clone();
-    let successful = Occurrence::new(names::WEBHOOK_AUTH_VERIFICATION_SUCCESSFUL, Some(tenant.clone()), Value::Null);
-    addon.events.emit(successful, limit).await?;
+    let successful = Emission::new(names::WEBHOOK_AUTH_VERIFICATION_SUCCESSFUL, Some(tenant.clone()), Value::Null);
+    State::emit(&addon.0, successful, limit).await?;
 
     let body = read_inflated(&mut payload.into_inner(), &request, addon.config.limits.body).await?;
     let body = json_body(&body)?;
     let webhooks =
         request.app_data::<web::Data<Vec<Webhook>>>().map(|webhooks| webhooks.as_slice()).unwrap_or_default();
     for event in events(webhooks, request.query_string(), &body) {
-        addon.events.emit(Occurrence::new(event, Some(tenant.clone()), body.clone()), limit).await?;
+        State::emit(&addon.0, Emission::new(event, Some(tenant.clone()), body.clone()), limit).await?;
     }
     Ok(HttpResponse::NoContent().finish())
 }

@@ -29,7 +29,7 @@ where
     if let Some(tunnel) = &tunnel {
         config.local_base_url.clone_from(tunnel.base_url());
     }
-    let addon = builder.config(config).build().await?;
+    let addon = Box::pin(builder.config(config).build()).await?;
     prepare(&addon);
     let listener = addon.bind()?;
     addon.log_urls();

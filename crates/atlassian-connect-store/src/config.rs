@@ -73,6 +73,13 @@ impl StoreConfig {
         }
     }
 
+    /// The same at another place, that `source` has chosen.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn at(&self, url: SecretString, source: &str) -> Self {
+        Self { url, source: source.to_owned(), table: Self::new("").table, ..self.clone() }
+    }
+
     /// The URL as a log may show it: without its password.
     #[must_use]
     pub fn redacted_url(&self) -> String {

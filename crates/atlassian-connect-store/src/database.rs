@@ -9,57 +9,12 @@ use r2d2::{ManageConnection, NopErrorHandler, Pool};
 use scheduled_thread_pool::ScheduledThreadPool;
 
 use super::StoreError;
+use super::connection::{DbConnection, LOCK_TIMEOUT, SqlConnection, Work};
 use super::listen::Changes;
-use super::source::Source;
-use super::statement::{Bind, Dialect, Row, Statement};
+use super::statement::Dialect;
 
 /// How long a request waits for a free or new connection.
 const CHECKOUT: Duration = Duration::from_secs(5);
-
-/// What the store asks of a connection, without diesel's type of it.
-pub(super) trait SqlConnection {
-    /// Runs a SELECT.
-    fn rows(&mut self, statement: &Statement, binds: &[Bind<'_>]) -> QueryResult<Vec<Row>>;
-
-    /// Runs another statement and answers how many rows it touched.
-    fn execute(&mut self, statement: &Statement, binds: &[Bind<'_>]) -> QueryResult<usize>;
-
-    /// Runs `work` in a transaction, rolled back when it fails.
-    fn transaction(&mut self, work: Work<'_>) -> QueryResult<()>;
-
-    /// Runs `work`, which migrates: in a transaction where the database can take back a step. Where it cannot, each
-    /// step counts by itself, and locks last until `work` has ended.
-    fn migration(&mut self, work: Work<'_>) -> QueryResult<()> {
-        self.transaction(work)
-    }
-
-    /// Whether `error` means that this connection is of no use any more.
-    fn is_dead(&mut self, error: &Error) -> bool;
-
-    /// Runs the pending ones of those migrations of `source` whose name `wanted` approves; answers their names.
-    fn migrate(&mut self, source: Source, wanted: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>>;
-
-    /// Takes back the last migration of `source` that has run; answers its version. An error where a migration
-    /// that `source` does not have has run after it.
-    fn revert_last(&mut self, source: Source) -> QueryResult<String>;
-}
-
-/// Takes a lock by a statement that answers `1` when it is held.
-pub(super) fn take_lock(
-    connection: &mut dyn SqlConnection,
-    statement: &Statement,
-    binds: &[Bind<'_>],
-) -> QueryResult<()> {
-    match connection.rows(statement, binds)?.first() {
-        Some((Some(held), _)) if held == "1" => Ok(()),
-        _ => Err(Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new(LOCK_TIMEOUT.to_owned()))),
-    }
-}
-
-const LOCK_TIMEOUT: &str = "another node holds the lock for too long";
-
-/// A piece of work on a connection. It may be run twice, so it must not keep anything of a first run.
-pub(super) type Work<'a> = &'a mut dyn FnMut(&mut dyn SqlConnection) -> QueryResult<()>;
 
 /// What work does; it runs in a transaction if it changes anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,15 +25,34 @@ pub(super) enum Access {
     Migrate,
 }
 
+/// Why work on a connection has no outcome.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The database is away, or the pool has no connection in time.
+    Unavailable(String),
+    /// The database's answer, on a connection that lives.
+    Query(Error),
+}
+
 /// A database behind a pool. Its methods block: call them on the blocking pool.
 pub(super) trait Database: Send + Sync {
     fn dialect(&self) -> &'static Dialect;
+
+    /// Connections at most.
+    fn pool_size(&self) -> u32;
 
     /// What other nodes write, where the database tells; each call listens anew.
     fn changes(&self) -> Option<Changes>;
 
     /// Runs `work` on a connection, and again on another when that one was dead and nothing can have been committed.
     fn run(&self, access: Access, work: Work<'_>) -> Result<(), StoreError>;
+
+    /// The same for work of the app, in diesel's own words.
+    fn run_of_app(
+        &self,
+        access: Access,
+        work: &mut dyn FnMut(&mut DbConnection) -> QueryResult<()>,
+    ) -> Result<(), Failure>;
 }
 
 impl dyn Database + '_ {
@@ -135,13 +109,58 @@ where
     }
 }
 
-impl<M> Database for Pooled<M>
+impl<M> Pooled<M>
 where
     M: ManageConnection,
     M::Connection: SqlConnection,
 {
+    /// Runs `work` on a connection, and again on another when that one was dead and `work` has not said that it commits.
+    fn attempt(&self, mut work: impl FnMut(&mut M::Connection, &mut bool) -> QueryResult<()>) -> Result<(), Failure> {
+        let started = Instant::now();
+        // When a server restarts, all the connections that wait in the pool die, and each is only found out when used.
+        let mut suspects = self.pool.max_size();
+        loop {
+            let mut connection = self.pool.get().map_err(|error| Failure::Unavailable(error.to_string()))?;
+            let mut committing = false;
+            let Err(error) = work(&mut connection, &mut committing) else { return Ok(()) };
+            if !connection.is_dead(&error) {
+                return Err(Failure::Query(error));
+            }
+            if committing || suspects == 0 || started.elapsed() > CHECKOUT {
+                return Err(Failure::Unavailable(message(&error)));
+            }
+            suspects -= 1;
+            tracing::debug!(error = message(&error), "a connection to the store was dead, trying another");
+        }
+    }
+
+    fn run_on_any(&self, access: Access, work: Work<'_>) -> Result<(), StoreError> {
+        let outcome = self.attempt(|connection, committing| {
+            let mut to_commit = |connection: &mut dyn SqlConnection| {
+                work(connection)?;
+                *committing = true;
+                Ok(())
+            };
+            match access {
+                Access::Read => to_commit(connection),
+                Access::Write => connection.transaction(&mut to_commit),
+                Access::Migrate => connection.migration(&mut to_commit),
+            }
+        });
+        outcome.map_err(|failure| match failure {
+            Failure::Unavailable(reason) => StoreError::Unavailable(reason),
+            Failure::Query(error) => describe(&error),
+        })
+    }
+}
+
+impl<M: ManageConnection<Connection = DbConnection>> Database for Pooled<M> {
     fn dialect(&self) -> &'static Dialect {
         self.dialect
+    }
+
+    fn pool_size(&self) -> u32 {
+        self.pool.max_size()
     }
 
     fn changes(&self) -> Option<Changes> {
@@ -149,32 +168,18 @@ where
     }
 
     fn run(&self, access: Access, work: Work<'_>) -> Result<(), StoreError> {
-        let started = Instant::now();
-        // When a server restarts, all the connections that wait in the pool die, and each is only found out when used.
-        let mut suspects = self.pool.max_size();
-        loop {
-            let mut connection = self.pool.get().map_err(|error| StoreError::Unavailable(error.to_string()))?;
-            let mut committing = false;
-            let mut to_commit = |connection: &mut dyn SqlConnection| {
-                work(connection)?;
-                committing = true;
-                Ok(())
-            };
-            let outcome = match access {
-                Access::Read => to_commit(&mut *connection),
-                Access::Write => connection.transaction(&mut to_commit),
-                Access::Migrate => connection.migration(&mut to_commit),
-            };
-            let Err(error) = outcome else { return Ok(()) };
-            if !connection.is_dead(&error) {
-                return Err(describe(&error));
-            }
-            if committing || suspects == 0 || started.elapsed() > CHECKOUT {
-                return Err(StoreError::Unavailable(message(&error)));
-            }
-            suspects -= 1;
-            tracing::debug!(error = message(&error), "a connection to the store was dead, trying another");
-        }
+        self.run_on_any(access, work)
+    }
+
+    fn run_of_app(
+        &self,
+        access: Access,
+        work: &mut dyn FnMut(&mut DbConnection) -> QueryResult<()>,
+    ) -> Result<(), Failure> {
+        self.attempt(|connection, committing| match access {
+            Access::Read => work(connection),
+            Access::Write | Access::Migrate => connection.write(committing, &mut *work),
+        })
     }
 }
 
@@ -212,7 +217,9 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
+    use crate::source::Source;
     use crate::sqlite::DIALECT;
+    use crate::statement::{Bind, Row, Statement};
 
     /// A connection that is dead as long as its number is below `dead`.
     struct Fake {
@@ -289,7 +296,7 @@ mod tests {
     fn dead_connections_are_replaced_and_the_work_done_again() {
         for (dead, expected_runs) in [(0, 1), (1, 2), (4, 5)] {
             let mut runs = 0;
-            let outcome = pooled(dead, false).run(Access::Read, &mut |connection| {
+            let outcome = pooled(dead, false).run_on_any(Access::Read, &mut |connection| {
                 runs += 1;
                 connection.rows(&statement(), &[]).map(drop)
             });
@@ -300,17 +307,17 @@ mod tests {
 
     #[test]
     fn more_dead_connections_than_the_pool_holds_are_reported() {
-        let outcome = pooled(5, false).run(Access::Read, &mut |c| c.rows(&statement(), &[]).map(drop));
+        let outcome = pooled(5, false).run_on_any(Access::Read, &mut |c| c.rows(&statement(), &[]).map(drop));
         assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
     }
 
     #[test]
     fn a_write_is_tried_again_unless_it_may_have_been_committed() {
-        let outcome = pooled(1, false).run(Access::Write, &mut |c| c.execute(&statement(), &[]).map(drop));
+        let outcome = pooled(1, false).run_on_any(Access::Write, &mut |c| c.execute(&statement(), &[]).map(drop));
         assert!(outcome.is_ok(), "{outcome:?}");
 
         let mut runs = 0;
-        let outcome = pooled(1, true).run(Access::Write, &mut |connection| {
+        let outcome = pooled(1, true).run_on_any(Access::Write, &mut |connection| {
             runs += 1;
             connection.execute(&statement(), &[]).map(drop)
         });

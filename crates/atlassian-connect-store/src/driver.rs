@@ -10,7 +10,8 @@ use diesel_async::async_connection_wrapper::BlockOn;
 use tokio::runtime::Handle;
 
 /// Waits for the connections' runtime.
-pub(super) struct Driver(Handle);
+#[derive(Debug)]
+pub struct Driver(Handle);
 
 impl BlockOn for Driver {
     fn block_on<F: Future>(&self, future: F) -> F::Output {

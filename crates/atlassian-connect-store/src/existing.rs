@@ -7,7 +7,8 @@ use std::sync::Arc;
 use diesel::result::QueryResult;
 use secrecy::ExposeSecret;
 
-use super::database::{Access, Database, SqlConnection};
+use super::connection::SqlConnection;
+use super::database::{Access, Database};
 use super::migrations::{SETTINGS_STEP, incomplete};
 use super::open::{Purpose, connect, scheme, without_tables};
 use super::schema::too_new;
@@ -84,7 +85,7 @@ pub async fn open_existing(config: &StoreConfig) -> Result<Arc<SealedStore>, Sto
         let none = |reason: String| Err(StoreError::Configuration(format!("no tenants: {reason}")));
         match look(config)? {
             Looked { survey: Survey { tables: TablesFound::All(table), .. }, database: Some(database) } => {
-                let store = Arc::new(SqlStore::new(database, &table));
+                let store = Arc::new(SqlStore::new(Arc::from(database), &table));
                 Ok(Arc::new(SealedStore::new(store, &config.encryption_keys)))
             }
             Looked { survey: Survey { tables, .. }, .. } => match tables {

@@ -26,9 +26,11 @@ extern crate self as atlassian_connect_store;
 
 #[cfg(test)]
 mod acceptance;
+mod app_database;
 mod attempt;
 mod clock;
 mod config;
+mod connection;
 mod database;
 mod driver;
 mod encryption;
@@ -66,6 +68,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 pub use config::StoreConfig;
+pub use connection::DbConnection;
 pub use encryption::EncryptionKey;
 pub use listen::{Change, Changes};
 pub use memory::MemoryStore;
@@ -80,8 +83,13 @@ pub(crate) use names::{CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTAL
 /// What the crates of the framework share beyond what users see. No promise holds for it.
 #[doc(hidden)]
 pub mod internal {
+    pub use crate::app_database::{AppDatabase, AppDatabaseError, open_with_database};
     pub use crate::clock::now;
     pub use crate::config::DEFAULT_SOURCE;
+    #[cfg(feature = "mysql")]
+    pub use crate::connection::{MysqlConnection, MysqlTransactions};
+    pub use crate::connection::{PostgresConnection, PostgresTransactions};
+    pub use crate::driver::Driver;
     pub use crate::encryption::BadEncryptionKey;
     pub use crate::existing::{Survey, TablesFound, open_existing, survey};
     pub use crate::files::{WrittenMigrations, write_migrations};

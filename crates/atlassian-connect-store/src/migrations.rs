@@ -13,15 +13,13 @@
 
 use std::fmt;
 
-use diesel::backend::Backend;
-use diesel::result::{Error, QueryResult};
-use diesel_migrations::MigrationHarness;
+use diesel::result::QueryResult;
 
 use super::StoreError;
-use super::database::{Access, Database, SqlConnection, take_lock};
+use super::connection::{SqlConnection, take_lock};
+use super::database::{Access, Database};
 use super::open::{Purpose, connect, without_tables};
 use super::schema::too_new;
-use super::source::Source;
 use super::statement::{Dialect, Statement};
 use super::tables::{Found, SettingsTable};
 use crate::config::StoreConfig;
@@ -178,37 +176,6 @@ fn missing(names: &str) -> String {
         "the database has some of the add-on's tables, but not {names}: if it is the right one, run the command \
          `migrate`"
     )
-}
-
-/// Runs those pending steps of `source` that are wanted.
-pub(super) fn run_pending<C, DB>(
-    connection: &mut C,
-    source: Source,
-    wanted: &dyn Fn(&str) -> bool,
-) -> QueryResult<Vec<String>>
-where
-    C: MigrationHarness<DB>,
-    DB: Backend,
-{
-    let mut applied = Vec::new();
-    for migration in connection.pending_migrations(source).map_err(Error::QueryBuilderError)? {
-        let name = migration.name().to_string();
-        if wanted(&name) {
-            connection.run_migration(migration.as_ref()).map_err(Error::QueryBuilderError)?;
-            applied.push(name);
-        }
-    }
-    Ok(applied)
-}
-
-/// Takes back the newest step that has run.
-pub(super) fn revert_last<C, DB>(connection: &mut C, source: Source) -> QueryResult<String>
-where
-    C: MigrationHarness<DB>,
-    DB: Backend,
-{
-    let version = connection.revert_last_migration(source).map_err(Error::QueryBuilderError)?;
-    Ok(version.to_string())
 }
 
 #[cfg(test)]

@@ -5,22 +5,18 @@ mod url;
 use std::error::Error as StdError;
 use std::time::Duration;
 
-use diesel::QueryResult;
-use diesel::result::{DatabaseErrorKind, Error};
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
-use diesel_async::{AsyncMysqlConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::{AsyncMysqlConnection, SimpleAsyncConnection as _};
 use mysql_async::{Conn, DriverError};
 use r2d2::ManageConnection;
-use tokio::runtime::Runtime;
 
 use self::url::Server;
 use super::StoreError;
-use super::database::{Pooled, SqlConnection, Work};
+use super::connection::{DbConnection, MysqlConnection};
+use super::database::Pooled;
 use super::driver::{Driver, chain, rejected};
-use super::migrations::{revert_last, run_pending};
 use super::runtime::runtime;
-use super::source::Source;
-use super::statement::{Bind, Bound, Dialect, Row, Statement};
+use super::statement::Dialect;
 use super::tls::SslMode;
 use crate::config::StoreConfig;
 
@@ -55,10 +51,6 @@ const SESSION: &str = "SET NAMES utf8mb4; \
 
 /// For making a connection, from the name's look-up to the session's settings.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long a server may leave us without an answer: a little longer than it takes to stop a statement by itself.
-const SILENCE: Duration = Duration::from_secs(12);
-/// The same while migrating.
-const SILENCE_OF_MIGRATIONS: Duration = Duration::from_secs(150);
 /// How long an unused connection is kept. Servers end those that wait for long, most after eight hours, some managed
 /// ones after a few minutes: a dead one is found out when it is used.
 const IDLE: Duration = Duration::from_secs(600);
@@ -130,106 +122,28 @@ impl Manager {
 }
 
 impl ManageConnection for Manager {
-    type Connection = MysqlConnection;
+    type Connection = DbConnection;
     type Error = StoreError;
 
-    fn connect(&self) -> Result<MysqlConnection, StoreError> {
+    fn connect(&self) -> Result<DbConnection, StoreError> {
         let runtime = runtime()?;
         let inner = runtime.block_on(async {
             let limited = tokio::time::timeout(CONNECT, self.establish()).await;
             let late = || StoreError::Unavailable(format!("{}: no answer in time", self.server.shown));
             limited.unwrap_or_else(|_| Err(late()))
         })?;
-        Ok(MysqlConnection { inner, runtime, silence: SILENCE, is_spent: false })
+        Ok(DbConnection::Mysql(MysqlConnection::new(inner, runtime)))
     }
 
-    fn is_valid(&self, connection: &mut MysqlConnection) -> Result<(), StoreError> {
+    fn is_valid(&self, connection: &mut DbConnection) -> Result<(), StoreError> {
         if self.has_broken(connection) {
             return Err(StoreError::Unavailable(format!("{}: the connection was closed", self.server.shown)));
         }
         Ok(())
     }
 
-    fn has_broken(&self, connection: &mut MysqlConnection) -> bool {
-        connection.is_spent
-    }
-}
-
-/// A connection. Its waiting is limited here, as the driver's is not.
-pub(super) struct MysqlConnection {
-    inner: AsyncConnectionWrapper<AsyncMysqlConnection, Driver>,
-    runtime: &'static Runtime,
-    silence: Duration,
-    /// Whether it is of no use to others: nobody knows its state, or it is none that a request expects.
-    is_spent: bool,
-}
-
-impl MysqlConnection {
-    fn wait<T>(&mut self, work: impl AsyncFnOnce(&mut AsyncMysqlConnection) -> QueryResult<T>) -> QueryResult<T> {
-        let Self { inner, runtime, silence, .. } = self;
-        let outcome = runtime.block_on(async { tokio::time::timeout(*silence, work(inner)).await });
-        outcome.unwrap_or_else(|_| {
-            self.is_spent = true;
-            let late = "the server gives no answer".to_owned();
-            Err(Error::DatabaseError(DatabaseErrorKind::ClosedConnection, Box::new(late)))
-        })
-    }
-
-    /// Runs `statements`, separated by semicolons.
-    pub(crate) fn batch(&mut self, statements: &str) -> QueryResult<()> {
-        self.wait(async |connection| connection.batch_execute(statements).await)
-    }
-}
-
-impl SqlConnection for MysqlConnection {
-    fn rows(&mut self, statement: &Statement, binds: &[Bind<'_>]) -> QueryResult<Vec<Row>> {
-        self.wait(async |connection| RunQueryDsl::load(Bound { statement, binds }, connection).await)
-    }
-
-    fn execute(&mut self, statement: &Statement, binds: &[Bind<'_>]) -> QueryResult<usize> {
-        self.wait(async |connection| RunQueryDsl::execute(Bound { statement, binds }, connection).await)
-    }
-
-    fn transaction(&mut self, work: Work<'_>) -> QueryResult<()> {
-        self.batch("START TRANSACTION")?;
-        // Until it is known how this ended, and that its locks are gone: they are the session's.
-        self.is_spent = true;
-        let outcome = work(self);
-        let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
-        let ended = self.batch(&format!("{end}; DO RELEASE_ALL_LOCKS()"));
-        self.is_spent = ended.is_err();
-        outcome.and(ended)
-    }
-
-    /// A change of a table is a commit.
-    fn migration(&mut self, work: Work<'_>) -> QueryResult<()> {
-        self.silence = SILENCE_OF_MIGRATIONS;
-        // With its locks and its settings it goes to nobody else.
-        self.is_spent = true;
-        let outcome = work(self);
-        outcome.and(self.batch("DO RELEASE_ALL_LOCKS()"))
-    }
-
-    fn is_dead(&mut self, error: &Error) -> bool {
-        match error {
-            Error::DatabaseError(DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection, _) => {
-                true
-            }
-            // The driver's errors and the server's come alike: ask whether it is still there.
-            Error::DatabaseError(DatabaseErrorKind::Unknown, _) => {
-                let gone = self.batch("DO 0").is_err();
-                self.is_spent |= gone;
-                gone
-            }
-            _ => false,
-        }
-    }
-
-    fn migrate(&mut self, source: Source, wanted: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>> {
-        run_pending(&mut self.inner, source, wanted)
-    }
-
-    fn revert_last(&mut self, source: Source) -> QueryResult<String> {
-        revert_last(&mut self.inner, source)
+    /// After a panic in a transaction nobody knows what the connection is in the middle of.
+    fn has_broken(&self, connection: &mut DbConnection) -> bool {
+        std::thread::panicking() || diesel::r2d2::R2D2Connection::is_broken(connection)
     }
 }

@@ -67,28 +67,36 @@ pub(super) fn without_tables(config: &StoreConfig, purpose: Purpose) -> Option<S
 /// table's name cannot work; [`StoreError::Unavailable`] when the server is not there: a later try may succeed;
 /// [`StoreError::Sealed`] when its values are sealed, and not with these keys.
 pub async fn open(config: &StoreConfig) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(open_parts(config).await?.0)
+}
+
+/// A store, and the database that it is in.
+type Parts = (Arc<dyn Store>, Option<Arc<dyn Database>>);
+
+/// As [`open`]: the store, and the SQL database that it is in.
+pub(super) async fn open_parts(config: &StoreConfig) -> Result<Parts, StoreError> {
     let (url, source) = (config.redacted_url(), &config.source);
     tracing::info!(store = url, source, "opening the store");
     let keys = &config.encryption_keys;
     if scheme(config.url.expose_secret()) == "memory" {
-        return Ok(Arc::new(SealedStore::new(Arc::new(MemoryStore::new()), keys)));
+        return Ok((Arc::new(SealedStore::new(Arc::new(MemoryStore::new()), keys)), None));
     }
     if let Some(opening) = without_tables(config, Purpose::Use) {
         let opened = opening.await.map_err(|error| chosen_by(error, source))?;
-        return Ok(SealedStore::tried(opened, keys).await?);
+        return Ok((SealedStore::tried(opened, keys).await?, None));
     }
     let config = config.clone();
     let task = tokio::task::spawn_blocking(move || {
-        let database = connect(&config)?;
+        let database: Arc<dyn Database> = Arc::from(connect(&config)?);
         let prepared = migrations::prepare(database.as_ref(), &config, config.auto_migrate)?;
         for name in &prepared.applied {
             tracing::info!(migration = name, "ran a migration of the store");
         }
-        Ok(SqlStore::new(database, &prepared.table))
+        Ok((SqlStore::new(Arc::clone(&database), &prepared.table), database))
     });
     let opened = task.await.map_err(|error| StoreError::Unavailable(format!("opening it was given up: {error}")))?;
-    let opened = opened.map_err(|error| chosen_by(error, source))?;
-    Ok(SealedStore::tried(Arc::new(opened), keys).await?)
+    let (opened, database) = opened.map_err(|error| chosen_by(error, source))?;
+    Ok((SealedStore::tried(Arc::new(opened), keys).await?, Some(database)))
 }
 
 /// Whoever reads that a store is away has to know why it was asked for.

@@ -4,27 +4,22 @@ use std::error::Error as StdError;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use diesel::QueryResult;
-use diesel::RunQueryDsl;
-use diesel::r2d2::R2D2Connection;
-use diesel::result::{DatabaseErrorKind, Error};
-use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
+use diesel::r2d2::R2D2Connection as _;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use r2d2::ManageConnection;
 use secrecy::ExposeSecret;
 use tokio_postgres::config::Host;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::{Client, Connection, Socket};
+use tokio_postgres::{Client, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::StoreError;
-use super::database::{Pooled, SqlConnection, Work};
-use super::driver::{Driver, chain, rejected};
-use super::migrations::{revert_last, run_pending};
+use super::connection::{DbConnection, PostgresConnection};
+use super::database::Pooled;
+use super::driver::{chain, rejected};
 use super::runtime::runtime;
-use super::source::Source;
-use super::statement::{Bind, Bound, Dialect, Row, Statement};
+use super::statement::Dialect;
 use super::tls::{SslMode, Tls, UrlParameters};
 use crate::config::StoreConfig;
 
@@ -58,9 +53,6 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// How long an unused connection is kept.
 const IDLE: Duration = Duration::from_secs(600);
 
-/// A connection as diesel knows them.
-pub(super) type PgConnection = AsyncConnectionWrapper<AsyncPgConnection, Driver>;
-
 /// The connections to the database of `config`. Makes one to see that it works. Blocks.
 pub(super) fn database(config: &StoreConfig) -> Result<Pooled<Manager>, StoreError> {
     let manager = Manager::new(config)?;
@@ -78,7 +70,7 @@ pub(super) fn database_manager(config: &StoreConfig) -> Result<Manager, StoreErr
 }
 
 /// What drives a client over the connection, in the clear or not.
-type TlsConnection = Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;
+type TlsConnection = tokio_postgres::Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;
 
 /// Opens connections to one database.
 #[derive(Clone)]
@@ -130,7 +122,7 @@ impl Manager {
         opened.map_err(|_| late())?.map_err(|error| self.refused(&error))
     }
 
-    async fn establish(&self) -> Result<PgConnection, StoreError> {
+    async fn establish(&self) -> Result<PostgresConnection, StoreError> {
         let setting_up = |error: &dyn StdError| StoreError::Unavailable(format!("{}: {}", self.shown, chain(error)));
         let (client, connection) = self.open().await?;
         let connection = AsyncPgConnection::try_from_client_and_connection(client, connection).await;
@@ -182,59 +174,29 @@ fn is_local(config: &tokio_postgres::Config) -> bool {
 }
 
 impl ManageConnection for Manager {
-    type Connection = PgConnection;
+    type Connection = DbConnection;
     type Error = StoreError;
 
-    fn connect(&self) -> Result<PgConnection, StoreError> {
-        runtime()?.block_on(async {
-            // The driver's own limit is for the TCP connection alone.
-            let limited = tokio::time::timeout(CONNECT, self.establish()).await;
-            limited.unwrap_or_else(|_| Err(StoreError::Unavailable(format!("{}: no answer in time", self.shown))))
-        })
+    fn connect(&self) -> Result<DbConnection, StoreError> {
+        runtime()?
+            .block_on(async {
+                // The driver's own limit is for the TCP connection alone.
+                let limited = tokio::time::timeout(CONNECT, self.establish()).await;
+                limited.unwrap_or_else(|_| Err(StoreError::Unavailable(format!("{}: no answer in time", self.shown))))
+            })
+            .map(DbConnection::Postgres)
     }
 
-    fn is_valid(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
+    fn is_valid(&self, connection: &mut DbConnection) -> Result<(), StoreError> {
         if self.has_broken(connection) {
             return Err(StoreError::Unavailable(format!("{}: the connection was closed", self.shown)));
         }
         Ok(())
     }
 
-    fn has_broken(&self, connection: &mut PgConnection) -> bool {
-        connection.is_broken()
-    }
-}
-
-impl SqlConnection for PgConnection {
-    fn rows(&mut self, statement: &Statement, binds: &[Bind<'_>]) -> QueryResult<Vec<Row>> {
-        Bound { statement, binds }.load(self)
-    }
-
-    fn execute(&mut self, statement: &Statement, binds: &[Bind<'_>]) -> QueryResult<usize> {
-        Bound { statement, binds }.execute(self)
-    }
-
-    fn transaction(&mut self, work: Work<'_>) -> QueryResult<()> {
-        diesel::Connection::transaction(self, |connection| work(connection))
-    }
-
-    fn is_dead(&mut self, error: &Error) -> bool {
-        match error {
-            Error::DatabaseError(DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection, _) => {
-                true
-            }
-            // A server that stops says so by an error like any other, and then closes: ask whether it is still there.
-            Error::DatabaseError(DatabaseErrorKind::Unknown, _) => self.ping().is_err(),
-            _ => self.is_broken(),
-        }
-    }
-
-    fn migrate(&mut self, source: Source, wanted: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>> {
-        run_pending(self, source, wanted)
-    }
-
-    fn revert_last(&mut self, source: Source) -> QueryResult<String> {
-        revert_last(self, source)
+    /// After a panic in a transaction nobody knows what the connection is in the middle of.
+    fn has_broken(&self, connection: &mut DbConnection) -> bool {
+        std::thread::panicking() || connection.is_broken()
     }
 }
 

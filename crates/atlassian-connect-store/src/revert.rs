@@ -3,7 +3,8 @@
 use diesel::result::QueryResult;
 
 use super::StoreError;
-use super::database::{Access, SqlConnection};
+use super::connection::SqlConnection;
+use super::database::Access;
 use super::existing::{Looked, look, steps_seen};
 use super::migrations::{FORGE_STEP, SETTINGS_STEP, lock};
 use super::open::{Purpose, without_tables};

@@ -8,7 +8,7 @@
 use diesel::result::QueryResult;
 
 use super::StoreError;
-use super::database::SqlConnection;
+use super::connection::SqlConnection;
 use super::source::Source;
 use super::statement::{Bind, Dialect, Statement};
 

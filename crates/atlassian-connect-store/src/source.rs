@@ -3,10 +3,10 @@
 use diesel::backend::Backend;
 use diesel::migration::{Migration, MigrationName, MigrationSource};
 use diesel::result::{Error, QueryResult};
-use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::StoreError;
-use crate::statement::Step;
+use crate::statement::{Dialect, Step};
 
 static POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 static SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -83,6 +83,19 @@ impl Migrations {
     }
 }
 
+impl Migrations {
+    /// Whether the app has a step of its own for any of the databases.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn has_own_steps(&self) -> bool {
+        let pairs = [(self.postgres, &POSTGRES), (self.sqlite, &SQLITE), (self.mysql, &MYSQL)];
+        pairs.into_iter().any(|(list, own)| {
+            let count = |source: Source| source.steps().map_or(0, |steps| steps.len());
+            count(list) > count(Source(own))
+        })
+    }
+}
+
 impl Default for Migrations {
     fn default() -> Self {
         Self::new()
@@ -106,6 +119,37 @@ impl<DB: Backend> MigrationSource<DB> for Source {
 }
 
 impl Source {
+    /// Runs those pending steps that are wanted; answers their names.
+    pub(crate) fn run_pending<C, DB>(
+        self,
+        connection: &mut C,
+        wanted: &dyn Fn(&str) -> bool,
+    ) -> QueryResult<Vec<String>>
+    where
+        C: MigrationHarness<DB>,
+        DB: Backend,
+    {
+        let mut applied = Vec::new();
+        for migration in connection.pending_migrations(self).map_err(Error::QueryBuilderError)? {
+            let name = migration.name().to_string();
+            if wanted(&name) {
+                connection.run_migration(migration.as_ref()).map_err(Error::QueryBuilderError)?;
+                applied.push(name);
+            }
+        }
+        Ok(applied)
+    }
+
+    /// Takes back the newest step that has run; answers its version.
+    pub(crate) fn revert_last<C, DB>(self, connection: &mut C) -> QueryResult<String>
+    where
+        C: MigrationHarness<DB>,
+        DB: Backend,
+    {
+        let version = connection.revert_last_migration(self).map_err(Error::QueryBuilderError)?;
+        Ok(version.to_string())
+    }
+
     /// The names of the steps, oldest first.
     pub(crate) fn steps(self) -> QueryResult<Vec<Step>> {
         // the names are the same whatever the database
@@ -115,6 +159,15 @@ impl Source {
         let mut steps: Vec<_> = migrations.iter().map(|migration| step(migration.name())).collect();
         steps.sort_by(|one, other| one.version.cmp(&other.version));
         Ok(steps)
+    }
+}
+
+impl Source {
+    /// The steps that are not the framework's, oldest first.
+    pub(crate) fn own_steps(self, dialect: &Dialect) -> QueryResult<Vec<Step>> {
+        let framework = (dialect.source)(&Migrations::new()).steps()?;
+        let is_own = |step: &Step| framework.iter().all(|own| own.version != step.version);
+        Ok(self.steps()?.into_iter().filter(is_own).collect())
     }
 }
 

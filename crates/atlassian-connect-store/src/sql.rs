@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use self::statements::{Statements, Values};
 use super::attempt::{Attempt, abandoned};
-use super::database::{Access, Database, SqlConnection, take_lock};
+use super::connection::{SqlConnection, take_lock};
+use super::database::{Access, Database};
 use super::statement::{Bind, Statement};
 use super::{
     CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Changes, KeyPage, Place,
@@ -26,7 +27,7 @@ pub struct SqlStore {
 }
 
 struct Inner {
-    database: Box<dyn Database>,
+    database: Arc<dyn Database>,
     statements: Statements,
 }
 
@@ -139,7 +140,7 @@ fn parse(owner: &str, key: &str, text: &str) -> Result<Value, StoreError> {
 
 impl SqlStore {
     /// A store on `database`, whose settings are in `table`.
-    pub(super) fn new(database: Box<dyn Database>, table: &str) -> Self {
+    pub(super) fn new(database: Arc<dyn Database>, table: &str) -> Self {
         let statements = Statements::new(database.dialect(), table);
         Self { inner: Arc::new(Inner { database, statements }) }
     }

@@ -5,16 +5,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use diesel::connection::SimpleConnection;
-use diesel::prelude::*;
-use diesel::result::Error;
+use diesel::prelude::Connection as _;
+use diesel::r2d2::R2D2Connection as _;
 use diesel::sqlite::SqliteConnection;
 use r2d2::ManageConnection;
 
 use super::StoreError;
-use super::database::{Pooled, SqlConnection, Work, describe};
-use super::migrations::{revert_last, run_pending};
-use super::source::Source;
-use super::statement::{Bind, Bound, Dialect, Row, Statement};
+use super::connection::DbConnection;
+use super::database::{Pooled, describe};
+use super::statement::Dialect;
 
 pub(super) static DIALECT: Dialect = Dialect {
     quote: '"',
@@ -111,10 +110,10 @@ pub(super) struct Manager {
 }
 
 impl ManageConnection for Manager {
-    type Connection = SqliteConnection;
+    type Connection = DbConnection;
     type Error = StoreError;
 
-    fn connect(&self) -> Result<SqliteConnection, StoreError> {
+    fn connect(&self) -> Result<DbConnection, StoreError> {
         let named = |error: &dyn std::fmt::Display| format!("the SQLite file {}: {error}", shown(&self.path));
         let mut connection = SqliteConnection::establish(&self.path.to_string_lossy())
             .map_err(|error| StoreError::Unavailable(named(&error)))?;
@@ -125,42 +124,16 @@ impl ManageConnection for Manager {
                 other => other,
             },
         )?;
-        Ok(connection)
+        Ok(DbConnection::Sqlite(connection))
     }
 
-    fn is_valid(&self, _: &mut SqliteConnection) -> Result<(), StoreError> {
+    fn is_valid(&self, _: &mut DbConnection) -> Result<(), StoreError> {
         Ok(())
     }
 
-    fn has_broken(&self, connection: &mut SqliteConnection) -> bool {
-        diesel::r2d2::R2D2Connection::is_broken(connection)
-    }
-}
-
-impl SqlConnection for SqliteConnection {
-    fn rows(&mut self, statement: &Statement, binds: &[Bind<'_>]) -> QueryResult<Vec<Row>> {
-        Bound { statement, binds }.load(self)
-    }
-
-    fn execute(&mut self, statement: &Statement, binds: &[Bind<'_>]) -> QueryResult<usize> {
-        Bound { statement, binds }.execute(self)
-    }
-
-    fn transaction(&mut self, work: Work<'_>) -> QueryResult<()> {
-        // IMMEDIATE: one that begins by reading could find the file taken when it comes to write, too late to wait.
-        self.immediate_transaction(|connection| work(connection))
-    }
-
-    fn is_dead(&mut self, _: &Error) -> bool {
-        false
-    }
-
-    fn migrate(&mut self, source: Source, wanted: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>> {
-        run_pending(self, source, wanted)
-    }
-
-    fn revert_last(&mut self, source: Source) -> QueryResult<String> {
-        revert_last(self, source)
+    /// After a panic in a transaction nobody knows what the connection is in the middle of.
+    fn has_broken(&self, connection: &mut DbConnection) -> bool {
+        std::thread::panicking() || connection.is_broken()
     }
 }
 

@@ -3,7 +3,7 @@
 use diesel::result::QueryResult;
 
 use super::StoreError;
-use super::database::SqlConnection;
+use super::connection::SqlConnection;
 use super::statement::{Bind, Dialect, Statement};
 
 /// Sequelize's model name in ACE where the configuration does not say another.

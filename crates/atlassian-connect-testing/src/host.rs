@@ -10,6 +10,7 @@ use actix_web::web::ServiceConfig;
 use awc::{Client, ClientRequest};
 use serde_json::Value;
 
+use super::database::TestDatabase;
 use super::journal::Journal;
 use super::{JwksServer, KeyServer, Reply, TokenServer, site};
 use crate::fake_host::{TestTenant, claims_for, must};
@@ -88,6 +89,11 @@ impl TestHostBuilder {
     where
         F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
     {
+        let database = match self.addon.own_migrations() {
+            Some(migrations) => Some(TestDatabase::new(migrations).await),
+            None => None,
+        };
+        let store = database.as_ref().map_or("memory:", |database| database.url.as_str());
         let keys = KeyServer::start();
         let forge_keys = JwksServer::start();
         let journal = Arc::new(Journal::default());
@@ -100,7 +106,7 @@ impl TestHostBuilder {
             ("NODE_ENV".to_owned(), "production".to_owned()),
             ("PORT".to_owned(), port.to_string()),
             ("AC_LOCAL_BASE_URL".to_owned(), base_url.clone()),
-            ("DATABASE_URL".to_owned(), "memory:".to_owned()),
+            ("DATABASE_URL".to_owned(), store.to_owned()),
             ("CONNECT_KEYS_CDN_URL".to_owned(), keys.url().to_owned()),
             ("AC_AUTHORIZATION_SERVER_URL".to_owned(), tokens.url().to_owned()),
             ("AC_APP_ID".to_owned(), TestHost::APP_ID.to_owned()),
@@ -124,6 +130,7 @@ impl TestHostBuilder {
         actix_web::rt::spawn(server);
         TestHost {
             addon,
+            _database: database,
             keys,
             forge_keys,
             tokens,
@@ -139,6 +146,7 @@ impl TestHostBuilder {
 /// A fake host with the add-on running under it.
 pub struct TestHost {
     addon: Addon,
+    _database: Option<TestDatabase>,
     keys: KeyServer,
     forge_keys: JwksServer,
     tokens: TokenServer,
@@ -172,7 +180,9 @@ impl TestHost {
         }
     }
 
-    /// The add-on with a memory store, production's rules, and nothing installed. Its descriptor is the
+    /// The add-on with production's rules and nothing installed. An app that hands over migrations
+    /// ([`AddonBuilder::migrations`]) has a migrated SQLite database of its own for each host, or a schema of its own on
+    /// the PostgreSQL server that `TEST_DATABASE_URL` names; any other one has a store in memory. Its descriptor is the
     /// `atlassian-connect.json` of the working directory, which is the folder of the package under test; where there is
     /// none, it is a minimal one without modules.
     pub async fn start<F>(routes: F) -> Self

@@ -51,6 +51,7 @@
 #![allow(clippy::missing_panics_doc)]
 
 mod call;
+mod database;
 mod fake_host;
 mod forge;
 mod forge_tokens;
@@ -61,6 +62,7 @@ mod key_server;
 mod reply;
 mod rest;
 mod routes;
+mod schema;
 mod site;
 mod stub;
 mod token_server;
@@ -71,6 +73,7 @@ pub mod internal {
     pub use crate::fake_host::{GrantForm, InstallKey, Issued, LIFETIME, Ledger, lock, product_api};
     pub use crate::jwks_server::{JwksAnswer, JwksServer};
     pub use crate::key_server::KeyAnswer;
+    pub use crate::schema::Columns;
     pub use crate::token_server::{TokenAnswer, TokenServer};
 }
 
@@ -81,4 +84,5 @@ use jwks_server::JwksServer;
 pub use key_server::KeyServer;
 pub use reply::Reply;
 pub use routes::assert_descriptor_routes;
+pub use schema::assert_schema;
 use token_server::TokenServer;

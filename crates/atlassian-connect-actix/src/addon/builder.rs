@@ -7,16 +7,16 @@ use std::sync::{Arc, Weak};
 use actix_web::web;
 use futures_util::StreamExt as _;
 
+use super::events::Events;
 use super::{Addon, StartError};
 use crate::config::{Config, ConfigError, Vars};
 use crate::descriptor::{Descriptor, DescriptorError, DescriptorFile, Finding};
 use crate::error::Error;
-use crate::events::Events;
 use crate::panics;
 use crate::software::AppVersion;
 use crate::state::{ErrorHandler, ErrorPage, ErrorRenderer, ErrorRendering, State};
-use crate::store::internal::SealedStore;
-use crate::store::{self, Changes, Migrations, Store};
+use crate::store::internal::{AppDatabase, SealedStore, open_with_database};
+use crate::store::{Changes, Migrations, Store, StoreError};
 use crate::tenants::Tenants;
 
 /// ACE's default of `errorTemplateName`.
@@ -136,6 +136,11 @@ impl AddonBuilder {
         self
     }
 
+    #[doc(hidden)]
+    pub fn own_migrations(&self) -> Option<Migrations> {
+        self.migrations
+    }
+
     /// The configuration that [`AddonBuilder::build`] will use.
     ///
     /// # Errors
@@ -192,17 +197,23 @@ impl AddonBuilder {
     #[doc(hidden)]
     pub async fn assemble(self, config: Config, descriptor: Descriptor) -> Result<Addon, StartError> {
         let errors = error_rendering(&config, self.renderers, self.handler)?;
-        let store = match self.store {
-            Some(store) => SealedStore::tried(store, &config.store.encryption_keys).await?,
-            None => store::open(&config.store).await?,
+        let (store, database) = match self.store {
+            Some(store) => (SealedStore::tried(store, &config.store.encryption_keys).await? as _, None),
+            None => Box::pin(open_with_database(&config.store)).await?,
         };
+        let database = match &config.database_url {
+            Some(url) => Some(Box::pin(AppDatabase::open(&config.store.at(url.clone(), "database.url"))).await?),
+            None => database,
+        };
+        Box::pin(check_database(&config, database.as_ref())).await?;
         let tenants = Tenants::new(store, &config.cache, config.frame_ancestors.clone());
         if config.options.no_auth {
             tracing::warn!("AC_OPTS=no-auth: pages and token routes are open to every process on this machine");
         }
         let changes = tenants.store().changes();
-        let state = State::new(config, descriptor, tenants, Events::default(), errors).with_app(self.app);
-        let state = state.with_descriptor_file(self.descriptor);
+        let events = Arc::new(Events::default());
+        let state = State::new(config, descriptor, tenants, Arc::clone(&events) as _, errors).with_app(self.app);
+        let state = state.with_descriptor_file(self.descriptor).with_database(database);
         let state = web::Data::new(state);
         if let Some(changes) = changes {
             panics::spawn(
@@ -210,14 +221,40 @@ impl AddonBuilder {
                 hear(Arc::downgrade(&state.clone().into_inner()), changes),
             );
         }
+        if let Some(mut jobs) = state.tasks.work() {
+            panics::spawn("the background work of the add-on", async move {
+                while let Some(job) = jobs.recv().await {
+                    panics::spawn("background work", job());
+                }
+            });
+        }
         if state.config.app_id.is_some() {
             panics::spawn(
                 "the work on events of Forge's",
                 crate::forge::worker::work(Arc::downgrade(&state.clone().into_inner())),
             );
         }
-        Ok(Addon::of(state))
+        Ok(Addon::of(state, events))
     }
+}
+
+/// An app with tables of its own needs a database, and the tables.
+async fn check_database(config: &Config, database: Option<&AppDatabase>) -> Result<(), StartError> {
+    let Some(database) = database else {
+        return if config.store.migrations.has_own_steps() {
+            Err(StoreError::Configuration(crate::database::NONE.to_owned()).into())
+        } else {
+            Ok(())
+        };
+    };
+    let pending = database.pending().await?;
+    if !pending.is_empty() {
+        tracing::error!(
+            "migrations of the app have not run: {}. Run the command `migrate`; until then /readyz answers 503",
+            pending.join(", ")
+        );
+    }
+    Ok(())
 }
 
 /// Hears of what other nodes write, for as long as the add-on lives.

@@ -1,31 +1,39 @@
 //! The add-on: built from its parts, mounted with one scope, run.
 
+mod background;
 mod builder;
+pub mod events;
+mod forge_events;
 mod observer;
 mod run;
 mod serve;
 mod validation;
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use actix_web::dev::Payload;
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, HttpRequest};
+use futures_util::{Stream, TryStreamExt as _, stream};
 use tracing_actix_web::TracingLogger;
 
 pub use builder::AddonBuilder;
+use events::{Event, Events, ListenerError, Occurrence};
 pub use observer::ObserverError;
 
 use crate::config::{Config, ConfigError};
+use crate::database::Database;
 use crate::descriptor::{DescriptorError, DescriptorFile};
 use crate::error::Error;
-use crate::events::{Event, ListenerError, Occurrence};
 use crate::host::HostClient;
-use crate::middleware::{Observer, RequestSpan, observed};
+use crate::middleware::{RequestSpan, observed};
+use crate::observer::Observer;
 use crate::state::State;
 use crate::store::StoreError;
+use crate::tenants::Tenant;
 use crate::{forge, health, lifecycle, pattern, webhook};
 
 /// Why an add-on does not start. `Display` is for the person at the terminal.
@@ -78,6 +86,7 @@ fn listen_remedy(reason: &std::io::Error) -> &'static str {
 #[derive(Clone)]
 pub struct Addon {
     state: web::Data<State>,
+    events: Arc<Events>,
 }
 
 impl std::fmt::Debug for Addon {
@@ -93,8 +102,8 @@ impl Addon {
         AddonBuilder::default()
     }
 
-    pub(crate) fn of(state: web::Data<State>) -> Self {
-        Self { state }
+    fn of(state: web::Data<State>, events: Arc<Events>) -> Self {
+        Self { state, events }
     }
 
     /// What the workers share.
@@ -130,7 +139,7 @@ impl Addon {
         F: Fn(Occurrence) -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), ListenerError>> + 'static,
     {
-        self.state.events.on(event, listener);
+        self.events.on(event, listener);
     }
 
     /// Listens to an event by its type.
@@ -140,7 +149,7 @@ impl Addon {
         F: Fn(E) -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), ListenerError>> + 'static,
     {
-        self.state.events.listen(listener);
+        self.events.listen(listener);
     }
 
     /// A client for a tenant's host outside of a request, as the add-on.
@@ -162,11 +171,98 @@ impl Addon {
         HostClient::of_installation(self.state.clone(), installation_id).await
     }
 
-    /// Waits for what Forge has delivered and is being worked on, for `limit` at most. What is left then, or has failed and
+    /// The database of the app's own tables.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] where there is none, with the remedy.
+    pub fn database(&self) -> Result<Database, Error> {
+        Database::of(&self.state)
+    }
+
+    /// All tenants that are installed, in the order of their clientKeys, read page by page.
+    ///
+    /// ```no_run
+    /// # async fn count(addon: &atlassian_connect_actix::Addon) -> Result<(), atlassian_connect_actix::Error> {
+    /// use futures_util::TryStreamExt as _;
+    ///
+    /// let mut tenants = std::pin::pin!(addon.tenants());
+    /// while let Some(tenant) = tenants.try_next().await? {
+    ///     let answer = addon.http_client(tenant.client_key()).await?.get("/rest/api/3/serverInfo").send().await?;
+    ///     tracing::info!(client_key = tenant.client_key(), status = answer.status().as_u16());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the store is away; the stream ends with it.
+    pub fn tenants(&self) -> impl Stream<Item = Result<Arc<Tenant>, Error>> + use<> {
+        let state = self.state.clone();
+        let pages = stream::try_unfold(Some(None::<String>), move |place| {
+            let state = state.clone();
+            async move {
+                let Some(after) = place else { return Ok(None) };
+                let (tenants, next) = state.tenants.page(after.as_deref()).await?;
+                Ok::<_, Error>(Some((stream::iter(tenants.into_iter().map(Ok)), next.map(Some))))
+            }
+        });
+        pages.try_flatten()
+    }
+
+    /// Runs `work` in the background, on a thread that serves no requests: it must not block. A failure or a panic is
+    /// logged. A stop waits for it, 28 seconds at most.
+    ///
+    /// ```no_run
+    /// # fn start(addon: &atlassian_connect_actix::Addon) {
+    /// addon.spawn(|addon| async move {
+    ///     let client = addon.http_client("a-client-key").await?;
+    ///     client.get("/rest/api/3/serverInfo").send().await?;
+    ///     Ok(())
+    /// });
+    /// # }
+    /// ```
+    pub fn spawn<F, R>(&self, work: F)
+    where
+        F: FnOnce(Self) -> R + Send + 'static,
+        R: Future<Output = Result<(), ListenerError>> + 'static,
+    {
+        background::spawn(self, work);
+    }
+
+    /// Runs `job` once in each `period`, a second at least: on one node, where several share the store. It first runs
+    /// some seconds after the first start; the store remembers when it is due, over restarts. A failure or a panic is
+    /// logged, and the job runs again at its next time. Where a node goes away in the middle, another one runs it after a
+    /// minute. A stop waits for one that runs. `name`: under which it is remembered; each job has its own.
+    ///
+    /// ```no_run
+    /// # fn start(addon: &atlassian_connect_actix::Addon) {
+    /// use std::time::Duration;
+    ///
+    /// addon.every(Duration::from_secs(3600), "clean up", |addon| async move {
+    ///     addon.database()?.write(|_connection| Ok(())).await?;
+    ///     Ok(())
+    /// });
+    /// # }
+    /// ```
+    pub fn every<F, R>(&self, period: Duration, name: &str, job: F)
+    where
+        F: Fn(Self) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), ListenerError>> + 'static,
+    {
+        background::every(self, period, name, job);
+    }
+
+    /// Waits for what Forge has delivered and is being worked on, and for what runs in the background, for `limit` at
+    /// most. What is left then, or has failed and
     /// waits for another try, is taken up at the next start, or by another node. [`Addon::run`] does so at its end; whoever
     /// owns their own `HttpServer` calls it when that has stopped.
     pub async fn drain(&self, limit: Duration) {
-        crate::forge::worker::drain(&self.state, limit).await;
+        let begun = Instant::now();
+        let left = self.state.tasks.drain(limit).await;
+        if left > 0 {
+            tracing::warn!(left, "background work is broken off by the stop");
+        }
+        crate::forge::worker::drain(&self.state, limit.saturating_sub(begun.elapsed())).await;
     }
 
     /// Mounts the add-on: one scope at the path of the base URL, with the descriptor, the lifecycle callbacks, the
@@ -195,19 +291,20 @@ impl Addon {
     where
         F: FnOnce(&mut ServiceConfig) + 'static,
     {
-        let state = self.state.clone();
+        let (state, addon) = (self.state.clone(), self.clone());
         move |cfg| {
             let (config, limit) = (&state.config, state.config.limits.body);
             let inner = state.clone();
             let scope = web::scope(&pattern::literal(config.local_base_url.path()))
                 .app_data(state.clone())
+                .app_data(addon)
                 .app_data(web::PayloadConfig::new(limit))
                 .app_data(web::JsonConfig::default().limit(limit).error_handler(|error, _| json_error(&error).into()))
                 .app_data(web::FormConfig::default().limit(limit).error_handler(|error, _| form_error(&error).into()))
                 .app_data(
                     web::QueryConfig::default().error_handler(|error, _| Error::bad_request(error.to_string()).into()),
                 )
-                .app_data(web::PathConfig::default().error_handler(|_, _| Error::NotFound.into()))
+                .app_data(web::PathConfig::default().error_handler(|_, _| Error::no_route().into()))
                 .configure(|cfg| {
                     let descriptor = state.descriptor();
                     health::routes(cfg);
@@ -215,7 +312,7 @@ impl Addon {
                     webhook::routes(cfg, &descriptor);
                     cfg.service(descriptor_route).configure(routes);
                 })
-                .default_service(web::to(|| async { Err::<actix_web::HttpResponse, _>(Error::NotFound) }))
+                .default_service(web::to(|| async { Err::<actix_web::HttpResponse, _>(Error::no_route()) }))
                 .wrap(from_fn(move |request, next| crate::middleware::around(inner.clone(), request, next)))
                 .wrap(Condition::new(
                     observer.is_some(),
@@ -235,7 +332,7 @@ impl Addon {
             let inner = state.clone();
             let scope = web::scope("")
                 .app_data(state)
-                .default_service(web::to(|| async { Err::<actix_web::HttpResponse, _>(Error::NotFound) }))
+                .default_service(web::to(|| async { Err::<actix_web::HttpResponse, _>(Error::no_route()) }))
                 .wrap(from_fn(move |request, next| crate::middleware::around(inner.clone(), request, next)))
                 .wrap(Condition::new(
                     observer.is_some(),
@@ -252,7 +349,8 @@ impl FromRequest for Addon {
     type Future = std::future::Ready<Result<Self, Error>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        std::future::ready(State::of(request).map(Self::of))
+        let found = request.app_data::<Self>().cloned();
+        std::future::ready(found.map_or_else(|| Err(State::outside(request)), Ok))
     }
 }
 

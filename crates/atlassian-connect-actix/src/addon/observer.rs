@@ -1,7 +1,7 @@
 //! Who is told about each request to the add-on.
 
 use super::Addon;
-use crate::middleware::Observer;
+use crate::observer::Observer;
 
 /// Why an observer is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

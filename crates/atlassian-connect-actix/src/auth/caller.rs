@@ -12,6 +12,7 @@ use crate::connection;
 use crate::error::Error;
 use crate::host::HostClient;
 use crate::jwt::{Claims, now};
+use crate::settings::Settings;
 use crate::state::State;
 use crate::tenants::Tenant;
 
@@ -114,6 +115,12 @@ impl Caller {
     #[must_use]
     pub fn host(&self) -> HostClient {
         HostClient::new(self.state.clone(), Arc::clone(&self.tenant))
+    }
+
+    /// What the app keeps of the caller's tenant.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        Settings::of_tenant(self.state.clone(), self.client_key().to_owned())
     }
 
     /// The add-on's state.

@@ -17,6 +17,7 @@ use crate::connection;
 use crate::error::Error;
 use crate::host::{ForgeSite, HostClient, site_ari};
 use crate::jwt::{ForgeClaims, ForgeLicense, Unverified, now};
+use crate::settings::Settings;
 use crate::state::State;
 use crate::tenants::{Tenant, origin_of};
 
@@ -156,6 +157,16 @@ impl ForgeInvocation {
         Ok(match self.tenant().await? {
             Some(tenant) => tenant.client_key().to_owned(),
             None => self.site_ari().unwrap_or_else(|| self.installation_id().to_owned()),
+        })
+    }
+
+    /// What the app keeps of the tenant, under [`ForgeInvocation::tenant_key`].
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        let invocation = self.clone();
+        Settings::of_caller(self.0.state.clone(), move || {
+            let invocation = invocation.clone();
+            Box::pin(async move { invocation.tenant_key().await })
         })
     }
 

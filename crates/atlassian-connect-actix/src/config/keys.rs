@@ -25,6 +25,7 @@ pub(super) const VARIABLES: &[(&str, &str)] = &[
     ("AC_FORGE_JWKS_URL", "forgeJwksUrl"),
     ("AC_FORGE_ORIGINS", "forgeOrigins"),
     ("AC_FORGE_ISOLATED_JWKS_URL", "forgeIsolatedJwksUrl"),
+    ("AC_DATABASE_URL", "database.url"),
     ("AC_SANDBOX_PORT", "sandbox.port"),
     ("AC_STORE_ENCRYPTION_KEYS", "storeEncryptionKeys"),
 ];
@@ -39,6 +40,7 @@ const TOP: &[&str] = &[
     "bind",
     "localBaseUrl",
     "store",
+    "database",
     "whitelist",
     "frameAncestors",
     "allowedBaseUrls",
@@ -102,6 +104,7 @@ fn known(path: &str) -> Option<(&'static [&'static str], &'static [&'static str]
         "" => Some((TOP, TOP_OF_ACE)),
         "store" => Some((STORE, STORE_OF_ACE)),
         "store.pool" => Some((POOL, POOL_OF_ACE)),
+        "database" => Some((&["url"], &[])),
         "jwt" => Some((&["validityInMinutes"], &[])),
         "limits" => Some((
             &[

@@ -26,6 +26,7 @@
 //! | `store.pool.max` | | 8 connections |
 //! | `store.dialectOptions.ssl` | | by the URL's `sslmode` |
 //! | `store.autoMigrate` | `AC_AUTO_MIGRATE` | true in development, false otherwise |
+//! | `database.url` | `AC_DATABASE_URL` | the store, where that is an SQL database |
 //! | `whitelist` | `AC_HOST_WHITELIST` | any host in development, `*.atlassian.net` otherwise (`bitbucket.org` and `*.bitbucket.org` for Bitbucket) |
 //! | `frameAncestors` | | none |
 //! | `allowedBaseUrls` | `AC_ALLOWED_BASE_URLS` | none |
@@ -136,6 +137,8 @@ pub struct Config {
     pub product: Product,
     /// `store`, `DB_URL`, `DATABASE_URL`, `MONGODB_URI`, `REDIS_URL`, `AC_AUTO_MIGRATE`, `storeEncryptionKeys`, `AC_STORE_ENCRYPTION_KEYS`.
     pub store: StoreConfig,
+    /// `database.url`, `AC_DATABASE_URL`: where the app's own tables are; in the store's database.
+    pub database_url: Option<SecretString>,
     /// `whitelist`, `AC_HOST_WHITELIST`: which hosts may install; any in development, the product's own otherwise.
     #[doc(hidden)]
     pub whitelist: Whitelist,

@@ -198,7 +198,7 @@ impl fmt::Display for Shown<'_> {
 fn is_secret(key: &str, text: &str) -> bool {
     let secret = match key {
         "storeEncryptionKeys" => true,
-        "store.url" | "store.rs" | "hosts" => !text.contains("://"),
+        "store.url" | "store.rs" | "database.url" | "hosts" => !text.contains("://"),
         _ => false,
     };
     secret && unresolved(text).is_none()

@@ -67,6 +67,7 @@ pub(super) fn config(text: Option<&str>, vars: &Vars) -> Result<Config, ConfigEr
         forge_origins: reader.list("forgeOrigins", urls::ancestor).unwrap_or_default(),
         forge_isolated_jwks_url: reader.parsed("forgeIsolatedJwksUrl", jwks::template),
         sandbox_port: self::port(reader, "sandbox.port"),
+        database_url: reader.text("database.url").map(SecretString::from),
         options,
         app: app(reader),
         local_base_url: match local_base_url {

@@ -147,7 +147,7 @@ fn each_variable_beats_the_file() {
         "hostScriptUrl": "https://file.example/all.js", "maxTokenAge": 1, "maxSessionAge": 100, "installKeysUrl": "https://file.example",
         "authorizationServerUrl": "https://file.example", "forgeJwksUrl": "https://file.example",
         "sandbox": { "port": 1 }, "storeEncryptionKeys": ["ZmlsZWZpbGVmaWxlZmlsZWZpbGVmaWxlZmlsZWZpbGU="] } }"#;
-    let table: [(&str, &str, &str, Look); 21] = [
+    let table: [(&str, &str, &str, Look); 22] = [
         ("PORT", "8080", "8080", |c| c.port.to_string()),
         ("AC_BIND", "::1", "::1", |c| c.bind.to_string()),
         ("AC_LOCAL_BASE_URL", "https://v.example/a/", "https://v.example/a", |c| c.local_base_url.to_string()),
@@ -178,6 +178,9 @@ fn each_variable_beats_the_file() {
         ("AC_FORGE_ORIGINS", "https://v.example", "https://v.example", |c| c.forge_origins.join(",")),
         ("AC_FORGE_ISOLATED_JWKS_URL", "https://v.example/{icLabel}", "https://v.example/x", |c| {
             c.forge_isolated_jwks_url.as_ref().map(|template| template.url("x").unwrap()).unwrap_or_default()
+        }),
+        ("AC_DATABASE_URL", "sqlite:a.db", "sqlite:a.db", |c| {
+            c.database_url.as_ref().map(|url| url.expose_secret().to_owned()).unwrap_or_default()
         }),
         ("AC_SANDBOX_PORT", "3005", "3005", |c| c.sandbox_port.unwrap().to_string()),
         ("AC_STORE_ENCRYPTION_KEYS", TWO_KEYS, "d0bc48d3 e4c70ed8", |c| {

@@ -10,6 +10,7 @@ use crate::auth::{ForgeInvocation, ProofFuture, SessionToken, has_invocation_tok
 use crate::error::Error;
 use crate::host::HostClient;
 use crate::permission::{Inquiry, Subject};
+use crate::settings::Settings;
 use crate::tenants::Tenant;
 
 /// A caller by either door: a page in a Connect iframe with its session token, or Forge with an invocation. One handler
@@ -74,6 +75,15 @@ impl AnyCaller {
         match self {
             Self::Connect(session) => session.host(),
             Self::Forge(invocation) => invocation.host(),
+        }
+    }
+
+    /// What the app keeps of the caller's tenant, the same through Connect and through Forge.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        match self {
+            Self::Connect(session) => session.settings(),
+            Self::Forge(invocation) => invocation.settings(),
         }
     }
 

@@ -8,12 +8,11 @@ use actix_web::{HttpRequest, HttpResponse, guard};
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::Value;
 
-use super::events::names;
 use super::{ledger, worker};
 use crate::auth::{ForgeInvocation, json_body, read_inflated};
 use crate::deliveries::Delivery;
+use crate::emission::{ForgeOrigin, forge_names};
 use crate::error::Error;
-use crate::events::ForgeOrigin;
 use crate::jwt::{ForgeClaims, to_hex};
 use crate::pattern;
 use crate::state::{AddonState, State};
@@ -26,7 +25,7 @@ const LAST_MOMENT: Duration = Duration::from_secs(50);
 ///
 /// ```no_run
 /// use actix_web::web::ServiceConfig;
-/// use atlassian_connect_actix::forge::{self, AppInstalled};
+/// use atlassian_connect_actix::{events::AppInstalled, forge};
 ///
 /// fn routes(cfg: &mut ServiceConfig) {
 ///     cfg.configure(forge::events("/forge/events"));
@@ -104,8 +103,8 @@ async fn before_uninstall(
     addon: AddonState,
 ) -> Result<HttpResponse, Error> {
     let mut delivery = read(&invocation, &request, payload, &addon).await?;
-    names::PRE_UNINSTALL.clone_into(&mut delivery.event);
-    worker::tell(&addon, &delivery, LAST_MOMENT).await?;
+    forge_names::PRE_UNINSTALL.clone_into(&mut delivery.event);
+    worker::tell(&addon.0, &delivery, LAST_MOMENT).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -6,7 +6,6 @@ mod any_caller;
 mod body;
 pub(crate) mod cors;
 mod endpoint;
-mod events;
 mod ledger;
 mod migration;
 mod signed_body;
@@ -15,7 +14,6 @@ pub(crate) mod worker;
 pub use any_caller::AnyCaller;
 pub use body::ForgeBody;
 pub use endpoint::{events, pre_uninstall};
-pub use events::{AppInstalled, AppUpgraded, PreUninstall};
 pub use migration::{
     Migration, MigrationCode, MigrationFailure, MigrationPlan, MigrationStatus, RealmMigration, realm_migration,
 };

@@ -4,13 +4,14 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use actix_web::rt::task::JoinHandle;
+use actix_web::web::Data;
 use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::ledger;
 use crate::deliveries::Delivery;
+use crate::emission::Emission;
 use crate::error::Error;
-use crate::events::Occurrence;
 use crate::panics;
 use crate::state::State;
 
@@ -84,7 +85,7 @@ async fn deliver(state: Arc<State>, id: String, places: Arc<Semaphore>) {
     let Ok(_place) = places.acquire().await else { return };
     let Some(delivery) = state.deliveries.get(&id) else { return };
     // listeners that panic have failed; so has a store of the add-on's own that does
-    let told = panics::caught(tell(&state, &delivery, LIMIT)).await;
+    let told = panics::caught(tell(&Data::from(Arc::clone(&state)), &delivery, LIMIT)).await;
     let Err(error) = told.unwrap_or_else(|panic| Err(Error::internal(format!("the delivery {panic}")))) else {
         return finished(&state, &id).await;
     };
@@ -119,10 +120,11 @@ async fn forget(state: &State, id: &str) {
 }
 
 /// Tells the listeners, and waits for them.
-pub(super) async fn tell(state: &State, delivery: &Delivery, limit: Duration) -> Result<(), Error> {
+pub(super) async fn tell(state: &Data<State>, delivery: &Delivery, limit: Duration) -> Result<(), Error> {
     let tenant = state.tenants.of_installation(&delivery.origin.installation_id).await?;
     let (origin, body) = (Arc::clone(&delivery.origin), Arc::clone(&delivery.body));
-    state.events.emit(Occurrence::of_forge(delivery.event.as_str(), tenant, origin, body), limit).await
+    let emission = Emission::of_forge(delivery.event.as_str(), tenant, origin, body);
+    State::emit(state, emission, limit).await
 }
 
 /// Waits for what is worked on, for `limit` at most; what is left, or waits for another try, is for the next node, or

@@ -31,6 +31,8 @@ mod site;
 mod target;
 mod user_token;
 
+pub(crate) use retry::jitter;
+
 pub use crate::outbound::TokenError;
 pub use client::HostClient;
 pub use error::HostError;

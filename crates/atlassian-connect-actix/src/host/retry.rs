@@ -85,7 +85,7 @@ fn timestamp(value: &str) -> Option<u64> {
 }
 
 /// From 0 to 1, by the system's random source.
-pub(super) fn jitter() -> f64 {
+pub(crate) fn jitter() -> f64 {
     let mut bytes = [0; 4];
     // without randomness the waits are merely all alike
     let _ = aws_lc_rs::rand::fill(&mut bytes);

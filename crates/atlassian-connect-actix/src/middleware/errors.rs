@@ -25,7 +25,7 @@ pub(super) fn answer(state: &State, response: ServiceResponse<BoxBody>, error: &
     let reason = redact::shown(&error.to_string());
     if status.is_server_error() {
         tracing::error!(status = status.as_u16(), error = reason, "the request failed");
-    } else if matches!(error, Error::NotFound | Error::MethodNotAllowed) {
+    } else if matches!(error, Error::NotFound { .. } | Error::MethodNotAllowed) {
         // whoever scans the net makes thousands of these
         tracing::debug!(status = status.as_u16(), error = reason, "the request was refused");
     } else {

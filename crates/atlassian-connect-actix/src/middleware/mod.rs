@@ -10,8 +10,7 @@ mod span;
 mod stand_in;
 mod stream;
 
-pub use observe::{Exchange, Observer};
-pub(crate) use observe::{ObserverSlot, observed};
+pub(crate) use observe::observed;
 pub(crate) use span::RequestSpan;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
@@ -102,13 +101,13 @@ impl Outcome {
             }
             // what extractors of actix and handlers say of a bad request is for the caller, what they say of a fault is not
             return match status {
-                StatusCode::NOT_FOUND => Self::Error(Error::NotFound),
+                StatusCode::NOT_FOUND => Self::Error(Error::no_route()),
                 status if status.is_server_error() => Self::Error(Error::internal(error)),
                 _ => Self::Answer,
             };
         }
         let is_empty = matches!(response.response().body().size(), BodySize::None | BodySize::Sized(0));
-        [Error::NotFound, Error::MethodNotAllowed]
+        [Error::no_route(), Error::MethodNotAllowed]
             .into_iter()
             .find(|error| is_empty && error.status_code() == status)
             .map_or(Self::Answer, Self::Error)

@@ -19,6 +19,9 @@ use crate::flight::Flights;
 use crate::store::internal::WriteQueue;
 use crate::store::{Change, Store, StoreError};
 
+/// Tenants that are read in one go.
+const PAGE: usize = 100;
+
 /// How often the store is read at most for one tenant whose tokens do not verify.
 const READ_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -156,6 +159,18 @@ impl Tenants {
             }
             _ => Ok(None),
         }
+    }
+
+    /// The next installed tenants after `after`, in the order of their clientKeys, and after whom the next page begins.
+    ///
+    /// # Errors
+    /// What the store answers.
+    pub(crate) async fn page(&self, after: Option<&str>) -> Result<(Vec<Arc<Tenant>>, Option<String>), StoreError> {
+        let page = self.store.tenants(after, PAGE).await?;
+        let usable = page.tenants.iter().filter_map(|(client_key, value)| {
+            candidates(client_key, std::slice::from_ref(value), &self.further_ancestors).first().cloned()
+        });
+        Ok((usable.collect(), page.next.clone()))
     }
 }
 

@@ -25,6 +25,21 @@ pub(super) struct ContextScript<'a> {
 // `PageVariables::json` has escaped the values
 impl HtmlSafe for ContextScript<'_> {}
 
+/// The field of a form that proves who sends it, see [`PageVariables::form_token`].
+#[derive(Template)]
+#[template(path = "connect/form_token.html")]
+pub(super) struct FormToken<'a> {
+    page: &'a PageVariables,
+}
+
+// its own template has escaped the values
+impl HtmlSafe for FormToken<'_> {}
+
+/// See [`PageVariables::form_token`].
+pub(super) fn form_token(page: &PageVariables) -> FormToken<'_> {
+    FormToken { page }
+}
+
 /// See [`PageVariables::head`].
 pub(super) fn head(page: &PageVariables) -> Head<'_> {
     Head { page }

@@ -23,7 +23,10 @@ fn routes(cfg: &mut ServiceConfig) {
     }
     cfg.route("/hello-world", web::get().to(|_: PageContext| async { "page" }))
         .route("/token", web::get().to(|caller: SessionToken| async move { caller.client_key().to_owned() }))
-        .route("/token/missing", web::get().to(|_: SessionToken| async { Err::<String, _>(Error::NotFound) }))
+        .route(
+            "/token/missing",
+            web::get().to(|_: SessionToken| async { Err::<String, _>(Error::not_found("It is not there.")) }),
+        )
         .route("/token/forbidden", web::get().to(forbidden))
         .route("/context", web::get().to(|_: ContextJwt| async { "context" }))
         .route("/page-and-context", web::get().to(|_: ConnectJwt, _: ContextJwt| async { "both" }))

@@ -6,9 +6,12 @@
 
 mod answers;
 mod auth;
+mod background;
 mod bodies;
 mod connections;
+mod database;
 mod forge;
+mod forms;
 #[cfg(target_os = "linux")]
 mod host_attachment;
 mod host_calls;
@@ -31,6 +34,7 @@ mod panics;
 mod readings;
 mod refusals;
 mod sealed;
+mod settings;
 // the tests of other crates use it too
 #[allow(dead_code)]
 mod support;

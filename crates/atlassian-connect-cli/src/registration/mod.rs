@@ -19,9 +19,8 @@ use serde_json::json;
 
 #[cfg(feature = "sandbox")]
 use atlassian_connect_actix::config::Config;
-use atlassian_connect_actix::events::Occurrence;
 use atlassian_connect_actix::internal::descriptor::{self, DescriptorFile};
-use atlassian_connect_actix::internal::event_names as names;
+use atlassian_connect_actix::internal::event_names::{self as names, Emission};
 use atlassian_connect_actix::internal::state::State;
 use atlassian_connect_actix::store::StoreError;
 use credentials::Site;
@@ -205,8 +204,8 @@ impl Registrar {
     pub(crate) async fn follow(&self, _source: &DescriptorFile) {}
 
     async fn tell(&self, event: &str) {
-        let occurrence = Occurrence::new(event, None, json!(null));
-        if let Err(error) = self.state.events.emit(occurrence, self.state.config.limits.listener).await {
+        let emission = Emission::new(event, None, json!(null));
+        if let Err(error) = State::emit(&self.state, emission, self.state.config.limits.listener).await {
             tracing::error!(%error, "a listener failed");
         }
     }

@@ -4,6 +4,7 @@
 //! that they need; `cargo test --features mysql,redis,mongodb -- --include-ignored` runs them, and fails without.
 
 mod ace;
+mod app;
 mod cases;
 #[cfg(feature = "mongodb")]
 mod mongodb;
@@ -164,7 +165,7 @@ impl Sandbox {
 
     /// The two text columns that a SELECT answers.
     pub(crate) fn rows(&self, sql: &str) -> Vec<(String, String)> {
-        use super::database::SqlConnection;
+        use super::connection::SqlConnection;
         use super::statement::Statement;
         let rows = on_thread(|| {
             #[cfg(feature = "mysql")]

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use super::proxy::Proxy;
 use super::{Sandbox, config, on_thread, unique};
 use crate::config::StoreConfig;
-use crate::mysql::{Manager, MysqlConnection};
+use crate::connection::DbConnection;
+use crate::connection::MysqlConnection;
+use crate::mysql::Manager;
 use crate::{StoreError, open};
 
 /// As Sequelize makes them, which leaves the character set to the server.
@@ -32,7 +34,9 @@ fn variable(name: &str) -> String {
 
 /// A connection for SQL as the other databases have it. Blocks.
 pub(super) fn connection(config: &StoreConfig) -> MysqlConnection {
-    let mut connection = Manager::new(config).unwrap().connect().unwrap();
+    let DbConnection::Mysql(mut connection) = Manager::new(config).unwrap().connect().unwrap() else {
+        panic!("no connection to MySQL")
+    };
     connection.batch("SET SESSION sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES,PIPES_AS_CONCAT')").unwrap();
     connection
 }
@@ -229,7 +233,7 @@ async fn wrong_credentials_are_the_operators_to_mend() {
 fn a_session_has_its_settings() {
     let sandbox = Sandbox::mysql();
     let rows = on_thread(|| {
-        use crate::database::SqlConnection as _;
+        use crate::connection::SqlConnection as _;
         let statement = crate::statement::Statement::new(
             &crate::mysql::DIALECT,
             "SELECT CONCAT_WS(' ', @@character_set_client, @@character_set_results, @@sql_mode, @@tx_isolation),

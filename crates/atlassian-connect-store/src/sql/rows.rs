@@ -4,7 +4,8 @@ use diesel::result::QueryResult;
 use serde_json::Value;
 
 use super::{SqlStore, Statements, Values, fits, lock, of};
-use crate::database::{Access, SqlConnection};
+use crate::connection::SqlConnection;
+use crate::database::Access;
 use crate::statement::Bind;
 use crate::{CLIENT_INFO, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, KeyPage, Place, StoreError, check_keys};
 

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use actix_web::web::ServiceConfig;
 use atlassian_connect_actix::Addon;
-use atlassian_connect_actix::forge::{self, AppInstalled, PreUninstall};
+use atlassian_connect_actix::events::{AppInstalled, PreUninstall};
+use atlassian_connect_actix::forge;
 use atlassian_connect_actix::store::{MemoryStore, Store};
 use atlassian_connect_testing::{TestHost, TestHostBuilder, TestInvocation};
 use serde_json::{Value, json};

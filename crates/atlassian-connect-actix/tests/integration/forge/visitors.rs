@@ -4,7 +4,8 @@
 use std::sync::{Arc, Mutex};
 
 use actix_web::web::ServiceConfig;
-use atlassian_connect_actix::forge::{self, PreUninstall};
+use atlassian_connect_actix::events::PreUninstall;
+use atlassian_connect_actix::forge;
 use atlassian_connect_testing::TestInvocation;
 use serde_json::{Value, json};
 

@@ -4,35 +4,28 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use actix_web::web::Data;
 use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Addon;
+use crate::emission::Emission;
 use crate::error::Error;
+use crate::host::{HostClient, site_ari};
 use crate::panics;
+use crate::settings::Settings;
+use crate::state::{Listeners, State};
 use crate::tenants::Tenant;
+
+pub use super::forge_events::{AppInstalled, AppUpgraded, PreUninstall};
+pub use crate::emission::ForgeOrigin;
 
 /// Why a listener could not do its work. The host is answered 500, so that it tries again.
 pub type ListenerError = Box<dyn std::error::Error>;
 
-/// Where an event of Forge's comes from.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct ForgeOrigin {
-    /// The installation's ARI.
-    pub installation_id: String,
-    /// Where the product's API is for it.
-    pub api_base_url: Option<String>,
-    /// The site.
-    pub cloud_id: Option<String>,
-    /// Who did it, where the token says so.
-    pub account_id: Option<String>,
-}
-
 /// Something that happened: its name as in ACE, the tenant it happened to, and what the host sent.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Occurrence {
     /// `jira:issue_created`, `host_settings_saved`, `enabled` …
@@ -43,29 +36,20 @@ pub struct Occurrence {
     pub forge: Option<Arc<ForgeOrigin>>,
     /// The body of the request, without its `sharedSecret`; null when there is none.
     pub body: Arc<Value>,
+    addon: Addon,
+}
+
+impl std::fmt::Debug for Occurrence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Occurrence")
+            .field("event", &self.event)
+            .field("client_key", &self.client_key())
+            .field("forge", &self.forge)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Occurrence {
-    /// An occurrence of `event`. Secrets of the body are left out: what listeners get is often logged.
-    #[must_use]
-    pub fn new(event: impl Into<String>, tenant: Option<Arc<Tenant>>, mut body: Value) -> Self {
-        if let Some(fields) = body.as_object_mut() {
-            fields.shift_remove("sharedSecret");
-        }
-        Self { event: event.into(), tenant, forge: None, body: Arc::new(body) }
-    }
-
-    /// An event of Forge's.
-    #[must_use]
-    pub fn of_forge(
-        event: impl Into<String>,
-        tenant: Option<Arc<Tenant>>,
-        origin: Arc<ForgeOrigin>,
-        body: Arc<Value>,
-    ) -> Self {
-        Self { event: event.into(), tenant, forge: Some(origin), body }
-    }
-
     /// The tenant's clientKey; empty when no tenant is known.
     #[must_use]
     pub fn client_key(&self) -> &str {
@@ -78,6 +62,41 @@ impl Occurrence {
     /// When the body is of another shape.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         T::deserialize(self.body.as_ref())
+    }
+
+    /// The add-on that it happened to.
+    #[must_use]
+    pub fn addon(&self) -> &Addon {
+        &self.addon
+    }
+
+    /// A client for the tenant's product, as the app.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] where no tenant is known and no token of the Forge installation,
+    /// [`Error::Unavailable`] when the store is away.
+    pub async fn host(&self) -> Result<HostClient, Error> {
+        match (&self.tenant, &self.forge) {
+            (Some(tenant), _) => Ok(HostClient::new(self.addon.shared_state(), Arc::clone(tenant))),
+            (None, Some(origin)) => self.addon.forge_client(&origin.installation_id).await,
+            (None, None) => Err(Error::unauthorized("no tenant is known")),
+        }
+    }
+
+    /// The settings of the tenant: those that [`crate::PageContext::settings`] has.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] where no tenant is known.
+    pub fn settings(&self) -> Result<Settings, Error> {
+        let key = match (&self.tenant, &self.forge) {
+            (Some(tenant), _) => tenant.client_key().to_owned(),
+            // as `ForgeInvocation::tenant_key` names it
+            (None, Some(origin)) => {
+                origin.api_base_url.as_deref().and_then(site_ari).unwrap_or_else(|| origin.installation_id.clone())
+            }
+            (None, None) => return Err(Error::unauthorized("no tenant is known")),
+        };
+        Ok(Settings::of_tenant(self.addon.shared_state(), key))
     }
 }
 
@@ -127,27 +146,11 @@ lifecycle_events! {
     Disabled = "disabled",
 }
 
-/// Names of the events that the framework emits besides webhooks.
-pub(crate) mod names {
-    /// A tunnel leads to the add-on, and its URL is the base URL.
-    pub const LOCALTUNNEL_STARTED: &str = "localtunnel_started";
-    /// A site of `credentials.json` has taken the add-on.
-    pub const ADDON_REGISTERED: &str = "addon_registered";
-    /// The sites of `credentials.json` have been asked to let the add-on go.
-    pub const ADDON_DEREGISTERED: &str = "addon_deregistered";
-    /// A signed install could not be stored.
-    pub const HOST_SETTINGS_NOT_SAVED: &str = "host_settings_not_saved";
-    /// A webhook has arrived and is about to be verified.
-    pub const WEBHOOK_AUTH_VERIFICATION_TRIGGERED: &str = "webhook_auth_verification_triggered";
-    /// A webhook has been verified.
-    pub const WEBHOOK_AUTH_VERIFICATION_SUCCESSFUL: &str = "webhook_auth_verification_successful";
-}
-
 type Listener = Arc<dyn Fn(Occurrence) -> LocalBoxFuture<'static, Result<(), ListenerError>> + Send + Sync>;
 
 /// The listeners of an add-on.
 #[derive(Default)]
-pub struct Events {
+pub(crate) struct Events {
     listeners: RwLock<HashMap<String, Vec<Listener>>>,
 }
 
@@ -159,7 +162,7 @@ impl std::fmt::Debug for Events {
 
 impl Events {
     /// Calls `listener` at each occurrence of the event of that name, ACE's `addon.on(name, …)`.
-    pub fn on<F, R>(&self, event: impl Into<String>, listener: F)
+    pub(crate) fn on<F, R>(&self, event: impl Into<String>, listener: F)
     where
         F: Fn(Occurrence) -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), ListenerError>> + 'static,
@@ -170,7 +173,7 @@ impl Events {
     }
 
     /// Calls `listener` with each `E`.
-    pub fn listen<E, F, R>(&self, listener: F)
+    pub(crate) fn listen<E, F, R>(&self, listener: F)
     where
         E: Event,
         F: Fn(E) -> R + Send + Sync + 'static,
@@ -184,11 +187,7 @@ impl Events {
     }
 
     /// Tells the listeners of `occurrence.event`, one after the other, and waits for each, all in all for `limit`.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when a listener fails or panics, or the limit passes; the remaining ones are called all the
-    /// same when one fails.
-    pub async fn emit(&self, occurrence: Occurrence, limit: Duration) -> Result<(), Error> {
+    async fn tell(&self, occurrence: Occurrence, limit: Duration) -> Result<(), Error> {
         let listeners = {
             let listeners = self.listeners.read().unwrap_or_else(PoisonError::into_inner);
             listeners.get(&occurrence.event).cloned().unwrap_or_default()
@@ -213,9 +212,25 @@ impl Events {
     }
 }
 
+impl Listeners for Events {
+    fn emit(
+        self: Arc<Self>,
+        state: Data<State>,
+        emission: Emission,
+        limit: Duration,
+    ) -> LocalBoxFuture<'static, Result<(), Error>> {
+        Box::pin(async move {
+            let Emission { event, tenant, forge, body } = emission;
+            let addon = Addon::of(state, Arc::clone(&self));
+            self.tell(Occurrence { event, tenant, forge, body, addon }, limit).await
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Config, Vars};
     use std::sync::Mutex;
 
     #[derive(Debug, serde::Deserialize)]
@@ -231,8 +246,20 @@ mod tests {
         }
     }
 
-    fn occurrence(body: Value) -> Occurrence {
-        Occurrence::new("jira:issue_created", None, body)
+    async fn addon() -> Addon {
+        let vars = [("APP_ENV", "test"), ("DATABASE_URL", "memory:"), ("AC_LOCAL_BASE_URL", "https://addon.example")];
+        let config = Config::from_parts(None, &Vars::from(vars)).unwrap();
+        let descriptor = r#"{"key":"k","name":"n","baseUrl":"https://addon.example","authentication":{"type":"jwt"}}"#;
+        Addon::builder().config(config).fallback_descriptor(descriptor).build().await.unwrap()
+    }
+
+    async fn occurrence(event: &str, body: Value) -> Occurrence {
+        let Emission { event, tenant, forge, body } = Emission::new(event, None, body);
+        Occurrence { event, tenant, forge, body, addon: addon().await }
+    }
+
+    async fn created(body: Value) -> Occurrence {
+        occurrence("jira:issue_created", body).await
     }
 
     #[actix_web::test]
@@ -255,10 +282,10 @@ mod tests {
             }
         });
         let second = Duration::from_secs(1);
-        events.emit(occurrence(serde_json::json!({"issue": "A-1"})), second).await.unwrap();
-        events.emit(Occurrence::new("other", None, Value::Null), second).await.unwrap();
+        events.tell(created(serde_json::json!({"issue": "A-1"})).await, second).await.unwrap();
+        events.tell(occurrence("other", Value::Null).await, second).await.unwrap();
         assert_eq!(*heard.lock().unwrap(), ["jira:issue_created", "A-1"]);
-        assert!(events.emit(occurrence(Value::Null), second).await.is_err(), "a body of another shape is a failure");
+        assert!(events.tell(created(Value::Null).await, second).await.is_err(), "a body of another shape is a failure");
     }
 
     #[actix_web::test]
@@ -271,7 +298,7 @@ mod tests {
             *count.lock().unwrap() += 1;
             async { Ok(()) }
         });
-        let error = events.emit(occurrence(Value::Null), Duration::from_secs(1)).await.unwrap_err();
+        let error = events.tell(created(Value::Null).await, Duration::from_secs(1)).await.unwrap_err();
         assert_eq!(error.to_string(), "internal error: listener of jira:issue_created: no disk");
         assert_eq!(*heard.lock().unwrap(), 1);
     }
@@ -307,7 +334,7 @@ mod tests {
             async { Ok(()) }
         });
         for times in 1..=2 {
-            let error = events.emit(occurrence(Value::Null), Duration::from_secs(1)).await.unwrap_err();
+            let error = events.tell(created(Value::Null).await, Duration::from_secs(1)).await.unwrap_err();
             assert_eq!(
                 error.to_string(),
                 "internal error: listener of jira:issue_created: panicked: in the call; panicked: in the future; \
@@ -321,12 +348,6 @@ mod tests {
     async fn a_listener_has_a_time_limit() {
         let events = Events::default();
         events.on("jira:issue_created", |_| std::future::pending());
-        assert!(events.emit(occurrence(Value::Null), Duration::from_millis(5)).await.is_err());
-    }
-
-    #[test]
-    fn the_secret_of_an_install_does_not_reach_listeners() {
-        let body = serde_json::json!({"clientKey": "c", "sharedSecret": "s"});
-        assert_eq!(*occurrence(body).body, serde_json::json!({"clientKey": "c"}));
+        assert!(events.tell(created(Value::Null).await, Duration::from_millis(5)).await.is_err());
     }
 }

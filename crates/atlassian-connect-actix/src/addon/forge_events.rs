@@ -4,19 +4,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::events::{Event, ForgeOrigin, ListenerError, Occurrence};
-
-/// Names of events that every Forge app has to do with.
-///
-/// Source: Atlassian, "Forge life cycle events".
-pub(crate) mod names {
-    /// The app was installed.
-    pub(crate) const INSTALLED: &str = "avi:forge:installed:app";
-    /// An installation was upgraded to another major version.
-    pub(crate) const UPGRADED: &str = "avi:forge:upgraded:app";
-    /// The app is about to be uninstalled; Forge's own events do not name it.
-    pub(crate) const PRE_UNINSTALL: &str = "forge:preUninstall";
-}
+use super::events::{Event, ListenerError, Occurrence};
+use crate::emission::{ForgeOrigin, forge_names as names};
 
 macro_rules! life_cycle {
     ($($(#[$doc:meta])* $type:ident = $name:expr),* $(,)?) => {$(
@@ -52,20 +41,4 @@ life_cycle! {
     AppUpgraded = names::UPGRADED,
     /// The app is about to be uninstalled: the last moment that its token is good for. A failure stops nothing.
     PreUninstall = names::PRE_UNINSTALL,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn an_event_is_of_the_installation_whose_token_it_has() {
-        let origin = Arc::new(ForgeOrigin { installation_id: "ari:i".into(), ..Default::default() });
-        for body in [json!({ "id": "bare" }), json!({ "id": "ari:other" }), json!({}), json!({ "id": 7 })] {
-            let occurrence = Occurrence::of_forge("e", None, Arc::clone(&origin), Arc::new(body));
-            assert_eq!(AppInstalled::read(&occurrence).unwrap().installation_id, "ari:i");
-        }
-        assert!(AppInstalled::read(&Occurrence::new("e", None, json!({}))).is_err());
-    }
 }

@@ -1,0 +1,285 @@
+//! Work beside requests: once, and again and again.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use actix_web::web::Data;
+use serde::{Deserialize, Serialize};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use super::Addon;
+use super::events::{Events, ListenerError};
+use crate::error::Error;
+use crate::host::jitter;
+use crate::panics;
+use crate::state::State;
+use crate::store::Place;
+use crate::store::internal::now;
+use crate::tasks::Job;
+
+/// The owner of the rows: no installation has such a name.
+const OWNER: &str = "atlassian-connect:jobs";
+/// A node that has not renewed its row for so long is gone, in seconds.
+const LEASE: u64 = 60;
+/// How far the clocks of nodes differ at most, in seconds.
+const SKEW: u64 = 60;
+/// How often a node renews its row while it works.
+const PULSE: Duration = Duration::from_secs(20);
+/// How long a node waits after the store has failed it, or another node was first.
+const PAUSE: Duration = Duration::from_secs(15);
+/// A node looks at the row at least so often: another node may have gone.
+const LOOK: Duration = Duration::from_secs(60);
+/// How far nodes that start at once are spread at most.
+const SPREAD: Duration = Duration::from_secs(10);
+
+/// What is written down of a job: when it is due, and until when a node answers for it; both in seconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Row {
+    due: u64,
+    lease: u64,
+    /// Changes with each write, so that no two are the same.
+    turn: u64,
+}
+
+/// The add-on, for who must not keep it alive.
+#[derive(Clone)]
+struct WeakAddon {
+    state: Weak<State>,
+    events: Weak<Events>,
+}
+
+impl WeakAddon {
+    fn of(addon: &Addon) -> Self {
+        Self { state: Arc::downgrade(&addon.state.clone().into_inner()), events: Arc::downgrade(&addon.events) }
+    }
+
+    fn upgrade(&self) -> Option<Addon> {
+        Some(Addon::of(Data::from(self.state.upgrade()?), self.events.upgrade()?))
+    }
+}
+
+/// Runs `work` to its end, and logs a failure or a panic.
+async fn run(what: &str, work: impl Future<Output = Result<(), ListenerError>>) {
+    match panics::caught(async { work.await.map_err(|error| error.to_string()) }).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(what, error, "background work failed"),
+        Err(panic) => tracing::error!(what, %panic, "background work failed"),
+    }
+}
+
+/// Counts as under way until it is dropped.
+struct UnderWay(Data<State>);
+
+impl UnderWay {
+    fn of(addon: &Addon) -> Self {
+        addon.state.tasks.begin();
+        Self(addon.state.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.tasks.end();
+    }
+}
+
+/// See [`Addon::spawn`].
+pub(super) fn spawn<F, R>(addon: &Addon, work: F)
+where
+    F: FnOnce(Addon) -> R + Send + 'static,
+    R: Future<Output = Result<(), ListenerError>> + 'static,
+{
+    let (under_way, given) = (UnderWay::of(addon), addon.clone());
+    let job: Job = Box::new(move || {
+        Box::pin(async move {
+            // a panic of the call itself is caught as well
+            run("spawned by the add-on", async move { work(given).await }).await;
+            drop(under_way);
+        })
+    });
+    addon.state.tasks.send(job);
+}
+
+/// See [`Addon::every`].
+pub(super) fn every<F, R>(addon: &Addon, period: Duration, name: &str, job: F)
+where
+    F: Fn(Addon) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<(), ListenerError>> + 'static,
+{
+    if !addon.state.tasks.take_name(name) {
+        tracing::error!(name, "two periodic jobs have this name: the second one does not run");
+        return;
+    }
+    let (weak, name) = (WeakAddon::of(addon), name.to_owned());
+    let period = period.max(Duration::from_secs(1));
+    let job = Arc::new(job);
+    let work: Job = Box::new(move || Box::pin(follow(weak, period, name, job)));
+    addon.state.tasks.send(work);
+}
+
+/// Runs a job whenever it is due, for as long as the add-on lives.
+async fn follow<F, R>(weak: WeakAddon, period: Duration, name: String, job: Arc<F>)
+where
+    F: Fn(Addon) -> R + 'static,
+    R: Future<Output = Result<(), ListenerError>> + 'static,
+{
+    let spread = SPREAD.min(period / 2);
+    let mut wait = spread.mul_f64(jitter());
+    loop {
+        let Some(addon) = weak.upgrade() else { return };
+        let state = addon.state.clone();
+        drop(addon);
+        tokio::select! {
+            () = sleep(wait) => {}
+            () = state.tasks.stopping() => return,
+        }
+        drop(state);
+        let Some(addon) = weak.upgrade() else { return };
+        wait = match turn(&addon, period, &name, job.as_ref()).await {
+            Ok(wait) => wait.min(LOOK).saturating_add(spread.mul_f64(jitter() / 10.0)),
+            Err(error) => {
+                tracing::warn!(name, %error, "a periodic job could not be looked up in the store");
+                PAUSE
+            }
+        };
+    }
+}
+
+/// Runs the job if it is due and no other node does; how long to wait then.
+async fn turn<F, R>(addon: &Addon, period: Duration, name: &str, job: &F) -> Result<Duration, Error>
+where
+    F: Fn(Addon) -> R + 'static,
+    R: Future<Output = Result<(), ListenerError>> + 'static,
+{
+    let store = addon.state.tenants.store();
+    let place = Place::of_forge(OWNER, name);
+    let Some(found) = store.forge_get(OWNER, name).await? else {
+        // the first time ever: another node may write the same, and one of the two comes later
+        store.forge_set(OWNER, name, &value(Row { due: now(), lease: 0, turn: 0 })?).await?;
+        return Ok(Duration::from_secs(1));
+    };
+    let row = Row::deserialize(&found).unwrap_or(Row { due: 0, lease: 0, turn: 0 });
+    let at = now();
+    let latest = Row {
+        due: at.saturating_add(period.as_secs()),
+        lease: at.saturating_add(LEASE),
+        turn: row.turn.wrapping_add(1),
+    };
+    if row.due > latest.due.saturating_add(SKEW) || row.lease > latest.lease.saturating_add(SKEW) {
+        // written by a clock that was ahead: it must not silence the job for longer than its period
+        let right = Row { due: row.due.min(latest.due), lease: row.lease.min(latest.lease), ..latest };
+        store.exchange(place, &found, &value(right)?).await?;
+        return Ok(Duration::from_secs(1));
+    }
+    if row.due > at || row.lease > at {
+        return Ok(Duration::from_secs(row.due.max(row.lease).saturating_sub(at)));
+    }
+    let mut ours = Row { due: row.due, ..latest };
+    if addon.state.tasks.is_stopping() || !store.exchange(place, &found, &value(ours)?).await? {
+        return Ok(PAUSE);
+    }
+    let under_way = UnderWay::of(addon);
+    let mut work = std::pin::pin!(run(name, async { job(addon.clone()).await }));
+    let mut pulse = interval(PULSE);
+    pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    pulse.tick().await;
+    loop {
+        tokio::select! {
+            () = &mut work => break,
+            _ = pulse.tick() => {
+                let renewed = Row { lease: now().saturating_add(LEASE), turn: ours.turn.wrapping_add(1), ..ours };
+                match store.exchange(place, &value(ours)?, &value(renewed)?).await {
+                    Ok(true) => ours = renewed,
+                    Ok(false) => tracing::warn!(name, "another node has taken over a periodic job that still runs here"),
+                    Err(error) => tracing::warn!(name, %error, "a periodic job could not be held on to"),
+                }
+            }
+        }
+    }
+    let next = at.saturating_add(period.as_secs()).max(now());
+    let done = Row { due: next, lease: 0, turn: ours.turn.wrapping_add(1) };
+    store.exchange(place, &value(ours)?, &value(done)?).await?;
+    drop(under_way);
+    Ok(Duration::from_secs(next.saturating_sub(now())).max(Duration::from_secs(1)))
+}
+
+fn value(row: Row) -> Result<serde_json::Value, Error> {
+    Ok(serde_json::to_value(row)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::config::{Config, Vars};
+    use crate::store::{MemoryStore, Store};
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    async fn node(store: &Arc<MemoryStore>) -> Addon {
+        let vars = [("APP_ENV", "test"), ("DATABASE_URL", "memory:"), ("AC_LOCAL_BASE_URL", "https://addon.example")];
+        let config = Config::from_parts(None, &Vars::from(vars)).unwrap();
+        let descriptor = r#"{"key":"k","name":"n","baseUrl":"https://addon.example","authentication":{"type":"jwt"}}"#;
+        let builder = Addon::builder().config(config).fallback_descriptor(descriptor);
+        builder.store(Arc::clone(store) as _).build().await.unwrap()
+    }
+
+    /// One look at the job by `node`: how long it waits then, and how often the job ran.
+    async fn look(node: &Addon) -> (u64, u32) {
+        let runs = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&runs);
+        let job = move |_| {
+            counted.set(counted.get() + 1);
+            async { Ok(()) }
+        };
+        let wait = turn(node, HOUR, "job", &job).await.unwrap();
+        (wait.as_secs(), runs.get())
+    }
+
+    async fn write(store: &MemoryStore, due: u64, lease: u64) {
+        store.forge_set(OWNER, "job", &value(Row { due, lease, turn: 7 }).unwrap()).await.unwrap();
+    }
+
+    #[actix_web::test]
+    async fn a_job_runs_once_in_a_period_whichever_node_looks() {
+        let store = Arc::new(MemoryStore::new());
+        let (first, second) = (node(&store).await, node(&store).await);
+        assert_eq!(look(&first).await, (1, 0), "it is written down that it is due");
+        assert_eq!(look(&second).await.1, 1);
+        for node in [&first, &second] {
+            let (wait, runs) = look(node).await;
+            assert!(runs == 0 && (3590..=3600).contains(&wait), "{wait} s");
+        }
+        // a node that starts later finds it so
+        assert_eq!(look(&node(&store).await).await.1, 0);
+    }
+
+    #[actix_web::test]
+    async fn a_lease_keeps_others_away_until_it_ends() {
+        let store = Arc::new(MemoryStore::new());
+        let node = node(&store).await;
+        write(&store, now() - 5, now() + 30).await;
+        let (wait, runs) = look(&node).await;
+        assert!(runs == 0 && (25..=30).contains(&wait), "{wait} s");
+        write(&store, now() - 5, now() - 1).await;
+        assert_eq!(look(&node).await.1, 1, "whoever held it is gone");
+    }
+
+    #[actix_web::test]
+    async fn times_of_a_clock_that_was_wrong_do_not_silence_a_job() {
+        let store = Arc::new(MemoryStore::new());
+        let node = node(&store).await;
+        write(&store, u64::MAX, 0).await;
+        assert_eq!(look(&node).await, (1, 0));
+        let (wait, runs) = look(&node).await;
+        assert!(runs == 0 && (3590..=3600).contains(&wait), "{wait} s");
+        write(&store, 0, u64::MAX).await;
+        assert_eq!(look(&node).await, (1, 0));
+        let (wait, runs) = look(&node).await;
+        assert!(runs == 0 && (50..=LEASE).contains(&wait), "{wait} s");
+        store.forge_set(OWNER, "job", &serde_json::json!("of another program")).await.unwrap();
+        assert_eq!(look(&node).await.1, 1);
+    }
+}

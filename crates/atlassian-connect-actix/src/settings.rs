@@ -1,0 +1,124 @@
+//! What an app keeps of a tenant: values of its own, by name.
+
+use std::rc::Rc;
+
+use actix_web::web::Data;
+use futures_util::future::LocalBoxFuture;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::state::State;
+use crate::store::StoreError;
+
+/// The beginnings of the keys under which the framework keeps what is its own.
+const RESERVED: [&str; 4] = ["clientInfo", "bearer:", "appToken", "atlassian-connect:"];
+
+/// The settings of one tenant: values of any serde type, by key. Where they stand is decided by who has been proven, so
+/// that no handler names a tenant.
+///
+/// ```no_run
+/// use actix_web::post;
+/// use atlassian_connect_actix::{Error, auth::SessionToken};
+///
+/// #[post("/greeting")]
+/// async fn greet(session: SessionToken) -> Result<String, Error> {
+///     let settings = session.settings();
+///     let times: u32 = settings.get("greeted").await?.unwrap_or_default();
+///     settings.set("greeted", &(times + 1)).await?;
+///     Ok(format!("Hello for the {}. time", times + 1))
+/// }
+/// ```
+///
+/// They are ACE's rows, `addon.settings.get(key, clientKey)`, and sealed like everything in the store. A site that has
+/// the app through Forge alone has them under its own name. They stay when a tenant uninstalls, and go when it is
+/// removed. Two requests that change one key at the same time end with one of the two values.
+#[derive(Clone)]
+pub struct Settings {
+    state: Data<State>,
+    owner: Owner,
+}
+
+#[derive(Clone)]
+enum Owner {
+    Tenant(String),
+    /// Found out when it is needed.
+    Later(Rc<dyn Fn() -> LocalBoxFuture<'static, Result<String, Error>>>),
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Settings")
+    }
+}
+
+impl Settings {
+    pub(crate) fn of_tenant(state: Data<State>, tenant_key: String) -> Self {
+        Self { state, owner: Owner::Tenant(tenant_key) }
+    }
+
+    pub(crate) fn of_caller(
+        state: Data<State>,
+        tenant_key: impl Fn() -> LocalBoxFuture<'static, Result<String, Error>> + 'static,
+    ) -> Self {
+        Self { state, owner: Owner::Later(Rc::new(tenant_key)) }
+    }
+
+    /// The value under `key`; `None`: there is none.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the value does not fit `T`, or the key is the framework's own; [`Error::Unavailable`]
+    /// when the store is away.
+    pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Error> {
+        let owner = self.owner(key).await?;
+        let Some(value) = self.state.tenants.store().get(&owner, key).await? else { return Ok(None) };
+        T::deserialize(&value).map(Some).map_err(|_| misfit::<T>(key, &value))
+    }
+
+    /// Writes `value` under `key`, in place of what is there.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the value is no JSON, the key is the framework's own or longer than 255 characters;
+    /// [`Error::Unavailable`] when the store is away.
+    pub async fn set<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<(), Error> {
+        let owner = self.owner(key).await?;
+        let value = serde_json::to_value(value).map_err(Error::from)?;
+        Ok(self.state.tenants.store().set(&owner, key, &value).await?)
+    }
+
+    /// Removes the value under `key`; the answer says whether there was one.
+    ///
+    /// # Errors
+    /// As [`Settings::set`].
+    pub async fn delete(&self, key: &str) -> Result<bool, Error> {
+        let owner = self.owner(key).await?;
+        Ok(self.state.tenants.store().delete(&owner, key).await?)
+    }
+
+    async fn owner(&self, key: &str) -> Result<String, Error> {
+        if RESERVED.iter().any(|reserved| key.starts_with(reserved)) {
+            return Err(StoreError::Refused(format!("the setting {key:?} is the framework's own")).into());
+        }
+        match &self.owner {
+            Owner::Tenant(key) => Ok(key.clone()),
+            Owner::Later(find) => find().await,
+        }
+    }
+}
+
+/// Names the key and both types, never the value.
+fn misfit<T>(key: &str, value: &Value) -> Error {
+    let found = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a truth value",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    };
+    Error::internal(format!(
+        "the setting {key:?} is stored as {found}, which does not fit {}",
+        std::any::type_name::<T>()
+    ))
+}

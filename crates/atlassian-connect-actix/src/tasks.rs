@@ -1,0 +1,99 @@
+//! Work in the background: where it runs, how many there are, and that a stop waits for it.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::LocalBoxFuture;
+use tokio::sync::{Notify, mpsc};
+
+/// A piece of work, made on the thread where it runs: what it makes need not be `Send`.
+pub(crate) type Job = Box<dyn FnOnce() -> LocalBoxFuture<'static, ()> + Send>;
+
+/// The background work of an add-on.
+#[derive(Debug)]
+pub struct Tasks {
+    sender: mpsc::UnboundedSender<Job>,
+    receiver: Mutex<Option<mpsc::UnboundedReceiver<Job>>>,
+    active: AtomicUsize,
+    is_stopping: AtomicBool,
+    changed: Notify,
+    names: Mutex<HashSet<String>>,
+}
+
+impl Default for Tasks {
+    fn default() -> Self {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        Self {
+            sender,
+            receiver: Mutex::new(Some(receiver)),
+            active: AtomicUsize::new(0),
+            is_stopping: AtomicBool::new(false),
+            changed: Notify::new(),
+            names: Mutex::default(),
+        }
+    }
+}
+
+impl Tasks {
+    /// Hands `job` to the thread that works.
+    pub(crate) fn send(&self, job: Job) {
+        // the receiver lives as long as the add-on
+        let _ = self.sender.send(job);
+    }
+
+    /// Takes the name of a periodic job; whether it is new.
+    pub(crate) fn take_name(&self, name: &str) -> bool {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned())
+    }
+
+    /// What is to be worked on; once, for the one who works.
+    pub(crate) fn work(&self) -> Option<mpsc::UnboundedReceiver<Job>> {
+        self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Counts a piece of work from its sending to its end.
+    pub(crate) fn begin(&self) {
+        self.active.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// It has ended.
+    pub(crate) fn end(&self) {
+        self.active.fetch_sub(1, Ordering::SeqCst);
+        self.changed.notify_waiters();
+    }
+
+    /// Whether nothing new is to be begun.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::SeqCst)
+    }
+
+    /// Waits for the stop.
+    pub(crate) async fn stopping(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.is_stopping() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// From now on nothing periodic is begun. Waits for what is under way, for `limit` at most; how much is left.
+    pub(crate) async fn drain(&self, limit: Duration) -> usize {
+        self.is_stopping.store(true, Ordering::SeqCst);
+        self.changed.notify_waiters();
+        let none = async {
+            loop {
+                let changed = self.changed.notified();
+                if self.active.load(Ordering::SeqCst) == 0 {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        let _ = tokio::time::timeout(limit, none).await;
+        self.active.load(Ordering::SeqCst)
+    }
+}

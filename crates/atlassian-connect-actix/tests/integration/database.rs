@@ -1,0 +1,153 @@
+//! Tables of the app's own.
+
+use actix_web::http::Method;
+use actix_web::web::{self, Json, ServiceConfig};
+use atlassian_connect_actix::auth::SessionToken;
+use atlassian_connect_actix::database::{Database, DbConnection};
+use atlassian_connect_actix::store::Migrations;
+use atlassian_connect_actix::{Addon, Error, StartError};
+use atlassian_connect_testing::{TestHost, TestHostBuilder, assert_schema};
+use diesel::prelude::*;
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+use serde_json::json;
+
+use crate::support::fixture;
+
+static SQLITE: EmbeddedMigrations = embed_migrations!("tests/fixture/migrations/sqlite");
+static POSTGRES: EmbeddedMigrations = embed_migrations!("tests/fixture/migrations/postgres");
+
+diesel::table! {
+    tallies (name) {
+        name -> Text,
+        amount -> Integer,
+    }
+}
+
+fn amount(connection: &mut DbConnection, name: &str) -> QueryResult<i32> {
+    tallies::table.find(name).select(tallies::amount).first(connection)
+}
+
+async fn show(_: SessionToken, db: Database, name: web::Path<String>) -> Result<Json<i32>, Error> {
+    Ok(Json(db.read(move |connection| amount(connection, &name)).await?))
+}
+
+async fn begin(_: SessionToken, db: Database, name: web::Path<String>) -> Result<&'static str, Error> {
+    let name = name.into_inner();
+    db.write(move |connection| {
+        diesel::insert_into(tallies::table).values((tallies::name.eq(&name), tallies::amount.eq(0))).execute(connection)
+    })
+    .await?;
+    Ok("begun")
+}
+
+async fn count(_: SessionToken, addon: Addon, name: web::Path<String>) -> Result<Json<i32>, Error> {
+    let db = addon.database()?;
+    let counted = db.write(move |connection| {
+        let amount = amount(connection, &name)? + 1;
+        diesel::update(tallies::table.find(name.as_str())).set(tallies::amount.eq(amount)).execute(connection)?;
+        Ok(amount)
+    });
+    Ok(Json(counted.await?))
+}
+
+async fn panics(_: SessionToken, db: Database) -> Result<&'static str, Error> {
+    db.read(|_| -> QueryResult<()> { panic!("of the app") }).await?;
+    Ok("never")
+}
+
+fn routes(cfg: &mut ServiceConfig) {
+    cfg.route("/panics", web::get().to(panics)).service(
+        web::resource("/tallies/{name}")
+            .route(web::get().to(show))
+            .route(web::put().to(begin))
+            .route(web::post().to(count)),
+    );
+}
+
+fn with_tables() -> TestHostBuilder {
+    let migrations = Migrations::new().sqlite(&SQLITE).postgres(&POSTGRES);
+    fixture::builder().addon(|addon| addon.migrations(migrations))
+}
+
+async fn installed() -> TestHost {
+    let host = with_tables().start(routes).await;
+    host.install(&host.tenant()).await;
+    host
+}
+
+async fn call(host: &TestHost, method: Method, name: &str) -> (u16, String) {
+    let token = host.session_token(&host.tenant()).await;
+    let reply = host.call(method, &format!("/tallies/{name}"), &token, None).await;
+    (reply.status, reply.body)
+}
+
+#[actix_web::test]
+async fn handlers_read_and_write_them_and_each_host_has_its_own() {
+    let (host, other) = (installed().await, installed().await);
+    assert_eq!(call(&host, Method::PUT, "a").await.0, 200);
+    assert_eq!(call(&host, Method::POST, "a").await, (200, "1".into()));
+    assert_eq!(call(&host, Method::GET, "a").await, (200, "1".into()));
+    assert_eq!(call(&other, Method::GET, "a").await.0, 404);
+    assert_schema::<tallies::table>(host.addon(), "tallies").await;
+}
+
+#[actix_web::test]
+async fn what_is_missing_twice_or_broken_has_its_status() {
+    let host = installed().await;
+    assert_eq!(call(&host, Method::GET, "a").await.0, 404);
+    assert_eq!(call(&host, Method::PUT, "a").await.0, 200);
+    assert_eq!(call(&host, Method::PUT, "a").await.0, 409);
+    let reply = host.call_with_session("/panics").await;
+    assert_eq!(reply.status, 500);
+    assert_eq!(call(&host, Method::GET, "a").await, (200, "0".into()));
+}
+
+#[actix_web::test]
+async fn fifty_that_read_and_then_write_at_once_lose_nothing() {
+    let host = installed().await;
+    call(&host, Method::PUT, "a").await;
+    let calls = (0..50).map(|_| call(&host, Method::POST, "a"));
+    let replies = futures_util::future::join_all(calls).await;
+    assert!(replies.iter().all(|(status, _)| *status == 200), "{replies:?}");
+    assert_eq!(call(&host, Method::GET, "a").await, (200, "50".into()));
+}
+
+#[actix_web::test]
+async fn without_a_database_the_app_does_not_start_and_is_told_what_helps() {
+    let migrations = Migrations::new().sqlite(&SQLITE).postgres(&POSTGRES);
+    let config = |more: &[(&str, &str)]| {
+        let mut vars =
+            vec![("APP_ENV", "test"), ("DATABASE_URL", "memory:"), ("AC_LOCAL_BASE_URL", "https://a.example")];
+        vars.extend_from_slice(more);
+        let vars = vars.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let config = atlassian_connect_actix::config::Config::from_parts(None, &vars).unwrap();
+        fixture::addon().config(config).migrations(migrations)
+    };
+    let refused = config(&[]).build().await.err().unwrap();
+    assert!(matches!(refused, StartError::Store(_)), "{refused:?}");
+    assert!(refused.to_string().contains("database.url"), "{refused}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("app.db").display());
+    let addon = config(&[("AC_DATABASE_URL", &url)]).build().await.unwrap();
+    let found = addon.database().unwrap().read(|connection| tallies::table.count().get_result::<i64>(connection)).await;
+    assert_eq!(found.unwrap(), 0);
+}
+
+#[actix_web::test]
+async fn migrations_that_have_not_run_are_told_by_readyz() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("addon.db").display());
+    // the database of a release without the app's tables
+    drop(fixture::builder().var("DATABASE_URL", &url).start(routes).await);
+    let host = with_tables().var("DATABASE_URL", &url).start(routes).await;
+    let reply = host.get("/readyz").await;
+    assert_eq!(reply.status, 503, "{}", reply.body);
+    assert_eq!(host.get("/healthz").await.status, 200);
+
+    let mut config = atlassian_connect_actix::store::StoreConfig::new(&url);
+    config.migrations = Migrations::new().sqlite(&SQLITE);
+    let report = atlassian_connect_actix::store::internal::migrate(&config).await.unwrap();
+    assert_eq!(report.applied, ["2026-12-01-000001_create_tallies"]);
+    assert_eq!(host.get("/readyz").await.json(), json!({ "status": "ready" }));
+}

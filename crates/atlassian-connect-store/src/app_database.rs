@@ -1,0 +1,162 @@
+//! The app's own tables: its queries on the connections of a database.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::result::QueryResult;
+use tokio::sync::Semaphore;
+
+use super::StoreError;
+use super::connection::DbConnection;
+use super::database::{Access, Database, Failure};
+use super::existing::steps_seen;
+use super::open::{connect, open_parts};
+use super::source::Source;
+use super::{Store, migrations};
+use crate::config::StoreConfig;
+
+/// How long a query waits for its turn.
+const TURN: Duration = Duration::from_secs(5);
+/// Connections that the app never takes: installs do not wait for its queries.
+const RESERVED: u32 = 2;
+/// Queries of the app that run at once at most. A worker has eight threads for what blocks; two stay free.
+const AT_ONCE: u32 = 6;
+
+/// Why a query of the app has no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppDatabaseError {
+    /// The database is away, or there was no connection in time: a later try may succeed.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// The database's answer.
+    #[error(transparent)]
+    Query(diesel::result::Error),
+}
+
+/// As [`crate::open`], with the database beside it, if the store is an SQL one.
+///
+/// # Errors
+/// As [`crate::open`].
+pub async fn open_with_database(config: &StoreConfig) -> Result<(Arc<dyn Store>, Option<AppDatabase>), StoreError> {
+    let (store, database) = open_parts(config).await?;
+    Ok((store, database.map(|database| AppDatabase::new(database, config))))
+}
+
+/// A database for the app's own tables. Clones are the same.
+#[derive(Clone)]
+pub struct AppDatabase {
+    database: Arc<dyn Database>,
+    source: Source,
+    permits: Arc<Semaphore>,
+}
+
+impl std::fmt::Debug for AppDatabase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AppDatabase").field("permits", &self.permits.available_permits()).finish_non_exhaustive()
+    }
+}
+
+impl AppDatabase {
+    /// On the connections of `database`, whose migrations are those of `config`.
+    fn new(database: Arc<dyn Database>, config: &StoreConfig) -> Self {
+        let permits = database.pool_size().saturating_sub(RESERVED).clamp(1, AT_ONCE);
+        let permits = usize::try_from(permits).unwrap_or(1);
+        let source = (database.dialect().source)(&config.migrations);
+        Self { database, source, permits: Arc::new(Semaphore::new(permits)) }
+    }
+
+    /// Connects to the database that `config` names, which is none of the store's. Where it has none of our tables, it
+    /// gets them all.
+    ///
+    /// # Errors
+    /// As [`crate::open`].
+    pub async fn open(config: &StoreConfig) -> Result<Self, StoreError> {
+        let config = config.clone();
+        let task = tokio::task::spawn_blocking(move || {
+            let database: Arc<dyn Database> = Arc::from(connect(&config)?);
+            migrations::prepare(database.as_ref(), &config, config.auto_migrate)?;
+            Ok(Self::new(database, &config))
+        });
+        task.await.map_err(|error| StoreError::Unavailable(format!("opening the database was given up: {error}")))?
+    }
+
+    /// Runs `work` on the blocking pool, and again on another connection when the first was dead.
+    ///
+    /// # Errors
+    /// [`AppDatabaseError`].
+    ///
+    /// # Panics
+    /// Where `work` does.
+    pub async fn read<T, F>(&self, work: F) -> Result<T, AppDatabaseError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut DbConnection) -> QueryResult<T> + Send + 'static,
+    {
+        self.run(Access::Read, work).await
+    }
+
+    /// The same in a transaction.
+    ///
+    /// # Errors
+    /// [`AppDatabaseError`].
+    ///
+    /// # Panics
+    /// Where `work` does.
+    pub async fn write<T, F>(&self, work: F) -> Result<T, AppDatabaseError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut DbConnection) -> QueryResult<T> + Send + 'static,
+    {
+        self.run(Access::Write, work).await
+    }
+
+    async fn run<T, F>(&self, access: Access, mut work: F) -> Result<T, AppDatabaseError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut DbConnection) -> QueryResult<T> + Send + 'static,
+    {
+        let turn = tokio::time::timeout(TURN, Arc::clone(&self.permits).acquire_owned()).await;
+        let busy = || AppDatabaseError::Unavailable("too many queries of the app run at once".to_owned());
+        let permit = turn.map_err(|_| busy())?.map_err(|_| busy())?;
+        let database = Arc::clone(&self.database);
+        let task = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let mut answer = None;
+            database.run_of_app(access, &mut |connection| {
+                answer = Some(work(connection)?);
+                Ok(())
+            })?;
+            answer.ok_or_else(|| Failure::Unavailable("the query did not run".to_owned()))
+        });
+        match task.await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(Failure::Unavailable(reason))) => Err(AppDatabaseError::Unavailable(reason)),
+            Ok(Err(Failure::Query(error))) => Err(AppDatabaseError::Query(error)),
+            Err(error) => match error.try_into_panic() {
+                // the caller's code panicked: it goes on as if it had done so at the call
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(error) => Err(AppDatabaseError::Unavailable(format!("the query was given up: {error}"))),
+            },
+        }
+    }
+
+    /// The names of the app's own migrations that have not run, oldest first. The framework's are the store's concern.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn pending(&self) -> Result<Vec<String>, StoreError> {
+        let unreadable = |error| StoreError::Configuration(format!("the app's migrations cannot be used: {error}"));
+        let own = self.source.own_steps(self.database.dialect()).map_err(unreadable)?;
+        if own.is_empty() {
+            return Ok(Vec::new());
+        }
+        let database = Arc::clone(&self.database);
+        let task = tokio::task::spawn_blocking(move || {
+            database.query(Access::Read, |connection| steps_seen(connection, database.dialect()))
+        });
+        let seen =
+            task.await.map_err(|error| StoreError::Unavailable(format!("looking for migrations: {error}")))??;
+        Ok(own.into_iter().filter(|step| !seen.contains(&step.version)).map(|step| step.name).collect())
+    }
+}

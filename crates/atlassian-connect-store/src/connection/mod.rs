@@ -1,0 +1,84 @@
+//! One Diesel connection type over all the SQL databases of a build, for the tables of an app.
+
+#[cfg(feature = "mysql")]
+mod mysql;
+mod postgres;
+mod sql;
+mod sqlite;
+
+use diesel::connection::{AnsiTransactionManager, TransactionManager};
+use diesel::result::{Error, QueryResult};
+use diesel::sqlite::SqliteConnection;
+
+#[cfg(feature = "mysql")]
+pub use mysql::{MysqlConnection, MysqlTransactions};
+pub use postgres::{PostgresConnection, PostgresTransactions};
+pub(crate) use sql::{LOCK_TIMEOUT, SqlConnection, Work, take_lock};
+
+/// A connection to the app's database, whichever that is: SQLite, PostgreSQL, or MySQL with the Cargo feature `mysql`.
+/// Queries are plain, typed Diesel, written once for all of them.
+///
+/// Columns and values may have these SQL types: `SmallInt`, `Integer`, `BigInt`, `Float`, `Double`, `Text`, `Binary`,
+/// `Bool`, `Date`, `Time` and `Timestamp`, each also `Nullable`. What one of the databases alone has is not there: no
+/// JSON, UUID or time zone, no `on_conflict`, no `returning`. Ids are made by the app; instead of an upsert, update, then
+/// insert where nothing was updated, in one transaction.
+#[derive(diesel::MultiConnection)]
+// a pool has few of them, and they are not moved
+#[allow(clippy::large_enum_variant)]
+pub enum DbConnection {
+    /// SQLite.
+    Sqlite(SqliteConnection),
+    /// PostgreSQL.
+    Postgres(PostgresConnection),
+    /// MySQL and MariaDB.
+    #[cfg(feature = "mysql")]
+    Mysql(MysqlConnection),
+}
+
+impl std::fmt::Debug for DbConnection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite(_) => "DbConnection::Sqlite",
+            Self::Postgres(_) => "DbConnection::Postgres",
+            #[cfg(feature = "mysql")]
+            Self::Mysql(_) => "DbConnection::Mysql",
+        })
+    }
+}
+
+type Transactions = <DbConnection as diesel::Connection>::TransactionManager;
+
+impl DbConnection {
+    /// Runs `work` in a transaction, rolled back where it fails. On SQLite it begins IMMEDIATE: a transaction that reads
+    /// first could find the file taken when it comes to write, too late to wait for it. `committing` is set right before
+    /// the commit, from which on nobody knows whether an error undid the work.
+    pub(crate) fn write<T>(
+        &mut self,
+        committing: &mut bool,
+        work: impl FnOnce(&mut Self) -> QueryResult<T>,
+    ) -> QueryResult<T> {
+        match self {
+            Self::Sqlite(sqlite) => AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE")?,
+            Self::Postgres(_) => Transactions::begin_transaction(self)?,
+            #[cfg(feature = "mysql")]
+            Self::Mysql(_) => Transactions::begin_transaction(self)?,
+        }
+        match work(self) {
+            Ok(answer) => {
+                *committing = true;
+                Transactions::commit_transaction(self)?;
+                Ok(answer)
+            }
+            Err(error) => {
+                match Transactions::rollback_transaction(self) {
+                    // the connection was lost, or the database has rolled back by itself: the first error says why
+                    Ok(()) | Err(Error::BrokenTransactionManager) => Err(error),
+                    Err(rollback) => Err(Error::RollbackErrorOnCommit {
+                        rollback_error: Box::new(rollback),
+                        commit_error: Box::new(error),
+                    }),
+                }
+            }
+        }
+    }
+}
