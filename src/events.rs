@@ -1,25 +1,36 @@
 //! What the add-on does when something happens: installs, webhooks. Listeners are awaited before the host is answered,
 //! and the host tries again when one fails: keep them short, and safe to repeat.
 
+use std::time::Duration;
+
 use atlassian_connect_actix::Addon;
-use atlassian_connect_actix::events::{AppInstalled, HostSettingsSaved};
+use atlassian_connect_actix::events::{AppInstalled, HostSettingsSaved, TenantRemoved};
+
+use crate::{notes, settings};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Registers the listeners.
 pub fn listen(addon: &Addon) {
     crate::routes::check_static(std::path::Path::new("static"));
     addon.listen(|installed: HostSettingsSaved| async move {
-        tracing::info!(client_key = installed.tenant.client_key(), "a site has installed the add-on");
-        Ok(())
+        tracing::info!(client_key = installed.client_key(), "a site has installed the add-on");
+        Ok(settings::set_defaults(&installed.settings()?).await?)
     });
     addon.listen(|installed: AppInstalled| async move {
         tracing::info!(installation_id = installed.installation_id, "Forge has installed the app");
-        Ok(())
+        Ok(settings::set_defaults(&installed.settings()?).await?)
     });
     addon.on("jira:issue_created", |webhook| async move {
         let issue = webhook.body.pointer("/issue/key").and_then(|key| key.as_str()).unwrap_or("?");
         tracing::info!(client_key = webhook.client_key(), issue, "an issue was created");
         Ok(())
     });
+    addon.on("jira:issue_deleted", notes::issue_deleted);
+    addon.listen(|removed: TenantRemoved| async move {
+        notes::tenant_removed(removed.addon(), removed.client_key.clone()).await
+    });
+    addon.every(DAY, "count notes", notes::count);
 }
 
 #[cfg(test)]

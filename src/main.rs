@@ -7,16 +7,26 @@ mod api;
 mod events;
 mod forge;
 mod migrations;
+mod notes;
 mod pages;
 mod routes;
+mod schema;
+mod settings;
 
 use std::process::ExitCode;
 
-use atlassian_connect_actix::Addon;
+use atlassian_connect_actix::{Addon, AddonBuilder};
 use atlassian_connect_cli as cli;
 
 #[actix_web::main]
 async fn main() -> ExitCode {
-    let builder = Addon::builder().app(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")).migrations(migrations::ALL);
-    cli::main(builder, events::listen, routes::routes).await
+    cli::main(addon(), events::listen, routes::routes).await
 }
+
+/// What the app is made of; tests start the same.
+fn addon() -> AddonBuilder {
+    Addon::builder().app(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")).migrations(migrations::ALL)
+}
+
+#[cfg(test)]
+mod testing;

@@ -1,10 +1,11 @@
-//! The pages that the host shows in an iframe: a view struct, its handler, its test.
+//! A page that the host shows in an iframe: a view struct, its handler, its test.
 
 use actix_web::{HttpResponse, get};
 use askama::Template;
 use atlassian_connect_actix::Addon;
-use atlassian_connect_actix::permission::{Authorized, Needed, Permission};
-use atlassian_connect_actix::{PageContext, View};
+use atlassian_connect_actix::{Error, PageContext, View};
+
+use crate::settings;
 
 /// Whoever opens the base URL finds the descriptor.
 pub async fn index(addon: Addon) -> HttpResponse {
@@ -16,38 +17,19 @@ pub async fn index(addon: Addon) -> HttpResponse {
 #[template(path = "hello_world.html")]
 pub struct HelloWorld {
     page: PageContext,
+    greeting: String,
 }
 
 /// `PageContext` as an argument *is* the authentication: without it this page cannot be built.
 #[get("/hello-world")]
-pub async fn hello_world(page: PageContext) -> View<HelloWorld> {
-    View(HelloWorld { page })
-}
-
-/// Who may configure the add-on.
-#[derive(Debug)]
-pub struct SiteAdmin;
-
-impl Permission for SiteAdmin {
-    const NEEDED: Needed = Needed::jira().global(&["ADMINISTER"]);
-}
-
-#[derive(Template)]
-#[template(path = "admin.html")]
-pub struct Admin {
-    page: PageContext<Authorized<SiteAdmin>>,
-}
-
-/// Shown to those whom the host grants the permission: the page's type says so, and asks.
-#[get("/admin")]
-pub async fn admin(page: PageContext<Authorized<SiteAdmin>>) -> View<Admin> {
-    View(Admin { page })
+pub async fn hello_world(page: PageContext) -> Result<View<HelloWorld>, Error> {
+    let greeting = settings::greeting(&page.settings()).await?;
+    Ok(View(HelloWorld { page, greeting }))
 }
 
 #[cfg(test)]
 mod tests {
     use atlassian_connect_testing::TestHost;
-    use serde_json::json;
 
     #[actix_web::test]
     async fn the_base_url_leads_to_the_descriptor() {
@@ -68,14 +50,5 @@ mod tests {
         assert_eq!(context["token"], page.header("x-acpt"));
 
         assert_eq!(host.get("/hello-world").await.status, 401);
-    }
-
-    #[actix_web::test]
-    async fn the_settings_are_for_whom_the_host_lets_administer() {
-        for (granted, status) in [(json!(["ADMINISTER"]), 200), (json!([]), 403)] {
-            let host = TestHost::installed(crate::routes::routes).await;
-            host.stub_post("/rest/api/3/permissions/check", json!({ "globalPermissions": granted }));
-            assert_eq!(host.open_iframe("/admin").await.status, status);
-        }
     }
 }

@@ -4,7 +4,7 @@ use actix_files::Files;
 use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, ServiceConfig};
 
-use crate::{api, forge, pages};
+use crate::{api, forge, notes, pages, settings};
 
 /// Browsers keep static files for an hour; while you develop, they ask each time.
 const STATIC_CACHING: &str = if cfg!(debug_assertions) { "no-cache" } else { "public, max-age=3600" };
@@ -25,7 +25,11 @@ pub fn check_static(folder: &std::path::Path) {
 pub fn routes(cfg: &mut ServiceConfig) {
     cfg.service(web::resource(["", "/"]).route(web::get().to(pages::index)))
         .service(pages::hello_world)
-        .service(pages::admin)
+        .service(settings::show)
+        .service(settings::save)
+        .service(notes::show)
+        .service(notes::add)
+        .service(notes::delete)
         .service(api::show_session)
         .service(api::me)
         .service(api::create_issue)

@@ -44,5 +44,38 @@
     );
   }
 
+  // Sends the forms of the page without leaving it, so that "back" never comes upon a form that was sent. The answer is
+  // the page again: its content replaces the one that is shown. Without this script the forms work all the same.
+  document.addEventListener('submit', function (event) {
+    var form = event.target;
+    if (form.method !== 'post' || form.hasAttribute('data-plain')) return;
+    event.preventDefault();
+    var button = form.querySelector('button[type=submit]');
+    if (button) button.disabled = true;
+    var fields = new URLSearchParams(new FormData(form));
+    fetch(form.action, { method: 'POST', body: fields, headers: { Accept: 'text/html' } }).then(function (response) {
+      token = response.headers.get('X-acpt') || token;
+      return response.text();
+    }).then(function (html) {
+      var answer = new DOMParser().parseFromString(html, 'text/html');
+      var content = document.getElementById('content');
+      var page = answer.getElementById('content');
+      if (!page) {
+        // an error page: what was typed stays, and the page goes on from here
+        var message = answer.getElementById('message');
+        throw new Error(message ? message.textContent : 'The add-on did not answer.');
+      }
+      content.replaceChildren.apply(content, Array.from(page.childNodes));
+      var next = content.querySelector('[aria-invalid=true], [role=status], [role=alert], h1');
+      if (next) { next.tabIndex = next.tabIndex < 0 ? -1 : next.tabIndex; next.focus(); }
+    }).catch(function (error) {
+      if (button) button.disabled = false;
+      var problem = form.querySelector('.problem') || form.appendChild(document.createElement('p'));
+      problem.className = 'problem';
+      problem.setAttribute('role', 'alert');
+      problem.textContent = error.message;
+    });
+  });
+
   window.addon = { call: call };
 })();

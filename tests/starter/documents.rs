@@ -220,11 +220,11 @@ mod from_ace {
 
     #[derive(Template)]
     #[template(path = "hello_world.html")]
-    struct HelloWorld { page: PageContext }
+    struct HelloWorld { page: PageContext, greeting: String }
 
     #[get("/hello-world")]
     async fn hello_world(page: PageContext) -> View<HelloWorld> {
-        View(HelloWorld { page })
+        View(HelloWorld { page, greeting: "Hello".into() })
     }
 
     #[get("/me")]

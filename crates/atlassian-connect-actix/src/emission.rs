@@ -66,6 +66,8 @@ pub(crate) mod names {
     pub const ADDON_DEREGISTERED: &str = "addon_deregistered";
     /// A signed install could not be stored.
     pub const HOST_SETTINGS_NOT_SAVED: &str = "host_settings_not_saved";
+    /// All that was stored for a tenant has been removed.
+    pub const TENANT_REMOVED: &str = "tenant_removed";
     /// A webhook has arrived and is about to be verified.
     pub const WEBHOOK_AUTH_VERIFICATION_TRIGGERED: &str = "webhook_auth_verification_triggered";
     /// A webhook has been verified.

@@ -36,6 +36,7 @@ mod migrate;
 mod output;
 mod purge;
 mod registration;
+mod removal;
 mod sealing;
 mod serve;
 mod store_access;
@@ -154,7 +155,7 @@ where
         Command::Migrate(arguments) => migrate::run(arguments, &builder, vars).await,
         Command::Descriptor(arguments) => descriptor::run(arguments, builder, routes).await,
         Command::Forge(command) => forge::run(command, builder),
-        Command::Tenants(command) => tenants::run(command, &builder, vars).await,
+        Command::Tenants(command) => Box::pin(tenants::run(command, builder, prepare, vars)).await,
         Command::Token(arguments) => token::run(&arguments, &builder, &vars).await,
         Command::Doctor(arguments) => doctor::run(&arguments, builder, vars).await,
     };

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use super::failure::{Exit, Failure};
 use super::output::{columns, complain, confirmed, plain, print, some_of};
+use super::removal::Removal;
 use atlassian_connect_actix::store::internal::{
     CLIENT_INFO, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, SealedStore,
 };
@@ -58,7 +59,12 @@ struct Uninstalled {
     untimed: Vec<String>,
 }
 
-pub(super) async fn run(arguments: &Arguments, store: &SealedStore, place: &str) -> Result<Exit, Failure> {
+pub(super) async fn run(
+    arguments: &Arguments,
+    store: &SealedStore,
+    place: &str,
+    removal: &Removal,
+) -> Result<Exit, Failure> {
     let now = now();
     let before = now.saturating_sub(arguments.older_than.0);
     let found = uninstalled(store, before).await?;
@@ -85,10 +91,13 @@ pub(super) async fn run(arguments: &Arguments, store: &SealedStore, place: &str)
     if !arguments.yes && !confirmed(&what, "Remove them?")? {
         return Err(Failure::Told("nothing was removed".to_owned()));
     }
-    let mut removed = 0;
+    let mut removed = 0_usize;
     for (client_key, _) in &found.old {
         // one that has installed the add-on again meanwhile stays
-        removed += usize::from(store.purge(client_key, before).await?);
+        if store.purge(client_key, before).await? {
+            removed += 1;
+            removal.tell(client_key).await?;
+        }
     }
     print(&format!("removed {removed} tenants from {place}; {kept} uninstalled later than that"));
     Ok(Exit::Done)

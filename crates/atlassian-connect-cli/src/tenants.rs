@@ -1,5 +1,7 @@
 //! `tenants`: who has the add-on, as the store knows it.
 
+use std::sync::Arc;
+
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 use url::Url;
@@ -7,12 +9,13 @@ use url::Url;
 use super::failure::{Exit, Failure};
 use super::known::{self, Known, State};
 use super::output::{columns, confirmed, plain, print, print_json, some_of};
+use super::removal::Removal;
 use super::store_access::{existing_store, for_the_store};
 use super::{purge, sealing};
-use atlassian_connect_actix::AddonBuilder;
-use atlassian_connect_actix::config::Vars;
+use atlassian_connect_actix::config::{Config, Vars};
 use atlassian_connect_actix::store::Store;
 use atlassian_connect_actix::store::internal::{Form, redact};
+use atlassian_connect_actix::{Addon, AddonBuilder};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -54,10 +57,15 @@ pub(super) enum Command {
     Decrypt,
 }
 
-pub(super) async fn run(command: Command, builder: &AddonBuilder, vars: Vars) -> Result<Exit, Failure> {
+pub(super) async fn run(
+    command: Command,
+    builder: AddonBuilder,
+    listen: impl FnOnce(&Addon),
+    vars: Vars,
+) -> Result<Exit, Failure> {
     let config = builder.load_config_with(&for_the_store(vars))?;
-    let (store, place) = existing_store(builder, &config.store).await?;
-    let store = store.as_ref();
+    let (shared, place) = existing_store(&builder, &config.store).await?;
+    let store = shared.as_ref();
     match command {
         Command::List { json } => {
             let tenants = known::all(store).await?;
@@ -73,29 +81,51 @@ pub(super) async fn run(command: Command, builder: &AddonBuilder, vars: Vars) ->
         }
         Command::Remove { client_key, yes } => {
             // with a key lost for good, this is the way to a new install
-            let tenant = find(store, &place, &client_key).await?.opened_if_possible(store).await?;
+            let tenant = match known::one(store, &client_key).await? {
+                Some(tenant) => tenant.opened_if_possible(store).await?,
+                None => return forget(&client_key, &place, builder, config, shared.clone(), listen).await,
+            };
+            let removal = Removal::prepare(builder, config, shared.clone(), listen).await?;
             if !yes && !confirmed(&what_goes(&tenant, &place), "Remove it?")? {
                 return Err(Failure::Told("nothing was removed".to_owned()));
             }
             if !store.remove(&tenant.client_key).await? {
                 return Err(Failure::Told(format!("{} was removed by somebody else", plain(&client_key))));
             }
+            removal.tell(&tenant.client_key).await?;
             print(&format!("removed {} from {place}", known::named(&tenant)));
         }
-        Command::Purge(arguments) => return purge::run(&arguments, store, &place).await,
+        Command::Purge(arguments) => {
+            let removal = Removal::prepare(builder, config, shared.clone(), listen).await?;
+            return purge::run(&arguments, store, &place, &removal).await;
+        }
         Command::Encrypt => return sealing::run(store, &place, Form::Sealed).await,
         Command::Decrypt => return sealing::run(store, &place, Form::Clear).await,
     }
     Ok(Exit::Done)
 }
 
+/// A tenant that the store does not know: an earlier removal may have failed in a listener of the app, who hears of it
+/// again.
+async fn forget(
+    client_key: &str,
+    place: &str,
+    builder: AddonBuilder,
+    config: Config,
+    store: Arc<dyn Store>,
+    listen: impl FnOnce(&Addon),
+) -> Result<Exit, Failure> {
+    let unknown = unknown(place, client_key);
+    Removal::prepare(builder, config, store, listen).await?.tell(client_key).await?;
+    Err(unknown)
+}
+
 async fn find(store: &dyn Store, place: &str, client_key: &str) -> Result<Known, Failure> {
-    known::one(store, client_key).await?.ok_or_else(|| {
-        Failure::Told(format!(
-            "no tenant {:?} in {place}; `tenants list` lists those that there are",
-            plain(client_key)
-        ))
-    })
+    known::one(store, client_key).await?.ok_or_else(|| unknown(place, client_key))
+}
+
+fn unknown(place: &str, client_key: &str) -> Failure {
+    Failure::Told(format!("no tenant {:?} in {place}; `tenants list` lists those that there are", plain(client_key)))
 }
 
 fn table(tenants: &[Known]) -> String {

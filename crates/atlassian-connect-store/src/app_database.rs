@@ -10,7 +10,7 @@ use super::StoreError;
 use super::connection::DbConnection;
 use super::database::{Access, Database, Failure};
 use super::existing::steps_seen;
-use super::open::{connect, open_parts};
+use super::open::{connect, is_sql, open_parts};
 use super::source::Source;
 use super::{Store, migrations};
 use crate::config::StoreConfig;
@@ -77,6 +77,22 @@ impl AppDatabase {
             let database: Arc<dyn Database> = Arc::from(connect(&config)?);
             migrations::prepare(database.as_ref(), &config, config.auto_migrate)?;
             Ok(Self::new(database, &config))
+        });
+        task.await.map_err(|error| StoreError::Unavailable(format!("opening the database was given up: {error}")))?
+    }
+
+    /// Connects to the database that `config` names, and changes nothing; `None`: it names no SQL database.
+    ///
+    /// # Errors
+    /// As [`crate::open`].
+    pub async fn connect(config: &StoreConfig) -> Result<Option<Self>, StoreError> {
+        if !is_sql(config) {
+            return Ok(None);
+        }
+        let config = config.clone();
+        let task = tokio::task::spawn_blocking(move || {
+            let database: Arc<dyn Database> = Arc::from(connect(&config)?);
+            Ok(Some(Self::new(database, &config)))
         });
         task.await.map_err(|error| StoreError::Unavailable(format!("opening the database was given up: {error}")))?
     }

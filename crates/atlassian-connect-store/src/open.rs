@@ -120,6 +120,12 @@ pub(super) fn connect(config: &StoreConfig) -> Result<Box<dyn Database>, StoreEr
     }
 }
 
+/// Whether `config` names an SQL database.
+pub(super) fn is_sql(config: &StoreConfig) -> bool {
+    let scheme = scheme(config.url.expose_secret());
+    matches!(scheme.as_str(), "sqlite" | "postgres" | "postgresql" | "mysql" | "mariadb")
+}
+
 /// Why no store of this scheme can be opened.
 fn not_here(scheme: &str) -> String {
     let known = KNOWN.join(", ");

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 
 use actix_web::web;
 use futures_util::StreamExt as _;
+use secrecy::SecretString;
 
 use super::events::Events;
 use super::{Addon, StartError};
@@ -201,21 +202,23 @@ impl AddonBuilder {
             Some(store) => (SealedStore::tried(store, &config.store.encryption_keys).await? as _, None),
             None => Box::pin(open_with_database(&config.store)).await?,
         };
+        let own_tables = config.store.migrations.has_own_steps();
         let database = match &config.database_url {
             Some(url) => Some(Box::pin(AppDatabase::open(&config.store.at(url.clone(), "database.url"))).await?),
+            // such a store forgets everything on a restart, and so may the tables
+            None if database.is_none() && own_tables && config.store.is_memory() => {
+                let memory = config.store.at(SecretString::from("sqlite::memory:"), "the store, which is in memory");
+                Some(Box::pin(AppDatabase::open(&memory)).await?)
+            }
             None => database,
         };
         Box::pin(check_database(&config, database.as_ref())).await?;
-        let tenants = Tenants::new(store, &config.cache, config.frame_ancestors.clone());
         if config.options.no_auth {
             tracing::warn!("AC_OPTS=no-auth: pages and token routes are open to every process on this machine");
         }
-        let changes = tenants.store().changes();
-        let events = Arc::new(Events::default());
-        let state = State::new(config, descriptor, tenants, Arc::clone(&events) as _, errors).with_app(self.app);
-        let state = state.with_descriptor_file(self.descriptor).with_database(database);
-        let state = web::Data::new(state);
-        if let Some(changes) = changes {
+        let addon = put_together(config, descriptor, store, database, errors, (self.app, self.descriptor));
+        let state = addon.shared_state();
+        if let Some(changes) = state.tenants.store().changes() {
             panics::spawn(
                 "hearing of the writes of other nodes",
                 hear(Arc::downgrade(&state.clone().into_inner()), changes),
@@ -234,8 +237,43 @@ impl AddonBuilder {
                 crate::forge::worker::work(Arc::downgrade(&state.clone().into_inner())),
             );
         }
-        Ok(Addon::of(state, events))
+        Ok(addon)
     }
+
+    /// The add-on on a store as it is, for a command that tells the listeners: it serves nobody and takes up no work, and
+    /// nothing is made or migrated.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    #[doc(hidden)]
+    pub async fn at_rest(self, config: Config, store: Arc<dyn Store>) -> Result<Addon, StartError> {
+        let descriptor = self.descriptor.load(&config)?;
+        let errors = error_rendering(&config, self.renderers, self.handler)?;
+        let place = match &config.database_url {
+            Some(url) => Some(config.store.at(url.clone(), "database.url")),
+            None => self.store.is_none().then(|| config.store.clone()),
+        };
+        let database = match place {
+            Some(place) => AppDatabase::connect(&place).await?,
+            None => None,
+        };
+        Ok(put_together(config, descriptor, store, database, errors, (self.app, self.descriptor)))
+    }
+}
+
+fn put_together(
+    config: Config,
+    descriptor: Descriptor,
+    store: Arc<dyn Store>,
+    database: Option<AppDatabase>,
+    errors: ErrorRendering,
+    (app, file): (Option<AppVersion>, DescriptorFile),
+) -> Addon {
+    let tenants = Tenants::new(store, &config.cache, config.frame_ancestors.clone());
+    let events = Arc::new(Events::default());
+    let state = State::new(config, descriptor, tenants, Arc::clone(&events) as _, errors);
+    let state = state.with_app(app).with_descriptor_file(file).with_database(database);
+    Addon::of(web::Data::new(state), events)
 }
 
 /// An app with tables of its own needs a database, and the tables.

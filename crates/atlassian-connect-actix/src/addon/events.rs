@@ -1,6 +1,7 @@
 //! What happens to the add-on, and who wants to know: listeners by ACE's names, or by type.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Addon;
-use crate::emission::Emission;
+use crate::emission::{Emission, names};
 use crate::error::Error;
 use crate::host::{HostClient, site_ari};
 use crate::panics;
@@ -122,6 +123,15 @@ macro_rules! lifecycle_events {
             pub tenant: Arc<Tenant>,
             /// What the host sent, without its `sharedSecret`.
             pub body: Arc<Value>,
+            occurrence: Occurrence,
+        }
+
+        impl Deref for $type {
+            type Target = Occurrence;
+
+            fn deref(&self) -> &Occurrence {
+                &self.occurrence
+            }
         }
 
         impl Event for $type {
@@ -129,7 +139,7 @@ macro_rules! lifecycle_events {
 
             fn read(occurrence: &Occurrence) -> Result<Self, ListenerError> {
                 let tenant = occurrence.tenant.clone().ok_or("no tenant is known")?;
-                Ok(Self { tenant, body: Arc::clone(&occurrence.body) })
+                Ok(Self { tenant, body: Arc::clone(&occurrence.body), occurrence: occurrence.clone() })
             }
         }
     )*};
@@ -144,6 +154,45 @@ lifecycle_events! {
     Enabled = "enabled",
     /// A tenant has disabled the add-on.
     Disabled = "disabled",
+}
+
+/// All that was stored for a tenant has been removed for good, by the command `tenants remove` or `tenants purge`: what
+/// the app keeps of it in tables of its own goes too. It may be told again, also of a tenant that nobody knows any more.
+///
+/// ```no_run
+/// # fn listen(addon: &atlassian_connect_actix::Addon) {
+/// use atlassian_connect_actix::events::TenantRemoved;
+///
+/// addon.listen(|removed: TenantRemoved| async move {
+///     let database = removed.addon().database()?;
+///     database.write(move |_connection| Ok(removed.client_key.len())).await?;
+///     Ok(())
+/// });
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TenantRemoved {
+    /// The tenant's clientKey.
+    pub client_key: String,
+    occurrence: Occurrence,
+}
+
+impl Deref for TenantRemoved {
+    type Target = Occurrence;
+
+    fn deref(&self) -> &Occurrence {
+        &self.occurrence
+    }
+}
+
+impl Event for TenantRemoved {
+    const NAME: &'static str = names::TENANT_REMOVED;
+
+    fn read(occurrence: &Occurrence) -> Result<Self, ListenerError> {
+        let client_key = occurrence.body.get("clientKey").and_then(Value::as_str).ok_or("no clientKey")?.to_owned();
+        Ok(Self { client_key, occurrence: occurrence.clone() })
+    }
 }
 
 type Listener = Arc<dyn Fn(Occurrence) -> LocalBoxFuture<'static, Result<(), ListenerError>> + Send + Sync>;

@@ -1,5 +1,6 @@
 //! The life of a Forge app as typed events. Product events are listened to by their names.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -19,6 +20,15 @@ macro_rules! life_cycle {
             pub origin: Arc<ForgeOrigin>,
             /// What Forge sent.
             pub body: Arc<Value>,
+            occurrence: Occurrence,
+        }
+
+        impl Deref for $type {
+            type Target = Occurrence;
+
+            fn deref(&self) -> &Occurrence {
+                &self.occurrence
+            }
         }
 
         impl Event for $type {
@@ -28,7 +38,7 @@ macro_rules! life_cycle {
                 let origin = occurrence.forge.clone().ok_or("it is no event of Forge's")?;
                 // the event's own `id` is the same in another form, and signed by nobody
                 let installation_id = origin.installation_id.clone();
-                Ok(Self { installation_id, origin, body: Arc::clone(&occurrence.body) })
+                Ok(Self { installation_id, origin, body: Arc::clone(&occurrence.body), occurrence: occurrence.clone() })
             }
         }
     )*};

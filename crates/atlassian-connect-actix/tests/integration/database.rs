@@ -3,15 +3,17 @@
 use actix_web::http::Method;
 use actix_web::web::{self, Json, ServiceConfig};
 use atlassian_connect_actix::auth::SessionToken;
+use atlassian_connect_actix::config::Config;
 use atlassian_connect_actix::database::{Database, DbConnection};
 use atlassian_connect_actix::store::Migrations;
-use atlassian_connect_actix::{Addon, Error, StartError};
+use atlassian_connect_actix::{Addon, AddonBuilder, Error, StartError};
 use atlassian_connect_testing::{TestHost, TestHostBuilder, assert_schema};
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use serde_json::json;
 
 use crate::support::fixture;
+use crate::support::store::FakeStore;
 
 static SQLITE: EmbeddedMigrations = embed_migrations!("tests/fixture/migrations/sqlite");
 static POSTGRES: EmbeddedMigrations = embed_migrations!("tests/fixture/migrations/postgres");
@@ -112,26 +114,36 @@ async fn fifty_that_read_and_then_write_at_once_lose_nothing() {
     assert_eq!(call(&host, Method::GET, "a").await, (200, "50".into()));
 }
 
+/// The builder of an app with tables, whose store is no SQL database.
+fn on_another_store(vars: &[(&str, &str)]) -> AddonBuilder {
+    let mut all = vec![("APP_ENV", "test"), ("DATABASE_URL", "memory:"), ("AC_LOCAL_BASE_URL", "https://a.example")];
+    all.extend_from_slice(vars);
+    let vars = all.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let config = Config::from_parts(None, &vars).unwrap();
+    fixture::addon().config(config).migrations(Migrations::new().sqlite(&SQLITE).postgres(&POSTGRES))
+}
+
+async fn tallies_in(addon: &Addon) -> i64 {
+    let database = addon.database().unwrap();
+    database.read(|connection| tallies::table.count().get_result(connection)).await.unwrap()
+}
+
 #[actix_web::test]
 async fn without_a_database_the_app_does_not_start_and_is_told_what_helps() {
-    let migrations = Migrations::new().sqlite(&SQLITE).postgres(&POSTGRES);
-    let config = |more: &[(&str, &str)]| {
-        let mut vars =
-            vec![("APP_ENV", "test"), ("DATABASE_URL", "memory:"), ("AC_LOCAL_BASE_URL", "https://a.example")];
-        vars.extend_from_slice(more);
-        let vars = vars.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let config = atlassian_connect_actix::config::Config::from_parts(None, &vars).unwrap();
-        fixture::addon().config(config).migrations(migrations)
-    };
-    let refused = config(&[]).build().await.err().unwrap();
+    let own_store = FakeStore::new();
+    let refused =
+        on_another_store(&[("DATABASE_URL", "sqlite:unused.db")]).store(own_store).build().await.err().unwrap();
     assert!(matches!(refused, StartError::Store(_)), "{refused:?}");
     assert!(refused.to_string().contains("database.url"), "{refused}");
+}
 
+#[actix_web::test]
+async fn beside_another_store_the_tables_are_where_the_configuration_says() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("app.db").display());
-    let addon = config(&[("AC_DATABASE_URL", &url)]).build().await.unwrap();
-    let found = addon.database().unwrap().read(|connection| tallies::table.count().get_result::<i64>(connection)).await;
-    assert_eq!(found.unwrap(), 0);
+    assert_eq!(tallies_in(&on_another_store(&[("AC_DATABASE_URL", &url)]).build().await.unwrap()).await, 0);
+    assert!(folder.path().join("app.db").exists());
+    assert_eq!(tallies_in(&on_another_store(&[]).build().await.unwrap()).await, 0, "in memory, as the store");
 }
 
 #[actix_web::test]

@@ -20,25 +20,25 @@ struct Order {
     source = "{% if let Some(problem) = problem %}<p>{{ problem }}</p>{% endif %}<form method=\"post\">{{ page.form_token() }}</form>{{ count }}",
     ext = "html"
 )]
-struct Page<P: std::ops::Deref<Target = atlassian_connect_actix::PageVariables>> {
+struct OrderPage<P: std::ops::Deref<Target = atlassian_connect_actix::PageVariables>> {
     page: P,
     count: u8,
     problem: Option<String>,
 }
 
-async fn show(page: PageContext) -> View<Page<PageContext>> {
-    View(Page { page, count: 0, problem: None })
+async fn show(page: PageContext) -> View<OrderPage<PageContext>> {
+    View(OrderPage { page, count: 0, problem: None })
 }
 
 async fn save(
     page: PageContext<SessionToken>,
     form: Result<Form<Order>, Error>,
-) -> CustomizeResponder<View<Page<PageContext<SessionToken>>>> {
+) -> CustomizeResponder<View<OrderPage<PageContext<SessionToken>>>> {
     match form {
-        Ok(form) => View(Page { page, count: form.count, problem: None }).status(StatusCode::OK),
+        Ok(form) => View(OrderPage { page, count: form.count, problem: None }).status(StatusCode::OK),
         Err(error) => {
             let problem = Some(error.public_message().into_owned());
-            View(Page { page, count: 0, problem }).status(StatusCode::UNPROCESSABLE_ENTITY)
+            View(OrderPage { page, count: 0, problem }).status(StatusCode::UNPROCESSABLE_ENTITY)
         }
     }
 }

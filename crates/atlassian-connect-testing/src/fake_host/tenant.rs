@@ -35,6 +35,9 @@ pub struct TestTenant {
     pub installation_id: Option<String>,
     /// By which Atlassian's own services know the site.
     pub cloud_id: String,
+    /// What the user looks at, as tokens say it: `{"jira": {"issue": {"id": "10001", "key": "JRA-1"}}}`. The user stands
+    /// there besides.
+    pub context: Value,
 }
 
 impl TestTenant {
@@ -55,6 +58,7 @@ impl TestTenant {
             key: None,
             installation_id: None,
             cloud_id: format!("cloud-{number}"),
+            context: json!({}),
         }
     }
 
@@ -92,7 +96,8 @@ impl TestTenant {
     pub fn claims(&self, method: &str, path: &str, query: &str) -> Value {
         let hash = qsh::hash(method, path, query);
         let mut claims = claims_of_site(&self.client_key, Some(&self.account_id), &hash, LIFETIME);
-        claims["context"] = json!({ "user": { "accountId": self.account_id, "displayName": "Mia" } });
+        claims["context"] = self.context.clone();
+        claims["context"]["user"] = json!({ "accountId": self.account_id, "displayName": "Mia" });
         claims
     }
 
