@@ -144,19 +144,27 @@ pub struct NewNote {
     id: Option<i64>,
 }
 
+/// What was typed, or why it does not fit.
+fn checked(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    match text.chars().count() {
+        0 => Err("Write something.".to_owned()),
+        length if length > LONGEST => Err(format!("A note may have {LONGEST} characters; this one has {length}.")),
+        _ => Ok(text.to_owned()),
+    }
+}
+
 #[post("/issue-notes")]
 pub async fn add(page: IssuePage, form: Form<NewNote>, db: Database) -> Panel {
     let (issue, _) = issue_of(viewer(&page), Some(&form.issue))?;
     let author = viewer(&page).require_account_id()?.to_owned();
-    let text = form.text.trim().to_owned();
-    let problem = match text.chars().count() {
-        0 => Some("Write something.".to_owned()),
-        length if length > LONGEST => Some(format!("A note may have {LONGEST} characters; this one has {length}.")),
-        _ => None,
+    let text = match checked(&form.text) {
+        Ok(text) => text,
+        Err(problem) => {
+            let draft = Draft { text: form.text.clone(), problem: Some(problem), ..Draft::default() };
+            return panel(page, db, draft).await;
+        }
     };
-    if problem.is_some() {
-        return panel(page, db, Draft { text, problem, ..Draft::default() }).await;
-    }
     let created = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_err(Error::internal)?;
     let created = i64::try_from(created.as_millis()).map_err(Error::internal)?;
     let id = form.id.unwrap_or_else(new_id);
@@ -165,18 +173,42 @@ pub async fn add(page: IssuePage, form: Form<NewNote>, db: Database) -> Panel {
     panel(page, db, Draft::default()).await
 }
 
+/// The note of the viewer's issue that has this id, and whether the viewer wrote it.
+async fn find(page: &IssuePage, db: &Database, id: i64) -> Result<bool, Error> {
+    let (issue, _) = issue_of(viewer(page), None)?;
+    let tenant = page.client_key.clone();
+    let found = db.read(move |connection| of_issue(connection, &tenant, &issue)).await?;
+    let note = found.into_iter().find(|note| note.id == id);
+    let note = note.ok_or_else(|| Error::not_found("This note is not there any more."))?;
+    Ok(viewer(page).account_id() == Some(note.author.as_str()))
+}
+
+#[derive(Deserialize)]
+pub struct NewText {
+    text: String,
+}
+
+/// For the author.
+#[post("/issue-notes/{id}")]
+pub async fn edit(page: IssuePage, id: web::Path<i64>, form: Form<NewText>, db: Database) -> Panel {
+    if !find(&page, &db, *id).await? {
+        return Err(Error::forbidden("Only its author edits a note.", "a note of somebody else"));
+    }
+    let text = checked(&form.text).map_err(Error::bad_request)?;
+    let edited = move |connection: &mut DbConnection| {
+        diesel::update(notes::table.find(*id)).set(notes::text.eq(&text)).execute(connection)
+    };
+    db.write(edited).await?;
+    panel(page, db, Draft::default()).await
+}
+
 /// For the author, and for administrators.
 #[post("/issue-notes/{id}/delete")]
 pub async fn delete(page: IssuePage, id: web::Path<i64>, db: Database) -> Panel {
-    let (issue, _) = issue_of(viewer(&page), None)?;
-    let tenant = page.client_key.clone();
-    let found = db.read(move |connection| of_issue(connection, &tenant, &issue)).await?;
-    let note = found.into_iter().find(|note| note.id == *id);
-    let note = note.ok_or_else(|| Error::not_found("This note is not there any more."))?;
-    if viewer(&page).account_id() != Some(note.author.as_str()) {
+    if !find(&page, &db, *id).await? {
         authorize_jira(viewer(&page), &[], &["ADMINISTER"]).await?;
     }
-    db.write(move |connection| diesel::delete(notes::table.find(note.id)).execute(connection)).await?;
+    db.write(move |connection| diesel::delete(notes::table.find(*id)).execute(connection)).await?;
     panel(page, db, Draft::default()).await
 }
 
@@ -283,6 +315,22 @@ mod tests {
         assert_eq!(delete(&host, &mia, &id).await, 200);
         assert_eq!(delete(&host, &mia, &id).await, 404);
         assert!(shown(&host, &ben).await.contains("no notes yet"));
+    }
+
+    #[actix_web::test]
+    async fn a_note_is_edited_by_its_author_alone() {
+        let (host, mia, ben) = started().await;
+        add(&host, &mia, "first").await;
+        let [id] = deletable(&shown(&host, &mia).await).try_into().unwrap();
+        let edit =
+            async |viewer, text| post_form(&host, viewer, &format!("/issue-notes/{id}"), &[("text", text)]).await;
+        assert!(edit(&mia, " second ").await.body.contains(r#"<p class="note">second</p>"#));
+        assert_eq!(edit(&ben, "third").await.status, 403);
+        assert_eq!(edit(&mia, " ").await.status, 400);
+        let other = host.new_tenant();
+        host.install(&other).await;
+        assert_eq!(edit(&looking(&other, "mia"), "third").await.status, 404);
+        assert!(shown(&host, &ben).await.contains(r#"<p class="note">second</p>"#));
     }
 
     #[actix_web::test]

@@ -29,6 +29,7 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .service(settings::save)
         .service(notes::show)
         .service(notes::add)
+        .service(notes::edit)
         .service(notes::delete)
         .service(api::show_session)
         .service(api::me)

@@ -30,6 +30,7 @@ const HELLO = '/jira/modules/generalPages/hello-world-page';
 const HELLO_PAGE = starter.url + HELLO;
 const ADMIN_PAGE = `${starter.url}/jira/modules/adminPages/admin-page`;
 const PANEL = `${starter.url}/jira/modules/webPanels/issue-panel`;
+const NOTES = `${starter.url}/jira/modules/webPanels/issue-notes`;
 
 // ---- Start ----------------------------------------------------------------------------------------------------------
 
@@ -385,6 +386,74 @@ await test('a member who is no administrator is kept out of the settings', async
   await inFrame(page).getByRole('heading', { name: 'Settings' }).waitFor();
 }, { expected: [/403 \(Forbidden\).*admin/] });
 
+await test('settings are saved, greet everybody, and are there after a reload', async (page) => {
+  await framed(page, ADMIN_PAGE);
+  const field = inFrame(page).getByLabel('Greeting');
+  assert.equal(await field.inputValue(), 'Hello', 'the default of an install');
+  await field.fill('Grüezi <b>');
+  await inFrame(page).getByRole('button', { name: 'Save' }).click();
+  await inFrame(page).getByRole('status').getByText('Saved.').waitFor();
+  // what does not fit says why, and keeps what was typed; the browser itself would not send it
+  await field.evaluate((element) => element.removeAttribute('required'));
+  await field.fill(' ');
+  await inFrame(page).getByRole('button', { name: 'Save' }).click();
+  await inFrame(page).getByRole('alert').getByText('Write a greeting.').waitFor();
+  await framed(page, ADMIN_PAGE);
+  assert.equal(await inFrame(page).getByLabel('Greeting').inputValue(), 'Grüezi <b>');
+  await framed(page, `${HELLO_PAGE}?user=mia`);
+  await inFrame(page).getByRole('heading', { name: 'Grüezi <b>, Mia Member' }).waitFor();
+}, { expected: [/422/] });
+
+await test('a note is added, edited and deleted, and seen by others', async (page) => {
+  const note = () => inFrame(page).locator('.notes .card');
+  const shows = (text) => note().locator('.note', { hasText: text }).waitFor();
+  await framed(page, NOTES);
+  await inFrame(page).getByText('There are no notes yet.').waitFor();
+  await inFrame(page).getByLabel('New note').fill('first <note> ☃');
+  await inFrame(page).getByRole('button', { name: 'Add' }).click();
+  await shows('first <note> ☃');
+  await note().getByText('Edit').click();
+  await note().getByLabel('The note').fill('second');
+  await note().getByRole('button', { name: 'Save' }).click();
+  await shows('second');
+  // what was sent is nowhere on the way back
+  await page.goBack();
+  await page.goForward();
+  await framed(page, NOTES);
+  await shows('second');
+  assert.equal(await note().count(), 1);
+
+  await framed(page, `${NOTES}?user=mia`);
+  await shows('second');
+  assert.equal(await note().getByRole('button').count(), 0, 'neither edits nor deletes what another wrote');
+  await inFrame(page).getByLabel('New note').fill('of Mia');
+  await inFrame(page).getByRole('button', { name: 'Add' }).click();
+  await shows('of Mia');
+
+  // an administrator deletes both
+  await framed(page, `${NOTES}?user=ada`);
+  for (const text of ['of Mia', 'second']) {
+    await inFrame(page).getByRole('button', { name: `Delete the note: ${text}` }).click();
+    await note().locator('.note', { hasText: text }).waitFor({ state: 'detached' });
+  }
+  await inFrame(page).getByText('There are no notes yet.').waitFor();
+});
+
+await test('a form that cannot be sent keeps what was typed, and goes on', async (page) => {
+  await framed(page, NOTES);
+  await page.route('**/issue-notes', (route) => route.fulfill({ status: 503, body: '<p id="message">Away.</p>' }));
+  const field = inFrame(page).getByLabel('New note');
+  await field.fill('kept');
+  await inFrame(page).getByRole('button', { name: 'Add' }).click();
+  await inFrame(page).getByRole('alert').getByText('Away.').waitFor();
+  assert.equal(await field.inputValue(), 'kept');
+  await page.unroute('**/issue-notes');
+  await inFrame(page).getByRole('button', { name: 'Add' }).click();
+  await inFrame(page).locator('.notes .note', { hasText: 'kept' }).waitFor();
+  await inFrame(page).getByRole('button', { name: /^Delete/ }).click();
+  await inFrame(page).getByText('There are no notes yet.').waitFor();
+}, { expected: [/503/] });
+
 await test('the page hears of the licence', async (page) => {
   const license = async (value) => {
     const addon = await framed(page, `${HELLO_PAGE}?license=${value}`);
@@ -433,6 +502,14 @@ await test('axe finds nothing on the pages and in the frame, in either theme and
       await eventually('the theme', async () => (await shown()) === theme);
       await accessible(page, `module, ${where}`);
       await accessible(addon, `frame, ${where}`);
+      for (const url of [ADMIN_PAGE, NOTES]) {
+        const own = await framed(page, `${url}?theme=${theme}`);
+        const ownTheme = () => own.evaluate(() => document.documentElement.dataset.colorMode);
+        await eventually('the theme', async () => (await ownTheme()) === theme);
+        await accessible(own, `${new URL(url).pathname}, ${where}`);
+        const wide = await own.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+        assert.ok(wide <= 0, `${url} at ${where} scrolls sideways`);
+      }
     }
   }
 }, { options: { bypassCSP: true } }); // axe comes from outside

@@ -57,7 +57,9 @@ export class Starter {
     starter.port = port ?? (await freePort());
     starter.sandboxPort = port ? port + 1 : await freePort();
     const descriptor = JSON.parse(fs.readFileSync(path.join(repository, 'atlassian-connect.json'), 'utf8'));
-    if (extras) Object.assign(descriptor.modules, MODULES);
+    for (const [type, modules] of Object.entries(extras ? MODULES : {})) {
+      descriptor.modules[type] = [...(descriptor.modules[type] ?? []), ...modules];
+    }
     fs.writeFileSync(path.join(starter.folder, 'atlassian-connect.json'), JSON.stringify(descriptor, null, 2));
     fs.copyFileSync(path.join(repository, 'config.json'), path.join(starter.folder, 'config.json'));
     fs.cpSync(path.join(repository, 'static'), path.join(starter.folder, 'static'), { recursive: true });
