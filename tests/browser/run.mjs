@@ -413,7 +413,7 @@ await test('a note is added, edited and deleted, and seen by others', async (pag
   await inFrame(page).getByRole('button', { name: 'Add' }).click();
   await shows('first <note> ☃');
   await note().getByText('Edit').click();
-  await note().getByLabel('The note').fill('second');
+  await note().getByLabel('The note', { exact: true }).fill('second');
   await note().getByRole('button', { name: 'Save' }).click();
   await shows('second');
   // what was sent is nowhere on the way back
