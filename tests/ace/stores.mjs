@@ -162,6 +162,8 @@ async function story({ ace: store, create }) {
   // what `addon.settings` of ACE looks at first
   const ace = () => start(process.execPath, [path.join(here, 'add-on.cjs')], cwd, { STORE: JSON.stringify(store(url)) });
   const ours = { DATABASE_URL: url, AC_APP_ID: APP_ID, AC_FORGE_JWKS_URL: `${origin}/jwks.json` };
+  // the starter has a table of its own, which wants an SQL database
+  if (/^(redis|mongodb):/.test(url)) ours.AC_DATABASE_URL = `sqlite:${cwd}/app.db`;
   const actix = () => start(binary, [], cwd, ours);
   const command = (...args) => run(binary, ...args);
   const run = (program, ...args) => spawnSync(program, args, { cwd, encoding: 'utf8', env: { PATH: process.env.PATH, NODE_ENV: 'production', AC_LOCAL_BASE_URL: origin, ...ours } });

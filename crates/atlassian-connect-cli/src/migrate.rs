@@ -1,4 +1,4 @@
-//! `migrate`: the store's tables.
+//! `migrate`: the tables of the store, and those of the app.
 
 use std::path::Path;
 
@@ -41,15 +41,19 @@ pub(super) async fn run(arguments: Arguments, builder: &AddonBuilder, vars: Vars
     if arguments.write {
         return write();
     }
-    let config = builder.load_config_with(&for_the_store(vars))?.store;
-    if arguments.status {
-        return status(&config).await;
-    }
+    let config = builder.load_config_with(&for_the_store(vars))?;
+    // the app's own tables may stand elsewhere
+    let app = config.database_url.clone().map(|url| config.store.at(url, "database.url"));
     if let Some(steps) = arguments.revert {
-        return revert(&config, steps.into(), arguments.yes).await;
+        return revert(app.as_ref().unwrap_or(&config.store), steps.into(), arguments.yes).await;
     }
-    let report = store::internal::migrate(&config).await?;
-    print(&report.to_string());
+    for place in std::iter::once(&config.store).chain(&app) {
+        if arguments.status {
+            status(place).await?;
+        } else {
+            print(&store::internal::migrate(place).await?.to_string());
+        }
+    }
     Ok(Exit::Done)
 }
 
@@ -72,12 +76,12 @@ fn write() -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-async fn status(config: &StoreConfig) -> Result<Exit, Failure> {
+async fn status(config: &StoreConfig) -> Result<(), Failure> {
     let survey = store::internal::survey(config).await?;
     print(&told(&config.redacted_url(), &survey));
     match survey.tables {
         TablesFound::Wrong(reason) => Err(Failure::Told(reason)),
-        _ => Ok(Exit::Done),
+        _ => Ok(()),
     }
 }
 
