@@ -28,7 +28,7 @@ pub fn listen(addon: &Addon) {
     });
     addon.on("jira:issue_deleted", notes::issue_deleted);
     addon.listen(|removed: TenantRemoved| async move {
-        notes::tenant_removed(removed.addon(), removed.client_key.clone()).await
+        notes::tenant_removed(&removed.addon(), removed.client_key.clone()).await
     });
     addon.every(DAY, "count notes", notes::count);
 }

@@ -6,5 +6,6 @@ mod documents;
 mod files;
 #[cfg(unix)]
 mod process;
+mod recipes;
 
 use documents::{events, routes};

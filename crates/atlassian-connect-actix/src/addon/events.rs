@@ -67,8 +67,8 @@ impl Occurrence {
 
     /// The add-on that it happened to.
     #[must_use]
-    pub fn addon(&self) -> &Addon {
-        &self.addon
+    pub fn addon(&self) -> Addon {
+        self.addon.clone()
     }
 
     /// A client for the tenant's product, as the app.

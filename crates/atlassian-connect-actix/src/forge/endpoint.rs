@@ -61,7 +61,7 @@ pub fn events(path: &str) -> impl FnOnce(&mut ServiceConfig) + use<> {
     }
 }
 
-/// Mounts the endpoint of the manifest's `preUninstall` module: the listeners of [`super::PreUninstall`] are waited for,
+/// Mounts the endpoint of the manifest's `preUninstall` module: the listeners of [`crate::events::PreUninstall`] are waited for,
 /// 50 seconds at most, since the app's token is good for nothing afterwards.
 ///
 /// What is proven of the caller, and what is not, is as for [`events`].

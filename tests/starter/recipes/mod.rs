@@ -1,0 +1,16 @@
+//! The code of `docs/recipes/`, compiled and run.
+
+// as the documents have it
+#![cfg_attr(rustfmt, rustfmt_skip)]
+#![allow(unreachable_pub)]
+
+mod forms;
+mod job;
+mod settings;
+mod tables;
+mod webhook;
+
+#[test]
+fn the_migration_of_the_document_is_the_one_that_is_run() {
+    assert!(include_str!("../../../docs/recipes/tables.md").contains(include_str!("votes.sql")));
+}
