@@ -12,7 +12,7 @@ async fn greet(webhook: Occurrence) -> Result<(), ListenerError> {
         let comment = json!({ "body": { "type": "doc", "version": 1, "content": [
             { "type": "paragraph", "content": [{ "type": "text", "text": "Welcome!" }] }
         ] } });
-        client.post(&format!("/rest/api/3/issue/{issue}/comment")).json(&comment).send().await?;
+        client.post(format!("/rest/api/3/issue/{issue}/comment")).json(&comment).send().await?;
         Ok(())
     });
     Ok(())
