@@ -17,7 +17,7 @@ macro_rules! guide {
     };
 }
 
-const GUIDES: [Guide; 8] = [
+const GUIDES: [Guide; 9] = [
     guide!("README.md", "documents.rs"),
     guide!("docs/forge.md", "documents.rs"),
     guide!("docs/coming-from-ace.md", "documents.rs"),
@@ -26,6 +26,7 @@ const GUIDES: [Guide; 8] = [
     guide!("docs/recipes/forms.md", "recipes/forms.rs"),
     guide!("docs/recipes/webhook-that-calls-back.md", "recipes/webhook.rs"),
     guide!("docs/recipes/background-jobs.md", "recipes/job.rs"),
+    guide!("docs/recipes/webhooks-of-others.md", "recipes/secret_header.rs"),
 ];
 
 /// Of the README: a page that a newcomer adds to the starter, line by line, and a store that is an example.

@@ -6,6 +6,7 @@
 
 mod forms;
 mod job;
+mod secret_header;
 mod settings;
 mod tables;
 mod webhook;

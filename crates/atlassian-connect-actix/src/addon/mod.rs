@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::Payload;
-use actix_web::middleware::{Condition, from_fn};
+use actix_web::middleware::{Compress, Condition, from_fn};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::{Stream, TryStreamExt as _, stream};
@@ -29,7 +29,7 @@ use crate::database::Database;
 use crate::descriptor::{DescriptorError, DescriptorFile};
 use crate::error::Error;
 use crate::host::HostClient;
-use crate::middleware::{RequestSpan, observed};
+use crate::middleware::{RequestSpan, observed, unmark};
 use crate::observer::Observer;
 use crate::state::State;
 use crate::store::StoreError;
@@ -314,6 +314,8 @@ impl Addon {
                 })
                 .default_service(web::to(|| async { Err::<actix_web::HttpResponse, _>(Error::no_route()) }))
                 .wrap(from_fn(move |request, next| crate::middleware::around(inner.clone(), request, next)))
+                .wrap(Compress::default())
+                .wrap(from_fn(unmark))
                 .wrap(Condition::new(
                     observer.is_some(),
                     from_fn(move |request, next| observed(observer.clone(), request, next)),
@@ -334,6 +336,7 @@ impl Addon {
                 .app_data(state)
                 .default_service(web::to(|| async { Err::<actix_web::HttpResponse, _>(Error::no_route()) }))
                 .wrap(from_fn(move |request, next| crate::middleware::around(inner.clone(), request, next)))
+                .wrap(from_fn(unmark))
                 .wrap(Condition::new(
                     observer.is_some(),
                     from_fn(move |request, next| observed(observer.clone(), request, next)),

@@ -54,6 +54,7 @@ const TOP: &[&str] = &[
     "leeway",
     "limits",
     "cache",
+    "compressPages",
     "errorTemplate",
     "errorTemplateName",
     "errorTemplateObject",

@@ -43,6 +43,7 @@
 //! | `limits.connections`, `limits.unproven` | | 6000 connections, 32 MiB; in bytes |
 //! | `limits.head`, `limits.stalled`, `limits.bodyRate` | | 10 s, 30 s, 1024 bytes a second |
 //! | `cache.capacity`, `cache.ttl` | | 10 000 tenants, 10 s |
+//! | `compressPages` | | false |
 //! | `errorTemplate` | | true |
 //! | `errorTemplateName`, `errorTemplateObject` | | the framework's template, `{}` |
 //! | `expressErrorHandling` | | false |
@@ -168,6 +169,9 @@ pub struct Config {
     /// `cache`.
     #[doc(hidden)]
     pub cache: CacheConfig,
+    /// `compressPages`: whether pages that carry a session token are compressed; false, since their length would then tell
+    /// something of the token.
+    pub compress_pages: bool,
     /// `errorTemplate`: whether errors are rendered as pages where the caller accepts HTML; true.
     pub error_template: bool,
     /// `errorTemplateName`: which of the renderers that the add-on registered does so; the framework's.

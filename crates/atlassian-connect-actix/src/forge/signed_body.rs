@@ -69,8 +69,21 @@ impl SignedBody {
 pub struct SigningSecret {
     /// `None`: the secret is empty.
     key: Option<Key>,
+    /// The tag of the secret itself.
+    own: Option<Tag>,
     header: HeaderName,
-    tolerance: Option<Duration>,
+    proof: Proof,
+}
+
+/// What stands in the header.
+#[derive(Debug, Clone)]
+enum Proof {
+    /// GitHub's signature of the body.
+    Signature,
+    /// Stripe's, with its time.
+    Timestamped(Duration),
+    /// The secret itself.
+    Secret,
 }
 
 impl SigningSecret {
@@ -84,7 +97,8 @@ impl SigningSecret {
         if key.is_none() {
             tracing::error!("the secret of signed bodies is empty: its routes take nothing");
         }
-        Self { key, header: HEADER, tolerance: None }
+        let own = key.as_ref().map(|key| tag(key, &[bytes]));
+        Self { key, own, header: HEADER, proof: Proof::Signature }
     }
 
     /// The signature stands in this header.
@@ -100,7 +114,23 @@ impl SigningSecret {
     /// Source: Stripe, "Verify webhook signatures manually".
     #[must_use]
     pub fn timestamped(self, tolerance: Duration) -> Self {
-        Self { tolerance: Some(tolerance), ..self }
+        Self { proof: Proof::Timestamped(tolerance), ..self }
+    }
+
+    /// The header carries the secret itself and no signature, as GitLab's `X-Gitlab-Token` does. It proves who sends, not
+    /// what: whoever has seen one request can send any other. Take it where the sender has nothing better.
+    ///
+    /// ```
+    /// use actix_web::http::header::HeaderName;
+    /// use atlassian_connect_actix::forge::SigningSecret;
+    ///
+    /// let secret = SigningSecret::new("a long secret").header(HeaderName::from_static("x-gitlab-token")).plain();
+    /// assert!(secret.verify(b"any body", "a long secret").is_ok());
+    /// assert!(secret.verify(b"any body", "another").is_err());
+    /// ```
+    #[must_use]
+    pub fn plain(self) -> Self {
+        Self { proof: Proof::Secret, ..self }
     }
 
     /// Whether `signature` is that of `body`: for a body that does not come as the request's own, but within another.
@@ -113,16 +143,25 @@ impl SigningSecret {
 
     fn verify_at(&self, body: &[u8], signature: &str, now: i64) -> Result<(), Error> {
         let key = self.key()?;
-        let (expected, candidates) = if let Some(tolerance) = self.tolerance {
-            let (time, candidates) = timestamped(signature).ok_or_else(|| refused("the signature is malformed"))?;
-            let signed_at = time.parse().map_err(|_| refused("the time of the signature is no number"))?;
-            if now.abs_diff(signed_at) > tolerance.as_secs() {
-                return Err(refused("the signature is too old, or of the future"));
+        let (expected, candidates) = match self.proof {
+            Proof::Timestamped(tolerance) => {
+                let (time, candidates) = timestamped(signature).ok_or_else(|| refused("the signature is malformed"))?;
+                let signed_at = time.parse().map_err(|_| refused("the time of the signature is not a number"))?;
+                if now.abs_diff(signed_at) > tolerance.as_secs() {
+                    return Err(refused("the signature is too old, or of the future"));
+                }
+                (tag(key, &[time.as_bytes(), b".", body]), candidates)
             }
-            (tag(key, &[time.as_bytes(), b".", body]), candidates)
-        } else {
-            let digits = signature.strip_prefix("sha256=").ok_or_else(|| refused("the signature is malformed"))?;
-            (tag(key, &[body]), vec![digits])
+            Proof::Signature => {
+                let digits = signature.strip_prefix("sha256=").ok_or_else(|| refused("the signature is malformed"))?;
+                (tag(key, &[body]), vec![digits])
+            }
+            Proof::Secret => {
+                // tags of both: how long the comparison takes says nothing of the secret
+                let (own, given) = (self.own.as_ref(), tag(key, &[signature.as_bytes()]));
+                let fits = own.is_some_and(|own| verify_slices_are_equal(own.as_ref(), given.as_ref()).is_ok());
+                return if fits { Ok(()) } else { Err(refused("the secret does not match")) };
+            }
         };
         let fits = |digits: &str| {
             from_hex(digits).is_some_and(|given| verify_slices_are_equal(expected.as_ref(), &given).is_ok())
@@ -159,6 +198,9 @@ impl FromRequest for SignedBody {
             // what is refused anyway is not read
             secret.key()?;
             let signature = secret.signature(request.headers())?;
+            if matches!(secret.proof, Proof::Secret) {
+                secret.verify(&[], signature)?;
+            }
             let body = body::read(payload.await.map_err(Error::internal)?, &state).await?;
             secret.verify(&body, signature)?;
             connection::prove(&request);

@@ -2,6 +2,7 @@
 //! bodies wait for whoever may read them, errors get a body by `Accept`, panics are errors, answers get their headers, each
 //! request gets a log line.
 
+mod compression;
 mod errors;
 mod forge_errors;
 mod headers;
@@ -10,6 +11,7 @@ mod span;
 mod stand_in;
 mod stream;
 
+pub(crate) use compression::unmark;
 pub(crate) use observe::observed;
 pub(crate) use span::RequestSpan;
 
@@ -59,6 +61,7 @@ pub(crate) async fn around<B: MessageBody + 'static>(
     };
     let mut response = forge_errors::in_json(response);
     headers::add(&mut response, outcome.error());
+    compression::mark(&mut response, &state.config);
     if let Outcome::Error(error) = outcome {
         response.request().extensions_mut().insert(Answered(error));
     }

@@ -8,6 +8,7 @@ mod answers;
 mod auth;
 mod background;
 mod bodies;
+mod compression;
 mod connections;
 mod database;
 mod forge;

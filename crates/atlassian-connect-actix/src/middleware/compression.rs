@@ -1,0 +1,61 @@
+//! Which answers are compressed: JSON, styles, scripts and pages without a token, where the client accepts gzip.
+//!
+//! A page that carries a session token also carries what other people wrote. Compressed, its length tells whoever can watch
+//! the wire and write into the page what the token is, byte by byte (the attack is known as BREACH). So such pages are sent
+//! as they are, unless `compressPages` says otherwise.
+
+use actix_web::HttpMessage as _;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::middleware::Next;
+
+use crate::auth::Granted;
+use crate::config::Config;
+
+/// Shorter answers fit into a packet or two whether or not they are compressed, in bytes.
+const SHORT: u64 = 1024;
+/// The beginnings of the types that compression makes smaller.
+const TYPES: [&[u8]; 8] = [
+    b"application/json",
+    b"application/javascript",
+    b"application/xml",
+    b"image/svg+xml",
+    b"text/css",
+    b"text/html",
+    b"text/javascript",
+    b"text/plain",
+];
+/// Actix's compression leaves alone what says that it is encoded already.
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+
+/// Marks an answer that is to be sent as it is. [`unmark`] takes the mark away again, outside of the compression.
+pub(super) fn mark(response: &mut ServiceResponse<BoxBody>, config: &Config) {
+    let headers = response.headers();
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        return;
+    }
+    let content_type = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let is_worth_it = TYPES.iter().any(|known| content_type.starts_with(known))
+        && !matches!(response.response().body().size(), BodySize::None | BodySize::Sized(..SHORT));
+    let has_token = content_type.starts_with(b"text/html") && response.request().extensions().contains::<Granted>();
+    if !is_worth_it || (has_token && !config.compress_pages) {
+        response.headers_mut().insert(header::CONTENT_ENCODING, IDENTITY);
+    }
+}
+
+/// The middleware outside of the compression.
+///
+/// # Errors
+/// Those of the request.
+pub(crate) async fn unmark<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, actix_web::Error> {
+    let mut response = next.call(request).await?;
+    let headers = response.headers_mut();
+    if headers.get(header::CONTENT_ENCODING) == Some(&IDENTITY) {
+        headers.remove(header::CONTENT_ENCODING);
+    }
+    Ok(response)
+}
