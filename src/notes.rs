@@ -149,6 +149,8 @@ fn checked(text: &str) -> Result<String, String> {
     let text = text.trim();
     match text.chars().count() {
         0 => Err("Write something.".to_owned()),
+        // PostgreSQL has no such character in a text
+        _ if text.contains('\0') => Err("A note may not contain the character NUL.".to_owned()),
         length if length > LONGEST => Err(format!("A note may have {LONGEST} characters; this one has {length}.")),
         _ => Ok(text.to_owned()),
     }

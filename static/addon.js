@@ -53,10 +53,18 @@
     var button = form.querySelector('button[type=submit]');
     if (button) button.disabled = true;
     var fields = new URLSearchParams(new FormData(form));
-    fetch(form.action, { method: 'POST', body: fields, headers: { Accept: 'text/html' } }).then(function (response) {
-      token = response.headers.get('X-acpt') || token;
-      return response.text();
-    }).then(function (html) {
+    // the page may be older than the token in its form: the newest one counts, and one that has died is replaced once
+    var send = function (current, again) {
+      if (current) fields.set('jwt', current);
+      return fetch(form.action, { method: 'POST', body: fields, headers: { Accept: 'text/html' } }).then(function (response) {
+        if (response.status === 401 && AP && AP.context && !again) {
+          return AP.context.getToken().then(function (fresh) { return send(fresh, true); });
+        }
+        token = response.headers.get('X-acpt') || token;
+        return response.text();
+      });
+    };
+    send(token).then(function (html) {
       var answer = new DOMParser().parseFromString(html, 'text/html');
       var content = document.getElementById('content');
       var page = answer.getElementById('content');

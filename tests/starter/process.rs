@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use atlassian_connect_testing::{KeyServer, TestTenant, claims_for};
 use awc::Client;
 use awc::http::StatusCode;
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, QueryableByName, RunQueryDsl as _, SqliteConnection};
 use serde_json::Value;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_atlassian-connect-actix");
@@ -124,6 +126,51 @@ async fn a_line_says_that_static_files_are_missing() {
     std::fs::create_dir(folder.path().join("static")).unwrap();
     drop(Starter::start(folder.path(), &[]).await);
     assert!(!said(folder.path()).contains("static is missing"), "{}", said(folder.path()));
+}
+
+/// The clientKeys of the notes.
+fn notes(database: &mut SqliteConnection) -> Vec<String> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        tenant: String,
+    }
+    let rows = diesel::sql_query("SELECT tenant FROM notes ORDER BY id").load::<Row>(database).unwrap();
+    rows.into_iter().map(|row| row.tenant).collect()
+}
+
+#[actix_web::test]
+async fn a_tenant_that_is_removed_takes_its_notes_along() {
+    let folder = folder();
+    let file = folder.path().join("addon.db");
+    let url = format!("sqlite:{}", file.display());
+    Starter::start(folder.path(), &[("DATABASE_URL", &url)]).await.stop().await;
+    let mut database = SqliteConnection::establish(&file.to_string_lossy()).unwrap();
+    let rows = r#"
+        INSERT INTO "AddonSettings" ("clientKey", "key", "val") VALUES
+            ('acme', 'clientInfo', '{"clientKey":"acme","sharedSecret":"s","baseUrl":"https://acme.atlassian.net"}');
+        INSERT INTO notes (id, tenant, issue, author, text, created) VALUES
+            (1, 'acme', '1', 'mia', 'a', 0), (2, 'other', '1', 'mia', 'b', 0), (3, 'acme', '2', 'ben', 'c', 0);
+    "#;
+    database.batch_execute(rows).unwrap();
+    let remove = |client_key: &str, more: &[&str]| {
+        let mut command = Command::new(BINARY);
+        command.current_dir(folder.path()).env_clear().env("DATABASE_URL", &url).stdin(Stdio::null());
+        let output = command.args(["tenants", "remove", client_key]).args(more).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(said).unwrap())
+    };
+    assert!(!remove("acme", &[]).0, "nobody was there to be asked");
+    assert_eq!(notes(&mut database).len(), 3);
+    let (is_done, said) = remove("acme", &["--yes"]);
+    assert!(is_done && said.contains("removed"), "{said}");
+    assert_eq!(notes(&mut database), ["other"]);
+    // what an earlier removal has left
+    assert!(!remove("other", &[]).0);
+    assert_eq!(notes(&mut database), ["other"]);
+    let (is_done, said) = remove("other", &["--yes"]);
+    assert!(is_done && said.contains("nothing is stored for other"), "{said}");
+    assert!(notes(&mut database).is_empty());
 }
 
 #[test]

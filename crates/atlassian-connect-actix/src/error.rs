@@ -281,14 +281,27 @@ impl From<diesel::result::Error> for Error {
                 Self::NotFound { public: "It is not there.".into(), detail: "a query found no row".to_owned() }
             }
             E::DatabaseError(Kind::UniqueViolation, information) => {
-                Self::Conflict { public: "It is there already.".into(), detail: information.message().to_owned() }
+                // MySQL's message holds the value
+                let constraint = information.constraint_name().unwrap_or("a unique value");
+                Self::Conflict {
+                    public: "It is there already.".into(),
+                    detail: format!("{constraint} is there already"),
+                }
             }
-            // the details of PostgreSQL hold the values of the row
-            E::DatabaseError(_, information) => Self::internal(format!("the database: {}", information.message())),
+            // PostgreSQL puts values of the row into its details, MySQL into its message, in quotes
+            E::DatabaseError(_, information) => {
+                Self::internal(format!("the database: {}", without_quoted(information.message())))
+            }
             E::DeserializationError(_) => Self::internal("a column does not fit the type that it is read as"),
             error => Self::internal(format!("the database: {error}")),
         }
     }
+}
+
+/// A text without what stands between single quotes.
+fn without_quoted(text: &str) -> String {
+    let parts = text.split('\'').enumerate();
+    parts.map(|(number, part)| if number % 2 == 0 { part } else { "'…'" }).collect()
 }
 
 /// Of JSON that the app reads or writes. The error's own text may hold a value.
@@ -306,5 +319,20 @@ impl From<serde_json::Error> for Error {
 impl From<ConfigError> for Error {
     fn from(error: ConfigError) -> Self {
         Self::internal(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_database_quotes_is_left_out() {
+        assert_eq!(
+            without_quoted("Incorrect string value: 'hush' for column 'text'"),
+            "Incorrect string value: '…' for column '…'"
+        );
+        assert_eq!(without_quoted("relation \"notes\" does not exist"), "relation \"notes\" does not exist");
+        assert_eq!(without_quoted("half 'hush"), "half '…'");
     }
 }

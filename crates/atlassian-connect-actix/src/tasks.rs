@@ -6,7 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, mpsc};
+
+/// Spawned jobs that run at once: a thousand webhooks must not ask a thousand questions at the same time.
+const AT_ONCE: usize = 16;
 
 /// A piece of work, made on the thread where it runs: what it makes need not be `Send`.
 pub(crate) type Job = Box<dyn FnOnce() -> LocalBoxFuture<'static, ()> + Send>;
@@ -20,6 +23,7 @@ pub struct Tasks {
     is_stopping: AtomicBool,
     changed: Notify,
     names: Mutex<HashSet<String>>,
+    places: Semaphore,
 }
 
 impl Default for Tasks {
@@ -32,6 +36,7 @@ impl Default for Tasks {
             is_stopping: AtomicBool::new(false),
             changed: Notify::new(),
             names: Mutex::default(),
+            places: Semaphore::new(AT_ONCE),
         }
     }
 }
@@ -80,10 +85,19 @@ impl Tasks {
         }
     }
 
-    /// From now on nothing periodic is begun. Waits for what is under way, for `limit` at most; how much is left.
-    pub(crate) async fn drain(&self, limit: Duration) -> usize {
+    /// From now on nothing periodic is begun.
+    pub(crate) fn stop(&self) {
         self.is_stopping.store(true, Ordering::SeqCst);
         self.changed.notify_waiters();
+    }
+
+    /// Waits for a place among the jobs that run at once.
+    pub(crate) async fn place(&self) -> Option<SemaphorePermit<'_>> {
+        self.places.acquire().await.ok()
+    }
+
+    /// Waits for what is under way, for `limit` at most; how much is left.
+    pub(crate) async fn drain(&self, limit: Duration) -> usize {
         let none = async {
             loop {
                 let changed = self.changed.notified();

@@ -31,7 +31,10 @@ impl Removal {
     pub(super) async fn tell(&self, client_key: &str) -> Result<(), Failure> {
         let emission = Emission::new(TENANT_REMOVED, None, json!({ "clientKey": client_key }));
         let limit = self.0.config().limits.listener;
-        State::emit(&self.0.shared_state(), emission, limit).await.map_err(|error| {
+        let told = State::emit(&self.0.shared_state(), emission, limit).await;
+        // and what the listener has spawned
+        self.0.drain(limit).await;
+        told.map_err(|error| {
             Failure::Told(format!(
                 "what is stored for {} was removed, but the app's own listener failed: {error}. Run `tenants remove` again \
                  for this clientKey",

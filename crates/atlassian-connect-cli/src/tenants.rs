@@ -1,7 +1,5 @@
 //! `tenants`: who has the add-on, as the store knows it.
 
-use std::sync::Arc;
-
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 use url::Url;
@@ -12,7 +10,7 @@ use super::output::{columns, confirmed, plain, print, print_json, some_of};
 use super::removal::Removal;
 use super::store_access::{existing_store, for_the_store};
 use super::{purge, sealing};
-use atlassian_connect_actix::config::{Config, Vars};
+use atlassian_connect_actix::config::Vars;
 use atlassian_connect_actix::store::Store;
 use atlassian_connect_actix::store::internal::{Form, redact};
 use atlassian_connect_actix::{Addon, AddonBuilder};
@@ -80,11 +78,18 @@ pub(super) async fn run(
             if json { print_json(&shown_as_json(&tenant)) } else { print(&shown(&tenant)) }
         }
         Command::Remove { client_key, yes } => {
-            // with a key lost for good, this is the way to a new install
-            let tenant = match known::one(store, &client_key).await? {
-                Some(tenant) => tenant.opened_if_possible(store).await?,
-                None => return forget(&client_key, &place, builder, config, shared.clone(), listen).await,
+            // with nothing stored, an earlier removal may have failed in a listener of the app, who hears of it again
+            let Some(tenant) = known::one(store, &client_key).await? else {
+                let unknown = format!("nothing is stored for {} in {place}", plain(&client_key));
+                if !yes && !confirmed(&unknown, "Tell the app to delete what it keeps of it?")? {
+                    return Err(Failure::Told("nothing was removed".to_owned()));
+                }
+                Removal::prepare(builder, config, shared.clone(), listen).await?.tell(&client_key).await?;
+                print(&format!("{unknown}; the app was told to delete what it keeps of it"));
+                return Ok(Exit::Done);
             };
+            // with a key lost for good, this is the way to a new install
+            let tenant = tenant.opened_if_possible(store).await?;
             let removal = Removal::prepare(builder, config, shared.clone(), listen).await?;
             if !yes && !confirmed(&what_goes(&tenant, &place), "Remove it?")? {
                 return Err(Failure::Told("nothing was removed".to_owned()));
@@ -105,27 +110,13 @@ pub(super) async fn run(
     Ok(Exit::Done)
 }
 
-/// A tenant that the store does not know: an earlier removal may have failed in a listener of the app, who hears of it
-/// again.
-async fn forget(
-    client_key: &str,
-    place: &str,
-    builder: AddonBuilder,
-    config: Config,
-    store: Arc<dyn Store>,
-    listen: impl FnOnce(&Addon),
-) -> Result<Exit, Failure> {
-    let unknown = unknown(place, client_key);
-    Removal::prepare(builder, config, store, listen).await?.tell(client_key).await?;
-    Err(unknown)
-}
-
 async fn find(store: &dyn Store, place: &str, client_key: &str) -> Result<Known, Failure> {
-    known::one(store, client_key).await?.ok_or_else(|| unknown(place, client_key))
-}
-
-fn unknown(place: &str, client_key: &str) -> Failure {
-    Failure::Told(format!("no tenant {:?} in {place}; `tenants list` lists those that there are", plain(client_key)))
+    known::one(store, client_key).await?.ok_or_else(|| {
+        Failure::Told(format!(
+            "no tenant {:?} in {place}; `tenants list` lists those that there are",
+            plain(client_key)
+        ))
+    })
 }
 
 fn table(tenants: &[Known]) -> String {

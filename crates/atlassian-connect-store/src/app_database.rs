@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use super::StoreError;
 use super::connection::DbConnection;
-use super::database::{Access, Database, Failure};
+use super::database::{Access, Database, Failure, describe};
 use super::existing::steps_seen;
 use super::open::{connect, is_sql, open_parts};
 use super::source::Source;
@@ -148,7 +148,10 @@ impl AppDatabase {
         match task.await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(Failure::Unavailable(reason))) => Err(AppDatabaseError::Unavailable(reason)),
-            Ok(Err(Failure::Query(error))) => Err(AppDatabaseError::Query(error)),
+            Ok(Err(Failure::Query(error))) => Err(match describe(&error) {
+                StoreError::Unavailable(reason) => AppDatabaseError::Unavailable(reason),
+                _ => AppDatabaseError::Query(error),
+            }),
             Err(error) => match error.try_into_panic() {
                 // the caller's code panicked: it goes on as if it had done so at the call
                 Ok(panic) => std::panic::resume_unwind(panic),

@@ -193,13 +193,14 @@ pub(super) fn describe(error: &Error) -> StoreError {
 
 /// What passes, in the databases' words, as diesel hands on no code: SQLite's busy time-out, PostgreSQL's time-out of a
 /// statement, those of MySQL and MariaDB, and their locks.
-const TEMPORARY: [&str; 7] = [
+const TEMPORARY: [&str; 8] = [
     "database is locked",
     "canceling statement due to statement timeout",
     "maximum statement execution time exceeded",
     "max_statement_time exceeded",
     "Lock wait timeout exceeded",
     "Deadlock found when trying to get lock",
+    "deadlock detected",
     LOCK_TIMEOUT,
 ];
 

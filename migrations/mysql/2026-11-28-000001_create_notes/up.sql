@@ -7,5 +7,5 @@ CREATE TABLE notes (
     author VARCHAR(255) NOT NULL,
     text TEXT NOT NULL,
     created BIGINT NOT NULL
-);
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 CREATE INDEX notes_of_issue ON notes (tenant, issue);

@@ -13,9 +13,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 async fn count_projects(addon: Addon) -> Result<(), ListenerError> {
     let mut tenants = std::pin::pin!(addon.tenants());
     while let Some(tenant) = tenants.try_next().await? {
-        let client = addon.http_client(tenant.client_key()).await?;
+        // a site that has gone meanwhile, or does not answer, must not keep the others from their turn
+        let Ok(client) = addon.http_client(tenant.client_key()).await else { continue };
         let projects = client.get("/rest/api/3/project/search").items("values");
-        // a site that does not answer must not keep the others from their turn
         match projects.try_collect::<Vec<_>>().await {
             Ok(projects) => tracing::info!(client_key = tenant.client_key(), projects = projects.len()),
             Err(error) => tracing::warn!(client_key = tenant.client_key(), %error, "projects could not be counted"),

@@ -13,8 +13,8 @@ use crate::error::Error;
 use crate::host::jitter;
 use crate::panics;
 use crate::state::State;
-use crate::store::Place;
 use crate::store::internal::now;
+use crate::store::{Place, Store};
 use crate::tasks::Job;
 
 /// The owner of the rows: no installation has such a name.
@@ -27,6 +27,8 @@ const SKEW: u64 = 60;
 const PULSE: Duration = Duration::from_secs(20);
 /// How long a node waits after the store has failed it, or another node was first.
 const PAUSE: Duration = Duration::from_secs(15);
+/// How long it waits before it tries to write down an end again.
+const RETRY: Duration = Duration::from_secs(2);
 /// A node looks at the row at least so often: another node may have gone.
 const LOOK: Duration = Duration::from_secs(60);
 /// How far nodes that start at once are spread at most.
@@ -83,6 +85,16 @@ impl Drop for UnderWay {
     }
 }
 
+/// Takes up what is spawned, on this thread, for as long as the add-on lives.
+pub(super) fn start(state: &Data<State>) {
+    let Some(mut jobs) = state.tasks.work() else { return };
+    panics::spawn("the background work of the add-on", async move {
+        while let Some(job) = jobs.recv().await {
+            panics::spawn("background work", job());
+        }
+    });
+}
+
 /// See [`Addon::spawn`].
 pub(super) fn spawn<F, R>(addon: &Addon, work: F)
 where
@@ -92,6 +104,8 @@ where
     let (under_way, given) = (UnderWay::of(addon), addon.clone());
     let job: Job = Box::new(move || {
         Box::pin(async move {
+            let state = given.state.clone();
+            let _place = state.tasks.place().await;
             // a panic of the call itself is caught as well
             run("spawned by the add-on", async move { work(given).await }).await;
             drop(under_way);
@@ -175,10 +189,11 @@ where
         return Ok(Duration::from_secs(row.due.max(row.lease).saturating_sub(at)));
     }
     let mut ours = Row { due: row.due, ..latest };
+    // counted before the look: a stop that begins meanwhile waits
+    let under_way = UnderWay::of(addon);
     if addon.state.tasks.is_stopping() || !store.exchange(place, &found, &value(ours)?).await? {
         return Ok(PAUSE);
     }
-    let under_way = UnderWay::of(addon);
     let mut work = std::pin::pin!(run(name, async { job(addon.clone()).await }));
     let mut pulse = interval(PULSE);
     pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -191,16 +206,45 @@ where
                 match store.exchange(place, &value(ours)?, &value(renewed)?).await {
                     Ok(true) => ours = renewed,
                     Ok(false) => tracing::warn!(name, "another node has taken over a periodic job that still runs here"),
-                    Err(error) => tracing::warn!(name, %error, "a periodic job could not be held on to"),
+                    // whether it was written is not known: what follows has to fit what stands there
+                    Err(error) => {
+                        tracing::warn!(name, %error, "a periodic job could not be held on to");
+                        if store.forge_get(OWNER, name).await.ok().flatten() == Some(value(renewed)?) {
+                            ours = renewed;
+                        }
+                    }
                 }
             }
         }
     }
     let next = at.saturating_add(period.as_secs()).max(now());
     let done = Row { due: next, lease: 0, turn: ours.turn.wrapping_add(1) };
-    store.exchange(place, &value(ours)?, &value(done)?).await?;
+    finish(store.as_ref(), name, ours, done).await?;
     drop(under_way);
     Ok(Duration::from_secs(next.saturating_sub(now())).max(Duration::from_secs(1)))
+}
+
+/// Writes down that the job has run. A store that is away for a moment must not make it run again, so this is tried for as
+/// long as the lease lasts.
+async fn finish(store: &dyn Store, name: &str, ours: Row, done: Row) -> Result<(), Error> {
+    let (place, ours, done) = (Place::of_forge(OWNER, name), value(ours)?, value(done)?);
+    loop {
+        match store.exchange(place, &ours, &done).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => {
+                // a try before this one may have been written although its answer was lost
+                if store.forge_get(OWNER, name).await? != Some(done) {
+                    tracing::warn!(name, "another node has taken over a periodic job that has run here");
+                }
+                return Ok(());
+            }
+            Err(error) if now() < Row::deserialize(&ours)?.lease => {
+                tracing::warn!(name, %error, "it could not be written down that a periodic job has run");
+                sleep(RETRY).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 fn value(row: Row) -> Result<serde_json::Value, Error> {
@@ -214,7 +258,7 @@ mod tests {
 
     use super::*;
     use crate::config::{Config, Vars};
-    use crate::store::{MemoryStore, Store};
+    use crate::store::MemoryStore;
 
     const HOUR: Duration = Duration::from_secs(3600);
 

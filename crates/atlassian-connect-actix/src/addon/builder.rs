@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 use secrecy::SecretString;
 
 use super::events::Events;
-use super::{Addon, StartError};
+use super::{Addon, StartError, background};
 use crate::config::{Config, ConfigError, Vars};
 use crate::descriptor::{Descriptor, DescriptorError, DescriptorFile, Finding};
 use crate::error::Error;
@@ -224,13 +224,7 @@ impl AddonBuilder {
                 hear(Arc::downgrade(&state.clone().into_inner()), changes),
             );
         }
-        if let Some(mut jobs) = state.tasks.work() {
-            panics::spawn("the background work of the add-on", async move {
-                while let Some(job) = jobs.recv().await {
-                    panics::spawn("background work", job());
-                }
-            });
-        }
+        background::start(&state);
         if state.config.app_id.is_some() {
             panics::spawn(
                 "the work on events of Forge's",
@@ -257,7 +251,11 @@ impl AddonBuilder {
             Some(place) => AppDatabase::connect(&place).await?,
             None => None,
         };
-        Ok(put_together(config, descriptor, store, database, errors, (self.app, self.descriptor)))
+        let addon = put_together(config, descriptor, store, database, errors, (self.app, self.descriptor));
+        // what a listener spawns runs, periodic jobs do not
+        addon.state().tasks.stop();
+        background::start(&addon.shared_state());
+        Ok(addon)
     }
 }
 

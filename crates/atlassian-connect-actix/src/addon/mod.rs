@@ -258,11 +258,13 @@ impl Addon {
     /// owns their own `HttpServer` calls it when that has stopped.
     pub async fn drain(&self, limit: Duration) {
         let begun = Instant::now();
-        let left = self.state.tasks.drain(limit).await;
+        self.state.tasks.stop();
+        // events first: their listeners may spawn work
+        crate::forge::worker::drain(&self.state, limit).await;
+        let left = self.state.tasks.drain(limit.saturating_sub(begun.elapsed())).await;
         if left > 0 {
-            tracing::warn!(left, "background work is broken off by the stop");
+            tracing::warn!(left, "background work is cut off by the stop");
         }
-        crate::forge::worker::drain(&self.state, limit.saturating_sub(begun.elapsed())).await;
     }
 
     /// Mounts the add-on: one scope at the path of the base URL, with the descriptor, the lifecycle callbacks, the

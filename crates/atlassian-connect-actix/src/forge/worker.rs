@@ -12,6 +12,7 @@ use super::ledger;
 use crate::deliveries::Delivery;
 use crate::emission::Emission;
 use crate::error::Error;
+use crate::host::site_ari;
 use crate::panics;
 use crate::state::State;
 
@@ -121,7 +122,11 @@ async fn forget(state: &State, id: &str) {
 
 /// Tells the listeners, and waits for them.
 pub(super) async fn tell(state: &Data<State>, delivery: &Delivery, limit: Duration) -> Result<(), Error> {
-    let tenant = state.tenants.of_installation(&delivery.origin.installation_id).await?;
+    let mut tenant = state.tenants.of_installation(&delivery.origin.installation_id).await?;
+    // an app that was installed again has another installation at the same site
+    if let (None, Some(site)) = (&tenant, delivery.origin.api_base_url.as_deref().and_then(site_ari)) {
+        tenant = state.tenants.of_installation(&site).await?;
+    }
     let (origin, body) = (Arc::clone(&delivery.origin), Arc::clone(&delivery.body));
     let emission = Emission::of_forge(delivery.event.as_str(), tenant, origin, body);
     State::emit(state, emission, limit).await

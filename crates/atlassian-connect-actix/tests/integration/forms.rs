@@ -11,6 +11,7 @@ use atlassian_connect_testing::{Reply, TestHost};
 use crate::support::fixture;
 
 #[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Order {
     count: u8,
 }

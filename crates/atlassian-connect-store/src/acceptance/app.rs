@@ -114,6 +114,26 @@ pub(super) async fn a_write_is_whole_or_not_at_all(sandbox: Sandbox) {
     assert_eq!(ids(database.read(all).await.unwrap()), [1, 3]);
 }
 
+pub(super) async fn a_failure_that_is_passed_over_is_not_told_as_saved(sandbox: Sandbox) {
+    let database = database(&sandbox).await;
+    let written = database
+        .write(move |connection| {
+            let insert = |connection: &mut DbConnection| {
+                diesel::insert_into(tallies::table).values(&Tally::new(1, "a")).execute(connection)
+            };
+            insert(connection)?;
+            let _ = insert(connection);
+            Ok(())
+        })
+        .await;
+    // what the database makes of it differs, and what is told is what is there
+    let there = database.read(all).await.unwrap().len();
+    assert_eq!(there, usize::from(written.is_ok()), "{written:?}");
+    assert_eq!(written.is_ok(), sandbox.backend() != "postgres", "{written:?}");
+    // the connection goes on
+    assert!(database.write(|connection| diesel::delete(tallies::table).execute(connection)).await.is_ok());
+}
+
 pub(super) async fn a_panic_leaves_nothing_behind(sandbox: Sandbox) {
     let database = database(&sandbox).await;
     for _ in 0..10 {
@@ -152,6 +172,7 @@ macro_rules! app_suite {
     ($backend:ident, $new:expr, $attributes:tt) => {
         run_cases!($backend, $new, $attributes, cases [
             typed_queries_are_the_same_everywhere, a_write_is_whole_or_not_at_all, a_panic_leaves_nothing_behind,
+            a_failure_that_is_passed_over_is_not_told_as_saved,
             many_read_then_write_and_none_fails,
         ]);
     };

@@ -6,8 +6,9 @@ mod postgres;
 mod sql;
 mod sqlite;
 
+use diesel::RunQueryDsl as _;
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
-use diesel::result::{Error, QueryResult};
+use diesel::result::QueryResult;
 use diesel::sqlite::SqliteConnection;
 
 #[cfg(feature = "mysql")]
@@ -65,19 +66,23 @@ impl DbConnection {
         }
         match work(self) {
             Ok(answer) => {
+                // After a statement that failed, PostgreSQL takes a COMMIT for a ROLLBACK and reports no error: whoever
+                // went on after that failure would be told that all is saved.
+                if let Self::Postgres(_) = self
+                    && let Err(error) = diesel::sql_query("SELECT 1").execute(self)
+                {
+                    let _ = Transactions::rollback_transaction(self);
+                    return Err(error);
+                }
                 *committing = true;
                 Transactions::commit_transaction(self)?;
                 Ok(answer)
             }
             Err(error) => {
-                match Transactions::rollback_transaction(self) {
-                    // the connection was lost, or the database has rolled back by itself: the first error says why
-                    Ok(()) | Err(Error::BrokenTransactionManager) => Err(error),
-                    Err(rollback) => Err(Error::RollbackErrorOnCommit {
-                        rollback_error: Box::new(rollback),
-                        commit_error: Box::new(error),
-                    }),
-                }
+                // where this fails the connection was lost, or the database has rolled back by itself: the first error
+                // says why, and the connection leaves the pool
+                let _ = Transactions::rollback_transaction(self);
+                Err(error)
             }
         }
     }
