@@ -211,8 +211,15 @@ async function story({ ace: store, create }) {
   check('ACE reads the app token that we kept', (await settings(addon, 'appToken', { id }))?.appToken, 'opaque-app-token');
   check('ACE reads the association', await settings(addon, 'ofInstallation', { id }), a.clientKey);
 
+  // the tables of the app's own come to ACE's database, and what stands there stays
+  const rows = (await settings(addon, 'all')).filter(Boolean).length;
+  const migrated = command('migrate');
+  check('migrate makes the table of notes', [migrated.status, /create_notes/.test(migrated.stdout)], [0, !ours.AC_DATABASE_URL]);
+  check('and ACE finds all of its rows', (await settings(addon, 'all')).filter(Boolean).length, rows);
+
   // both at once, as in a switch without a pause
   const beside = await actix();
+  check('the app is ready', (await fetch(`${beside.base}/readyz`)).status, 200);
   check('a tenant that is remembered here', await page(beside, a), 200);
   a.sharedSecret = crypto.randomBytes(32).toString('hex');
   check('ACE installs beside us', await lifecycle(addon, 'installed', a), 204);

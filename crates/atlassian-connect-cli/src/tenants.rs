@@ -85,8 +85,11 @@ pub(super) async fn run(
                     return Err(Failure::Told("nothing was removed".to_owned()));
                 }
                 Removal::prepare(builder, config, shared.clone(), listen).await?.tell(&client_key).await?;
-                print(&format!("{unknown}; the app was told to delete what it keeps of it"));
-                return Ok(Exit::Done);
+                return Err(Failure::Told(format!(
+                    "no tenant {:?} in {place}; `tenants list` lists those that there are. The app was told to delete what it \
+                     keeps of it",
+                    plain(&client_key)
+                )));
             };
             // with a key lost for good, this is the way to a new install
             let tenant = tenant.opened_if_possible(store).await?;
