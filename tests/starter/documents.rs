@@ -17,7 +17,7 @@ macro_rules! guide {
     };
 }
 
-const GUIDES: [Guide; 9] = [
+const GUIDES: [Guide; 10] = [
     guide!("README.md", "documents.rs"),
     guide!("docs/forge.md", "documents.rs"),
     guide!("docs/coming-from-ace.md", "documents.rs"),
@@ -25,6 +25,7 @@ const GUIDES: [Guide; 9] = [
     guide!("docs/recipes/tables.md", "recipes/tables.rs"),
     guide!("docs/recipes/forms.md", "recipes/forms.rs"),
     guide!("docs/recipes/webhook-that-calls-back.md", "recipes/webhook.rs"),
+    guide!("docs/recipes/files.md", "recipes/files.rs"),
     guide!("docs/recipes/background-jobs.md", "recipes/job.rs"),
     guide!("docs/recipes/webhooks-of-others.md", "recipes/secret_header.rs"),
 ];

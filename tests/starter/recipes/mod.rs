@@ -4,6 +4,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(unreachable_pub)]
 
+mod files;
 mod forms;
 mod job;
 mod secret_header;
