@@ -31,6 +31,7 @@ use crate::error::Error;
 use crate::host::HostClient;
 use crate::middleware::{RequestSpan, observed, unmark};
 use crate::observer::Observer;
+use crate::settings::Settings;
 use crate::state::State;
 use crate::store::StoreError;
 use crate::tenants::Tenant;
@@ -177,6 +178,21 @@ impl Addon {
     /// [`Error::Internal`] where there is none, with the remedy.
     pub fn database(&self) -> Result<Database, Error> {
         Database::of(&self.state)
+    }
+
+    /// The installed tenant with this clientKey; `None`: there is none.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the store is away.
+    pub async fn tenant(&self, client_key: &str) -> Result<Option<Arc<Tenant>>, Error> {
+        Ok(self.state.tenants.current(client_key).await?)
+    }
+
+    /// The settings of a tenant outside of a request, in a job for example. In a handler use those of the authenticated
+    /// caller.
+    #[must_use]
+    pub fn settings(&self, tenant: &Tenant) -> Settings {
+        Settings::of_tenant(self.state.clone(), tenant.client_key().to_owned())
     }
 
     /// All tenants that are installed, in the order of their clientKeys, read page by page.

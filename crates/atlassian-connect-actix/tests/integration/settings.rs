@@ -63,6 +63,11 @@ async fn each_tenant_has_its_own() {
         assert_eq!(call(&host, tenant, Method::GET, "greeting", None).await.json(), json!(expected));
         assert_eq!(host.open_iframe_as(tenant, "/page").await.body, expected);
     }
+    // a job has those of the tenants that it walks through
+    let addon = host.addon();
+    let found = addon.tenant(&other.client_key).await.unwrap().unwrap();
+    assert_eq!(addon.settings(&found).get::<String>("greeting").await.unwrap().as_deref(), Some("Salut"));
+    assert!(addon.tenant("nobody").await.unwrap().is_none());
     assert_eq!(call(&host, &tenant, Method::DELETE, "greeting", None).await.json(), json!(true));
     assert_eq!(call(&host, &tenant, Method::DELETE, "greeting", None).await.json(), json!(false));
     assert_eq!(call(&host, &tenant, Method::GET, "greeting", None).await.json(), json!(null));
