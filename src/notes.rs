@@ -60,11 +60,6 @@ fn id_text(id: &Value) -> Option<String> {
     id.as_str().map(str::to_owned).or_else(|| id.as_u64().map(|id| id.to_string()))
 }
 
-/// Who looks at the page.
-fn viewer(page: &IssuePage) -> &Caller {
-    page.caller()
-}
-
 /// The issue that the viewer was authorized for: (id, key). The request names one too, and it has to be the same.
 fn issue_of(viewer: &Caller, asked: Option<&str>) -> Result<(String, String), Error> {
     let issue = viewer.context().and_then(|context| context.pointer("/jira/issue"));
@@ -104,12 +99,12 @@ struct Draft {
 
 /// The panel as it is now.
 async fn panel(page: IssuePage, db: Database, mut draft: Draft) -> Panel {
-    let (id, issue) = issue_of(viewer(&page), None)?;
+    let (id, issue) = issue_of(page.caller(), None)?;
     let tenant = page.client_key.clone();
     let found = db.read(move |connection| of_issue(connection, &tenant, &id)).await?;
-    let is_own = |note: &Note| viewer(&page).account_id() == Some(note.author.as_str());
+    let is_own = |note: &Note| page.caller().account_id() == Some(note.author.as_str());
     // only where it matters: it is a question to the host
-    let is_admin = !found.iter().all(is_own) && authorize_jira(viewer(&page), &[], &["ADMINISTER"]).await.is_ok();
+    let is_admin = !found.iter().all(is_own) && authorize_jira(&**page.caller(), &[], &["ADMINISTER"]).await.is_ok();
     let shown = |note: Note| {
         let is_own = is_own(&note);
         ShownNote { id: note.id, is_own, can_delete: is_own || is_admin, text: note.text }
@@ -132,15 +127,16 @@ pub struct Asked {
 
 #[get("/issue-notes")]
 pub async fn show(page: IssuePage, asked: Query<Asked>, db: Database) -> Panel {
-    issue_of(viewer(&page), Some(&asked.issue))?;
+    issue_of(page.caller(), Some(&asked.issue))?;
     panel(page, db, Draft::default()).await
 }
 
 #[derive(Deserialize)]
 pub struct NewNote {
-    issue: String,
+    /// Where it is added.
+    issue: Option<String>,
     text: String,
-    /// Of the form that the page has shown.
+    /// Made by the page that has shown the form.
     id: Option<i64>,
 }
 
@@ -158,17 +154,15 @@ fn checked(text: &str) -> Result<String, String> {
 
 #[post("/issue-notes")]
 pub async fn add(page: IssuePage, form: Form<NewNote>, db: Database) -> Panel {
-    let (issue, _) = issue_of(viewer(&page), Some(&form.issue))?;
-    let author = viewer(&page).require_account_id()?.to_owned();
+    let asked = form.issue.as_deref().ok_or_else(|| Error::bad_request("The field \"issue\" is missing."))?;
+    let (issue, _) = issue_of(page.caller(), Some(asked))?;
+    let author = page.caller().require_account_id()?.to_owned();
     let text = match checked(&form.text) {
         Ok(text) => text,
-        Err(problem) => {
-            let draft = Draft { text: form.text.clone(), problem: Some(problem), ..Draft::default() };
-            return panel(page, db, draft).await;
-        }
+        Err(problem) => return panel(page, db, Draft { id: 0, text: form.text.clone(), problem: Some(problem) }).await,
     };
-    let created = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_err(Error::internal)?;
-    let created = i64::try_from(created.as_millis()).map_err(Error::internal)?;
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_err(Error::internal)?;
+    let created = i64::try_from(since.as_millis()).map_err(Error::internal)?;
     let id = form.id.unwrap_or_else(new_id);
     let note = Note { id, tenant: page.client_key.clone(), issue, author, text, created };
     db.write(move |connection| insert_once(connection, &note)).await?;
@@ -177,22 +171,17 @@ pub async fn add(page: IssuePage, form: Form<NewNote>, db: Database) -> Panel {
 
 /// The note of the viewer's issue that has this id, and whether the viewer wrote it.
 async fn find(page: &IssuePage, db: &Database, id: i64) -> Result<bool, Error> {
-    let (issue, _) = issue_of(viewer(page), None)?;
+    let (issue, _) = issue_of(page.caller(), None)?;
     let tenant = page.client_key.clone();
     let found = db.read(move |connection| of_issue(connection, &tenant, &issue)).await?;
     let note = found.into_iter().find(|note| note.id == id);
     let note = note.ok_or_else(|| Error::not_found("This note is not there any more."))?;
-    Ok(viewer(page).account_id() == Some(note.author.as_str()))
-}
-
-#[derive(Deserialize)]
-pub struct NewText {
-    text: String,
+    Ok(page.caller().account_id() == Some(note.author.as_str()))
 }
 
 /// For the author.
 #[post("/issue-notes/{id}")]
-pub async fn edit(page: IssuePage, id: web::Path<i64>, form: Form<NewText>, db: Database) -> Panel {
+pub async fn edit(page: IssuePage, id: web::Path<i64>, form: Form<NewNote>, db: Database) -> Panel {
     if !find(&page, &db, *id).await? {
         return Err(Error::forbidden("Only its author edits a note.", "a note of somebody else"));
     }
@@ -208,7 +197,7 @@ pub async fn edit(page: IssuePage, id: web::Path<i64>, form: Form<NewText>, db: 
 #[post("/issue-notes/{id}/delete")]
 pub async fn delete(page: IssuePage, id: web::Path<i64>, db: Database) -> Panel {
     if !find(&page, &db, *id).await? {
-        authorize_jira(viewer(&page), &[], &["ADMINISTER"]).await?;
+        authorize_jira(&**page.caller(), &[], &["ADMINISTER"]).await?;
     }
     db.write(move |connection| diesel::delete(notes::table.find(*id)).execute(connection)).await?;
     panel(page, db, Draft::default()).await
