@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::sync::{Notify, mpsc};
 
 use crate::emission::ForgeOrigin;
+use crate::tasks::until;
 
 /// Events that are kept at once at most, on this node; beyond, Forge is told to try again later.
 const CAPACITY: usize = 1000;
@@ -159,16 +160,7 @@ impl Deliveries {
     }
 
     async fn comes_to(&self, limit: Duration, is_so: impl Fn() -> bool) -> bool {
-        let so = async {
-            loop {
-                let left = self.left.notified();
-                if is_so() {
-                    return;
-                }
-                left.await;
-            }
-        };
-        tokio::time::timeout(limit, so).await.is_ok()
+        tokio::time::timeout(limit, until(&self.left, is_so)).await.is_ok()
     }
 
     fn active(&self) -> std::sync::MutexGuard<'_, HashMap<String, Delivery>> {

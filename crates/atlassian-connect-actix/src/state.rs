@@ -105,7 +105,7 @@ pub struct State {
     /// What requests to hosts share.
     pub outbound: Outbound,
     /// What runs in the background.
-    pub tasks: Tasks,
+    pub tasks: Arc<Tasks>,
     listeners: Arc<dyn Listeners>,
     database: Option<AppDatabase>,
     /// The events of Forge that are being worked on.
@@ -150,7 +150,7 @@ impl State {
             config,
             tenants,
             listeners,
-            tasks: Tasks::default(),
+            tasks: Arc::default(),
             database: None,
             deliveries: Deliveries::default(),
             errors,

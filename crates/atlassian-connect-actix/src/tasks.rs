@@ -14,6 +14,18 @@ const AT_ONCE: usize = 16;
 /// A piece of work, made on the thread where it runs: what it makes need not be `Send`.
 pub(crate) type Job = Box<dyn FnOnce() -> LocalBoxFuture<'static, ()> + Send>;
 
+/// Waits until `is_so`; `changed` notifies all who wait whenever it may have become so.
+pub(crate) async fn until(changed: &Notify, is_so: impl Fn() -> bool) {
+    loop {
+        // made before the look: a change in between is not missed
+        let change = changed.notified();
+        if is_so() {
+            return;
+        }
+        change.await;
+    }
+}
+
 /// The background work of an add-on.
 #[derive(Debug)]
 pub struct Tasks {
@@ -76,13 +88,7 @@ impl Tasks {
 
     /// Waits for the stop.
     pub(crate) async fn stopping(&self) {
-        loop {
-            let changed = self.changed.notified();
-            if self.is_stopping() {
-                return;
-            }
-            changed.await;
-        }
+        until(&self.changed, || self.is_stopping()).await;
     }
 
     /// From now on nothing periodic is begun.
@@ -98,15 +104,7 @@ impl Tasks {
 
     /// Waits for what is under way, for `limit` at most; how much is left.
     pub(crate) async fn drain(&self, limit: Duration) -> usize {
-        let none = async {
-            loop {
-                let changed = self.changed.notified();
-                if self.active.load(Ordering::SeqCst) == 0 {
-                    return;
-                }
-                changed.await;
-            }
-        };
+        let none = until(&self.changed, || self.active.load(Ordering::SeqCst) == 0);
         let _ = tokio::time::timeout(limit, none).await;
         self.active.load(Ordering::SeqCst)
     }

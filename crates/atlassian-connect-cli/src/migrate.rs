@@ -43,7 +43,7 @@ pub(super) async fn run(arguments: Arguments, builder: &AddonBuilder, vars: Vars
     }
     let config = builder.load_config_with(&for_the_store(vars))?;
     // the app's own tables may stand elsewhere
-    let app = config.database_url.clone().map(|url| config.store.at(url, "database.url"));
+    let app = config.app_database();
     if let Some(steps) = arguments.revert {
         return revert(app.as_ref().unwrap_or(&config.store), steps.into(), arguments.yes).await;
     }

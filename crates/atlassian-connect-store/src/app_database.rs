@@ -7,11 +7,13 @@ use diesel::result::QueryResult;
 use tokio::sync::Semaphore;
 
 use super::StoreError;
+use super::blocking::blocking;
 use super::connection::DbConnection;
 use super::database::{Access, Database, Failure, describe};
 use super::existing::steps_seen;
 use super::open::{connect, is_sql, open_parts};
-use super::source::Source;
+use super::source::Migrations;
+use super::statement::Step;
 use super::{Store, migrations};
 use crate::config::StoreConfig;
 
@@ -40,14 +42,15 @@ pub enum AppDatabaseError {
 /// As [`crate::open`].
 pub async fn open_with_database(config: &StoreConfig) -> Result<(Arc<dyn Store>, Option<AppDatabase>), StoreError> {
     let (store, database) = open_parts(config).await?;
-    Ok((store, database.map(|database| AppDatabase::new(database, config))))
+    Ok((store, database.map(|database| AppDatabase::new(database, config)).transpose()?))
 }
 
 /// A database for the app's own tables. Clones are the same.
 #[derive(Clone)]
 pub struct AppDatabase {
     database: Arc<dyn Database>,
-    source: Source,
+    /// The app's own migrations.
+    own_steps: Arc<[Step]>,
     permits: Arc<Semaphore>,
 }
 
@@ -59,11 +62,13 @@ impl std::fmt::Debug for AppDatabase {
 
 impl AppDatabase {
     /// On the connections of `database`, whose migrations are those of `config`.
-    fn new(database: Arc<dyn Database>, config: &StoreConfig) -> Self {
+    fn new(database: Arc<dyn Database>, config: &StoreConfig) -> Result<Self, StoreError> {
         let permits = database.pool_size().saturating_sub(RESERVED).clamp(1, AT_ONCE);
         let permits = usize::try_from(permits).unwrap_or(1);
-        let source = (database.dialect().source)(&config.migrations);
-        Self { database, source, permits: Arc::new(Semaphore::new(permits)) }
+        let unreadable = |error| StoreError::Configuration(format!("the app's migrations cannot be used: {error}"));
+        let source = database.dialect().source;
+        let own_steps = source(&config.migrations).steps_beside(source(&Migrations::new())).map_err(unreadable)?;
+        Ok(Self { database, own_steps: own_steps.into(), permits: Arc::new(Semaphore::new(permits)) })
     }
 
     /// Connects to the database that `config` names, which is none of the store's. Where it has none of our tables, it
@@ -72,13 +77,8 @@ impl AppDatabase {
     /// # Errors
     /// As [`crate::open`].
     pub async fn open(config: &StoreConfig) -> Result<Self, StoreError> {
-        let config = config.clone();
-        let task = tokio::task::spawn_blocking(move || {
-            let database: Arc<dyn Database> = Arc::from(connect(&config)?);
-            migrations::prepare(database.as_ref(), &config, config.auto_migrate)?;
-            Ok(Self::new(database, &config))
-        });
-        task.await.map_err(|error| StoreError::Unavailable(format!("opening the database was given up: {error}")))?
+        Self::connected(config, |database, config| migrations::prepare(database, config, config.auto_migrate).map(drop))
+            .await
     }
 
     /// Connects to the database that `config` names, and changes nothing; `None`: it names no SQL database.
@@ -89,12 +89,20 @@ impl AppDatabase {
         if !is_sql(config) {
             return Ok(None);
         }
+        Self::connected(config, |_, _| Ok(())).await.map(Some)
+    }
+
+    async fn connected(
+        config: &StoreConfig,
+        prepare: fn(&dyn Database, &StoreConfig) -> Result<(), StoreError>,
+    ) -> Result<Self, StoreError> {
         let config = config.clone();
-        let task = tokio::task::spawn_blocking(move || {
+        let connected = blocking("opening the database", move || {
             let database: Arc<dyn Database> = Arc::from(connect(&config)?);
-            Ok(Some(Self::new(database, &config)))
+            prepare(database.as_ref(), &config)?;
+            Self::new(database, &config)
         });
-        task.await.map_err(|error| StoreError::Unavailable(format!("opening the database was given up: {error}")))?
+        connected.await?
     }
 
     /// Runs `work` on the blocking pool, and again on another connection when the first was dead.
@@ -165,17 +173,15 @@ impl AppDatabase {
     /// # Errors
     /// [`StoreError`].
     pub async fn pending(&self) -> Result<Vec<String>, StoreError> {
-        let unreadable = |error| StoreError::Configuration(format!("the app's migrations cannot be used: {error}"));
-        let own = self.source.own_steps(self.database.dialect()).map_err(unreadable)?;
-        if own.is_empty() {
+        if self.own_steps.is_empty() {
             return Ok(Vec::new());
         }
         let database = Arc::clone(&self.database);
-        let task = tokio::task::spawn_blocking(move || {
+        let seen = blocking("looking for migrations", move || {
             database.query(Access::Read, |connection| steps_seen(connection, database.dialect()))
         });
-        let seen =
-            task.await.map_err(|error| StoreError::Unavailable(format!("looking for migrations: {error}")))??;
-        Ok(own.into_iter().filter(|step| !seen.contains(&step.version)).map(|step| step.name).collect())
+        let seen = seen.await??;
+        let pending = self.own_steps.iter().filter(|step| !seen.contains(&step.version));
+        Ok(pending.map(|step| step.name.clone()).collect())
     }
 }

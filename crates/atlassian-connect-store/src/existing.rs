@@ -7,6 +7,7 @@ use std::sync::Arc;
 use diesel::result::QueryResult;
 use secrecy::ExposeSecret;
 
+use super::blocking::blocking;
 use super::connection::SqlConnection;
 use super::database::{Access, Database};
 use super::migrations::{SETTINGS_STEP, incomplete};
@@ -19,6 +20,8 @@ use crate::config::StoreConfig;
 use crate::sealed::SealedStore;
 use crate::sql::SqlStore;
 
+/// What is done here, for an error.
+const LOOKING: &str = "looking at it";
 /// diesel's own table: which steps a database has.
 const STEPS_TABLE: &str = "__diesel_schema_migrations";
 
@@ -68,7 +71,8 @@ pub async fn survey(config: &StoreConfig) -> Result<Survey, StoreError> {
         opening.await?.ping().await?;
         return Ok(Looked::without_database(None, TablesFound::NotNeeded).survey);
     }
-    blocking(config, |config| Ok(look(config)?.survey)).await
+    let config = config.clone();
+    blocking(LOOKING, move || Ok(look(&config)?.survey)).await?
 }
 
 /// Opens the store that `config` names if it has the add-on's tables, and changes nothing if it has not.
@@ -80,10 +84,11 @@ pub async fn open_existing(config: &StoreConfig) -> Result<Arc<SealedStore>, Sto
     if let Some(opening) = without_tables(config, Purpose::Look) {
         return Ok(Arc::new(SealedStore::new(opening.await?, &config.encryption_keys)));
     }
-    blocking(config, |config| {
+    let config = config.clone();
+    blocking(LOOKING, move || {
         let shown = config.redacted_url();
         let none = |reason: String| Err(StoreError::Configuration(format!("no tenants: {reason}")));
-        match look(config)? {
+        match look(&config)? {
             Looked { survey: Survey { tables: TablesFound::All(table), .. }, database: Some(database) } => {
                 let store = Arc::new(SqlStore::new(Arc::from(database), &table));
                 Ok(Arc::new(SealedStore::new(store, &config.encryption_keys)))
@@ -102,16 +107,7 @@ pub async fn open_existing(config: &StoreConfig) -> Result<Arc<SealedStore>, Sto
             },
         }
     })
-    .await
-}
-
-async fn blocking<T: Send + 'static>(
-    config: &StoreConfig,
-    work: impl FnOnce(&StoreConfig) -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    let config = config.clone();
-    let joined = tokio::task::spawn_blocking(move || work(&config)).await;
-    joined.map_err(|error| StoreError::Unavailable(format!("looking at it was given up: {error}")))?
+    .await?
 }
 
 /// What was found, and the database that it was found in.

@@ -28,6 +28,7 @@ extern crate self as atlassian_connect_store;
 mod acceptance;
 mod app_database;
 mod attempt;
+mod blocking;
 mod clock;
 mod config;
 mod connection;

@@ -16,6 +16,7 @@ use std::fmt;
 use diesel::result::QueryResult;
 
 use super::StoreError;
+use super::blocking::blocking;
 use super::connection::{SqlConnection, take_lock};
 use super::database::{Access, Database};
 use super::open::{Purpose, connect, without_tables};
@@ -66,12 +67,12 @@ pub async fn migrate(config: &StoreConfig) -> Result<MigrationReport, StoreError
         return Ok(MigrationReport { store, applied: Vec::new(), has_tables: false });
     }
     let config = config.clone();
-    let task = tokio::task::spawn_blocking(move || {
+    let migrated = blocking("the migration", move || {
         let database = connect(&config)?;
         let applied = prepare(database.as_ref(), &config, true)?.applied;
         Ok(MigrationReport { store, applied, has_tables: true })
     });
-    task.await.map_err(|error| StoreError::Unavailable(format!("the migration was given up: {error}")))?
+    migrated.await?
 }
 
 /// A database that is ready for use.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 
+use super::blocking::blocking;
 use super::database::Database;
 use super::{MemoryStore, Store, StoreError, StoreFuture, migrations, postgres, sqlite};
 use crate::config::StoreConfig;
@@ -86,7 +87,7 @@ pub(super) async fn open_parts(config: &StoreConfig) -> Result<Parts, StoreError
         return Ok((SealedStore::tried(opened, keys).await?, None));
     }
     let config = config.clone();
-    let task = tokio::task::spawn_blocking(move || {
+    let opened = blocking("opening it", move || {
         let database: Arc<dyn Database> = Arc::from(connect(&config)?);
         let prepared = migrations::prepare(database.as_ref(), &config, config.auto_migrate)?;
         for name in &prepared.applied {
@@ -94,7 +95,7 @@ pub(super) async fn open_parts(config: &StoreConfig) -> Result<Parts, StoreError
         }
         Ok((SqlStore::new(Arc::clone(&database), &prepared.table), database))
     });
-    let opened = task.await.map_err(|error| StoreError::Unavailable(format!("opening it was given up: {error}")))?;
+    let opened = opened.await?;
     let (opened, database) = opened.map_err(|error| chosen_by(error, source))?;
     Ok((SealedStore::tried(Arc::new(opened), keys).await?, Some(database)))
 }

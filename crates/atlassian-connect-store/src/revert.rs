@@ -3,6 +3,7 @@
 use diesel::result::QueryResult;
 
 use super::StoreError;
+use super::blocking::blocking;
 use super::connection::SqlConnection;
 use super::database::Access;
 use super::existing::{Looked, look, steps_seen};
@@ -39,7 +40,7 @@ pub async fn revert(config: &StoreConfig, steps: usize, drop_rows: bool) -> Resu
         return Err(StoreError::Configuration("there is nothing to revert: such a store has no migrations".to_owned()));
     }
     let config = config.clone();
-    let task = tokio::task::spawn_blocking(move || {
+    let reverted = blocking("the revert", move || {
         let shown = config.redacted_url();
         let Looked { database: Some(database), .. } = look(&config)? else {
             return Err(StoreError::Configuration(format!(
@@ -62,7 +63,7 @@ pub async fn revert(config: &StoreConfig, steps: usize, drop_rows: bool) -> Resu
             }
         })?
     });
-    task.await.map_err(|error| StoreError::Unavailable(format!("the revert was given up: {error}")))?
+    reverted.await?
 }
 
 /// The last `steps` steps that have run, the newest first; or the version of one that is not known.

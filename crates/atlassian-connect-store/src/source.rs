@@ -6,7 +6,7 @@ use diesel::result::{Error, QueryResult};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::StoreError;
-use crate::statement::{Dialect, Step};
+use crate::statement::Step;
 
 static POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 static SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -70,8 +70,7 @@ impl Migrations {
         for (backend, list, own) in lists {
             let unreadable =
                 |error: Error| StoreError::Configuration(format!("migrations/{backend} cannot be used: {error}"));
-            let (list, own) = (list.steps().map_err(unreadable)?, own.steps().map_err(unreadable)?);
-            if let Some(missing) = own.iter().find(|step| list.iter().all(|listed| listed.version != step.version)) {
+            if let Some(missing) = own.steps_beside(list).map_err(unreadable)?.first() {
                 return Err(StoreError::Configuration(format!(
                     "migrations/{backend} of the app lacks the framework's migration {}: run the command \
                      `migrate --write`, which adds the missing files, and build the app again",
@@ -88,11 +87,8 @@ impl Migrations {
     #[doc(hidden)]
     #[must_use]
     pub fn has_own_steps(&self) -> bool {
-        let pairs = [(self.postgres, &POSTGRES), (self.sqlite, &SQLITE), (self.mysql, &MYSQL)];
-        pairs.into_iter().any(|(list, own)| {
-            let count = |source: Source| source.steps().map_or(0, |steps| steps.len());
-            count(list) > count(Source(own))
-        })
+        let own = [(self.postgres, &POSTGRES), (self.sqlite, &SQLITE), (self.mysql, &MYSQL)];
+        own.into_iter().any(|(list, own)| list.steps_beside(Source(own)).is_ok_and(|steps| !steps.is_empty()))
     }
 }
 
@@ -119,6 +115,13 @@ impl<DB: Backend> MigrationSource<DB> for Source {
 }
 
 impl Source {
+    /// The steps that `other` does not have, oldest first.
+    pub(crate) fn steps_beside(self, other: Self) -> QueryResult<Vec<Step>> {
+        let others = other.steps()?;
+        let is_new = |step: &Step| others.iter().all(|other| other.version != step.version);
+        Ok(self.steps()?.into_iter().filter(is_new).collect())
+    }
+
     /// Runs those pending steps that are wanted; answers their names.
     pub(crate) fn run_pending<C, DB>(
         self,
@@ -159,15 +162,6 @@ impl Source {
         let mut steps: Vec<_> = migrations.iter().map(|migration| step(migration.name())).collect();
         steps.sort_by(|one, other| one.version.cmp(&other.version));
         Ok(steps)
-    }
-}
-
-impl Source {
-    /// The steps that are not the framework's, oldest first.
-    pub(crate) fn own_steps(self, dialect: &Dialect) -> QueryResult<Vec<Step>> {
-        let framework = (dialect.source)(&Migrations::new()).steps()?;
-        let is_own = |step: &Step| framework.iter().all(|own| own.version != step.version);
-        Ok(self.steps()?.into_iter().filter(is_own).collect())
     }
 }
 

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use self::statements::{Statements, Values};
 use super::attempt::{Attempt, abandoned};
+use super::blocking::blocking;
 use super::connection::{SqlConnection, take_lock};
 use super::database::{Access, Database};
 use super::statement::{Bind, Statement};
@@ -151,8 +152,7 @@ impl SqlStore {
         work: impl FnOnce(&Inner) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let inner = Arc::clone(&self.inner);
-        let joined = tokio::task::spawn_blocking(move || work(&inner)).await;
-        joined.map_err(|error| StoreError::Unavailable(format!("the work on the store was given up: {error}")))?
+        blocking("the work on the store", move || work(&inner)).await?
     }
 
     async fn values(&self, of: fn(&Statements) -> &Values, owner: &str, key: &str) -> Result<Vec<Value>, StoreError> {

@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::Addon;
-use super::events::{Events, ListenerError};
+use super::events::{Events, ListenerError, outcome};
 use crate::error::Error;
 use crate::host::jitter;
 use crate::panics;
 use crate::state::State;
 use crate::store::internal::now;
 use crate::store::{Place, Store};
-use crate::tasks::Job;
+use crate::tasks::{Job, Tasks};
 
 /// The owner of the rows: no installation has such a name.
 const OWNER: &str = "atlassian-connect:jobs";
@@ -44,7 +44,6 @@ struct Row {
 }
 
 /// The add-on, for who must not keep it alive.
-#[derive(Clone)]
 struct WeakAddon {
     state: Weak<State>,
     events: Weak<Events>,
@@ -62,26 +61,24 @@ impl WeakAddon {
 
 /// Runs `work` to its end, and logs a failure or a panic.
 async fn run(what: &str, work: impl Future<Output = Result<(), ListenerError>>) {
-    match panics::caught(async { work.await.map_err(|error| error.to_string()) }).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(what, error, "background work failed"),
-        Err(panic) => tracing::error!(what, %panic, "background work failed"),
+    if let Err(error) = outcome(work).await {
+        tracing::error!(what, error, "background work failed");
     }
 }
 
 /// Counts as under way until it is dropped.
-struct UnderWay(Data<State>);
+struct UnderWay(Arc<Tasks>);
 
 impl UnderWay {
     fn of(addon: &Addon) -> Self {
         addon.state.tasks.begin();
-        Self(addon.state.clone())
+        Self(Arc::clone(&addon.state.tasks))
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.tasks.end();
+        self.0.end();
     }
 }
 
@@ -104,11 +101,9 @@ where
     let (under_way, given) = (UnderWay::of(addon), addon.clone());
     let job: Job = Box::new(move || {
         Box::pin(async move {
-            let state = given.state.clone();
-            let _place = state.tasks.place().await;
+            let _place = under_way.0.place().await;
             // a panic of the call itself is caught as well
             run("spawned by the add-on", async move { work(given).await }).await;
-            drop(under_way);
         })
     });
     addon.state.tasks.send(job);
@@ -124,15 +119,14 @@ where
         tracing::error!(name, "two periodic jobs have this name: the second one does not run");
         return;
     }
-    let (weak, name) = (WeakAddon::of(addon), name.to_owned());
+    let (weak, tasks, name) = (WeakAddon::of(addon), Arc::clone(&addon.state.tasks), name.to_owned());
     let period = period.max(Duration::from_secs(1));
-    let job = Arc::new(job);
-    let work: Job = Box::new(move || Box::pin(follow(weak, period, name, job)));
+    let work: Job = Box::new(move || Box::pin(follow(weak, tasks, period, name, job)));
     addon.state.tasks.send(work);
 }
 
 /// Runs a job whenever it is due, for as long as the add-on lives.
-async fn follow<F, R>(weak: WeakAddon, period: Duration, name: String, job: Arc<F>)
+async fn follow<F, R>(weak: WeakAddon, tasks: Arc<Tasks>, period: Duration, name: String, job: F)
 where
     F: Fn(Addon) -> R + 'static,
     R: Future<Output = Result<(), ListenerError>> + 'static,
@@ -140,16 +134,12 @@ where
     let spread = SPREAD.min(period / 2);
     let mut wait = spread.mul_f64(jitter());
     loop {
-        let Some(addon) = weak.upgrade() else { return };
-        let state = addon.state.clone();
-        drop(addon);
         tokio::select! {
             () = sleep(wait) => {}
-            () = state.tasks.stopping() => return,
+            () = tasks.stopping() => return,
         }
-        drop(state);
         let Some(addon) = weak.upgrade() else { return };
-        wait = match turn(&addon, period, &name, job.as_ref()).await {
+        wait = match turn(&addon, period, &name, &job).await {
             Ok(wait) => wait.min(LOOK).saturating_add(spread.mul_f64(jitter() / 10.0)),
             Err(error) => {
                 tracing::warn!(name, %error, "a periodic job could not be looked up in the store");

@@ -202,17 +202,7 @@ impl AddonBuilder {
             Some(store) => (SealedStore::tried(store, &config.store.encryption_keys).await? as _, None),
             None => Box::pin(open_with_database(&config.store)).await?,
         };
-        let own_tables = config.store.migrations.has_own_steps();
-        let database = match &config.database_url {
-            Some(url) => Some(Box::pin(AppDatabase::open(&config.store.at(url.clone(), "database.url"))).await?),
-            // such a store forgets everything on a restart, and so may the tables
-            None if database.is_none() && own_tables && config.store.is_memory() => {
-                let memory = config.store.at(SecretString::from("sqlite::memory:"), "the store, which is in memory");
-                Some(Box::pin(AppDatabase::open(&memory)).await?)
-            }
-            None => database,
-        };
-        Box::pin(check_database(&config, database.as_ref())).await?;
+        let database = Box::pin(app_database(&config, database)).await?;
         if config.options.no_auth {
             tracing::warn!("AC_OPTS=no-auth: pages and token routes are open to every process on this machine");
         }
@@ -243,10 +233,8 @@ impl AddonBuilder {
     pub async fn at_rest(self, config: Config, store: Arc<dyn Store>) -> Result<Addon, StartError> {
         let descriptor = self.descriptor.load(&config)?;
         let errors = error_rendering(&config, self.renderers, self.handler)?;
-        let place = match &config.database_url {
-            Some(url) => Some(config.store.at(url.clone(), "database.url")),
-            None => self.store.is_none().then(|| config.store.clone()),
-        };
+        let own_store = self.store.is_some();
+        let place = config.app_database().or_else(|| (!own_store).then(|| config.store.clone()));
         let database = match place {
             Some(place) => AppDatabase::connect(&place).await?,
             None => None,
@@ -274,14 +262,20 @@ fn put_together(
     Addon::of(web::Data::new(state), events)
 }
 
-/// An app with tables of its own needs a database, and the tables.
-async fn check_database(config: &Config, database: Option<&AppDatabase>) -> Result<(), StartError> {
-    let Some(database) = database else {
-        return if config.store.migrations.has_own_steps() {
-            Err(StoreError::Configuration(crate::database::NONE.to_owned()).into())
-        } else {
-            Ok(())
-        };
+/// The database of the app's own tables: what the configuration names, else that of the store. An app with tables does not
+/// start without; where they are not there yet, the log says so.
+async fn app_database(config: &Config, of_store: Option<AppDatabase>) -> Result<Option<AppDatabase>, StartError> {
+    let has_tables = config.store.migrations.has_own_steps();
+    let database = match (config.app_database(), of_store) {
+        (Some(place), _) => AppDatabase::open(&place).await?,
+        (None, Some(database)) => database,
+        (None, None) if !has_tables => return Ok(None),
+        // such a store forgets everything on a restart, and so may the tables
+        (None, None) if config.store.is_memory() => {
+            let memory = config.store.at(SecretString::from("sqlite::memory:"), "the store, which is in memory");
+            AppDatabase::open(&memory).await?
+        }
+        (None, None) => return Err(StoreError::Configuration(crate::database::NONE.to_owned()).into()),
     };
     let pending = database.pending().await?;
     if !pending.is_empty() {
@@ -290,7 +284,7 @@ async fn check_database(config: &Config, database: Option<&AppDatabase>) -> Resu
             pending.join(", ")
         );
     }
-    Ok(())
+    Ok(Some(database))
 }
 
 /// Hears of what other nodes write, for as long as the add-on lives.

@@ -1,7 +1,6 @@
 //! What happens to the add-on, and who wants to know: listeners by ACE's names, or by type.
 
 use std::collections::HashMap;
-use std::ops::Deref;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -113,6 +112,20 @@ pub trait Event: Sized + 'static {
     fn read(occurrence: &Occurrence) -> Result<Self, ListenerError>;
 }
 
+/// An event has the methods of the occurrence that it was read from.
+macro_rules! has_occurrence {
+    ($type:ident) => {
+        impl std::ops::Deref for $type {
+            type Target = Occurrence;
+
+            fn deref(&self) -> &Occurrence {
+                &self.occurrence
+            }
+        }
+    };
+}
+pub(super) use has_occurrence;
+
 macro_rules! lifecycle_events {
     ($($(#[$doc:meta])* $type:ident = $name:literal),* $(,)?) => {$(
         $(#[$doc])*
@@ -126,13 +139,7 @@ macro_rules! lifecycle_events {
             occurrence: Occurrence,
         }
 
-        impl Deref for $type {
-            type Target = Occurrence;
-
-            fn deref(&self) -> &Occurrence {
-                &self.occurrence
-            }
-        }
+        has_occurrence!($type);
 
         impl Event for $type {
             const NAME: &'static str = $name;
@@ -178,13 +185,7 @@ pub struct TenantRemoved {
     occurrence: Occurrence,
 }
 
-impl Deref for TenantRemoved {
-    type Target = Occurrence;
-
-    fn deref(&self) -> &Occurrence {
-        &self.occurrence
-    }
-}
+has_occurrence!(TenantRemoved);
 
 impl Event for TenantRemoved {
     const NAME: &'static str = names::TENANT_REMOVED;
@@ -244,12 +245,8 @@ impl Events {
         let told = async {
             let mut failures = Vec::new();
             for listener in &listeners {
-                let call = async { listener(occurrence.clone()).await.map_err(|error| error.to_string()) };
-                match panics::caught(call).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(reason)) => failures.push(reason),
-                    Err(panic) => failures.push(panic.to_string()),
-                }
+                // the call itself may panic too, and so may the text of an error
+                failures.extend(outcome(async { listener(occurrence.clone()).await }).await.err());
             }
             failures
         };
@@ -259,6 +256,12 @@ impl Events {
             Err(_) => Err(Error::internal(format!("listeners of {} took longer than {limit:?}", occurrence.event))),
         }
     }
+}
+
+/// What came of work of the add-on's: why it failed, or panicked.
+pub(super) async fn outcome(work: impl Future<Output = Result<(), ListenerError>>) -> Result<(), String> {
+    let outcome = panics::caught(async { work.await.map_err(|error| error.to_string()) }).await;
+    outcome.unwrap_or_else(|panic| Err(panic.to_string()))
 }
 
 impl Listeners for Events {

@@ -1,11 +1,10 @@
 //! The life of a Forge app as typed events. Product events are listened to by their names.
 
-use std::ops::Deref;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::events::{Event, ListenerError, Occurrence};
+use super::events::{Event, ListenerError, Occurrence, has_occurrence};
 use crate::emission::{ForgeOrigin, forge_names as names};
 
 macro_rules! life_cycle {
@@ -23,13 +22,7 @@ macro_rules! life_cycle {
             occurrence: Occurrence,
         }
 
-        impl Deref for $type {
-            type Target = Occurrence;
-
-            fn deref(&self) -> &Occurrence {
-                &self.occurrence
-            }
-        }
+        has_occurrence!($type);
 
         impl Event for $type {
             const NAME: &'static str = $name;

@@ -267,6 +267,13 @@ impl Config {
         self.app.0.clone().try_deserialize().map_err(|error| app_problem(error).into())
     }
 
+    /// Where the app's own tables are, if that is not the store.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn app_database(&self) -> Option<StoreConfig> {
+        self.database_url.clone().map(|url| self.store.at(url, "database.url"))
+    }
+
     /// What is odd and did not keep the add-on from starting, as it was logged: unknown keys, options without effect.
     #[must_use]
     pub fn warnings(&self) -> &[String] {

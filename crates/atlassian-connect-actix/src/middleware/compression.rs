@@ -10,6 +10,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::middleware::Next;
 
+use super::headers::is_html;
 use crate::auth::Granted;
 use crate::config::Config;
 
@@ -38,7 +39,7 @@ pub(super) fn mark(response: &mut ServiceResponse<BoxBody>, config: &Config) {
     let content_type = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let is_worth_it = TYPES.iter().any(|known| content_type.starts_with(known))
         && !matches!(response.response().body().size(), BodySize::None | BodySize::Sized(..SHORT));
-    let has_token = content_type.starts_with(b"text/html") && response.request().extensions().contains::<Granted>();
+    let has_token = is_html(headers) && response.request().extensions().contains::<Granted>();
     if !is_worth_it || (has_token && !config.compress_pages) {
         response.headers_mut().insert(header::CONTENT_ENCODING, IDENTITY);
     }

@@ -59,6 +59,6 @@ fn add_missing(headers: &mut HeaderMap, name: HeaderName, value: impl FnOnce() -
     }
 }
 
-fn is_html(headers: &HeaderMap) -> bool {
+pub(super) fn is_html(headers: &HeaderMap) -> bool {
     headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/html"))
 }

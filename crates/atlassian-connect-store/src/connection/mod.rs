@@ -1,5 +1,7 @@
 //! One Diesel connection type over all the SQL databases of a build, for the tables of an app.
 
+#[macro_use]
+mod delegated;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod postgres;
@@ -64,16 +66,16 @@ impl DbConnection {
             #[cfg(feature = "mysql")]
             Self::Mysql(_) => Transactions::begin_transaction(self)?,
         }
-        match work(self) {
+        let worked = work(self).and_then(|answer| {
+            // After a statement that failed, PostgreSQL takes a COMMIT for a ROLLBACK and reports no error: whoever went on
+            // after that failure would be told that all is saved.
+            if let Self::Postgres(_) = self {
+                diesel::sql_query("SELECT 1").execute(self)?;
+            }
+            Ok(answer)
+        });
+        match worked {
             Ok(answer) => {
-                // After a statement that failed, PostgreSQL takes a COMMIT for a ROLLBACK and reports no error: whoever
-                // went on after that failure would be told that all is saved.
-                if let Self::Postgres(_) = self
-                    && let Err(error) = diesel::sql_query("SELECT 1").execute(self)
-                {
-                    let _ = Transactions::rollback_transaction(self);
-                    return Err(error);
-                }
                 *committing = true;
                 Transactions::commit_transaction(self)?;
                 Ok(answer)

@@ -4,16 +4,10 @@ use std::any::Any;
 use std::time::Duration;
 
 use diesel::QueryResult;
-use diesel::connection::{
-    CacheSize, Connection, ConnectionSealed, Instrumentation, LoadConnection, MultiConnectionHelper, SimpleConnection,
-    TransactionManager, TransactionManagerStatus,
-};
-use diesel::expression::QueryMetadata;
-use diesel::migration::MigrationConnection;
+use diesel::connection::{Connection, MultiConnectionHelper};
 use diesel::mysql::Mysql;
-use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::r2d2::R2D2Connection;
-use diesel::result::{ConnectionResult, DatabaseErrorKind, Error};
+use diesel::result::{DatabaseErrorKind, Error};
 use diesel::sql_types::TypeMetadata;
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use diesel_async::{AsyncMysqlConnection, RunQueryDsl, SimpleAsyncConnection as _};
@@ -115,89 +109,7 @@ impl SqlConnection for MysqlConnection {
     }
 }
 
-impl std::fmt::Debug for MysqlConnection {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("MysqlConnection")
-    }
-}
-
-impl SimpleConnection for MysqlConnection {
-    fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
-        SimpleConnection::batch_execute(&mut self.inner, query)
-    }
-}
-
-impl ConnectionSealed for MysqlConnection {}
-
-/// Begins and ends its transactions.
-#[derive(Debug)]
-pub struct MysqlTransactions;
-
-impl TransactionManager<MysqlConnection> for MysqlTransactions {
-    type TransactionStateData = <InnerTransactions as TransactionManager<Inner>>::TransactionStateData;
-
-    fn begin_transaction(connection: &mut MysqlConnection) -> QueryResult<()> {
-        InnerTransactions::begin_transaction(&mut connection.inner)
-    }
-
-    fn rollback_transaction(connection: &mut MysqlConnection) -> QueryResult<()> {
-        InnerTransactions::rollback_transaction(&mut connection.inner)
-    }
-
-    fn commit_transaction(connection: &mut MysqlConnection) -> QueryResult<()> {
-        InnerTransactions::commit_transaction(&mut connection.inner)
-    }
-
-    fn transaction_manager_status_mut(connection: &mut MysqlConnection) -> &mut TransactionManagerStatus {
-        InnerTransactions::transaction_manager_status_mut(&mut connection.inner)
-    }
-}
-
-impl Connection for MysqlConnection {
-    type Backend = Mysql;
-    type TransactionManager = MysqlTransactions;
-
-    /// Connections come from the pool, which knows about TLS and deadlines.
-    fn establish(_: &str) -> ConnectionResult<Self> {
-        Err(diesel::ConnectionError::BadConnection("connections come from the pool".to_owned()))
-    }
-
-    fn execute_returning_count<T>(&mut self, source: &T) -> QueryResult<usize>
-    where
-        T: QueryFragment<Mysql> + QueryId,
-    {
-        self.inner.execute_returning_count(source)
-    }
-
-    fn transaction_state(&mut self) -> &mut <MysqlTransactions as TransactionManager<Self>>::TransactionStateData {
-        self.inner.transaction_state()
-    }
-
-    fn instrumentation(&mut self) -> &mut dyn Instrumentation {
-        self.inner.instrumentation()
-    }
-
-    fn set_instrumentation(&mut self, instrumentation: impl Instrumentation) {
-        self.inner.set_instrumentation(instrumentation);
-    }
-
-    fn set_prepared_statement_cache_size(&mut self, size: CacheSize) {
-        self.inner.set_prepared_statement_cache_size(size);
-    }
-}
-
-impl LoadConnection for MysqlConnection {
-    type Cursor<'conn, 'query> = <Inner as LoadConnection>::Cursor<'conn, 'query>;
-    type Row<'conn, 'query> = <Inner as LoadConnection>::Row<'conn, 'query>;
-
-    fn load<'conn, 'query, T>(&'conn mut self, source: T) -> QueryResult<Self::Cursor<'conn, 'query>>
-    where
-        T: Query + QueryFragment<Mysql> + QueryId + 'query,
-        Mysql: QueryMetadata<T::SqlType>,
-    {
-        LoadConnection::load(&mut self.inner, source)
-    }
-}
+delegated!(MysqlConnection, inner, MysqlTransactions, Mysql);
 
 impl R2D2Connection for MysqlConnection {
     fn ping(&mut self) -> QueryResult<()> {
@@ -206,12 +118,6 @@ impl R2D2Connection for MysqlConnection {
 
     fn is_broken(&mut self) -> bool {
         self.is_spent || self.inner.is_broken()
-    }
-}
-
-impl MigrationConnection for MysqlConnection {
-    fn setup(&mut self) -> QueryResult<usize> {
-        self.inner.setup()
     }
 }
 

@@ -5,16 +5,10 @@ use std::any::Any;
 
 use diesel::QueryResult;
 use diesel::RunQueryDsl;
-use diesel::connection::{
-    CacheSize, Connection, ConnectionSealed, Instrumentation, LoadConnection, MultiConnectionHelper, SimpleConnection,
-    TransactionManager, TransactionManagerStatus,
-};
-use diesel::expression::QueryMetadata;
-use diesel::migration::MigrationConnection;
+use diesel::connection::{Connection, MultiConnectionHelper};
 use diesel::pg::{Pg, PgMetadataLookup, PgTypeMetadata};
-use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::r2d2::R2D2Connection;
-use diesel::result::{ConnectionResult, DatabaseErrorKind, Error};
+use diesel::result::{DatabaseErrorKind, Error};
 use diesel::sql_types::TypeMetadata;
 use diesel_async::AsyncPgConnection;
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
@@ -36,89 +30,7 @@ impl From<AsyncPgConnection> for PostgresConnection {
     }
 }
 
-impl std::fmt::Debug for PostgresConnection {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("PostgresConnection")
-    }
-}
-
-impl SimpleConnection for PostgresConnection {
-    fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
-        self.0.batch_execute(query)
-    }
-}
-
-impl ConnectionSealed for PostgresConnection {}
-
-/// Begins and ends its transactions.
-#[derive(Debug)]
-pub struct PostgresTransactions;
-
-impl TransactionManager<PostgresConnection> for PostgresTransactions {
-    type TransactionStateData = <InnerTransactions as TransactionManager<Inner>>::TransactionStateData;
-
-    fn begin_transaction(connection: &mut PostgresConnection) -> QueryResult<()> {
-        InnerTransactions::begin_transaction(&mut connection.0)
-    }
-
-    fn rollback_transaction(connection: &mut PostgresConnection) -> QueryResult<()> {
-        InnerTransactions::rollback_transaction(&mut connection.0)
-    }
-
-    fn commit_transaction(connection: &mut PostgresConnection) -> QueryResult<()> {
-        InnerTransactions::commit_transaction(&mut connection.0)
-    }
-
-    fn transaction_manager_status_mut(connection: &mut PostgresConnection) -> &mut TransactionManagerStatus {
-        InnerTransactions::transaction_manager_status_mut(&mut connection.0)
-    }
-}
-
-impl Connection for PostgresConnection {
-    type Backend = Pg;
-    type TransactionManager = PostgresTransactions;
-
-    /// Connections come from the pool, which knows about TLS and deadlines.
-    fn establish(_: &str) -> ConnectionResult<Self> {
-        Err(diesel::ConnectionError::BadConnection("connections come from the pool".to_owned()))
-    }
-
-    fn execute_returning_count<T>(&mut self, source: &T) -> QueryResult<usize>
-    where
-        T: QueryFragment<Pg> + QueryId,
-    {
-        self.0.execute_returning_count(source)
-    }
-
-    fn transaction_state(&mut self) -> &mut <PostgresTransactions as TransactionManager<Self>>::TransactionStateData {
-        self.0.transaction_state()
-    }
-
-    fn instrumentation(&mut self) -> &mut dyn Instrumentation {
-        self.0.instrumentation()
-    }
-
-    fn set_instrumentation(&mut self, instrumentation: impl Instrumentation) {
-        self.0.set_instrumentation(instrumentation);
-    }
-
-    fn set_prepared_statement_cache_size(&mut self, size: CacheSize) {
-        self.0.set_prepared_statement_cache_size(size);
-    }
-}
-
-impl LoadConnection for PostgresConnection {
-    type Cursor<'conn, 'query> = <Inner as LoadConnection>::Cursor<'conn, 'query>;
-    type Row<'conn, 'query> = <Inner as LoadConnection>::Row<'conn, 'query>;
-
-    fn load<'conn, 'query, T>(&'conn mut self, source: T) -> QueryResult<Self::Cursor<'conn, 'query>>
-    where
-        T: Query + QueryFragment<Pg> + QueryId + 'query,
-        Pg: QueryMetadata<T::SqlType>,
-    {
-        LoadConnection::load(&mut self.0, source)
-    }
-}
+delegated!(PostgresConnection, 0, PostgresTransactions, Pg);
 
 impl R2D2Connection for PostgresConnection {
     fn ping(&mut self) -> QueryResult<()> {
@@ -127,12 +39,6 @@ impl R2D2Connection for PostgresConnection {
 
     fn is_broken(&mut self) -> bool {
         self.0.is_broken()
-    }
-}
-
-impl MigrationConnection for PostgresConnection {
-    fn setup(&mut self) -> QueryResult<usize> {
-        self.0.setup()
     }
 }
 
