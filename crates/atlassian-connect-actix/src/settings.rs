@@ -79,7 +79,7 @@ impl Settings {
     /// Writes `value` under `key`, in place of what is there.
     ///
     /// # Errors
-    /// [`Error::Internal`] when the value is no JSON, the key is the framework's own or longer than 255 characters;
+    /// [`Error::Internal`] when the value cannot be written as JSON, the key is the framework's own or longer than 255 characters;
     /// [`Error::Unavailable`] when the store is away.
     pub async fn set<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<(), Error> {
         let owner = self.owner(key).await?;

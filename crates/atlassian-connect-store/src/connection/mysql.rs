@@ -26,7 +26,8 @@ const SILENCE: Duration = Duration::from_secs(12);
 /// The same while migrating.
 const SILENCE_OF_MIGRATIONS: Duration = Duration::from_secs(150);
 
-/// A connection. Its waiting is limited here, as the driver's is not.
+/// A connection. The waiting of the store's own statements is limited here, as the driver's is not; queries of the app, by
+/// diesel's traits, wait as long as the server's limit for a statement and TCP let them.
 pub struct MysqlConnection {
     inner: Inner,
     runtime: &'static Runtime,
