@@ -1,25 +1,27 @@
-# What a contributor runs; `.ci/run` runs the same and more. `just` is optional: each recipe is a line of cargo or two.
+# Recipes for contributors; `.ci/run` runs the same and more. `just` is optional: each recipe is one or two lines of
+# cargo.
 
 # Lists the recipes
 default:
     @{{ just_executable() }} --list --unsorted
 
-# Starts the add-on, on SQLite unless DATABASE_URL or config.json says otherwise
+# Starts the add-on, on SQLite unless DATABASE_URL or config.json sets another store
 run *arguments:
     cargo run -- {{ arguments }}
 
-# Rebuilds and restarts the add-on whenever code, a template, a static file or a setting changes (needs entr)
+# Rebuilds and restarts the add-on when code, a template, a static file or a setting changes (needs entr)
 dev:
     #!/usr/bin/env bash
-    # entr ends with 2 when a file was added, and starts anew with the list as it is then
-    while find src crates templates static migrations ./*.json Cargo.toml -type f \
+    # entr exits with 2 when a file was added, and restarts with the new list of files; a front end that Vite builds
+    # into static/app needs no restart
+    while find src crates templates static migrations ./*.json Cargo.toml -type f -not -path 'static/app/*' \
         | entr -dnrs 'cargo build && exec target/debug/atlassian-connect-actix'; [ $? -eq 2 ]; do :; done
 
-# Runs the tests that need nothing but cargo; `just test pages` runs those whose name holds "pages"
+# Runs the tests that only need cargo; `just test pages` runs those with "pages" in their name
 test *filter:
     cargo test {{ filter }}
 
-# Runs a bench of the framework: forge, signing, tenants, or siege
+# Runs one of the framework's benches: forge, signing, tenants, or siege
 bench name *arguments:
     cargo build --release --example conformance
     cargo bench -p atlassian-connect-actix --bench {{ name }} -- {{ arguments }}
@@ -28,7 +30,7 @@ bench name *arguments:
 fmt:
     cargo fmt
 
-# Checks the format and the lints
+# Checks formatting and lints
 lint:
     cargo fmt --check
     cargo clippy --workspace --all-targets -- -D warnings
@@ -37,29 +39,29 @@ lint:
 doc:
     RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --open
 
-# Brings the tables of the configured store up to date
+# Runs the pending migrations of the configured store
 migrate:
     cargo run -- migrate
 
-# Checks what the add-on needs here, and says what helps
+# Checks the add-on in its environment, and says what to do
 doctor:
     cargo run -- doctor
 
-# Says what is wrong with the descriptor, and what Atlassian's schema says of it
+# Validates the descriptor, also against Atlassian's schema
 descriptor *arguments:
     cargo run --features schema -- descriptor --validate {{ arguments }}
 
-# Checks that the vectors of atlassian-connect-actix are what Atlassian's own library computes (needs node and npm)
+# Checks that the vectors of atlassian-connect-actix match what Atlassian's own library computes (needs node and npm)
 vectors:
     cd tests/vectors && npm ci && node make.mjs --check
 
-# Lints the Forge manifests made of descriptors with Forge's own package (needs node and npm)
+# Lints the Forge manifests made from descriptors with Forge's own package (needs node and npm)
 manifests *descriptors:
     cargo build
     cd tests/forge && npm ci
     node tests/forge/manifests.mjs target/debug/atlassian-connect-actix atlassian-connect.json {{ descriptors }}
 
-# Opens the sandbox in Chromium and drives it (needs node, npm and Debian's chromium); `just browser --only theme`
+# Tests the sandbox in Chromium (needs node, npm and Debian's chromium); `just browser --only theme`
 browser *arguments:
     cargo build
     cd tests/browser && npm ci && node run.mjs ../../target/debug/atlassian-connect-actix {{ arguments }}
@@ -69,14 +71,14 @@ server-tests:
     #!/usr/bin/env bash
     set -euo pipefail
     dir=$(mktemp -d)
-    chmod 755 "$dir" # the servers in it run as users of their own
+    chmod 755 "$dir" # the servers in it run as their own users
     trap '.ci/postgres stop "$dir/postgres"; .ci/mariadb stop "$dir/mariadb"' EXIT
     # in two steps: eval would hide a failure
     settings=$(.ci/postgres start "$dir/postgres" && .ci/mariadb start "$dir/mariadb")
     eval "$settings"
     cargo test -p atlassian-connect-store --features mysql -- --include-ignored
 
-# Runs the store's tests on real Redis servers, started for them (needs Debian's redis-server, and openssl)
+# Runs the store's tests on real Redis servers that it starts (needs Debian's redis-server, and openssl)
 redis-tests:
     #!/usr/bin/env bash
     set -euo pipefail
@@ -86,7 +88,7 @@ redis-tests:
     eval "$settings"
     cargo test -p atlassian-connect-store --features redis --lib redis -- --include-ignored
 
-# Runs the store's tests on an emulator of MongoDB, started for them (needs Debian's python3-venv, and openssl)
+# Runs the store's tests on a MongoDB emulator that it starts (needs Debian's python3-venv, and openssl)
 mongodb-tests:
     #!/usr/bin/env bash
     set -euo pipefail
@@ -100,6 +102,6 @@ mongodb-tests:
 deny:
     cargo deny --workspace check
 
-# Everything: what a change has to pass
+# Runs all checks that a change must pass
 ci:
     .ci/run

@@ -1,4 +1,4 @@
-//! What the pages call back for, as JSON.
+//! The JSON API that the pages call.
 
 use actix_web::web::Json;
 use actix_web::{get, post};
@@ -9,7 +9,7 @@ use atlassian_connect_actix::host::HostRequest;
 use serde::Serialize;
 use serde_json::Value;
 
-/// Who calls, and what they look at.
+/// The caller, and what they look at.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Session {
@@ -18,31 +18,31 @@ pub struct Session {
     context: Option<Value>,
 }
 
-/// Takes the session token of the page, or the token of `AP.context.getToken`.
+/// Accepts the session token of the page, or the token of `AP.context.getToken`.
 #[get("/api/session")]
 pub async fn show_session(session: SessionToken) -> Json<Session> {
     Json(Session {
-        client_key: session.client_key().to_owned(),
+        client_key: session.tenant_key().to_owned(),
         user_account_id: session.account_id().map(str::to_owned),
         context: session.context().cloned(),
     })
 }
 
-/// What the host answered, whatever its status.
+/// The host's answer, whatever its status.
 #[derive(Serialize)]
 pub struct Answer {
     status: u16,
     body: Value,
 }
 
-/// Asks the product who the user is, as the user: from a Connect page (scope `ACT_AS_USER`) as well as from a Forge one
-/// (an endpoint with `auth.appUserToken`).
+/// Asks the product for the user's account, as the user. It works from a Connect page (scope `ACT_AS_USER`) and from a
+/// Forge page (an endpoint with `auth.appUserToken`).
 #[get("/api/me")]
 pub async fn me(caller: AnyCaller) -> Result<Json<Answer>, Error> {
     ask(caller.host().as_user(caller.require_account_id()?).get("/rest/api/3/myself")).await
 }
 
-/// Creates an issue as the add-on; the body is Jira's own: `{"fields": {…}}`.
+/// Creates an issue as the add-on. The body has Jira's own format: `{"fields": {…}}`.
 #[post("/api/issues")]
 pub async fn create_issue(session: SessionToken, issue: Json<Value>) -> Result<Json<Answer>, Error> {
     ask(session.host().post("/rest/api/3/issue").json(&issue)).await
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn the_host_is_asked_who_the_user_is_as_that_user() {
+    async fn the_account_is_read_as_the_user() {
         let host = TestHost::installed(crate::routes::routes).await;
         host.stub_get("/rest/api/3/myself", json!({ "displayName": "Mia" }));
 
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_page_of_forge_is_served_by_the_same_handler() {
+    async fn the_same_handler_serves_a_page_of_forge() {
         let host = TestHost::installed(crate::routes::routes).await;
         host.stub_get("/rest/api/3/myself", json!({ "displayName": "Mia" }));
 
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn nobody_calls_without_a_token() {
+    async fn calls_without_a_token_are_refused() {
         let host = TestHost::installed(crate::routes::routes).await;
         assert_eq!(host.get("/api/session").await.status, 401);
         assert_eq!(host.get("/api/me").await.status, 401);

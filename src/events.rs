@@ -1,10 +1,10 @@
-//! What the add-on does when something happens: installs, webhooks. Listeners are awaited before the host is answered,
-//! and the host tries again when one fails: keep them short, and safe to repeat.
+//! The listeners of the add-on: installs, webhooks. The host gets its answer after the listeners have finished, and
+//! tries again if one fails: keep them short and safe to repeat.
 
 use std::time::Duration;
 
 use atlassian_connect_actix::Addon;
-use atlassian_connect_actix::events::{AppInstalled, HostSettingsSaved, TenantRemoved};
+use atlassian_connect_actix::events::{AppInstalled, HostSettingsSaved, TenantAssociated, TenantRemoved};
 
 use crate::{notes, settings};
 
@@ -27,8 +27,12 @@ pub fn listen(addon: &Addon) {
         Ok(())
     });
     addon.on("jira:issue_deleted", notes::issue_deleted);
+    addon.on("avi:jira:deleted:issue", notes::issue_deleted);
     addon.listen(|removed: TenantRemoved| async move {
         notes::tenant_removed(&removed.addon(), removed.client_key.clone()).await
+    });
+    addon.listen(|associated: TenantAssociated| async move {
+        notes::tenant_associated(&associated.addon(), associated.from.clone(), associated.to.clone()).await
     });
     addon.every(DAY, "count notes", notes::count);
 }
@@ -39,7 +43,7 @@ mod tests {
     use serde_json::json;
 
     #[actix_web::test]
-    async fn the_webhook_is_taken_from_the_tenant_alone() {
+    async fn the_webhook_is_accepted_only_from_a_tenant() {
         let host = TestHost::builder().prepare(super::listen).start(crate::routes::routes).await;
         host.install(&host.tenant()).await;
         let issue = json!({ "webhookEvent": "jira:issue_created", "issue": { "key": "JRA-1" } });
@@ -48,7 +52,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn events_of_forge_are_taken_from_forge_alone() {
+    async fn forge_events_are_accepted_only_from_forge() {
         let host = TestHost::builder().prepare(super::listen).start(crate::routes::routes).await;
         let installed = json!({ "eventType": "avi:forge:installed:app", "id": "1234" });
         assert_eq!(host.post("/forge/events", &installed).await.status, 401);

@@ -1,4 +1,4 @@
-//! Endpoints of the Forge app: what the manifest's `remotes` and `endpoint`s lead to.
+//! The endpoints of the Forge app, which the manifest's `remotes` and `endpoint`s name.
 
 use actix_web::post;
 use actix_web::web::{Json, ServiceConfig};
@@ -8,8 +8,7 @@ use atlassian_connect_actix::forge;
 use serde::Serialize;
 use serde_json::Value;
 
-/// The endpoints: those of your own, then the ones for events, schedules and the last moment before an uninstall, whose
-/// listeners are in `events.rs`.
+/// The endpoints: your own, then those for events, schedules and `preUninstall`, whose listeners are in `events.rs`.
 pub fn routes(cfg: &mut ServiceConfig) {
     cfg.service(resource).configure(forge::events("/forge/events")).configure(forge::pre_uninstall("/forge/uninstall"));
 }
@@ -24,7 +23,7 @@ pub struct Resource {
     account_id: Option<String>,
     module_key: Option<String>,
     context: Value,
-    /// The Connect tenant that this installation was, or still is.
+    /// The Connect tenant of this installation, now or before.
     connect: Option<Connect>,
 }
 
@@ -35,7 +34,7 @@ struct Connect {
     host_base_url: String,
 }
 
-/// Takes an invocation of Forge's: the token is signed by Forge, for this app.
+/// Accepts an invocation: its token is signed by Forge, for this app.
 #[post("/forge/resource")]
 pub async fn resource(invocation: ForgeInvocation) -> Result<Json<Resource>, Error> {
     let claims = invocation.claims();
@@ -46,7 +45,7 @@ pub async fn resource(invocation: ForgeInvocation) -> Result<Json<Resource>, Err
         cloud_id: claims.cloud_id().map(str::to_owned),
         account_id: invocation.account_id().map(str::to_owned),
         module_key: claims.app.module.key.clone(),
-        context: claims.raw["context"].clone(),
+        context: claims.raw()["context"].clone(),
         connect: tenant.map(|tenant| Connect {
             client_key: tenant.client_key().to_owned(),
             host_base_url: tenant.base_url().to_owned(),
@@ -60,7 +59,7 @@ mod tests {
     use serde_json::json;
 
     #[actix_web::test]
-    async fn an_invocation_says_where_it_comes_from() {
+    async fn an_invocation_shows_where_it_comes_from() {
         let host = TestHost::installed(crate::routes::routes).await;
         let invocation = TestInvocation::new().claim("/context/extension", json!({ "issue": { "key": "A-1" } }));
         let reply = host.invoke("/forge/resource", &invocation).await;
@@ -72,7 +71,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn an_installation_that_was_a_connect_tenant_still_is_that_tenant() {
+    async fn an_installation_keeps_its_connect_tenant() {
         let host = TestHost::start(crate::routes::routes).await;
         let invocation = TestInvocation::new();
         let mut tenant = host.tenant();
@@ -83,7 +82,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn nobody_else_gets_in() {
+    async fn other_callers_are_refused() {
         let host = TestHost::installed(crate::routes::routes).await;
         assert_eq!(host.post("/forge/resource", &json!({})).await.status, 401);
         let session = host.session_token(&host.tenant()).await;

@@ -1,5 +1,5 @@
-//! The database migrations of the app: the files of `migrations/`, compiled in. The framework's steps stand there too.
-//! Add a step of your own to each folder, as `diesel migration generate` does.
+//! The database migrations of the app: the files of `migrations/`, compiled in, including the framework's steps. Add
+//! your own steps to each folder, as `diesel migration generate` does.
 
 use atlassian_connect_actix::store::Migrations;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
@@ -8,7 +8,7 @@ static POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 static SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 static MYSQL: EmbeddedMigrations = embed_migrations!("migrations/mysql");
 
-/// The migrations for each database that the app runs on.
+/// The migrations for each supported database.
 pub const ALL: Migrations = Migrations::new().postgres(&POSTGRES).sqlite(&SQLITE).mysql(&MYSQL);
 
 #[cfg(test)]

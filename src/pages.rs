@@ -7,7 +7,7 @@ use atlassian_connect_actix::{Error, PageContext, View};
 
 use crate::settings;
 
-/// Whoever opens the base URL finds the descriptor.
+/// The base URL redirects to the descriptor.
 pub async fn index(addon: Addon) -> HttpResponse {
     let descriptor = format!("{}/atlassian-connect.json", addon.config().local_base_url.path());
     HttpResponse::Found().insert_header(("Location", descriptor)).finish()
@@ -32,13 +32,13 @@ mod tests {
     use atlassian_connect_testing::TestHost;
 
     #[actix_web::test]
-    async fn the_base_url_leads_to_the_descriptor() {
+    async fn the_base_url_redirects_to_the_descriptor() {
         let reply = TestHost::start(crate::routes::routes).await.get("/").await;
         assert_eq!((reply.status, reply.header("location")), (302, "/atlassian-connect.json"));
     }
 
     #[actix_web::test]
-    async fn the_page_greets_a_tenant_and_nobody_else() {
+    async fn only_a_tenant_sees_the_page() {
         let host = TestHost::installed(crate::routes::routes).await;
         let page = host.open_iframe("/hello-world?lic=active").await;
         assert_eq!(page.status, 200);

@@ -6,10 +6,10 @@ use actix_web::web::{self, ServiceConfig};
 
 use crate::{api, forge, notes, pages, settings};
 
-/// Browsers keep static files for an hour; while you develop, they ask each time.
+/// Browsers cache static files for an hour; during development they revalidate each time.
 const STATIC_CACHING: &str = if cfg!(debug_assertions) { "no-cache" } else { "public, max-age=3600" };
 
-/// Says at a start that there are no static files: pages would have no style, and nobody would say why.
+/// Logs at the start if the static files are missing: otherwise pages would have no style, and nothing would say why.
 pub fn check_static(folder: &std::path::Path) {
     if !folder.is_dir() {
         let at = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
@@ -20,7 +20,7 @@ pub fn check_static(folder: &std::path::Path) {
     }
 }
 
-/// Every route of the add-on, below its base URL. The framework adds the descriptor, the lifecycle callbacks, the
+/// Every route of the add-on, relative to its base URL. The framework adds the descriptor, the lifecycle callbacks, the
 /// webhooks of the descriptor, and the health routes.
 pub fn routes(cfg: &mut ServiceConfig) {
     cfg.service(web::resource(["", "/"]).route(web::get().to(pages::index)))

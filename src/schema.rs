@@ -1,4 +1,4 @@
-//! The tables of the app's own, as diesel knows them; `migrations/` makes them. A test compares the two.
+//! The app's own tables for diesel. `migrations/` creates them; a test compares the two.
 
 diesel::table! {
     notes (id) {

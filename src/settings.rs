@@ -1,4 +1,4 @@
-//! The settings page: a form, a permission, and a value of each site's own.
+//! The settings page: a form, a permission, and a value for each site.
 
 use actix_web::http::StatusCode;
 use actix_web::{CustomizeResponder, get, post};
@@ -12,12 +12,12 @@ const DEFAULT_GREETING: &str = "Hello";
 /// In characters.
 const LONGEST: usize = 60;
 
-/// How the site wants to be greeted.
+/// The greeting of the site.
 pub async fn greeting(settings: &Settings) -> Result<String, Error> {
     Ok(settings.get(GREETING).await?.unwrap_or_else(|| DEFAULT_GREETING.to_owned()))
 }
 
-/// Gives a site that is new its default; one that comes back has its own.
+/// Gives a new site its default. A site that installs again keeps its value.
 pub async fn set_defaults(settings: &Settings) -> Result<(), Error> {
     if settings.get::<String>(GREETING).await?.is_none() {
         settings.set(GREETING, DEFAULT_GREETING).await?;
@@ -25,7 +25,7 @@ pub async fn set_defaults(settings: &Settings) -> Result<(), Error> {
     Ok(())
 }
 
-/// Who may configure the app.
+/// Users who may configure the app.
 #[derive(Debug)]
 pub struct SiteAdmin;
 
@@ -33,7 +33,7 @@ impl Permission for SiteAdmin {
     const NEEDED: Needed = Needed::jira().global(&["ADMINISTER"]);
 }
 
-/// The page's type says who may see it, and asks the host.
+/// The page's type decides who may see it; it asks the host.
 type AdminPage = PageContext<Authorized<SiteAdmin>>;
 
 #[derive(Template)]
@@ -56,14 +56,14 @@ pub struct NewSettings {
     greeting: String,
 }
 
-/// Answers with the page again: with what was saved, or with what was typed and why it does not fit.
+/// Answers with the page again: with the saved value, or with the input and its error.
 #[post("/admin")]
 pub async fn save(page: AdminPage, form: Form<NewSettings>) -> Result<CustomizeResponder<View<Admin>>, Error> {
     let greeting = form.greeting.trim().to_owned();
     let problem = match greeting.chars().count() {
         0 => Some("Write a greeting.".to_owned()),
         length if length > LONGEST => {
-            Some(format!("The greeting may have {LONGEST} characters; this one has {length}."))
+            Some(format!("The greeting can have at most {LONGEST} characters; this one has {length}."))
         }
         _ => None,
     };
@@ -80,14 +80,14 @@ mod tests {
     use atlassian_connect_testing::{Reply, TestHost, TestTenant};
     use serde_json::json;
 
-    use crate::testing::{admins_of, post_form};
+    use crate::testing::admins_of;
 
     async fn save(host: &TestHost, tenant: &TestTenant, greeting: &str) -> Reply {
-        post_form(host, tenant, "/admin", &[("greeting", greeting)]).await
+        host.post_form_as(tenant, "/admin", &[("greeting", greeting)]).await
     }
 
     #[actix_web::test]
-    async fn what_is_saved_greets_this_site_and_no_other() {
+    async fn the_saved_greeting_is_used_only_on_this_site() {
         let host = admins_of(&["ADMINISTER"]).await;
         let (tenant, other) = (host.tenant(), host.new_tenant());
         host.install(&other).await;
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn what_does_not_fit_is_shown_again_and_not_saved() {
+    async fn an_invalid_greeting_is_shown_again_and_not_saved() {
         let host = admins_of(&["ADMINISTER"]).await;
         let tenant = host.tenant();
         for (greeting, reason) in [(" ", "Write a greeting."), (&*"é".repeat(61), "this one has 61")] {
@@ -109,14 +109,14 @@ mod tests {
             assert_eq!(reply.status, 422);
             assert!(reply.body.contains(reason), "{}", reply.body);
         }
-        let missing = post_form(&host, &tenant, "/admin", &[]).await;
+        let missing = host.post_form("/admin", &[]).await;
         assert_eq!(missing.status, 400);
         assert!(missing.body.contains("greeting"), "{}", missing.body);
         assert!(host.open_iframe("/hello-world").await.body.contains("<h1>Hello, "));
     }
 
     #[actix_web::test]
-    async fn the_settings_are_for_whom_the_host_lets_administer() {
+    async fn only_administrators_see_the_settings() {
         let host = admins_of(&[]).await;
         assert_eq!(host.open_iframe("/admin").await.status, 403);
         assert_eq!(save(&host, &host.tenant(), "Hi").await.status, 403);
@@ -125,7 +125,20 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_site_that_comes_back_keeps_its_greeting() {
+    async fn the_settings_are_the_same_on_forge() {
+        let host = admins_of(&["ADMINISTER"]).await;
+        let mut tenant = host.new_tenant();
+        tenant.installation_id = Some(host.invocation_of(&tenant).installation_id());
+        host.install(&tenant).await;
+        save(&host, &tenant, "Servus").await;
+        let page = host.open_forge_by(&host.invocation_of(&tenant), "hello-world-page").await;
+        assert!(page.body.contains("<h1>Servus, "), "{}", page.body);
+        let admin = host.open_forge_by(&host.invocation_of(&tenant), "admin-page").await;
+        assert!(admin.body.contains("Servus"), "{}", admin.body);
+    }
+
+    #[actix_web::test]
+    async fn a_site_that_installs_again_keeps_its_greeting() {
         let host = admins_of(&["ADMINISTER"]).await;
         save(&host, &host.tenant(), "Hi").await;
         host.uninstall(&host.tenant()).await;

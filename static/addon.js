@@ -1,4 +1,4 @@
-// What the pages of the add-on do in the browser. No framework: fork and replace.
+// The script of the add-on's pages. No framework: fork and replace it.
 (function () {
   'use strict';
   var AP = window.AP;
@@ -9,13 +9,13 @@
   // follow the host's theme, light or dark
   if (AP && AP.theming && AP.theming.initializeTheming) AP.theming.initializeTheming();
 
-  // The page brings a session token; one that came without (a cached iframe) asks the host for a context token.
+  // The page has a session token. A page without one (a cached iframe) asks the host for a context token.
   function currentToken() {
     if (token || !AP || !AP.context) return Promise.resolve(token);
     return AP.context.getToken();
   }
 
-  // Calls the add-on. Every answer brings a fresh session token in X-acpt; a token that has died is replaced once.
+  // Calls the add-on. Every answer has a fresh session token in X-acpt; an expired token is replaced once.
   function call(path, again) {
     return currentToken().then(function (current) {
       return fetch(base + path, { headers: { Authorization: 'JWT ' + current, Accept: 'application/json' } });
@@ -44,8 +44,8 @@
     );
   }
 
-  // Sends the forms of the page without leaving it, so that "back" never comes upon a form that was sent. The answer is
-  // the page again: its content replaces the one that is shown. Without this script the forms work all the same.
+  // Sends the forms of the page without leaving it, so that "back" never repeats a form. The answer is the page again:
+  // its content replaces the current one. Without this script the forms still work.
   document.addEventListener('submit', function (event) {
     var form = event.target;
     if (form.method !== 'post' || form.hasAttribute('data-plain')) return;
@@ -53,7 +53,7 @@
     var button = form.querySelector('button[type=submit]');
     if (button) button.disabled = true;
     var fields = new URLSearchParams(new FormData(form));
-    // the page may be older than the token in its form: the newest one counts, and one that has died is replaced once
+    // the token in the form may be old: use the newest one, and replace an expired one once
     var send = function (current, again) {
       if (current) fields.set('jwt', current);
       return fetch(form.action, { method: 'POST', body: fields, headers: { Accept: 'text/html' } }).then(function (response) {
@@ -69,7 +69,7 @@
       var content = document.getElementById('content');
       var page = answer.getElementById('content');
       if (!page) {
-        // an error page: what was typed stays, and the page goes on from here
+        // an error page: the input stays, and the page can be used again
         var message = answer.getElementById('message');
         throw new Error(message ? message.textContent : 'The add-on did not answer.');
       }

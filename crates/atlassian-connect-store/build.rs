@@ -1,4 +1,4 @@
-//! Migrations are compiled in: a new folder must be noticed.
+//! Migrations are compiled in, so a new folder must trigger a rebuild.
 
 fn main() {
     println!("cargo::rerun-if-changed=migrations");

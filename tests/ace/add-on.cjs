@@ -1,4 +1,4 @@
-// An add-on on ACE, with its settings open to the test.
+// An add-on on ACE that exposes its settings to the test.
 'use strict';
 const express = require('express');
 const bodyParser = require('body-parser');

@@ -1,11 +1,12 @@
-// ACE and this add-on take turns on one database, then share it: what one of them writes, the other one opens.
+// ACE and this add-on use one database, first in turns, then at the same time: each must read what the other writes.
 //
 //     npm ci && node stores.mjs path/to/target/debug
 //
-// The starter and the example `settings` there need the features mysql, redis and mongodb; the servers are those of
-// .ci/postgres, .ci/mariadb, .ci/redis and .ci/mongodb, by the variables that these print. One that is missing is a failure.
+// The starter and the example `settings` must be built with the features mysql, redis and mongodb. The servers are
+// those of .ci/postgres, .ci/mariadb, .ci/redis and .ci/mongodb, through the variables that these print. A missing one
+// is a failure.
 //
-// ACE's adapter for Redis does not work with the redis 4 that ACE asks for (it never connects): package.json gives it
+// ACE's Redis adapter does not work with the redis 4 that ACE requires (it never connects), so package.json gives it
 // redis 3. MongoDB is the emulator of .ci/mongodb.
 import { spawn, spawnSync } from 'node:child_process';
 import crypto from 'node:crypto';
@@ -26,7 +27,7 @@ const now = () => Math.floor(Date.now() / 1000);
 const unique = crypto.randomBytes(4).toString('hex');
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'ace-'));
 
-/** `create` makes an empty database of this run's own and answers its URL. */
+/** `create` creates an empty database for this run and returns its URL. */
 const sequelize = (dialect, url) => ({ adapter: 'sequelize', dialect, url, logging: false });
 const backends = [
   { name: 'SQLite', ace: url => ({ ...sequelize('sqlite'), storage: url.slice('sqlite:'.length) }), create: () => `sqlite:${folder}/addon.db` },
@@ -139,7 +140,7 @@ async function start(command, args, cwd, vars) {
   const ended = new Promise(resolve => child.on('exit', resolve));
   const until = Date.now() + 60000;
   while (!(await fetch(`${base}/healthz`).catch(() => undefined))?.ok) {
-    if (child.exitCode !== null || Date.now() > until) throw new Error(`${command} does not start:\n${log.slice(-3000)}`);
+    if (child.exitCode !== null || Date.now() > until) throw new Error(`${command} did not start:\n${log.slice(-3000)}`);
     await new Promise(resolve => setTimeout(resolve, 50));
   }
   const stop = async () => {
@@ -159,10 +160,10 @@ async function story({ ace: store, create }) {
   const url = await create();
   const cwd = fs.mkdtempSync(path.join(folder, 'run-'));
   fs.writeFileSync(path.join(cwd, 'atlassian-connect.json'), JSON.stringify(descriptor));
-  // what `addon.settings` of ACE looks at first
+  // what ACE's `addon.settings` looks at first
   const ace = () => start(process.execPath, [path.join(here, 'add-on.cjs')], cwd, { STORE: JSON.stringify(store(url)) });
   const ours = { DATABASE_URL: url, AC_APP_ID: APP_ID, AC_FORGE_JWKS_URL: `${origin}/jwks.json` };
-  // the starter has a table of its own, which wants an SQL database
+  // the starter has its own table, which needs an SQL database
   if (/^(redis|mongodb):/.test(url)) ours.AC_DATABASE_URL = `sqlite:${cwd}/app.db`;
   const actix = () => start(binary, [], cwd, ours);
   const command = (...args) => run(binary, ...args);
@@ -179,15 +180,15 @@ async function story({ ace: store, create }) {
   await addon.stop();
 
   const listed = command('tenants', 'list');
-  check('tenants list shows those of ACE', [a, b, c].every(one => listed.stdout.includes(one.clientKey)), true);
+  check('tenants list shows the tenants of ACE', [a, b, c].every(one => listed.stdout.includes(one.clientKey)), true);
   if (url.startsWith('sqlite') || url.startsWith('postgres') || url.startsWith('mysql')) {
     const said = command('doctor').stdout;
-    check('doctor knows whose database it is', said.includes('atlassian-connect-express made these tables'), true);
+    check('doctor recognizes ACE\'s database', said.includes('atlassian-connect-express created these tables'), true);
   }
   addon = await actix();
-  for (const one of [a, b, c]) check(`what ACE installed opens here: ${one.clientKey}`, await page(addon, one), 200);
-  check('another secret does not', await page(addon, { ...a, sharedSecret: 'x'.repeat(64) }), 401);
-  check('the association of ACE', (await invoke(addon, id, 'opaque-app-token')).connect?.clientKey, a.clientKey);
+  for (const one of [a, b, c]) check(`ACE\'s installation opens here: ${one.clientKey}`, await page(addon, one), 200);
+  check('another secret is refused', await page(addon, { ...a, sharedSecret: 'x'.repeat(64) }), 401);
+  check('ACE\'s association', (await invoke(addon, id, 'opaque-app-token')).connect?.clientKey, a.clientKey);
   const old = { ...b };
   b.sharedSecret = crypto.randomBytes(32).toString('hex');
   check('a re-install', await lifecycle(addon, 'installed', b), 204);
@@ -195,40 +196,40 @@ async function story({ ace: store, create }) {
   check('an uninstall', await lifecycle(addon, 'uninstalled', c), 204);
   await addon.stop();
   const settle = (...args) => run(path.join(target, 'examples', 'settings'), ...args);
-  check('a value of ACE is read here', JSON.parse(settle('get', a.clientKey, 'user:42').stdout || 'null'), value);
+  check('ACE\'s value is read here', JSON.parse(settle('get', a.clientKey, 'user:42').stdout || 'null'), value);
   const own = { ...value, of: 'ours', list: [1, -2.5, '\u2028', false] };
   check('a value is written here', settle('set', b.clientKey, 'project:7', JSON.stringify(own)).status, 0);
 
   addon = await ace();
   const opened = async () => [await page(addon, a), await page(addon, b), await page(addon, old), await page(addon, c), await page(addon, d)];
-  check('ACE opens what is installed with the secrets of now (it answers 400 to others)', await opened(), [200, 200, 400, 401, 200]);
+  check('ACE accepts the current secrets of installed tenants (and answers 400 to others)', await opened(), [200, 200, 400, 401, 200]);
   check('ACE reads all installations', (await settings(addon, 'all')).filter(Boolean).sort(), [a, b, d].map(one => one.clientKey).sort());
   const info = await settings(addon, 'get', { key: 'clientInfo', clientKey: d.clientKey });
-  check('ACE reads what we stored of an install', info?.description, d.description);
-  check('a value of its own is as it was', await settings(addon, 'get', { key: 'user:42', clientKey: a.clientKey }), value);
-  check('ACE reads a value of ours', await settings(addon, 'get', { key: 'project:7', clientKey: b.clientKey }), own);
-  check('a value of Forge is as it was', await settings(addon, 'getForge', { id, key: 'note' }), { of: 'ACE' });
-  check('ACE reads the app token that we kept', (await settings(addon, 'appToken', { id }))?.appToken, 'opaque-app-token');
+  check('ACE reads an installation stored here', info?.description, d.description);
+  check('ACE\'s own value is unchanged', await settings(addon, 'get', { key: 'user:42', clientKey: a.clientKey }), value);
+  check('ACE reads a value written here', await settings(addon, 'get', { key: 'project:7', clientKey: b.clientKey }), own);
+  check('a Forge value is unchanged', await settings(addon, 'getForge', { id, key: 'note' }), { of: 'ACE' });
+  check('ACE reads the app token stored here', (await settings(addon, 'appToken', { id }))?.appToken, 'opaque-app-token');
   check('ACE reads the association', await settings(addon, 'ofInstallation', { id }), a.clientKey);
 
-  // the tables of the app's own come to ACE's database, and what stands there stays
+  // the app's own tables are added to ACE's database, and existing data stays
   const rows = (await settings(addon, 'all')).filter(Boolean).length;
   const migrated = command('migrate');
-  check('migrate makes the table of notes', [migrated.status, /create_notes/.test(migrated.stdout)], [0, !ours.AC_DATABASE_URL]);
-  check('and ACE finds all of its rows', (await settings(addon, 'all')).filter(Boolean).length, rows);
+  check('migrate creates the notes table', [migrated.status, /create_notes/.test(migrated.stdout)], [0, !ours.AC_DATABASE_URL]);
+  check('and ACE finds all its rows', (await settings(addon, 'all')).filter(Boolean).length, rows);
 
-  // both at once, as in a switch without a pause
+  // both at the same time, as in a migration without downtime
   const beside = await actix();
   check('the app is ready', (await fetch(`${beside.base}/readyz`)).status, 200);
-  check('a tenant that is remembered here', await page(beside, a), 200);
+  check('a cached tenant', await page(beside, a), 200);
   a.sharedSecret = crypto.randomBytes(32).toString('hex');
-  check('ACE installs beside us', await lifecycle(addon, 'installed', a), 204);
-  check('and its new secret opens here at once', await page(beside, a), 200);
+  check('ACE installs at the same time', await lifecycle(addon, 'installed', a), 204);
+  check('and its new secret is valid here immediately', await page(beside, a), 200);
   const former = { ...d };
   d.sharedSecret = crypto.randomBytes(32).toString('hex');
-  check('we install beside ACE', await lifecycle(beside, 'installed', d), 204);
-  check('and our new secret opens there at once, the old one no more', [await page(addon, d), await page(addon, former)], [200, 400]);
-  check('a revived tenant', [await lifecycle(beside, 'installed', c), await page(addon, c)], [204, 200]);
+  check('an install here at the same time', await lifecycle(beside, 'installed', d), 204);
+  check('and its new secret is valid there immediately, the old one is not', [await page(addon, d), await page(addon, former)], [200, 400]);
+  check('a reinstalled tenant', [await lifecycle(beside, 'installed', c), await page(addon, c)], [204, 200]);
   await Promise.all([addon.stop(), beside.stop()]);
 }
 

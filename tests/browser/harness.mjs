@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
+import { connect } from './through.mjs';
 
 export const repository = path.resolve(import.meta.dirname, '../..');
 /** Where screenshots and logs go. */
@@ -44,7 +45,8 @@ export async function open(options = {}) {
   });
   page.on('request', (request) => {
     const { hostname, protocol } = new URL(request.url());
-    const isHere = ['localhost', '127.0.0.1'].includes(hostname) || ['data:', 'blob:', 'about:'].includes(protocol);
+    const isLocal = ['localhost', '127.0.0.1'].includes(hostname) || hostname.endsWith('.localhost');
+    const isHere = isLocal || ['data:', 'blob:', 'about:'].includes(protocol);
     if (!isHere) problems.push(`left this machine: ${bare(request.url())}`);
   });
   return { context, page, problems };
@@ -76,17 +78,16 @@ export async function finish() {
   process.exitCode = counts.failed || !counts.passed ? 1 : 0;
 }
 
-/** The add-on's page in the frame at `url`, once it has spoken with the bridge. */
-export async function framed(page, url, within = '#frame') {
+/** The add-on's page through Connect, at `url` of the sandbox's own pages, once it has spoken with the bridge. */
+export async function framed(page, url) {
   if (url) await page.goto(url);
-  const element = await page.waitForSelector(`${within} iframe[data-bridge=established]`);
-  return element.contentFrame();
+  return connect.app(page);
 }
 
 /** In the frame, with the bridge or without it. */
-export const inFrame = (page) => page.frameLocator('#frame iframe');
+export const inFrame = (page) => connect.inFrame(page);
 
-export const greeting = (page, name) => inFrame(page).locator('#user', { hasText: name }).waitFor();
+export const greeting = (page, name, through = connect) => through.inFrame(page).locator('#user', { hasText: name }).waitFor();
 
 export const badge = (page, text) => page.locator('.badge').getByText(text, { exact: true }).waitFor();
 
@@ -94,10 +95,13 @@ export const badge = (page, text) => page.locator('.badge').getByText(text, { ex
 export const entry = (page, ...words) =>
   words.reduce((found, word) => found.filter({ hasText: word }), page.locator('#journal-entries > li')).first();
 
-/** axe finds nothing in a page or a frame. It comes from outside: the page's context needs `bypassCSP`. */
-export async function accessible(target, where) {
+/**
+ * axe finds nothing in a page or a frame. It comes from outside: the page's context needs `bypassCSP`. `hasHeading`: false
+ * for a frame that is nothing but a holder of another one.
+ */
+export async function accessible(target, where, { hasHeading = true } = {}) {
   await target.evaluate(fs.readFileSync(path.join(import.meta.dirname, 'node_modules/axe-core/axe.min.js'), 'utf8'));
-  const options = { iframes: false, preload: false };
+  const options = { iframes: false, preload: false, rules: { 'page-has-heading-one': { enabled: hasHeading } } };
   const { violations, passes } = await target.evaluate((given) => window.axe.run(document, given), options);
   assert.ok(passes.length > 5, `${where}: axe has looked at ${passes.length} rules`);
   const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(' ')).join(', ')}`);

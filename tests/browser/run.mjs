@@ -6,15 +6,19 @@
 //     npm ci && node run.mjs path/to/atlassian-connect-actix [--only WORDS] [--pictures]
 //
 // The browser is CHROMIUM, or Debian's /usr/bin/chromium. Screenshots and the starter's log land in target/browser;
-// --pictures makes the two of the README anew, in docs/.
+// --pictures makes those of the README anew, in docs/.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { leave } from '../leaving.mjs';
 import {
   SIZE, accessible, badge, choose, entry, finish, framed, greeting, inFrame, open, output, repository, test,
 } from './harness.mjs';
+import { scenarios } from './scenarios.mjs';
+import { buildShell } from './shell.mjs';
 import { Starter, eventually } from './starter.mjs';
+import { connect, forge } from './through.mjs';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -24,13 +28,12 @@ const [binary] = positionals;
 if (!binary) throw new Error('which binary? node run.mjs path/to/atlassian-connect-actix');
 choose(values.only);
 
+buildShell();
 const starter = await Starter.start(binary, { log: path.join(output, 'starter.log') });
 const SITE = `${starter.url}/jira`;
 const HELLO = '/jira/modules/generalPages/hello-world-page';
 const HELLO_PAGE = starter.url + HELLO;
-const ADMIN_PAGE = `${starter.url}/jira/modules/adminPages/admin-page`;
 const PANEL = `${starter.url}/jira/modules/webPanels/issue-panel`;
-const NOTES = `${starter.url}/jira/modules/webPanels/issue-notes`;
 
 // ---- Start ----------------------------------------------------------------------------------------------------------
 
@@ -41,18 +44,6 @@ await test('the sandbox has installed the add-on, and lists its pages', async (p
   for (const name of ['Hello World', 'Hello World settings', 'Issue panel', 'Hello dialog']) {
     await page.getByRole('link', { name }).first().waitFor();
   }
-});
-
-await test('the hello page greets the user by name, inside the frame', async (page) => {
-  await framed(page, starter.url);
-  assert.equal(new URL(page.url()).pathname, HELLO, 'the printed URL leads to the first page');
-  await greeting(page, 'Ada Admin');
-  await entry(page, 'GET', '/hello-world', '200').waitFor();
-  await entry(page, 'GET', '/rest/api/3/myself', '200').waitFor();
-  await page.selectOption('select[name=user]', { label: 'Mia Member' });
-  await page.waitForURL(/user=mia/);
-  await framed(page);
-  await greeting(page, 'Mia Member');
 });
 
 await test('the journal shows a request as it happens, with its token decoded', async (page) => {
@@ -98,7 +89,119 @@ await test('the journal is filtered as one types, keeps its filter over a reload
   assert.equal(await entry(page, '/installed').count(), 0, 'it is gone from the sandbox as well');
 });
 
-// ---- The bridge -----------------------------------------------------------------------------------------------------
+// ---- The same through Connect and through Forge ---------------------------------------------------------------------
+
+// whose tokens die while one looks
+const hasty = await Starter.start(binary, { log: path.join(output, 'starter-of-short-tokens.log'), env: { AC_MAX_TOKEN_AGE: '2' } });
+for (const through of [connect, forge]) await scenarios(through, { starter, hasty });
+await hasty.remove();
+
+await test('one click leads from Connect to Forge, and back', async (page) => {
+  await framed(page, `${PANEL}?user=mia`);
+  await page.getByRole('link', { name: 'through Forge' }).click();
+  await page.waitForURL(`${starter.productUrl}/**`);
+  await forge.app(page);
+  await greeting(page, 'Mia Member', forge);
+  assert.equal(await page.getByRole('link', { name: 'through Forge' }).getAttribute('aria-current'), 'true');
+  await page.getByRole('link', { name: 'through Connect' }).click();
+  await framed(page);
+  await greeting(page, 'Mia Member');
+});
+
+await test('an issue of the product has all modules on one page, and they hear each other', async (page) => {
+  await page.goto(forge.url(starter, 'webPanels/issue-panel'));
+  await page.getByRole('link', { name: 'with the other modules' }).click();
+  await page.getByRole('heading', { name: 'All modules of this issue' }).waitFor();
+  const nth = (index) => forge.app(page, `#modules > .forge-module:nth-of-type(${index})`);
+  const [notes, panel] = [await nth(1), await nth(2)];
+  await page.getByRole('heading', { name: 'Issue panel' }).waitFor();
+  await notes.evaluate(() => {
+    window.heard = new Promise((resolve) => window.AP.events.on('between', resolve));
+    return window.AP.getLocation(); // shown: the subscription is there
+  });
+  await panel.evaluate(() => window.AP.events.emit('between', { a: 1 }));
+  assert.deepEqual(await notes.evaluate(() => window.heard), { a: 1 });
+});
+
+await test('a panel on Forge follows the height of its content', async (page) => {
+  await page.goto(forge.url(starter, 'webPanels/issue-panel'));
+  const addon = await forge.app(page);
+  const grow = (height) => addon.evaluate((pixels) => {
+    const tall = document.getElementById('tall') ?? document.getElementById('content').appendChild(document.createElement('div'));
+    Object.assign(tall, { id: 'tall' }).style.height = `${pixels}px`;
+  }, height);
+  await grow(1500);
+  await eventually('the frame has grown', async () => (await forge.height(page)) > 1500);
+  await grow(10);
+  await eventually('the frame has shrunk', async () => (await forge.height(page)) < 1200);
+});
+
+await test('a macro on Forge shows what its editor has saved, which is a dialog with buttons', async (page) => {
+  const macro = `${starter.productUrl}/confluence/modules/dynamicContentMacros/hello-macro`;
+  await page.goto(`${macro}-editor`);
+  const editor = await forge.app(page, 'dialog');
+  assert.equal(new URL(editor.url()).searchParams.get('editor'), '1');
+  await editor.evaluate(() => {
+    window.AP.dialog.getButton('submit').bind(() => {
+      window.AP.confluence.saveMacro({ color: 'green' });
+      return true;
+    });
+  });
+  await forge.buttons(page).getByRole('button', { name: 'Submit' }).click();
+  await page.locator('.flag', { hasText: 'The macro was saved' }).waitFor();
+  await page.locator('dialog').waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Open Hello macro: editor' }).click();
+  const again = await forge.app(page, 'dialog');
+  assert.deepEqual(await again.evaluate(() => window.AP.confluence.getMacroData()), { color: 'green' });
+  await forge.leave(page);
+  await page.locator('dialog').waitFor({ state: 'detached' });
+  await page.goto(macro);
+  const shown = await forge.app(page);
+  assert.deepEqual(await shown.evaluate(() => window.AP.confluence.getMacroData()), { color: 'green' });
+  assert.deepEqual(Object.keys(await shown.evaluate(() => window.AP.context.getContext())), ['confluence']);
+});
+
+await test('a workflow rule on Forge has a page for each moment, and is saved', async (page) => {
+  const rule = `${starter.productUrl}/jira/modules/jiraWorkflowConditions/hello-rule`;
+  await page.goto(`${rule}-view`);
+  assert.equal(new URL((await forge.app(page)).url()).searchParams.get('rule'), 'view');
+  await page.goto(`${rule}-create`);
+  const addon = await forge.app(page);
+  assert.equal(new URL(addon.url()).searchParams.get('rule'), 'create');
+  const save = page.getByRole('button', { name: 'Save the rule' });
+  await save.click();
+  await page.locator('.flag', { hasText: 'The page offers no configuration' }).waitFor();
+  await addon.evaluate(() => window.AP.jira.WorkflowConfiguration.onSave(() => '{"color":"blue"}'));
+  // the listener takes its way to the product
+  await eventually('the rule is saved', async () => {
+    await save.click();
+    return page.locator('.flag', { hasText: '{"color":"blue"}' }).isVisible();
+  });
+});
+
+await test('what the shell may not show is told in the journal', async (page) => {
+  await page.goto(forge.url(starter, 'webPanels/issue-panel'));
+  const addon = await forge.app(page);
+  await leave(addon, () => { location.href = 'http://127.0.0.1:9/elsewhere'; });
+  await entry(page, '/violations', '127.0.0.1:9', 'frame-src').waitFor();
+}, { expected: [/Content Security Policy|frame-src/] });
+
+await test('without the built shell the page says what to run', async (page) => {
+  const log = path.join(output, 'starter-without-shell.log');
+  const plain = await Starter.start(binary, { log, shell: false });
+  try {
+    await page.goto(forge.url(plain, 'generalPages/hello-world-page'));
+    await page.getByText('cd forge && npm ci && npm run build').waitFor();
+    await accessible(page, 'a page without a shell');
+    await page.getByRole('link', { name: 'through Connect' }).click();
+    await framed(page);
+    await page.goto('about:blank');
+  } finally {
+    await plain.remove();
+  }
+}, { options: { bypassCSP: true } });
+
+// ---- The bridge of Connect ----------------------------------------------------------------------------------------------------
 
 await test('a full page fills the window, and follows it', async (page) => {
   await framed(page, HELLO_PAGE);
@@ -111,65 +214,6 @@ await test('a full page fills the window, and follows it', async (page) => {
   await eventually('the frame has grown', async () => isNear(await bottom(), 1000));
 });
 
-await test('AP.resize gives a panel its size', async (page) => {
-  const addon = await framed(page, PANEL);
-  await addon.evaluate(() => window.AP.resize('420px', '345'));
-  await eventually('the new size', () =>
-    addon.evaluate(() => window.innerWidth === 420 && window.innerHeight === 345));
-});
-
-await test('a context token opens the add-on, and says where the page is', async (page) => {
-  const addon = await framed(page, PANEL);
-  const token = await addon.evaluate(() => window.AP.context.getToken());
-  const session = await addon.evaluate(async (jwt) => {
-    const response = await fetch('/api/session', { headers: { Authorization: `JWT ${jwt}` } });
-    return { status: response.status, body: await response.json() };
-  }, token);
-  assert.equal(session.status, 200);
-  assert.equal(session.body.clientKey, 'sandbox-jira');
-  assert.match(session.body.userAccountId, /ada/);
-  const context = await addon.evaluate(() => window.AP.context.getContext());
-  assert.match(context.issue.key, /^[A-Z]+-\d+$/);
-  assert.equal(session.body.context.jira.issue.key, context.issue.key, 'as the token has it');
-});
-
-await test('AP.request reaches the REST API as the user, by promise and by callback', async (page) => {
-  const addon = await framed(page, PANEL);
-  const [promised, called, missing, refused] = await addon.evaluate(async () => {
-    const { AP } = window;
-    const outcome = (url) => AP.request(url).then(({ xhr }) => xhr.status, ({ xhr, err }) => [xhr.status, typeof err]);
-    return [
-      await AP.request('/rest/api/3/myself'),
-      await new Promise((resolve) => AP.request({
-        url: '/rest/api/3/myself',
-        success: (body, status, xhr) => resolve([JSON.parse(body), status, xhr.getResponseHeader('Content-Type')]),
-      })),
-      await outcome('/rest/api/3/issue/NONE-1'),
-      await new Promise((resolve) => AP.request('/rest/api/3/issue/NONE-1', {
-        error: (xhr, status, thrown) => resolve([xhr.status, status, typeof thrown]),
-      })),
-    ];
-  });
-  assert.equal(promised.xhr.status, 200);
-  assert.equal(JSON.parse(promised.body).displayName, 'Ada Admin');
-  assert.deepEqual([called[0].displayName, called[1]], ['Ada Admin', 'success']);
-  assert.match(called[2], /^application\/json/);
-  assert.deepEqual(missing, [404, 'string']);
-  assert.deepEqual(refused, [404, 'error', 'string']);
-  await entry(page, '/rest/api/3/issue/NONE-1', '404').waitFor();
-  const created = await addon.evaluate(async () => {
-    const [project] = JSON.parse((await window.AP.request('/rest/api/3/project/search')).body).values;
-    const fields = { summary: 'By the bridge', project: { key: project.key }, issuetype: { name: 'Task' } };
-    const answer = await window.AP.request({
-      url: '/rest/api/3/issue', type: 'POST', contentType: 'application/json', data: JSON.stringify({ fields }),
-    });
-    const url = `/rest/api/3/issue/${JSON.parse(answer.body).key}`;
-    const issue = await window.AP.request(url, { data: { fields: 'summary' } });
-    return [answer.xhr.status, JSON.parse(issue.body).fields.summary];
-  });
-  assert.deepEqual(created, [201, 'By the bridge']);
-}, { expected: [/404 \(Not Found\).*NONE-1/] });
-
 await test('AP.request reaches nothing but the REST API', async (page) => {
   const addon = await framed(page, PANEL);
   const token = 'jira/context-token?module=adminPages/admin-page&user=ada';
@@ -180,7 +224,7 @@ await test('AP.request reaches nothing but the REST API', async (page) => {
     `/../${token}`, `/%2e%2e/${token}`, `/rest/..\\..\\${token}`, `/rest/../../${token}`, `/rest/%2E./.%2e/${token}`,
     '/../globex/rest/api/3/myself', '/context-token', '@localhost/rest/x', '',
   ]);
-  for (const outcome of outcomes) assert.equal(outcome, '0 AP.request is for the REST API of the site.');
+  for (const outcome of outcomes) assert.equal(outcome, '0 AP.request only calls the REST API of the site.');
   assert.equal((await addon.evaluate(() => window.AP.request('rest/api/3/../3/myself'))).xhr.status, 200);
 });
 
@@ -199,61 +243,12 @@ await test('the bridge knows the user, keeps what it is given, and knows the way
   const back = "AP.history.getState('hash', () => AP.history.back());";
   assert.equal(await answer(`AP.history.popState((event) => resolve(event.hash)); ${pushed} ${back}`), 'one');
   const loaded = page.waitForEvent('load');
-  await addon.evaluate(() => window.AP.navigator.reload());
+  await leave(addon, () => { window.AP.navigator.reload(); });
   await loaded;
   const again = await framed(page);
-  await again.evaluate(() => window.AP.navigator.go('addonModule', { moduleKey: 'hello-world-page' }));
+  await leave(again, () => { window.AP.navigator.go('addonModule', { moduleKey: 'hello-world-page' }); });
   await page.waitForURL(/generalPages\/hello-world-page/);
 }, { options: { bypassCSP: true } }); // the calls are texts, for brevity
-
-await test('a dialog shows a module, hands over data and closes with an answer', async (page) => {
-  const addon = await framed(page, PANEL);
-  const closed = addon.evaluate(() => new Promise((resolve) => {
-    window.AP.events.once('dialog.close', resolve);
-    const buttons = [{ text: 'More', identifier: 'more' }];
-    const customData = { a: 1 };
-    window.AP.dialog.create({ key: 'hello-dialog', chrome: true, header: 'A <b>dialog</b>', customData, buttons });
-  }));
-  const dialog = await framed(page, null, 'dialog');
-  await page.getByRole('heading', { name: 'A <b>dialog</b>', exact: true }).waitFor();
-  const given = await dialog.evaluate(() => new Promise((resolve) => window.AP.dialog.getCustomData(resolve)));
-  assert.deepEqual(given, { a: 1 });
-  const pressed = dialog.evaluate(() => new Promise((resolve) => {
-    window.AP.events.on('dialog.button.click', resolve);
-    window.AP.dialog.createButton({ text: 'Ready', identifier: 'ready' }); // shown: the listener is there
-  }));
-  await page.getByRole('button', { name: 'Ready' }).waitFor();
-  await page.getByRole('button', { name: 'More' }).click();
-  assert.equal((await pressed).button.identifier, 'more');
-  await dialog.evaluate(() => window.AP.dialog.getButton('submit').disable());
-  await page.locator('dialog button[data-identifier=submit]:disabled').waitFor();
-  await dialog.evaluate(() => window.AP.dialog.close({ done: true }));
-  assert.deepEqual(await closed, { done: true });
-  await page.locator('dialog').waitFor({ state: 'detached' });
-
-  await addon.evaluate(() => window.AP.dialog.create({ key: 'hello-dialog' }));
-  await framed(page, null, 'dialog');
-  await page.frameLocator('dialog iframe').locator('h1').click();
-  await page.keyboard.press('Escape');
-  await page.locator('dialog').waitFor({ state: 'detached' });
-
-  await addon.evaluate(() => window.AP.dialog.create({ key: 'none-such', chrome: true }));
-  assert.match(await page.locator('dialog [role=alert]').innerText(), /none-such/);
-}, { expected: [/404 \(Not Found\).*none-such/] });
-
-await test('a flag is shown as text, acts and closes', async (page) => {
-  const addon = await framed(page, PANEL);
-  const acted = addon.evaluate(() => new Promise((resolve) => {
-    window.AP.events.on('flag.action', resolve);
-    const actions = { undo: 'Undo' };
-    const flag = window.AP.flag.create({ title: 'Saved', body: '<b>All</b> of it', type: 'success', actions });
-    window.AP.events.on('flag.action', () => flag.close());
-  }));
-  await page.locator('.flag.success', { hasText: '<b>All</b> of it' }).waitFor();
-  await page.getByRole('button', { name: 'Undo' }).click();
-  assert.equal((await acted).actionIdentifier, 'undo');
-  await page.locator('.flag').waitFor({ state: 'detached' });
-});
 
 // ---- Sites, users, licences, themes ---------------------------------------------------------------------------------
 
@@ -264,7 +259,7 @@ await test('a webhook fired from the page reaches the add-on', async (page) => {
   const text = await body.inputValue();
   assert.equal(JSON.parse(text).webhookEvent, 'jira:issue_created');
   await body.fill(text.slice(1));
-  assert.equal(await body.evaluate((field) => field.checkValidity()), false, 'what is no JSON is said to be so');
+  assert.equal(await body.evaluate((field) => field.checkValidity()), false, 'the form reports text that is not JSON');
   await body.fill(text);
   await page.getByRole('button', { name: 'Send' }).click();
   await page.locator('.news.good').waitFor();
@@ -277,7 +272,7 @@ await test('Forge invokes an endpoint, and what cannot be sent is kept', async (
   await form.locator('summary').click();
   const claims = form.getByLabel('Claims');
   await claims.fill('{');
-  assert.equal(await claims.evaluate((field) => field.checkValidity()), false, 'what is no JSON is said to be so');
+  assert.equal(await claims.evaluate((field) => field.checkValidity()), false, 'the form reports text that is not JSON');
   await claims.fill('[]');
   await form.getByRole('button', { name: 'Invoke' }).click();
   await form.locator('.news.bad', { hasText: 'Not sent' }).waitFor();
@@ -319,22 +314,6 @@ await test('uninstalled, the page is locked; installed again, it opens', async (
   await greeting(page, 'Ada Admin');
 }, { expected: [/401 \(Unauthorized\).*hello-world/] });
 
-await test('the dark theme reaches the frame, at once and when it changes', async (page) => {
-  const isDark = (addon) => addon.evaluate(() => {
-    const [red, green, blue] = getComputedStyle(document.body).backgroundColor.match(/\d+/g).map(Number);
-    return document.documentElement.dataset.colorMode === 'dark' && red + green + blue < 200;
-  });
-  const addon = await framed(page, `${HELLO_PAGE}?theme=dark`);
-  await eventually('the frame is dark', () => isDark(addon));
-  await greeting(page, 'Ada Admin');
-  await page.selectOption('select[name=theme]', 'light');
-  await eventually('the frame is light', async () => !(await isDark(addon)));
-  assert.match(page.url(), /theme=light/);
-  await page.selectOption('select[name=theme]', 'dark');
-  await eventually('the frame is dark again', () => isDark(addon));
-  assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), 'rgb(29, 33, 37)');
-});
-
 await test('without a choice the theme is the one of the system, and follows it', async (page) => {
   await page.emulateMedia({ colorScheme: 'dark' });
   const addon = await framed(page, HELLO_PAGE);
@@ -371,98 +350,6 @@ await test('a page of Jira opens in Confluence too, where the descriptor says so
   assert.equal(await addon.evaluate(() => document.querySelector('dd').textContent), `${starter.url}/confluence/wiki`);
 });
 
-await test('nobody is logged in', async (page) => {
-  const addon = await framed(page, `${HELLO_PAGE}?user=anonymous`);
-  await inFrame(page).getByText('nobody is logged in', { exact: true }).waitFor();
-  const user = await addon.evaluate(() => new Promise((resolve) => window.AP.user.getCurrentUser(resolve)));
-  assert.equal(user.atlassianAccountId, undefined);
-  await inFrame(page).locator('#user', { hasText: 'nobody is logged in' }).waitFor();
-}, { expected: [/\b(401|403|400)\b.*(api\/me|myself)/] });
-
-await test('a member who is no administrator is kept out of the settings', async (page) => {
-  await page.goto(`${ADMIN_PAGE}?user=mia`);
-  await inFrame(page).getByRole('heading', { name: 'Not permitted' }).waitFor();
-  await framed(page, `${ADMIN_PAGE}?user=ada`);
-  await inFrame(page).getByRole('heading', { name: 'Settings' }).waitFor();
-}, { expected: [/403 \(Forbidden\).*admin/] });
-
-await test('settings are saved, greet everybody, and are there after a reload', async (page) => {
-  await framed(page, ADMIN_PAGE);
-  const field = inFrame(page).getByLabel('Greeting');
-  assert.equal(await field.inputValue(), 'Hello', 'the default of an install');
-  await field.fill('Grüezi <b>');
-  await inFrame(page).getByRole('button', { name: 'Save' }).click();
-  await inFrame(page).getByRole('status').getByText('Saved.').waitFor();
-  // what does not fit says why, and keeps what was typed; the browser itself would not send it
-  await field.evaluate((element) => element.removeAttribute('required'));
-  await field.fill(' ');
-  await inFrame(page).getByRole('button', { name: 'Save' }).click();
-  await inFrame(page).getByRole('alert').getByText('Write a greeting.').waitFor();
-  await framed(page, ADMIN_PAGE);
-  assert.equal(await inFrame(page).getByLabel('Greeting').inputValue(), 'Grüezi <b>');
-  await framed(page, `${HELLO_PAGE}?user=mia`);
-  await inFrame(page).getByRole('heading', { name: 'Grüezi <b>, Mia Member' }).waitFor();
-}, { expected: [/422/] });
-
-await test('a note is added, edited and deleted, and seen by others', async (page) => {
-  const note = () => inFrame(page).locator('.notes .card');
-  const shows = (text) => note().locator('.note', { hasText: text }).waitFor();
-  await framed(page, NOTES);
-  await inFrame(page).getByText('There are no notes yet.').waitFor();
-  await inFrame(page).getByLabel('New note').fill('first <note> ☃');
-  await inFrame(page).getByRole('button', { name: 'Add' }).click();
-  await shows('first <note> ☃');
-  await note().getByText('Edit').click();
-  await note().getByLabel('The note', { exact: true }).fill('second');
-  await note().getByRole('button', { name: 'Save' }).click();
-  await shows('second');
-  // what was sent is nowhere on the way back
-  await page.goBack();
-  await page.goForward();
-  await framed(page, NOTES);
-  await shows('second');
-  assert.equal(await note().count(), 1);
-
-  await framed(page, `${NOTES}?user=mia`);
-  await shows('second');
-  assert.equal(await note().getByRole('button').count(), 0, 'neither edits nor deletes what another wrote');
-  await inFrame(page).getByLabel('New note').fill('of Mia');
-  await inFrame(page).getByRole('button', { name: 'Add' }).click();
-  await shows('of Mia');
-
-  // an administrator deletes both
-  await framed(page, `${NOTES}?user=ada`);
-  for (const text of ['of Mia', 'second']) {
-    await inFrame(page).getByRole('button', { name: `Delete the note: ${text}` }).click();
-    await note().locator('.note', { hasText: text }).waitFor({ state: 'detached' });
-  }
-  await inFrame(page).getByText('There are no notes yet.').waitFor();
-});
-
-await test('a form that cannot be sent keeps what was typed, and goes on', async (page) => {
-  await framed(page, NOTES);
-  await page.route('**/issue-notes', (route) => route.fulfill({ status: 503, body: '<p id="message">Away.</p>' }));
-  const field = inFrame(page).getByLabel('New note');
-  await field.fill('kept');
-  await inFrame(page).getByRole('button', { name: 'Add' }).click();
-  await inFrame(page).getByRole('alert').getByText('Away.').waitFor();
-  assert.equal(await field.inputValue(), 'kept');
-  await page.unroute('**/issue-notes');
-  await inFrame(page).getByRole('button', { name: 'Add' }).click();
-  await inFrame(page).locator('.notes .note', { hasText: 'kept' }).waitFor();
-  await inFrame(page).getByRole('button', { name: /^Delete/ }).click();
-  await inFrame(page).getByText('There are no notes yet.').waitFor();
-}, { expected: [/503/] });
-
-await test('the page hears of the licence', async (page) => {
-  const license = async (value) => {
-    const addon = await framed(page, `${HELLO_PAGE}?license=${value}`);
-    return addon.evaluate(() => JSON.parse(document.getElementById('connect-context').textContent).license);
-  };
-  assert.equal(await license('active'), 'active');
-  assert.equal(await license('none'), 'none');
-});
-
 // ---- For everyone ---------------------------------------------------------------------------------------------------
 
 await test('a module is reached and opened by keyboard alone', async (page) => {
@@ -485,7 +372,7 @@ await test('a module is reached and opened by keyboard alone', async (page) => {
   await framed(page);
 });
 
-await test('axe finds nothing on the pages and in the frame, in either theme and at any width', async (page) => {
+await test('axe finds nothing on the list of pages, in either theme and at any width', async (page) => {
   for (const theme of ['light', 'dark']) {
     for (const width of [360, 1280]) {
       const where = `${theme}, ${width}`;
@@ -496,20 +383,6 @@ await test('axe finds nothing on the pages and in the frame, in either theme and
       await accessible(page, `site, ${where}`);
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
       assert.ok(overflow <= 0, `${where} scrolls sideways`);
-      const addon = await framed(page, `${HELLO_PAGE}?theme=${theme}`);
-      await greeting(page, 'Ada Admin');
-      const shown = () => addon.evaluate(() => document.documentElement.dataset.colorMode);
-      await eventually('the theme', async () => (await shown()) === theme);
-      await accessible(page, `module, ${where}`);
-      await accessible(addon, `frame, ${where}`);
-      for (const url of [ADMIN_PAGE, NOTES]) {
-        const own = await framed(page, `${url}?theme=${theme}`);
-        const ownTheme = () => own.evaluate(() => document.documentElement.dataset.colorMode);
-        await eventually('the theme', async () => (await ownTheme()) === theme);
-        await accessible(own, `${new URL(url).pathname}, ${where}`);
-        const wide = await own.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-        assert.ok(wide <= 0, `${url} at ${where} scrolls sideways`);
-      }
     }
   }
 }, { options: { bypassCSP: true } }); // axe comes from outside
@@ -560,12 +433,42 @@ await test('the page comes back by itself when the add-on does', async (page) =>
   await greeting(page, 'Ada Admin');
 }, { expected: [/\/events/, /ERR_CONNECTION_REFUSED/] });
 
-/** The README's pictures. */
-async function paint(name, url, { prepare }) {
-  const { page, context } = await open({ viewport: { width: 1280, height: 720 } });
+/** A picture of a page, once `prepare` has seen to it. */
+async function picture(url, prepare, { viewport = { width: 1280, height: 720 }, file } = {}) {
+  const { page, context } = await open({ viewport });
   await page.goto(url);
   await prepare(page);
-  await page.screenshot({ path: path.join(repository, 'docs', `${name}.png`), animations: 'disabled' });
+  const bytes = await page.screenshot({ path: file, animations: 'disabled' });
+  await context.close();
+  return bytes;
+}
+
+const docs = (name) => path.join(repository, 'docs', `${name}.png`);
+
+/** The README's pictures. */
+const paint = (name, url, { prepare }) => picture(url, prepare, { file: docs(name) });
+
+/** The same page through Connect and through Forge, side by side. */
+async function paintBoth(name, starter, module) {
+  const viewport = { width: 640, height: 900 };
+  const height = 640; // of which this much is shown
+  const shown = [];
+  for (const through of [connect, forge]) {
+    const prepare = async (page) => {
+      await through.app(page);
+      await greeting(page, 'Ada Admin', through);
+      await page.evaluate(() => document.querySelector('nav.crumbs').scrollIntoView());
+    };
+    const bytes = await picture(through.url(starter, module), prepare, { viewport });
+    shown.push(`<figure><figcaption>through ${through.name}</figcaption><img src="data:image/png;base64,${bytes.toString('base64')}"></figure>`);
+  }
+  const { page, context } = await open({ viewport: { width: 2 * viewport.width + 48, height: height + 64 } });
+  await page.setContent(`<!doctype html><style>
+    body { display: flex; gap: 16px; margin: 0; padding: 16px; background: #dcdfe4; font: bold 16px sans-serif }
+    figure { margin: 0 } figcaption { padding-bottom: 8px } img { display: block; width: ${viewport.width}px; height: ${height}px; object-fit: cover; object-position: top }
+  </style>${shown.join('')}`);
+  await page.evaluate(() => Promise.all([...document.images].map((image) => image.decode())));
+  await page.screenshot({ path: docs(name), animations: 'disabled' });
   await context.close();
 }
 
@@ -589,6 +492,7 @@ if (values.pictures) {
       await signed.evaluate((element) => { document.getElementById('journal').scrollTop = element.offsetTop; });
     },
   });
+  await paintBoth('sandbox-both', fresh, 'generalPages/hello-world-page');
   await fresh.remove();
 } else {
   await starter.remove();

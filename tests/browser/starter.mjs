@@ -7,7 +7,7 @@ import path from 'node:path';
 
 const repository = path.resolve(import.meta.dirname, '../..');
 
-/** Modules that the starter's descriptor does not have: one in a panel, one for a dialog. */
+/** Modules that the starter's descriptor does not have: one in a panel, one for a dialog, two with several pages. */
 const MODULES = {
   webPanels: [
     {
@@ -18,6 +18,18 @@ const MODULES = {
     },
   ],
   dialogs: [{ key: 'hello-dialog', name: { value: 'Hello dialog' }, url: '/hello-world' }],
+  dynamicContentMacros: [
+    { key: 'hello-macro', name: { value: 'Hello macro' }, url: '/hello-world', editor: { url: '/hello-world?editor=1' } },
+  ],
+  jiraWorkflowConditions: [
+    {
+      key: 'hello-rule',
+      name: { value: 'Hello rule' },
+      expression: 'true',
+      create: { url: '/hello-world?rule=create' },
+      view: { url: '/hello-world?rule=view' },
+    },
+  ],
 };
 
 async function freePort() {
@@ -46,13 +58,15 @@ export async function eventually(what, condition, seconds = 20) {
 
 export class Starter {
   /**
-   * `log`: a file; `bridge`: whether the folder has the npm package of the bridge; `extras`: whether the descriptor has
-   * more modules than the starter's; `port`: the add-on's, and the sandbox's is the next one.
+   * `log`: a file; `bridge`: whether the folder has the npm package of the bridge; `shell`: whether it has the shell for
+   * Forge; `extras`: whether the descriptor has more modules than the starter's; `port`: the add-on's, and the sandbox's is
+   * the next one; `env`: further variables.
    */
-  static async start(binary, { log, bridge = true, extras = true, port }) {
+  static async start(binary, { log, bridge = true, shell = true, extras = true, port, env = {} }) {
     const starter = new Starter();
     starter.binary = path.resolve(binary);
     starter.log = log;
+    starter.env = env;
     starter.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'browser-'));
     starter.port = port ?? (await freePort());
     starter.sandboxPort = port ? port + 1 : await freePort();
@@ -65,6 +79,7 @@ export class Starter {
     fs.cpSync(path.join(repository, 'static'), path.join(starter.folder, 'static'), { recursive: true });
     const modules = path.join(import.meta.dirname, 'node_modules');
     if (bridge) fs.symlinkSync(modules, path.join(starter.folder, 'node_modules'));
+    if (shell) fs.symlinkSync(path.join(repository, 'forge'), path.join(starter.folder, 'forge'));
     await starter.run();
     return starter;
   }
@@ -78,6 +93,11 @@ export class Starter {
     return `http://127.0.0.1:${this.sandboxPort}`;
   }
 
+  /** The product that shows pages through Forge. */
+  get productUrl() {
+    return `http://product.localhost:${this.sandboxPort}`;
+  }
+
   get addonUrl() {
     return `http://localhost:${this.port}`;
   }
@@ -86,7 +106,7 @@ export class Starter {
     const output = fs.openSync(this.log, 'a');
     // nothing of this machine's settings: only what a newcomer has
     const { PATH, HOME } = process.env;
-    const env = { PATH, HOME, PORT: String(this.port), AC_SANDBOX_PORT: String(this.sandboxPort), RUST_LOG: 'info' };
+    const env = { PATH, HOME, PORT: String(this.port), AC_SANDBOX_PORT: String(this.sandboxPort), RUST_LOG: 'info', ...this.env };
     this.process = spawn(this.binary, [], { cwd: this.folder, env, stdio: ['ignore', output, output] });
     fs.closeSync(output);
     process.once('exit', () => this.process.kill('SIGKILL')); // whatever ends the tests

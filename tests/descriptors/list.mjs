@@ -1,5 +1,5 @@
-// Real descriptors in the sandbox: the given starter is started with each descriptor of a folder, and its sandbox must
-// list each module that has a page, with every context parameter of its URL filled.
+// Real descriptors in the sandbox: starts the given starter with each descriptor in a folder. Its sandbox must list
+// each module with a page, with all context parameters of its URL filled.
 //
 //     node list.mjs path/to/atlassian-connect-actix path/to/descriptors
 import { spawn } from 'node:child_process';
@@ -10,7 +10,7 @@ import path from 'node:path';
 
 const [binary, folder] = process.argv.slice(2).map((name) => path.resolve(name));
 const files = fs.readdirSync(folder).filter((name) => name.endsWith('.json'));
-if (files.length === 0) throw new Error(`there is no descriptor in ${folder}`);
+if (files.length === 0) throw new Error(`no descriptor found in ${folder}`);
 let passed = 0, failed = 0;
 
 const freePort = () => new Promise((resolve) => {
@@ -20,7 +20,7 @@ const freePort = () => new Promise((resolve) => {
   });
 });
 
-/** The pages' URLs: of the module itself, of its target, of its editor. Links to elsewhere and into the product are none. */
+/** The pages' URLs: of the module itself, of its target, of its editor. Links to other sites and into the product do not count. */
 function pages(descriptor) {
   const base = descriptor.baseUrl.replace(/\/$/, '');
   const found = [];
@@ -53,7 +53,7 @@ for (const file of files) {
         if (answer?.ok) return [...(await answer.text()).matchAll(/<code>([^<]*)<\/code>/g)].map((match) => match[1].replaceAll('&#38;', '&'));
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
-      throw new Error(`the sandbox does not open: ${log}`);
+      throw new Error(`the sandbox did not open: ${log}`);
     })();
     const wanted = pages(JSON.parse(text));
     const missing = wanted.filter(({ path, parameters }) => !listed.some((url) => {

@@ -1,5 +1,6 @@
-// Plays Atlassian's key server and two sites (Jira, and Confluence below /wiki), lets examples/conformance install there
-// and makes it send requests: each one's token is verified by atlassian-jwt and by jose, not by our own code.
+// Acts as Atlassian's key server and two sites (Jira, and Confluence below /wiki), lets examples/conformance install
+// there and makes it send requests. Each request's token is verified by atlassian-jwt and by jose, not by the
+// framework.
 //
 //     npm ci && node signatures.mjs path/to/conformance
 import { spawn } from 'node:child_process';
@@ -17,7 +18,7 @@ const ADDON = 'peers-addon';
 const KID = 'install-key';
 const now = () => Math.floor(Date.now() / 1000);
 
-// method, URL below the base URL (or absolute: {base}, {origin}), and what else POST /api/host takes
+// method, URL relative to the base URL (or absolute: {base}, {origin}), and other members of POST /api/host
 const jql = 'project = "A & B" AND summary ~ "x, y; 100%" AND text ~ "it\'s" ORDER BY created DESC';
 const shared = [
   ['GET', '/rest/api/3/myself'],
@@ -99,11 +100,14 @@ const shared = [
   ['GET', '/rest/x', { query: { long: 'é'.repeat(1000) } }],
   ['POST', '/rest/x?a=1&b', { query: { c: 'd e' }, json: { a: 1 } }]
 ];
-// Where atlassian-jwt errs, and what stands in the table in its place:
-// - two names, one of them not ASCII (?é=1&z=2): it sorts decoded names, the hosts (Java) encoded ones; one name alone agrees
-// - base URL /wiki and the path /wikis: it strips the prefix and hashes "s"; {origin}/elsewhere is as much outside and agrees
-// - a parameter called __proto__: it leaves it out
-// crates/atlassian-connect-actix/tests/fixtures/qsh.json and the unit tests of jwt/qsh.rs hold us to the hosts' reading of these.
+// Where atlassian-jwt is wrong, and what the table has instead:
+// - two names, one of them not ASCII (?é=1&z=2): it sorts decoded names, the hosts (Java) encoded ones; a single name
+// agrees
+// - base URL /wiki and the path /wikis: it strips the prefix and hashes "s"; {origin}/elsewhere is also outside and
+// agrees
+// - a parameter named __proto__: it omits it
+// crates/atlassian-connect-actix/tests/fixtures/qsh.json and the unit tests of jwt/qsh.rs test the hosts' reading of
+// these.
 
 let passed = 0;
 const failures = [];
@@ -124,7 +128,7 @@ const freePort = () => new Promise(resolve => {
   });
 });
 
-/** A site: what it received last is in `received`. */
+/** A site. Its last requests are in `received`. */
 async function site(clientKey, context) {
   const tenant = { clientKey, sharedSecret: crypto.randomBytes(32).toString('hex'), received: [] };
   const { server, origin } = await listen((request, response) => {
@@ -137,7 +141,7 @@ async function site(clientKey, context) {
   return Object.assign(tenant, { server, origin, baseUrl: origin + context });
 }
 
-/** What is wrong with the token of a received request; nothing if nothing is. */
+/** What is wrong with the token of a received request, if anything. */
 async function wrong(tenant, { method, url, authorization }) {
   if (authorization.length !== 1 || !authorization[0].startsWith('JWT ')) return `its Authorization is ${JSON.stringify(authorization)}`;
   const token = authorization[0].slice('JWT '.length);
@@ -156,7 +160,7 @@ async function wrong(tenant, { method, url, authorization }) {
 const pairs = query => [...new URLSearchParams(query)].map(pair => pair.join('='));
 const listed = (query = {}) => Object.entries(query).flatMap(([name, value]) => [value].flat().map(one => `${name}=${one}`));
 
-/** Whether what arrived is what was asked for: a signature of something else would prove nothing. */
+/** Checks that the request arrived as requested: a signature of another request would prove nothing. */
 function arrived(tenant, received, method, url, query) {
   if (received.method !== method) return `${received.method} arrived`;
   const absolute = url.startsWith('http') ? url : `${tenant.baseUrl}/${url.replace(/^\/+/, '')}`;
@@ -199,7 +203,7 @@ async function ready(addon) {
     if (answer?.ok) return;
     await new Promise(resolve => setTimeout(resolve, 50));
   }
-  throw new Error(`the add-on does not start\n${addon.log()}`);
+  throw new Error(`the add-on did not start\n${addon.log()}`);
 }
 
 async function install(addon, tenant, key) {
@@ -212,7 +216,7 @@ async function install(addon, tenant, key) {
   };
   const headers = { authorization: `JWT ${token}`, 'content-type': 'application/json' };
   const answer = await fetch(`${addon.base}/installed`, { method: 'POST', headers, body: JSON.stringify(body) });
-  if (answer.status !== 204) throw new Error(`the install is answered ${answer.status}\n${addon.log()}`);
+  if (answer.status !== 204) throw new Error(`the install was answered with ${answer.status}\n${addon.log()}`);
 }
 
 async function session(addon, tenant) {
@@ -221,8 +225,8 @@ async function session(addon, tenant) {
   const token = atlassian.encodeSymmetric(claims, tenant.sharedSecret, 'HS256');
   const answer = await fetch(`${addon.base}/hello-world?jwt=${token}`);
   const acpt = answer.headers.get('x-acpt');
-  if (!acpt) throw new Error(`the page is answered ${answer.status} without a session token\n${addon.log()}`);
-  // what the add-on signs for its own page
+  if (!acpt) throw new Error(`the page was answered with ${answer.status} without a session token\n${addon.log()}`);
+  // the token that the add-on signs for its own page
   const secret = new TextEncoder().encode(tenant.sharedSecret);
   await jwtVerify(acpt, secret, { algorithms: ['HS256'], audience: tenant.clientKey, issuer: ADDON, requiredClaims: ['exp'] });
   return acpt;
@@ -235,7 +239,7 @@ async function ask(addon, token, tenant, [method, template, options = {}]) {
   const body = JSON.stringify({ as: 'app', method, url, ...options });
   const answer = await fetch(`${addon.base}/api/host`, { method: 'POST', headers, body });
   const text = await answer.text();
-  if (answer.status !== 200) return `the add-on answers ${answer.status} ${text}`;
+  if (answer.status !== 200) return `the add-on answered ${answer.status} ${text}`;
   if (tenant.received.length !== 1) return `${tenant.received.length} requests arrived`;
   const [received] = tenant.received;
   return arrived(tenant, received, method, url, options.query) ?? await wrong(tenant, received).catch(error => String(error));

@@ -1,47 +1,63 @@
-//! The Rust in the documents: each piece of it stands here too, as code that is compiled and, where it is a test, run.
+//! The Rust code of the documents: each piece is here too, compiled and, if it is a test, run.
 
-// as the documents have it, and most of it only has to compile
+// written as in the documents; most of it only has to compile
 #![allow(dead_code, unused_variables, unreachable_pub, clippy::unused_async)]
 #![cfg_attr(rustfmt, rustfmt_skip)]
 
-/// A document, and the code where its pieces stand.
+/// A document, and the files with its pieces.
 struct Guide {
     name: &'static str,
     text: &'static str,
-    code: &'static str,
+    code: &'static [&'static str],
 }
 
 macro_rules! guide {
-    ($name:literal, $code:literal) => {
-        Guide { name: $name, text: include_str!(concat!("../../", $name)), code: include_str!($code) }
+    ($name:literal, $($code:literal),+) => {
+        Guide { name: $name, text: include_str!(concat!("../../", $name)), code: &[$(include_str!($code)),+] }
     };
 }
 
-const GUIDES: [Guide; 10] = [
+const GUIDES: [Guide; 18] = [
     guide!("README.md", "documents.rs"),
     guide!("docs/forge.md", "documents.rs"),
     guide!("docs/coming-from-ace.md", "documents.rs"),
+    guide!("docs/stores.md", "documents.rs"),
+    guide!("docs/testing.md", "documents.rs"),
+    guide!("docs/recipes/calls.md", "documents.rs"),
+    guide!("docs/recipes/error-page.md", "documents.rs"),
+    guide!("docs/recipes/permissions.md", "documents.rs"),
     guide!("docs/recipes/settings.md", "recipes/settings.rs"),
-    guide!("docs/recipes/tables.md", "recipes/tables.rs"),
+    guide!("docs/recipes/tables.md", "recipes/tables.rs", "schema.rs", "../../src/main.rs"),
     guide!("docs/recipes/forms.md", "recipes/forms.rs"),
     guide!("docs/recipes/webhook-that-calls-back.md", "recipes/webhook.rs"),
+    guide!("docs/recipes/other-services.md", "recipes/other_services.rs"),
     guide!("docs/recipes/files.md", "recipes/files.rs"),
     guide!("docs/recipes/background-jobs.md", "recipes/job.rs"),
     guide!("docs/recipes/webhooks-of-others.md", "recipes/secret_header.rs"),
+    guide!("docs/recipes/front-end.md", "recipes/front_end.rs"),
+    guide!("docs/recipes/translations.md", "recipes/texts.rs", "recipes/translations.rs"),
 ];
 
-/// Of the README: a page that a newcomer adds to the starter, line by line, and a store that is an example.
-const ELSEWHERE: [&str; 4] = ["pub struct Greeting", ".service(pages::greeting)", "the_panel_greets", "impl Records for"];
-
-/// Pieces of Rust in a document, without the spaces.
-fn pieces(text: &str) -> Vec<String> {
+/// The pieces of a document in one language.
+fn pieces_of(language: &str, text: &str) -> Vec<String> {
+    let fence = format!("```{language}");
     let mut pieces = Vec::new();
     let mut lines = text.lines();
-    while lines.by_ref().any(|line| line.trim() == "```rust") {
+    while lines.by_ref().any(|line| line.trim() == fence) {
         let piece: Vec<&str> = lines.by_ref().take_while(|line| line.trim() != "```").collect();
         pieces.push(piece.join("\n"));
     }
     pieces
+}
+
+fn pieces(text: &str) -> Vec<String> {
+    pieces_of("rust", text)
+}
+
+/// The README's page has its template in a file. Here the template is in the code, so that the app needs no such file.
+fn with_template(piece: &str, text: &str) -> String {
+    let template = pieces_of("html", text).join("\n");
+    piece.replace(r#"path = "greeting.html""#, &format!("source = r#\"{template}\"#, ext = \"html\""))
 }
 
 fn dense(text: &str) -> String {
@@ -52,26 +68,69 @@ fn dense(text: &str) -> String {
 fn each_piece_of_rust_in_the_documents_compiles() {
     assert_eq!(pieces("a\n  ```rust\n  b\n  c\n  ```\n```sh\nd\n```\n```rust\ne\n```"), ["  b\n  c", "e"]);
     for Guide { name, text, code } in GUIDES {
-        let code = dense(code);
+        let code = dense(&code.join("\n"));
         for piece in pieces(text) {
-            if ELSEWHERE.iter().any(|elsewhere| piece.contains(elsewhere)) {
-                continue;
-            }
+            let piece = with_template(&piece, text);
             assert!(code.contains(&dense(&piece)), "{name}: the code in tests/starter has another text than\n{piece}");
         }
     }
 }
 
-/// What `crate::routes` is in the documents.
+/// The crates in a section of the starter's Cargo.toml, as code names them.
+fn crates_of(section: &str) -> Vec<String> {
+    let manifest = include_str!("../../Cargo.toml");
+    let (_, section) = manifest.split_once(&format!("\n[{section}]\n")).unwrap();
+    let lines = section.lines().take_while(|line| !line.starts_with('['));
+    let names = lines.filter_map(|line| line.split(['.', ' ', '=']).next().filter(|name| !name.is_empty() && *name != "#"));
+    names.map(|name| name.replace('-', "_")).collect()
+}
+
+/// The first segments of the `use`s in a piece, and known crates in other paths.
+fn crates_in(piece: &str, known: &[String]) -> Vec<String> {
+    let is_part = |character: char| character.is_alphanumeric() || matches!(character, '_' | ':');
+    let mut found = Vec::new();
+    for line in piece.lines().map(str::trim_start) {
+        let used = line.strip_prefix("pub ").unwrap_or(line).strip_prefix("use ");
+        let root = |path: &str| path.split("::").next().unwrap_or_default().trim_end_matches(';').to_owned();
+        found.extend(used.map(root));
+        let paths = line.split(|character| !is_part(character)).filter(|path| path.contains("::"));
+        found.extend(paths.map(root).filter(|root| known.contains(root)));
+    }
+    found
+}
+
+/// A piece must compile when it is copied into the starter, and not only here, where dev-dependencies are available.
+#[test]
+fn each_crate_in_the_documents_is_a_dependency_or_is_added() {
+    let known = crates_of("workspace.dependencies");
+    assert_eq!(crates_in("use url::Url;\n    pub use a_b;\nlet x = serde_json::json!(Url::new());", &known), ["url", "url", "a_b", "serde_json"]);
+    let (dependencies, of_tests) = (crates_of("dependencies"), crates_of("dev-dependencies"));
+    assert!(dependencies.contains(&"actix_web".to_owned()) && of_tests.contains(&"awc".to_owned()));
+    for Guide { name, text, .. } in GUIDES {
+        for piece in pieces(text) {
+            let is_test = piece.contains("::test]");
+            for used in crates_in(&piece, &known) {
+                let is_there = dependencies.contains(&used)
+                    || (is_test && of_tests.contains(&used))
+                    || ["std", "core", "crate", "super", "self"].contains(&used.as_str())
+                    || text.contains(&format!("cargo add {}", used.replace('_', "-")));
+                assert!(is_there, "{name}: the starter has no dependency {used}, and there is no `cargo add`:\n{piece}");
+            }
+        }
+    }
+}
+
+/// `crate::routes` in the documents.
 pub mod routes {
     use actix_web::web::ServiceConfig;
 
     pub fn routes(cfg: &mut ServiceConfig) {
-        cfg.configure(super::forge::routes).configure(super::from_ace::routes);
+        cfg.configure(super::forge::routes).configure(super::from_ace::routes).configure(super::readme::routes);
+        cfg.service(crate::recipes::forms::show).service(crate::recipes::forms::save);
     }
 }
 
-/// What `crate::events` is in the documents.
+/// `crate::events` in the documents.
 pub mod events {
     use atlassian_connect_actix::Addon;
 
@@ -80,14 +139,64 @@ pub mod events {
     }
 }
 
+/// What a newcomer adds to `src/pages.rs` and `src/routes.rs`.
 mod readme {
+    use actix_web::get;
+    use actix_web::web::ServiceConfig;
+    use askama::Template;
+    use atlassian_connect_actix::{PageContext, View};
+    use atlassian_connect_testing::TestHost;
+
+    use self as pages;
+
+    pub fn routes(cfg: &mut ServiceConfig) {
+        cfg
+            .service(pages::greeting_panel);
+    }
+
+    use atlassian_connect_actix::Query;
+    use serde::Deserialize;
+
+    /// The parameters of the panel's URL. The site signs them with the rest of the request.
+    #[derive(Deserialize)]
+    pub struct Parameters {
+        issue: String,
+    }
+
+    #[derive(Template)]
+    #[template(source = r#"{% extends "layout.html" %}
+{% block content %}
+<h1>Hello, {{ issue }}</h1>
+<p>{% if let Some(user) = page.user_account_id %}You are {{ user }}.{% else %}Nobody is logged in.{% endif %}</p>
+<p><a href="{{ page.host_base_url }}/browse/{{ issue|urlencode_strict }}" target="_top">Open the issue</a></p>
+{% endblock %}"#, ext = "html")]
+    pub struct GreetingPanel {
+        page: PageContext,
+        issue: String,
+    }
+
+    #[get("/greeting")]
+    pub async fn greeting_panel(page: PageContext, parameters: Query<Parameters>) -> View<GreetingPanel> {
+        View(GreetingPanel { page, issue: parameters.0.issue })
+    }
+
+    #[actix_web::test]
+    async fn the_panel_greets_the_issue_and_nobody_else_reads_it() {
+        let host = TestHost::installed(crate::routes::routes).await;
+
+        let panel = host.open_iframe("/greeting?issue=JRA-1").await;
+        assert_eq!(panel.status, 200);
+        assert!(panel.body.contains("Hello, JRA-1"), "{}", panel.body);
+
+        assert_eq!(host.get("/greeting?issue=JRA-1").await.status, 401);
+    }
+}
+
+mod calls {
     use atlassian_connect_actix::Error;
-    use atlassian_connect_actix::auth::{ForgeInvocation, SessionToken};
+    use atlassian_connect_actix::auth::SessionToken;
     use atlassian_connect_actix::host::Multipart;
-    use atlassian_connect_testing::{By, TestHost, TestTenant};
-    use actix_web::post;
-    use actix_web::web::Json;
-    use serde_json::{Value, json};
+    use serde_json::Value;
 
     async fn call_the_host(session: SessionToken, issue: Value, user: &str) -> Result<(), Error> {
         let created = session.host().post("/rest/api/3/issue").json(&issue).send().await?;
@@ -97,6 +206,43 @@ mod readme {
         let projects = session.host().get("/rest/api/3/project/search").items("values"); // a stream, page by page
         Ok(())
     }
+}
+
+mod permissions {
+    use actix_web::get;
+    use actix_web::web::Json;
+    use atlassian_connect_actix::auth::SessionToken;
+    use atlassian_connect_actix::permission::{Authorized, Needed, Permission};
+
+    #[derive(Debug)]
+    struct ProjectAdmin;
+
+    impl Permission for ProjectAdmin {
+        const NEEDED: Needed = Needed::jira().project(&["ADMINISTER_PROJECTS"]).global(&[]);
+    }
+
+    #[get("/project-settings")]
+    async fn project_settings(admin: Authorized<ProjectAdmin, SessionToken>) -> Json<String> {
+        Json(admin.tenant_key().to_owned())
+    }
+
+    const OF_CONFLUENCE: Needed = Needed::confluence().content("read").application(&[]);
+}
+
+mod own_store {
+    use std::sync::Arc;
+
+    use atlassian_connect_actix::store::{RecordStore, Records};
+    use atlassian_connect_actix::{Addon, AddonBuilder};
+
+    fn with_own_store(records: impl Records + 'static) -> AddonBuilder {
+        Addon::builder().store(Arc::new(RecordStore::new(records)))
+    }
+}
+
+mod testing {
+    use atlassian_connect_testing::{By, TestHost, TestTenant};
+    use serde_json::json;
 
     #[actix_web::test]
     async fn a_host_with_settings_of_its_own() {
@@ -122,11 +268,6 @@ mod readme {
         assert_eq!(reply.json()["body"]["displayName"], "Mia");
         assert_eq!(host.calls()[0].by, By::User(host.tenant().account_id));   // or By::Addon, By::Nobody
     }
-
-    #[post("/forge/issues")]
-    async fn issues(invocation: ForgeInvocation) -> Result<Json<Value>, Error> {
-        Ok(Json(invocation.host().get("/rest/api/3/search/jql?jql=assignee=currentUser()").send().await?.json().await?))
-    }
 }
 
 mod forge {
@@ -143,6 +284,13 @@ mod forge {
         let jql = [("jql", "assignee = currentUser()")];
         let user = invocation.host().as_user(invocation.require_account_id()?);
         Ok(Json(user.get("/rest/api/3/search/jql").query(jql).send().await?.json().await?))
+    }
+
+    async fn several_products(caller: atlassian_connect_actix::forge::AnyCaller) -> Result<(), Error> {
+        let user = caller.host().as_user(caller.require_account_id()?);
+        let issue: Value = user.jira()?.get("/rest/api/3/issue/JRA-1").send().await?.json().await?;
+        let page: Value = user.confluence()?.get("/wiki/api/v2/pages/1").send().await?.json().await?;
+        Ok(())
     }
 
     #[actix_web::test]
@@ -254,7 +402,6 @@ mod from_ace {
     }
 }
 
-/// Of the README: an error page of the app's own.
 mod error_page {
     use askama::Template;
     use atlassian_connect_actix::AddonBuilder;

@@ -1,8 +1,9 @@
-//! The starter's own files fit what the framework reads.
+//! The starter's own files match what the framework reads.
 
 use std::path::Path;
 
 use atlassian_connect_actix::config::{Config, Vars};
+use atlassian_connect_actix::internal::forge::{Comparison, compare_shell};
 use atlassian_connect_actix::store::internal::write_migrations;
 use atlassian_connect_cli::internal::EXCEPTIONS;
 
@@ -38,9 +39,9 @@ fn the_configuration_is_read_from_the_working_directory() {
     assert!(unknown.contains("production"), "{unknown}");
 }
 
-/// `migrations/` holds the framework's steps as they are: nothing to write, nothing that differs.
+/// `migrations/` holds the framework's steps without changes: nothing to write, nothing that differs.
 #[test]
-fn the_migrations_of_the_framework_are_there_as_it_writes_them() {
+fn the_framework_migrations_are_unchanged() {
     let own = Path::new("migrations");
     let folder = tempfile::tempdir().unwrap();
     let written = write_migrations(folder.path()).unwrap().written;
@@ -54,9 +55,19 @@ fn the_migrations_of_the_framework_are_there_as_it_writes_them() {
     }
 }
 
-/// What a Forge manifest cannot say is a table in the documentation.
+/// `forge/` holds the framework's shell and its build files without changes: nothing to write, nothing that differs.
 #[test]
-fn the_documentation_lists_what_manifests_cannot_say() {
+fn the_framework_shell_is_unchanged() {
+    let files = compare_shell(Path::new("forge")).unwrap();
+    assert!(!files.is_empty());
+    for file in files {
+        assert_eq!(file.comparison, Comparison::Same, "forge/{}", file.path.display());
+    }
+}
+
+/// The documentation has a table of what a Forge manifest cannot express.
+#[test]
+fn the_documentation_lists_what_manifests_cannot_express() {
     let documentation = include_str!("../../docs/forge.md");
     for exception in EXCEPTIONS {
         let row = format!("| {} | {} | {} |", exception.part, exception.severity, exception.reason);
@@ -64,11 +75,13 @@ fn the_documentation_lists_what_manifests_cannot_say() {
     }
 }
 
-/// The README quotes the store of the example, which the suite of the stores runs on.
+/// A feature of `serde_json` that any dependency can turn on would parse strings of a stranger again, to any depth.
 #[test]
-fn the_readme_shows_the_store_of_the_example() {
-    let shelf = include_str!("../../crates/atlassian-connect-store/examples/own_store/shelf.rs");
-    let (_, code) = shelf.split_once("\n\n").unwrap();
-    let code = code.replace("atlassian_connect_store::", "atlassian_connect_actix::store::");
-    assert!(include_str!("../../README.md").contains(&code), "README.md quotes another examples/own_store/shelf.rs");
+fn json_values_stay_what_they_are() {
+    let text = r#"{"$serde_json::private::RawValue":"[1]"}"#;
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(text).unwrap().to_string(),
+        text,
+        "turn off serde_json/raw_value"
+    );
 }

@@ -1,4 +1,4 @@
-//! The starter's binary: it installs, opens its page, stops, and says its version.
+//! The starter's binary: it installs, opens its page, stops, and shows its version.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -15,13 +15,13 @@ use serde_json::Value;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_atlassian-connect-actix");
 const DESCRIPTOR: &str = include_str!("../../atlassian-connect.json");
-/// How `--version` and the first line of the log begin.
+/// The beginning of `--version` and of the first line of the log.
 const VERSION: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"), " (atlassian-connect-actix ");
 
 /// The running starter; it is killed when it is dropped.
-struct Starter {
+pub(crate) struct Starter {
     child: Child,
-    base_url: String,
+    pub(crate) base_url: String,
 }
 
 impl Drop for Starter {
@@ -33,7 +33,7 @@ impl Drop for Starter {
 
 impl Starter {
     /// Starts it in `folder`, and waits until it answers. The log goes to the file `log` there.
-    async fn start(folder: &Path, vars: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start(folder: &Path, vars: &[(&str, &str)]) -> Self {
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let base_url = format!("http://127.0.0.1:{port}");
         let log = File::create(folder.join("log")).unwrap();
@@ -60,11 +60,28 @@ impl Starter {
         starter
     }
 
+    /// Sends SIGKILL and waits for its end.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     async fn status(&self, url: &str) -> Option<StatusCode> {
         Some(Client::new().get(url).send().await.ok()?.status())
     }
 
-    /// SIGTERM, and the wait for its end.
+    /// Installs it on `tenant`, with a key of its [`KeyServer`]. Returns the status of the answer.
+    pub(crate) async fn install(&self, tenant: &TestTenant) -> u16 {
+        let descriptor: Value = serde_json::from_str(DESCRIPTOR).unwrap();
+        let installed = descriptor["lifecycle"]["installed"].as_str().unwrap();
+        let token = KeyServer::sign(&claims_for(tenant, &self.base_url, installed));
+        let request = Client::new().post(format!("{}{installed}", self.base_url));
+        let request = request.insert_header(("Authorization", format!("JWT {token}")));
+        let payload = tenant.payload(descriptor["key"].as_str().unwrap(), "installed");
+        request.send_json(&payload).await.unwrap().status().as_u16()
+    }
+
+    /// Sends SIGTERM and waits for its end.
     async fn stop(&mut self) {
         let kill = format!("kill -TERM {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
@@ -77,12 +94,12 @@ impl Starter {
 }
 
 /// The log.
-fn said(folder: &Path) -> String {
+pub(crate) fn said(folder: &Path) -> String {
     std::fs::read_to_string(folder.join("log")).unwrap()
 }
 
 /// A folder with the descriptor.
-fn folder() -> tempfile::TempDir {
+pub(crate) fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("atlassian-connect.json"), DESCRIPTOR).unwrap();
     folder
@@ -95,15 +112,9 @@ async fn the_starter_is_installed_opens_its_page_and_stops() {
     let mut starter = Starter::start(folder.path(), &vars).await;
     let descriptor: Value = serde_json::from_str(DESCRIPTOR).unwrap();
     let page = descriptor["modules"]["generalPages"][0]["url"].as_str().unwrap();
-    let installed = descriptor["lifecycle"]["installed"].as_str().unwrap();
 
     let tenant = TestTenant::new();
-    let token = KeyServer::sign(&claims_for(&tenant, &starter.base_url, installed));
-    let install = Client::new()
-        .post(format!("{}{installed}", starter.base_url))
-        .insert_header(("Authorization", format!("JWT {token}")))
-        .send_json(&tenant.payload(descriptor["key"].as_str().unwrap(), "installed"));
-    assert_eq!(install.await.unwrap().status(), 204, "{}", said(folder.path()));
+    assert_eq!(starter.install(&tenant).await, 204, "{}", said(folder.path()));
 
     let open = |token: String| Client::new().get(format!("{}{page}?jwt={token}", starter.base_url)).send();
     let mut answer = open(tenant.token("GET", page, "")).await.unwrap();
@@ -118,7 +129,7 @@ async fn the_starter_is_installed_opens_its_page_and_stops() {
 }
 
 #[actix_web::test]
-async fn a_line_says_that_static_files_are_missing() {
+async fn the_log_says_that_static_files_are_missing() {
     let folder = folder();
     let missing = "static is missing: pages have neither style nor script";
     drop(Starter::start(folder.path(), &[]).await);
@@ -140,7 +151,7 @@ fn notes(database: &mut SqliteConnection) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn a_tenant_that_is_removed_takes_its_notes_along() {
+async fn removing_a_tenant_deletes_its_notes() {
     let folder = folder();
     let file = folder.path().join("addon.db");
     let url = format!("sqlite:{}", file.display());
@@ -160,17 +171,65 @@ async fn a_tenant_that_is_removed_takes_its_notes_along() {
         let said = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8(said).unwrap())
     };
-    assert!(!remove("acme", &[]).0, "nobody was there to be asked");
+    assert!(!remove("acme", &[]).0, "nobody was there to confirm");
     assert_eq!(notes(&mut database).len(), 3);
     let (is_done, said) = remove("acme", &["--yes"]);
     assert!(is_done && said.contains("removed"), "{said}");
     assert_eq!(notes(&mut database), ["other"]);
-    // what an earlier removal has left
+    // rows that an earlier removal has left
     assert!(!remove("other", &[]).0);
     assert_eq!(notes(&mut database), ["other"]);
     let (is_done, said) = remove("other", &["--yes"]);
     assert!(!is_done && said.contains("no tenant") && said.contains("The app was told"), "{said}");
     assert!(notes(&mut database).is_empty());
+}
+
+/// Runs a command in `folder` without any setting, as in a fresh clone: exit code, output, errors.
+fn run(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(BINARY);
+    command.current_dir(folder).env_clear().stdin(Stdio::null());
+    let said = command.args(arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (said.status.code().unwrap(), text(said.stdout), text(said.stderr))
+}
+
+#[test]
+fn the_descriptor_is_valid_and_each_of_its_urls_has_a_route() {
+    let folder = folder();
+    // with the feature `schema`, use the local schema and not Atlassian's
+    let schema = folder.path().join("schema.json");
+    std::fs::write(&schema, "{}").unwrap();
+    let mut arguments = vec!["descriptor", "--validate"];
+    if cfg!(feature = "schema") {
+        arguments.extend(["--schema", "schema.json"]);
+    }
+    let (code, said, reasons) = run(folder.path(), &arguments);
+    assert_eq!((code, said.as_str()), (0, "0 errors, 0 warnings, 0 hints\n"), "{reasons}");
+
+    let elsewhere = DESCRIPTOR.replace("\"/hello-world", "\"/hello-mars");
+    std::fs::write(folder.path().join("atlassian-connect.json"), elsewhere).unwrap();
+    let (code, said, _) = run(folder.path(), &arguments);
+    assert!(code == 1 && said.contains("no route answers it"), "{said}");
+}
+
+#[test]
+fn read_only_commands_need_no_database() {
+    let folder = folder();
+    for (arguments, expected, words) in [
+        (&["descriptor"][..], 0, "\"key\""),
+        (&["forge", "manifest"], 0, "modules:"),
+        (&["forge", "manifest", "--check"], 0, "0 errors"),
+        (&["migrate", "--status"], 0, "does not exist yet"),
+        (&["tenants", "list"], 1, "data/addon.db"),
+        (&["token", "/hello-world"], 1, "data/addon.db"),
+    ] {
+        let (code, said, reasons) = run(folder.path(), arguments);
+        assert_eq!(code, expected, "{arguments:?}: {said}{reasons}");
+        let said = said + &reasons;
+        assert!(said.contains(words) && !said.contains("database.url"), "{arguments:?}: {said}");
+    }
+    let files = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(files, 1, "no file is created");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-// Makes the vectors that the tests hold us to, with Atlassian's own library: `npm ci && npm run make` (node >= 20).
-// With --check it compares the committed files instead of writing them. The output is the same on every run.
+// Generates the test vectors with Atlassian's own library: `npm ci && npm run make` (node >= 20). With --check it
+// compares the committed files instead of writing them. The output is the same on every run.
 import fs from 'node:fs';
 import querystring from 'node:querystring';
 import { createRequire } from 'node:module';
@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 const jwt = createRequire(import.meta.url)('atlassian-jwt');
 const here = new URL('../../crates/atlassian-connect-actix/tests/fixtures/', import.meta.url);
 
-// a small generator with a fixed seed (mulberry32), so that the table never changes by itself
+// a small generator with a fixed seed (mulberry32), so that the table never changes
 let state = 20261122;
 function random() {
   state = (state + 0x6d2b79f5) | 0;
@@ -49,7 +49,7 @@ const vectors = requests.map(([method, path, query]) => {
   };
 });
 
-// tokens: signed by their library, read by ours
+// tokens: signed by their library, read by the framework
 const secrets = ['secret', 'a', 'ünïcödé ☃', ' spaces ', 'x'.repeat(300)];
 const claims = [
   { iss: 'host', exp: 4102444800 },
@@ -65,15 +65,15 @@ for (const [name, content] of [['qsh.json', vectors], ['tokens.json', tokens], [
   const text = '[\n' + content.map(v => ' ' + JSON.stringify(v)).join(',\n') + '\n]\n';
   const file = new URL(name, here);
   if (!process.argv.includes('--check')) fs.writeFileSync(file, text);
-  else if (fs.readFileSync(file, 'utf8') !== text) { console.error(`${name} is not what atlassian-jwt makes`); stale = true; }
+  else if (fs.readFileSync(file, 'utf8') !== text) { console.error(`${name} differs from the output of atlassian-jwt`); stale = true; }
 }
 const mutated = mutations.reduce((sum, base) => sum + base.mutated.length, 0);
 console.log(`${vectors.length} requests, ${tokens.length} tokens, ${mutated} mutated requests`);
 process.exit(stale ? 1 : 0);
 
-// Requests that differ from a base request in what is signed: a token for the base must not open them. Each base lists
-// the changed part alone (its path, query or form) with the hash of the request that it makes. All paths are of two
-// segments below /r/, so that one route takes every one of them and no 404 hides an acceptance.
+// Requests that differ from a base request in the signed part: a token for the base must be refused. Each base lists
+// only the changed part (its path, query or form) with the hash of the resulting request. All paths have two segments
+// below /r/, so one route matches all of them and no 404 hides an acceptance.
 function mutatedRequests() {
   const each = 44;
   const paths = ['/r/project/A-1', '/r/caf%C3%A9/a%20b', '/r/x%2Fy/z', '/r/a.b~c/100%25', '/r/Ab/aB'];
@@ -106,7 +106,7 @@ function hashOf({ method, path, query, form }) {
   return jwt.createQueryStringHash({ ...request, body: { ...querystring.parse(form) } }, true, '');
 }
 
-// What node's URL parser or a route of two segments would change says nothing about the hash.
+// Changes by node's URL parser or by a route with two segments would say nothing about the hash.
 function isSentAsItIs({ method, path, query }) {
   const url = query ? `${path}?${query}` : path;
   return /^\/r\/[^/?#]+\/[^/?#]+$/.test(path) && /^[!-~]*$/.test(url) && !/["'<>\\^`{}|#]/.test(url) &&

@@ -25,9 +25,9 @@ fn nanoseconds(mut round: impl FnMut() -> Duration) -> f64 {
 }
 
 async fn verify(keys: &ForgeKeys, token: &str) -> ForgeClaims {
-    let unverified = Unverified::<ForgeClaims>::parse_as(token, LIMIT).unwrap();
+    let unverified = Unverified::parse_invocation(token, LIMIT).unwrap();
     unverified.expect_algorithm("RS256").unwrap();
-    unverified.claims().check(TestHost::APP_ID, now(), 30).unwrap();
+    unverified.claims().check(&[TestHost::APP_ID], now(), 30).unwrap();
     let key = keys.get(unverified.kid(), unverified.claims().ic_label.as_deref()).await.unwrap();
     unverified.verify_rs256(&key).unwrap();
     unverified.into_claims()

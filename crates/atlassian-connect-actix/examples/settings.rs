@@ -1,4 +1,4 @@
-//! Values of a tenant from a script, beside the add-on that serves: `addon.settings` of ACE outside of a request.
+//! Reads and writes a tenant's settings from a script, while the add-on runs: ACE's `addon.settings` outside a request.
 //!
 //!     cargo run --example settings -- get CLIENT_KEY KEY
 //!     cargo run --example settings -- set CLIENT_KEY KEY JSON
@@ -26,11 +26,11 @@ async fn run(arguments: &[String]) -> Result<(), Failure> {
     let store = store::open(&Config::load_with(&Vars::from_process())?.store).await?;
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["get", client_key, key] => {
-            let value = store.get(client_key, key).await?.ok_or("there is no such value")?;
+            let value = store.get(client_key, key).await?.ok_or("there is no value under this key")?;
             writeln!(std::io::stdout(), "{value}")?;
         }
         ["set", client_key, key, json] => store.set(client_key, key, &serde_json::from_str(json)?).await?,
-        _ => return Err("get CLIENT_KEY KEY, or set CLIENT_KEY KEY JSON".into()),
+        _ => return Err("usage: get CLIENT_KEY KEY, or set CLIENT_KEY KEY JSON".into()),
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! A token bucket. Limits outgoing requests that untrusted input can trigger.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
 
 /// A token bucket: a few permits at once, then one after each pause.
 #[derive(Debug)]
@@ -14,7 +15,7 @@ pub(crate) struct Budget {
 #[derive(Debug)]
 struct Left {
     permits: u32,
-    /// Since when the next permit is being waited for.
+    /// Since when the next permit has been accumulating.
     since: Instant,
 }
 
@@ -30,13 +31,13 @@ impl Budget {
         self.take_at(Instant::now())
     }
 
-    /// Puts a permit back: what it was taken for turned out to be harmless.
+    /// Returns a permit: its use turned out to be harmless.
     pub(crate) fn give_back(&self) {
         let mut left = self.refilled(Instant::now());
         left.permits = self.burst.min(left.permits.saturating_add(1));
     }
 
-    /// How long until there is a permit; zero if there is one.
+    /// How long until the next permit; zero if there is one.
     #[must_use]
     pub(crate) fn due_in(&self) -> Duration {
         let now = Instant::now();
@@ -55,7 +56,7 @@ impl Budget {
     }
 
     fn refilled(&self, now: Instant) -> MutexGuard<'_, Left> {
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut left = self.left.lock();
         while left.permits < self.burst && now.saturating_duration_since(left.since) >= self.pause {
             left.permits += 1;
             left.since += self.pause;
@@ -72,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_budget_has_a_burst_and_then_one_a_pause() {
+    fn a_budget_has_a_burst_and_then_one_permit_per_pause() {
         let pause = Duration::from_secs(30);
         let budget = Budget::new(2, pause);
         let start = Instant::now() + pause;
@@ -83,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_permit_that_is_given_back_can_be_taken_again() {
+    fn a_returned_permit_can_be_taken_again() {
         let budget = Budget::new(2, Duration::from_secs(30));
         assert_eq!(budget.due_in(), Duration::ZERO);
         assert!(budget.take() && budget.take() && !budget.take());

@@ -19,7 +19,7 @@
 //!
 //! #[get("/notes")]
 //! async fn list(session: SessionToken, db: Database) -> Result<Json<Vec<String>>, Error> {
-//!     let tenant = session.client_key().to_owned();
+//!     let tenant = session.tenant_key().to_owned();
 //!     Ok(Json(db.read(move |connection| of_tenant(connection, &tenant)).await?))
 //! }
 //! ```
@@ -34,25 +34,26 @@ use crate::error::Error;
 use crate::state::State;
 use crate::store::internal::{AppDatabase, AppDatabaseError};
 
-/// The database of the app's own tables: that of the store where the store is an SQL database, else the one that
-/// `database.url` names. An argument of a handler, and [`crate::Addon::database`].
+/// The database of the app's own tables: the one that `database.url` names, else that of the store if it is SQL. It is
+/// an argument of a handler, or comes from [`crate::Addon::database`].
 ///
-/// Queries run on threads for work that blocks. The framework keeps two connections for itself, so that installs do not
+/// Queries run on threads for blocking work. The framework keeps two connections for itself, so that installs do not
 /// wait for the app.
 #[derive(Debug, Clone)]
 pub struct Database(AppDatabase);
 
 impl Database {
     pub(crate) fn of(state: &State) -> Result<Self, Error> {
-        state.database().cloned().map(Self).ok_or_else(|| Error::internal(NONE))
+        let reason = if state.config.store.migrations.has_own_steps() { NONE } else { NO_TABLES };
+        state.database().cloned().map(Self).ok_or_else(|| Error::internal(reason))
     }
 
-    /// Runs `query`, outside of a transaction. Where a connection turns out to be dead, the query is run again on another
-    /// one.
+    /// Runs `query` outside a transaction. If a connection turns out to be dead, the query is run again on another one.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for diesel's `NotFound`, [`Error::Unavailable`] when the database is away or has no free
-    /// connection within 5 seconds, else [`Error::Internal`].
+    /// [`Error::NotFound`] for diesel's `NotFound`, [`Error::Unavailable`] when the database is unavailable or has no
+    /// free connection within 5 seconds, [`Error::BadRequest`] for a text that the database cannot store (a NUL
+    /// character, on PostgreSQL), else [`Error::Internal`].
     pub async fn read<T, F>(&self, query: F) -> Result<T, Error>
     where
         T: Send + 'static,
@@ -61,12 +62,12 @@ impl Database {
         self.0.read(query).await.map_err(failure)
     }
 
-    /// Runs `query` in a transaction, which is rolled back where it answers an error. On SQLite the transaction begins
-    /// IMMEDIATE: nobody else writes between what it reads and what it writes. Where a connection turns out to be dead
-    /// before the commit, the query is run again on another one.
+    /// Runs `query` in a transaction, which is rolled back if it returns an error. On SQLite the transaction begins
+    /// IMMEDIATE: nothing else is written between its reads and its writes. If a connection turns out to be dead before
+    /// the commit, the query is run again on another one.
     ///
     /// # Errors
-    /// As [`Database::read`], and [`Error::Conflict`] where a unique value is there already.
+    /// As [`Database::read`], and [`Error::Conflict`] if a unique value already exists.
     pub async fn write<T, F>(&self, query: F) -> Result<T, Error>
     where
         T: Send + 'static,
@@ -76,10 +77,35 @@ impl Database {
     }
 }
 
-/// What an app is told that has tables and no database.
-pub(crate) const NONE: &str = "the store is no SQL database, and the app's own tables need one: set database.url in \
+/// The error of an app that has tables but no database.
+pub(crate) const NONE: &str = "the store is not an SQL database, but the app's own tables need one: set database.url in \
                                config.json, or AC_DATABASE_URL, as in postgres://user:password@host/database or \
                                sqlite:data/app.db";
+
+/// The error of an app that uses its database but has no migrations.
+const NO_TABLES: &str = "this app has no database: the store is not an SQL database, and the builder of the app has no \
+                         migrations. Pass them to AddonBuilder::migrations (in a test by \
+                         TestHost::builder().addon(|_| …) with the builder of main.rs), or \
+                         set database.url in config.json, or AC_DATABASE_URL";
+
+/// A new id for a row, as a primary key of type `BigInt`: 63 bits from a cryptographic random source, so that it is
+/// unique on all nodes and cannot be guessed. Databases differ in how they make ids themselves.
+///
+/// Write it as a string in JSON for a browser: JavaScript's numbers are exact to 53 bits.
+///
+/// ```
+/// use atlassian_connect_actix::database::new_id;
+///
+/// let (first, second) = (new_id(), new_id());
+/// assert!(first >= 0 && first != second);
+/// ```
+#[must_use]
+pub fn new_id() -> i64 {
+    let mut bytes = [0; 8];
+    // without randomness, which every system has, it would always be the same: the table would refuse the second row
+    let _ = aws_lc_rs::rand::fill(&mut bytes);
+    (u64::from_ne_bytes(bytes) >> 1).cast_signed()
+}
 
 fn failure(error: AppDatabaseError) -> Error {
     match error {

@@ -1,10 +1,11 @@
-//! Events that Forge has delivered and that are worked on after the answer: how many there are, and on their way to whom.
-//! The platform waits five seconds; the work may take longer.
+//! Forge events that are processed after the answer: how many there are, and their queue. The platform waits five
+//! seconds; the processing may take longer.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc};
@@ -12,12 +13,12 @@ use tokio::sync::{Notify, mpsc};
 use crate::emission::ForgeOrigin;
 use crate::tasks::until;
 
-/// Events that are kept at once at most, on this node; beyond, Forge is told to try again later.
+/// The most events kept on this node; above that, Forge is told to try again later.
 const CAPACITY: usize = 1000;
-/// Of one installation: a site that imports its issues must leave the others room.
+/// The most events of one installation: a site that imports its issues must leave room for the others.
 const SHARE: usize = CAPACITY / 2;
 
-/// An event that was taken and is not done yet.
+/// An event that was accepted and is not done yet.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Delivery {
@@ -25,8 +26,8 @@ pub(crate) struct Delivery {
     pub event: String,
     /// Where it comes from.
     pub origin: Arc<ForgeOrigin>,
-    /// What Forge sent. It is written down as a text: in a row's own JSON it would be nested deeper than it came,
-    /// perhaps deeper than is read again.
+    /// The body that Forge sent. It is stored as a string: as part of the row's own JSON it would be nested more
+    /// deeply, perhaps too deeply to be read again.
     #[serde(with = "text")]
     pub body: Arc<Value>,
     /// How often the listeners have failed.
@@ -34,7 +35,7 @@ pub(crate) struct Delivery {
     pub failures: u32,
 }
 
-/// JSON as the text that it is.
+/// Stores JSON as a string.
 mod text {
     use std::sync::Arc;
 
@@ -55,7 +56,7 @@ mod text {
 #[derive(Debug)]
 pub struct Deliveries {
     active: Mutex<HashMap<String, Delivery>>,
-    /// Those of them that failed and wait for another try.
+    /// Those of them that failed and wait for a retry.
     resting: Mutex<HashSet<String>>,
     sender: mpsc::UnboundedSender<String>,
     receiver: Mutex<Option<mpsc::UnboundedReceiver<String>>>,
@@ -71,7 +72,7 @@ impl Default for Deliveries {
 }
 
 impl Deliveries {
-    /// Takes an event in, if there is room and it is not here already.
+    /// Adds an event. Returns `false` if there is no room, or if it is already here.
     pub(crate) fn enter(&self, id: &str, delivery: &Delivery) -> bool {
         let mut active = self.active();
         let of_installation = |other: &&Delivery| other.origin.installation_id == delivery.origin.installation_id;
@@ -85,29 +86,29 @@ impl Deliveries {
         true
     }
 
-    /// The same, for as long as nobody can tell whether it is written down: what is dropped leaves again.
+    /// The same, until the event is known to be stored: a dropped reservation removes it again.
     pub(crate) fn reserve(&self, id: &str, delivery: &Delivery) -> Option<Reservation<'_>> {
         self.enter(id, delivery).then(|| Reservation { deliveries: self, id: id.to_owned(), is_kept: false })
     }
 
-    /// Hands it to whoever works: the order is that of the calls.
+    /// Passes the event to the worker, in the order of the calls.
     pub(crate) fn hand_over(&self, id: &str) {
         self.resting().remove(id);
         // the receiver lives as long as the add-on
         let _ = self.sender.send(id.to_owned());
     }
 
-    /// What is under way, by its id.
+    /// The event with this id, if it is under way.
     pub(crate) fn get(&self, id: &str) -> Option<Delivery> {
         self.active().get(id).cloned()
     }
 
-    /// All that is under way.
+    /// All events that are under way.
     pub(crate) fn all(&self) -> Vec<(String, Delivery)> {
         self.active().iter().map(|(id, delivery)| (id.clone(), delivery.clone())).collect()
     }
 
-    /// Counts a failure; how many there are.
+    /// Counts a failure. Returns the number of failures.
     pub(crate) fn failed(&self, id: &str) -> u32 {
         self.active().get_mut(id).map_or(u32::MAX, |delivery| {
             delivery.failures = delivery.failures.saturating_add(1);
@@ -115,22 +116,22 @@ impl Deliveries {
         })
     }
 
-    /// It waits for another try, until it is handed over again.
+    /// Marks the event as waiting for a retry, until it is passed on again.
     pub(crate) fn rest(&self, id: &str) {
         self.resting().insert(id.to_owned());
         self.left.notify_waiters();
     }
 
-    /// It is done, or given up.
+    /// Removes an event that is done or has failed for good.
     pub(crate) fn leave(&self, id: &str) {
         self.active().remove(id);
         self.resting().remove(id);
         self.left.notify_waiters();
     }
 
-    /// What is to be worked on; once, for the one who works.
+    /// The queue of the worker; `None` after the first call.
     pub(crate) fn work(&self) -> Option<mpsc::UnboundedReceiver<String>> {
-        self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.receiver.lock().take()
     }
 
     /// How many events are under way.
@@ -145,12 +146,12 @@ impl Deliveries {
         self.len() == 0
     }
 
-    /// Waits until none is under way, for `limit` at most; whether that is so.
+    /// Waits until no event is under way, for at most `limit`. Returns whether that was reached.
     pub async fn drained(&self, limit: Duration) -> bool {
         self.comes_to(limit, || self.is_empty()).await
     }
 
-    /// Waits until none is worked on, for `limit` at most: those that are left then wait for another try.
+    /// Waits until no event is being processed, for at most `limit`: the remaining ones wait for a retry.
     pub(crate) async fn settled(&self, limit: Duration) -> bool {
         let is_settled = || {
             let (active, resting) = (self.active(), self.resting());
@@ -163,17 +164,17 @@ impl Deliveries {
         tokio::time::timeout(limit, until(&self.left, is_so)).await.is_ok()
     }
 
-    fn active(&self) -> std::sync::MutexGuard<'_, HashMap<String, Delivery>> {
-        self.active.lock().unwrap_or_else(PoisonError::into_inner)
+    fn active(&self) -> MutexGuard<'_, HashMap<String, Delivery>> {
+        self.active.lock()
     }
 
-    fn resting(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
-        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn resting(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.resting.lock()
     }
 }
 
-/// The place of an event that is not written down yet. The request may be given up meanwhile, or panic: then Forge sends
-/// the event again, or a row that was written all the same is taken up when its lease is over.
+/// The reservation of an event that is not stored yet. If the request is cancelled or panics meanwhile, Forge sends the
+/// event again; a row that was written nevertheless is taken over when its lease expires.
 pub(crate) struct Reservation<'a> {
     deliveries: &'a Deliveries,
     id: String,
@@ -181,7 +182,7 @@ pub(crate) struct Reservation<'a> {
 }
 
 impl Reservation<'_> {
-    /// Keeps the place, and hands the event to whoever works.
+    /// Keeps the event and passes it to the worker.
     pub(crate) fn hand_over(mut self) {
         self.is_kept = true;
         self.deliveries.hand_over(&self.id);
@@ -206,15 +207,15 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn what_waits_for_another_try_is_not_waited_for() {
+    async fn events_that_wait_for_a_retry_are_not_waited_for() {
         let deliveries = Deliveries::default();
         assert!(["a", "b"].iter().all(|id| deliveries.enter(id, &delivery("i"))));
         deliveries.rest("a");
-        assert!(!deliveries.settled(Duration::from_millis(1)).await, "b is worked on");
+        assert!(!deliveries.settled(Duration::from_millis(1)).await, "b is being processed");
         deliveries.rest("b");
         assert!(deliveries.settled(Duration::ZERO).await && !deliveries.drained(Duration::ZERO).await);
         deliveries.hand_over("a");
-        assert!(!deliveries.settled(Duration::from_millis(1)).await, "a is worked on again");
+        assert!(!deliveries.settled(Duration::from_millis(1)).await, "a is being processed again");
         deliveries.leave("a");
         deliveries.leave("b");
         assert!(deliveries.settled(Duration::ZERO).await && deliveries.drained(Duration::ZERO).await);
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn there_is_room_for_so_many() {
+    async fn the_number_of_events_is_limited() {
         let deliveries = Deliveries::default();
         assert!((0..SHARE).all(|id| deliveries.enter(&id.to_string(), &delivery("busy"))));
         assert!(!deliveries.enter("one more", &delivery("busy")));

@@ -1,7 +1,7 @@
-//! The one error of request handling: every HTTP status is chosen here.
+//! The error of request handling: every HTTP status is chosen here.
 //!
-//! A concern (configuration, descriptor, store, JWT) has an error type of its own beside its code and turns into
-//! this one where it reaches a request. Rendering by `Accept` is the middleware's, see [`crate::middleware`].
+//! Each concern (configuration, descriptor, store, JWT) has its own error type, which is converted into this one when
+//! it reaches a request. The middleware renders errors by `Accept`, see [`crate::middleware`].
 
 use std::borrow::Cow;
 
@@ -11,10 +11,10 @@ use actix_web::{HttpResponse, ResponseError};
 use crate::config::ConfigError;
 use crate::store::StoreError;
 
-/// Why a request is not answered as asked.
+/// Why a request failed.
 ///
-/// Each variant holds what the *log* may say. What the *caller* may read is [`Error::public_message`]: it never holds
-/// a token, a secret or anything of the inside. `Display` is the log's form.
+/// Each variant holds the details for the *log*, which `Display` shows. The *caller* reads [`Error::public_message`],
+/// which never contains a token, a secret or anything internal.
 ///
 /// ```
 /// use atlassian_connect_actix::Error;
@@ -27,17 +27,17 @@ use crate::store::StoreError;
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Who calls is not proven: 401 with `WWW-Authenticate`.
+    /// The caller is not authenticated: 401 with `WWW-Authenticate`.
     #[error("not authenticated: {detail}")]
     Unauthorized {
         /// For the caller.
         public: Cow<'static, str>,
         /// For the log.
         detail: String,
-        /// What the route asks for: `JWT` on a Connect route, `Bearer` on one of Forge's.
+        /// The authentication scheme that the route requires: `JWT` for Connect, `Bearer` for Forge.
         scheme: &'static str,
     },
-    /// Who calls is known and may not: 403.
+    /// The caller is authenticated but not permitted: 403.
     #[error("not permitted: {detail}")]
     Forbidden {
         /// For the caller.
@@ -52,8 +52,10 @@ pub enum Error {
         public: Cow<'static, str>,
         /// For the log.
         detail: String,
+        /// The invalid field of a [`crate::Form`], or parameter of a [`crate::Query`].
+        field: Option<String>,
     },
-    /// Nothing is served here, or what is asked for is not there: 404.
+    /// The route or the resource does not exist: 404.
     #[error("not found: {detail}")]
     NotFound {
         /// For the caller.
@@ -61,7 +63,7 @@ pub enum Error {
         /// For the log.
         detail: String,
     },
-    /// It does not go together with what is there: 409.
+    /// The request conflicts with the current state: 409.
     #[error("conflict: {detail}")]
     Conflict {
         /// For the caller.
@@ -69,7 +71,7 @@ pub enum Error {
         /// For the log.
         detail: String,
     },
-    /// The body is of a type that is not taken here: 415.
+    /// The route does not accept this type of body: 415.
     #[error("unsupported media type: {detail}")]
     UnsupportedMediaType {
         /// For the caller.
@@ -77,7 +79,7 @@ pub enum Error {
         /// For the log.
         detail: String,
     },
-    /// The route knows other methods: 405.
+    /// The route does not support this method: 405.
     #[error("method not allowed")]
     MethodNotAllowed,
     /// The body is larger than the limit, in bytes: 413.
@@ -86,28 +88,34 @@ pub enum Error {
         /// Bytes.
         limit: usize,
     },
-    /// The body is compressed in a way that is not understood: 415.
+    /// The result would be larger than allowed: 413.
+    #[error("too large: {public}")]
+    ContentTooLarge {
+        /// For the caller.
+        public: Cow<'static, str>,
+    },
+    /// The body is compressed in an unsupported way: 415.
     #[error("the body's Content-Encoding is {encoding:?}, not gzip")]
     UnsupportedEncoding {
-        /// What the header says, 40 characters at most.
+        /// The header's value, shortened to 40 characters.
         encoding: String,
     },
-    /// The body did not arrive whole: 400, for whoever still listens.
+    /// The body did not arrive completely: 400.
     #[error("the body could not be read: {detail}")]
     Body {
         /// For the log.
         detail: String,
     },
-    /// The body came too slowly: 408.
-    #[error("the body came too slowly")]
+    /// The body was too slow: 408.
+    #[error("the body was sent too slowly")]
     BodyTimeout,
-    /// A server that we need (store, key server) is away: 503 with `Retry-After`.
+    /// A server that we depend on (store, key server) is unavailable: 503 with `Retry-After`.
     #[error("temporarily unavailable: {detail}")]
     Unavailable {
         /// For the log.
         detail: String,
     },
-    /// The host failed us: 502.
+    /// The request to the host failed: 502.
     #[error("the host could not be called: {detail}")]
     BadGateway {
         /// For the log.
@@ -119,7 +127,7 @@ pub enum Error {
         /// For the log.
         detail: String,
     },
-    /// A fault of ours or of the add-on's code: 500.
+    /// A fault of the framework or of the app's code: 500.
     #[error("internal error: {detail}")]
     Internal {
         /// For the log.
@@ -128,17 +136,17 @@ pub enum Error {
 }
 
 impl Error {
-    /// A 401 with our usual sentence; `detail` goes to the log alone.
+    /// A 401 with the usual message; `detail` is only logged.
     pub fn unauthorized(detail: impl Into<String>) -> Self {
         Self::unauthorized_because("The request could not be authenticated.", detail)
     }
 
-    /// A 401 whose caller is told `public`.
+    /// A 401 with the message `public`.
     pub fn unauthorized_because(public: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         Self::Unauthorized { public: public.into(), detail: detail.into(), scheme: "JWT" }
     }
 
-    /// A 401 of a route that asks for another scheme than Connect's; any other error stays as it is.
+    /// A 401 for another authentication scheme than Connect's; any other error is returned unchanged.
     #[must_use]
     pub fn asking_for(mut self, asked: &'static str) -> Self {
         if let Self::Unauthorized { scheme, .. } = &mut self {
@@ -147,17 +155,17 @@ impl Error {
         self
     }
 
-    /// A 403 whose caller is told `public`.
+    /// A 403 with the message `public`.
     pub fn forbidden(public: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         Self::Forbidden { public: public.into(), detail: detail.into() }
     }
 
-    /// A 403 of a caller that is authenticated, where a user is needed and nobody is logged in.
+    /// A 403 for an authenticated request that needs a user, but nobody is logged in.
     pub(crate) fn no_user(detail: impl Into<String>) -> Self {
-        Self::forbidden("This needs a user, and nobody is logged in.", detail)
+        Self::forbidden("You must be logged in to do this.", detail)
     }
 
-    /// The same error for a caller whose invocation token has verified: to Forge, 401 means that the token did not.
+    /// The same error for a request whose invocation token has been verified: Forge reads a 401 as an invalid token.
     ///
     /// Source: Atlassian, "Forge Remote essentials".
     pub(crate) fn of_verified_invocation(self) -> Self {
@@ -167,19 +175,38 @@ impl Error {
         }
     }
 
-    /// A 400 whose caller is told `public`, which the log says too.
+    /// A 400 with the message `public`, which is also logged.
     pub fn bad_request(public: impl Into<Cow<'static, str>>) -> Self {
         let public = public.into();
-        Self::BadRequest { detail: public.clone().into_owned(), public }
+        Self::BadRequest { detail: public.clone().into_owned(), public, field: None }
     }
 
-    /// A 404 whose caller is told `public`, which the log says too.
+    /// A 400 because of one field.
+    pub(crate) fn bad_field(field: impl Into<String>, public: String) -> Self {
+        Self::BadRequest { detail: public.clone(), public: public.into(), field: Some(field.into()) }
+    }
+
+    /// The invalid field, if [`crate::Form`] or [`crate::Query`] found one.
+    #[must_use]
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            Self::BadRequest { field, .. } => field.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// A 404 with the message `public`, which is also logged.
     pub fn not_found(public: impl Into<Cow<'static, str>>) -> Self {
         let public = public.into();
         Self::NotFound { detail: public.clone().into_owned(), public }
     }
 
-    /// A 404 of an address that nothing answers.
+    /// A 413 for something other than the body of a request.
+    pub(crate) fn content_too_large(public: impl Into<Cow<'static, str>>) -> Self {
+        Self::ContentTooLarge { public: public.into() }
+    }
+
+    /// A 404 for an address without a route.
     pub(crate) fn no_route() -> Self {
         Self::NotFound {
             public: Cow::Borrowed("There is nothing at this address."),
@@ -187,24 +214,24 @@ impl Error {
         }
     }
 
-    /// A 409 whose caller is told `public`, which the log says too.
+    /// A 409 with the message `public`, which is also logged.
     pub fn conflict(public: impl Into<Cow<'static, str>>) -> Self {
         let public = public.into();
         Self::Conflict { detail: public.clone().into_owned(), public }
     }
 
-    /// A 415 whose caller is told `public`, which the log says too.
+    /// A 415 with the message `public`, which is also logged.
     pub fn unsupported_media_type(public: impl Into<Cow<'static, str>>) -> Self {
         let public = public.into();
         Self::UnsupportedMediaType { detail: public.clone().into_owned(), public }
     }
 
-    /// A 500; `detail` goes to the log alone.
+    /// A 500; `detail` is only logged.
     pub fn internal(detail: impl std::fmt::Display) -> Self {
         Self::Internal { detail: detail.to_string() }
     }
 
-    /// What the caller reads. Not escaped: whoever writes it into HTML escapes it.
+    /// The message for the caller. It is not escaped: escape it when you write it into HTML.
     #[must_use]
     pub fn public_message(&self) -> Cow<'static, str> {
         match self {
@@ -213,11 +240,12 @@ impl Error {
             | Self::BadRequest { public, .. }
             | Self::NotFound { public, .. }
             | Self::Conflict { public, .. }
-            | Self::UnsupportedMediaType { public, .. } => public.clone(),
-            Self::MethodNotAllowed => Cow::Borrowed("This address does not answer that method."),
+            | Self::UnsupportedMediaType { public, .. }
+            | Self::ContentTooLarge { public } => public.clone(),
+            Self::MethodNotAllowed => Cow::Borrowed("This address does not support that method."),
             Self::TooLarge { limit } => Cow::Owned(format!("The body is larger than {limit} bytes.")),
             Self::UnsupportedEncoding { encoding } => Cow::Owned(format!(
-                "The body's Content-Encoding \"{encoding}\" is not supported. Send it with gzip, or not compressed."
+                "The body's Content-Encoding \"{encoding}\" is not supported. Send it compressed with gzip, or uncompressed."
             )),
             Self::Body { .. } => Cow::Borrowed("The body could not be read."),
             Self::BodyTimeout => Cow::Borrowed("The body did not arrive in time."),
@@ -240,7 +268,7 @@ impl ResponseError for Error {
             Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::Conflict { .. } => StatusCode::CONFLICT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge { .. } | Self::ContentTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType { .. } | Self::UnsupportedEncoding { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
@@ -250,7 +278,7 @@ impl ResponseError for Error {
         }
     }
 
-    /// The plain form; inside the add-on's scope the middleware renders the body by `Accept`.
+    /// Plain text; inside the add-on's scope the middleware renders the body by `Accept`.
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
         match self {
@@ -272,43 +300,49 @@ impl From<StoreError> for Error {
     }
 }
 
-/// Of a query of the app. A row that is not there is a 404, one that is there twice a 409.
+/// For a query of the app: a missing row is a 404, a duplicate one a 409, a text that the database cannot store a 400.
 impl From<diesel::result::Error> for Error {
     fn from(error: diesel::result::Error) -> Self {
         use diesel::result::{DatabaseErrorKind as Kind, Error as E};
         match error {
             E::NotFound => {
-                Self::NotFound { public: "It is not there.".into(), detail: "a query found no row".to_owned() }
+                Self::NotFound { public: "This does not exist.".into(), detail: "a query found no row".to_owned() }
             }
             E::DatabaseError(Kind::UniqueViolation, information) => {
-                // MySQL's message holds the value
+                // MySQL's message contains the value
                 let constraint = information.constraint_name().unwrap_or("a unique value");
-                Self::Conflict {
-                    public: "It is there already.".into(),
-                    detail: format!("{constraint} is there already"),
-                }
+                Self::Conflict { public: "This already exists.".into(), detail: format!("{constraint} already exists") }
+            }
+            E::DatabaseError(Kind::Unknown, information) if is_nul_refused(information.message()) => {
+                Self::bad_request("A text contains a NUL character, which cannot be stored.")
             }
             // PostgreSQL puts values of the row into its details, MySQL into its message, in quotes
             E::DatabaseError(_, information) => {
                 Self::internal(format!("the database: {}", without_quoted(information.message())))
             }
-            E::DeserializationError(_) => Self::internal("a column does not fit the type that it is read as"),
+            E::DeserializationError(_) => Self::internal("a column does not match the type that it is read into"),
             error => Self::internal(format!("the database: {error}")),
         }
     }
 }
 
-/// A text without what stands between single quotes.
+/// Whether this is PostgreSQL's refusal of a NUL character, `invalid byte sequence for encoding "UTF8": 0x00`. The
+/// words before the colon are in the server's language, and diesel does not expose the SQLSTATE.
+fn is_nul_refused(message: &str) -> bool {
+    message.ends_with(": 0x00")
+}
+
+/// A text without the parts between single quotes.
 fn without_quoted(text: &str) -> String {
     let parts = text.split('\'').enumerate();
     parts.map(|(number, part)| if number % 2 == 0 { part } else { "'…'" }).collect()
 }
 
-/// Of JSON that the app reads or writes. The error's own text may hold a value.
+/// For JSON that the app reads or writes. The error's own text may contain a value.
 impl From<serde_json::Error> for Error {
     fn from(error: serde_json::Error) -> Self {
         Self::internal(format!(
-            "JSON does not fit ({:?}, line {}, column {})",
+            "JSON could not be read or written ({:?}, line {}, column {})",
             error.classify(),
             error.line(),
             error.column()
@@ -327,7 +361,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_database_quotes_is_left_out() {
+    fn text_quoted_by_a_database_is_removed() {
         assert_eq!(
             without_quoted("Incorrect string value: 'hush' for column 'text'"),
             "Incorrect string value: '…' for column '…'"

@@ -1,4 +1,4 @@
-//! The default error page. It needs no file of the app. An app that wants its own registers it with
+//! The default error page. It needs no file of the app. To replace it, register your own with
 //! `AddonBuilder::error_renderer`.
 
 use askama::Template;
@@ -14,7 +14,7 @@ struct DefaultErrorPage<'a> {
 /// Renders `error`.
 ///
 /// # Errors
-/// What askama says.
+/// The error of askama.
 pub(crate) fn render(error: &ErrorPage) -> Result<String, askama::Error> {
     DefaultErrorPage { error }.render()
 }
@@ -31,9 +31,12 @@ mod tests {
             reason: None,
             title: "An <i>app</i>".into(),
             local_base_url: "https://addon.example".into(),
+            host_script_url: None,
             extra: serde_json::Map::new(),
         };
         let html = render(&error).unwrap();
+        let on_forge = ErrorPage { host_script_url: Some("https://addon.example/forge/ap.js".into()), ..error };
+        assert!(render(&on_forge).unwrap().contains(r#"<script src="https://addon.example/forge/ap.js">"#));
         for absent in ["<link", "<script", "src=", "href=", "url(", "https://", "<b>", "<i>"] {
             assert!(!html.contains(absent), "{absent} in {html}");
         }

@@ -1,26 +1,27 @@
-//! Work that many requests want at once is done once.
+//! Single flight: work that many requests want at the same time is done once.
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::OnceCell;
 
-/// Joins concurrent calls for one key into one run. A caller that goes away or panics does not take the others with it:
-/// the next one in line runs in its place.
+/// Joins concurrent calls for one key into one run. If the caller that runs is cancelled or panics, the next one in
+/// line runs instead.
 #[derive(Debug)]
 pub struct Flights<K, V> {
     cells: Mutex<HashMap<K, Arc<OnceCell<V>>>>,
 }
 
 impl<K: Eq + Hash + Clone, V: Clone> Flights<K, V> {
-    /// No call is under way.
+    /// A map without any run.
     #[must_use]
     pub fn new() -> Self {
         Self { cells: Mutex::new(HashMap::new()) }
     }
 
-    /// Joins the run for `key` that is under way, or becomes it.
+    /// Joins the run for `key` that is under way, or starts it.
     pub async fn join<R>(&self, key: K, run: impl FnOnce() -> R) -> V
     where
         R: Future<Output = V>,
@@ -32,8 +33,8 @@ impl<K: Eq + Hash + Clone, V: Clone> Flights<K, V> {
         value
     }
 
-    /// Joins the run for `key` that waits to begin, or becomes it. `wait` passes before the run begins; whoever calls
-    /// until then joins, whoever calls later starts another: so a caller's answer never stems from before its call.
+    /// Joins the run for `key` that is about to begin, or starts it. `wait` passes before the run begins. Callers until
+    /// then join it, later callers start another: so a result never dates from before the call.
     pub async fn join_next<W, R>(&self, key: K, wait: impl FnOnce() -> W, run: impl FnOnce() -> R) -> V
     where
         W: Future<Output = ()>,
@@ -50,9 +51,8 @@ impl<K: Eq + Hash + Clone, V: Clone> Flights<K, V> {
         .clone()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<K, Arc<OnceCell<V>>>> {
-        // nothing panics while the lock is held; a poisoned map would be as good as any
-        self.cells.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, Arc<OnceCell<V>>>> {
+        self.cells.lock()
     }
 }
 
@@ -62,7 +62,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Default for Flights<K, V> {
     }
 }
 
-/// Takes a cell out of the map when its run begins, or when its last caller goes away before.
+/// Removes a cell from the map when its run begins, or when its last caller is cancelled before.
 struct Departure<'a, K: Eq + Hash + Clone, V: Clone> {
     flights: &'a Flights<K, V>,
     key: K,
@@ -80,7 +80,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Departure<'_, K, V> {
 
 impl<K: Eq + Hash + Clone, V: Clone> Drop for Departure<'_, K, V> {
     fn drop(&mut self) {
-        // the map and this caller hold it: nobody else waits
+        // only the map and this caller hold it: nobody else waits
         let mut cells = self.flights.lock();
         if Arc::strong_count(self.cell) <= 2 && cells.get(&self.key).is_some_and(|cell| Arc::ptr_eq(cell, self.cell)) {
             cells.remove(&self.key);
@@ -96,7 +96,7 @@ mod tests {
     use std::time::Duration;
 
     #[actix_web::test]
-    async fn concurrent_calls_are_one_run_and_later_ones_another() {
+    async fn concurrent_calls_share_a_run_and_later_calls_start_another() {
         let flights = Flights::<&str, usize>::new();
         let runs = AtomicUsize::new(0);
         let call = || {
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn whoever_comes_after_the_beginning_waits_for_the_next_run() {
+    async fn a_call_after_the_beginning_waits_for_the_next_run() {
         let flights = Flights::<&str, usize>::new();
         let runs = AtomicUsize::new(0);
         let (begun, mut wait) = tokio::sync::mpsc::unbounded_channel();
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn whoever_joined_a_run_that_panics_runs_in_its_place() {
+    async fn a_caller_that_joined_a_panicking_run_runs_instead() {
         let flights = Flights::<&str, usize>::new();
         let runs = AtomicUsize::new(0);
         let run = || async {
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_caller_that_goes_away_is_replaced_and_leaves_nothing() {
+    async fn a_cancelled_caller_is_replaced_and_leaves_nothing_behind() {
         let flights = Flights::<&str, usize>::new();
         let never = flights.join_next("key", std::future::pending, || async { 1 });
         assert!(tokio::time::timeout(Duration::from_millis(1), never).await.is_err());

@@ -1,4 +1,4 @@
-//! `/healthz`: the process answers. `/readyz`: so does the store.
+//! `/healthz`: the process answers. `/readyz`: the store answers as well.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use actix_web::{HttpResponse, web};
 use crate::error::Error;
 use crate::state::AddonState;
 
-/// A store that takes longer is as good as away: whoever asks is a load balancer.
+/// A store that takes longer counts as unavailable: the caller is a load balancer.
 const LIMIT: Duration = Duration::from_secs(3);
 
-/// Mounts both.
+/// Mounts both routes.
 pub(crate) fn routes(cfg: &mut web::ServiceConfig) {
-    // load balancers ask by HEAD as well
+    // load balancers use HEAD as well
     cfg.service(web::resource("/healthz").route(web::get().to(healthz)).route(web::head().to(healthz)))
         .service(web::resource("/readyz").route(web::get().to(readyz)).route(web::head().to(readyz)));
 }
@@ -24,11 +24,11 @@ async fn healthz() -> HttpResponse {
 async fn readyz(addon: AddonState) -> Result<HttpResponse, Error> {
     match tokio::time::timeout(LIMIT, addon.tenants.store().ping()).await {
         Ok(answer) => answer?,
-        Err(_) => return Err(Error::Unavailable { detail: format!("the store does not answer within {LIMIT:?}") }),
+        Err(_) => return Err(Error::Unavailable { detail: format!("the store did not answer within {LIMIT:?}") }),
     }
     if let Some(database) = addon.database() {
         let pending = tokio::time::timeout(LIMIT, database.pending()).await;
-        let late = |_| Error::Unavailable { detail: format!("the database does not answer within {LIMIT:?}") };
+        let late = |_| Error::Unavailable { detail: format!("the database did not answer within {LIMIT:?}") };
         let pending = pending.map_err(late)??;
         if !pending.is_empty() {
             let detail = format!("migrations of the app have not run: {}", pending.join(", "));

@@ -1,8 +1,8 @@
-//! Server-rendered apps for Jira and Confluence on actix-web: what atlassian-connect-express is for Node, and the same app
-//! through Forge.
+//! Server-rendered apps for Jira and Confluence on actix-web: what atlassian-connect-express is for Node, with the same
+//! app through Forge as well.
 //!
 //! An app is a descriptor (`atlassian-connect.json`), a configuration (`config.json` and the environment), and routes.
-//! This is a whole one; its test opens the page as Jira does:
+//! This is a complete app; its test opens the page as Jira does:
 //!
 //! ```
 //! use actix_web::{get, web::ServiceConfig};
@@ -42,10 +42,10 @@
 //! # });
 //! ```
 //!
-//! What an app uses, in the order in which it usually needs it:
+//! The parts of the crate, in the order in which an app usually needs them:
 //!
 //! 1. [`Addon::builder`] and [`Addon::run`]: start the app.
-//! 2. [`PageContext`] and [`View`]: a page in the host's frame, rendered by Askama. [`PublicPage`] is for anybody.
+//! 2. [`PageContext`] and [`View`]: a page in the host's frame, rendered by Askama. [`PublicPage`] is for everybody.
 //! 3. [`auth::SessionToken`]: a call from such a page. [`auth::ConnectJwt`], [`auth::ContextJwt`] and
 //!    [`auth::ForgeInvocation`] authenticate other callers.
 //! 4. `session.host()`, a [`host::HostClient`]: requests to Jira or Confluence, as the app or
@@ -53,16 +53,18 @@
 //! 5. [`permission::Authorized`]: only for users with a permission in the host.
 //! 6. [`Addon::listen`] and [`Addon::on`]: installs, webhooks and other [`events`].
 //! 7. [`Error`]: every HTTP status in one place, with a text for the caller and one for the log.
-//! 8. [`config::Config`]: the settings, and those of the app's own by `config.app()`.
-//! 9. [`Addon`] as an argument: configuration and tenants in a handler that authenticates nobody.
+//! 8. [`config::Config`]: the settings, and the app's own keys through `config.app()`.
+//! 9. [`Addon`] as an argument: configuration and tenants in a handler without authentication.
 //! 10. [`forge`]: the same handlers through Forge, and its events.
-//! 11. `session.settings()`, [`Settings`] of a tenant, and [`database`]: tables of the app's own, in Diesel.
-//! 12. [`Addon::spawn`] and [`Addon::every`]: work in the background.
+//! 11. `session.settings()`, the [`Settings`] of a tenant, and [`database`]: the app's own tables, in Diesel.
+//! 12. [`Addon::spawn`] and [`Addon::every`]: background work.
 //!
-//! Stores are the crate [`atlassian_connect_store`], as [`store`] here. Tests of an app use `atlassian-connect-testing`.
+//! The stores are in the crate [`atlassian_connect_store`], here [`store`]. Test an app with
+//! `atlassian-connect-testing`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod addon;
+mod association;
 pub mod auth;
 mod budget;
 pub mod config;
@@ -78,13 +80,16 @@ pub mod forge;
 mod form;
 mod health;
 pub mod host;
+mod installation;
 mod jwt;
 mod keys;
 mod lifecycle;
 pub mod log;
+mod manifest;
 mod middleware;
 mod observer;
 mod outbound;
+mod page;
 mod panics;
 mod pattern;
 pub mod permission;
@@ -101,7 +106,7 @@ mod view;
 mod webhook;
 
 pub use addon::{Addon, AddonBuilder, StartError, events};
-/// Where installations and settings are kept: the crate `atlassian-connect-store`.
+/// The stores of installations and settings: the crate `atlassian-connect-store`.
 pub use atlassian_connect_store as store;
 pub use connection::StreamedBody;
 pub use descriptor::DescriptorError;
@@ -112,7 +117,7 @@ pub use state::ErrorPage;
 pub use tenants::Tenant;
 pub use view::{PageContext, PageVariables, PublicPage, View};
 
-/// What the crates of the framework share beyond what users see. No promise holds for it.
+/// Shared by the crates of the framework and not for users. It may change at any time.
 #[doc(hidden)]
 pub mod internal {
     pub use crate::config::base_url::is_loopback;
@@ -124,6 +129,10 @@ pub mod internal {
         pub use crate::addon::ObserverError;
     }
 
+    pub mod association {
+        pub use crate::association::*;
+    }
+
     pub mod descriptor {
         pub use crate::descriptor::*;
     }
@@ -132,12 +141,29 @@ pub mod internal {
         pub use crate::emission::{Emission, names::*};
     }
 
+    pub mod forge {
+        pub use crate::forge::shell::{Comparison, ShellFile, compare_shell};
+    }
+
+    pub mod forge_pages {
+        pub use crate::forge::pages::places;
+        pub use crate::forge::pages::url_of;
+    }
+
+    pub mod installation {
+        pub use crate::installation::{is_cloud_id, is_site_key, own_environment, plain_of, product_of_key, site_key};
+    }
+
     pub mod jwt {
         pub use crate::jwt::*;
     }
 
     pub mod keys {
         pub use crate::keys::*;
+    }
+
+    pub mod manifest {
+        pub use crate::manifest::{Manifest, Module, NO_ID};
     }
 
     pub mod middleware {

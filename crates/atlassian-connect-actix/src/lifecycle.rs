@@ -1,23 +1,31 @@
-//! The callbacks of a host: installed, uninstalled, enabled, disabled, at the paths that the descriptor names.
+//! The lifecycle callbacks installed, uninstalled, enabled and disabled, at the paths of the descriptor.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, guard, web};
 use serde_json::Value;
 
+use crate::association;
 use crate::auth::{CallbackJwt, InstallJwt, json_body, read_inflated};
 use crate::connection;
 use crate::descriptor::{Descriptor, Lifecycle};
 use crate::emission::{Emission, names};
 use crate::error::Error;
+use crate::panics;
 use crate::pattern;
 use crate::state::{AddonState, State};
 use crate::store::StoreError;
 use crate::store::internal::Arrival;
+use crate::tenants::{Installation, Tenant};
 
-/// Mounts the callbacks that `descriptor` names; `installed` only where `setup_install_route` says so.
+/// The longest time in which settings are copied while the host waits for its answer.
+const BRINGING: Duration = Duration::from_secs(5);
+
+/// Mounts the callbacks that `descriptor` names; `installed` only if `setup_install_route` is set.
 pub(crate) fn routes(cfg: &mut web::ServiceConfig, descriptor: &Descriptor, setup_install_route: bool) {
     for callback in Lifecycle::ALL {
         let Some(path) = descriptor.lifecycle(callback) else { continue };
@@ -32,8 +40,8 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig, descriptor: &Descriptor, setu
     }
 }
 
-/// Of extractors the first is made first, before the body is read and a key is fetched: so this is when the head of the
-/// request was there.
+/// The arrival time of a request. It must be the first extractor: the first one is created before the body is read and
+/// a key is fetched.
 pub(crate) struct Arrived(Arrival);
 
 impl FromRequest for Arrived {
@@ -45,22 +53,22 @@ impl FromRequest for Arrived {
     }
 }
 
-/// What `work` ends with. A caller that has closed its side would never hear of it: then it is not done any more.
+/// Runs `work`, unless the caller closes the connection: it would never get the answer.
 async fn while_heard<T>(request: &HttpRequest, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, Error> {
     tokio::select! {
         biased;
         done = work => Ok(done?),
-        () = connection::hung_up(request) => Err(Error::Unavailable { detail: "the caller has hung up".to_owned() }),
+        () = connection::hung_up(request) => Err(Error::Unavailable { detail: "the caller closed the connection".to_owned() }),
     }
 }
 
-/// Stores a signed install; the answer comes after the listeners, so that the host tries again when one fails.
+/// Stores a signed install. The answer comes after the listeners, so that the host tries again if one fails.
 ///
-/// An install without a usable secret is refused: it would lock the tenant out. Where an install or uninstall that
-/// arrived later is done before it, it is answered and not stored: the later one would have replaced it.
+/// An install without a usable secret is refused: it would lock the tenant out. If an install or uninstall that arrived
+/// later is done first, this one is answered but not stored: the later one would have replaced it.
 ///
 /// # Errors
-/// 400 without a usable secret, 503 when the store is away or takes too long, 500 when a listener fails.
+/// 400 without a usable secret, 503 when the store is unavailable or takes too long, 500 when a listener fails.
 pub(crate) async fn installed(
     Arrived(arrival): Arrived,
     request: HttpRequest,
@@ -72,6 +80,7 @@ pub(crate) async fn installed(
         return Err(Error::bad_request("The body needs a sharedSecret."));
     }
     let limit = addon.config.limits.listener;
+    bring_settings(&addon, installation).await;
     match while_heard(&request, addon.tenants.save(arrival, installation, install.payload())).await {
         Ok(None) => {
             tracing::info!(client_key = installation.client_key, "an install was overtaken by a later request");
@@ -79,6 +88,7 @@ pub(crate) async fn installed(
         }
         Ok(Some(tenant)) => {
             tracing::info!(client_key = tenant.client_key(), base_url = tenant.base_url(), "installed");
+            note(addon.0.clone(), Arc::clone(&tenant));
             let emission = Emission::new("host_settings_saved", Some(tenant), install.payload().clone());
             State::emit(&addon.0, emission, limit).await?;
             Ok(HttpResponse::NoContent().finish())
@@ -86,9 +96,9 @@ pub(crate) async fn installed(
         Err(error) => {
             tracing::error!(client_key = installation.client_key, %error, "an install could not be stored");
             let body = serde_json::json!({ "clientKey": installation.client_key, "err": error.to_string() });
-            let told = State::emit(&addon.0, Emission::new(names::HOST_SETTINGS_NOT_SAVED, None, body), limit).await;
-            // the store's failure is what the host must hear of, whatever the listeners say
-            if let Err(error) = told {
+            let emitted = State::emit(&addon.0, Emission::new(names::HOST_SETTINGS_NOT_SAVED, None, body), limit).await;
+            // the host must get the store's error, whatever the listeners return
+            if let Err(error) = emitted {
                 tracing::error!(%error, "a listener failed");
             }
             Err(error)
@@ -96,11 +106,42 @@ pub(crate) async fn installed(
     }
 }
 
-/// Marks the tenant as uninstalled. A tenant that is not there is no error: the host may send it twice. In order with
-/// installs, as [`installed`] says.
+/// What the app has stored for the site through Forge is there when its listeners hear of the install.
+async fn bring_settings(state: &State, installation: &Installation) {
+    let Some(installation_id) = installation.installation_id.as_deref().filter(|id| !id.is_empty()) else { return };
+    let client_key = &installation.client_key;
+    let brought = tokio::time::timeout(BRINGING, association::bring_settings(state, installation_id, client_key)).await;
+    let failure =
+        brought.map_or_else(|_| Some("it took too long".to_owned()), |done| done.err().map(|e| e.to_string()));
+    if let Some(error) = failure {
+        tracing::warn!(client_key, installation_id, error, "the settings of a site could not be copied to its tenant");
+    }
+}
+
+/// Remembers, in the background, what an install says about the Forge installations of its site: it helps to recognise
+/// the tenant there, and the install does not depend on it.
+fn note(state: web::Data<State>, tenant: Arc<Tenant>) {
+    if let Some(installation_id) = &tenant.installation().installation_id {
+        state.outbound.associations.wake(installation_id);
+    }
+    panics::spawn("recording the URL of a tenant", async move {
+        let (client_key, base_url) = (tenant.client_key(), tenant.base_url());
+        match state.tenants.record_url(&tenant).await {
+            Ok(false) => {}
+            Ok(true) => {
+                tracing::info!(client_key, base_url, "another tenant had this URL");
+                state.outbound.associations.wake_all();
+            }
+            Err(error) => tracing::warn!(client_key, %error, "the URL of a tenant could not be recorded"),
+        }
+    });
+}
+
+/// Marks the tenant as uninstalled. An unknown tenant is not an error: the host may send the callback twice. In order
+/// with installs, see [`installed`].
 ///
 /// # Errors
-/// 503 when the store is away or takes too long, 500 when a listener fails.
+/// 503 when the store is unavailable or takes too long, 500 when a listener fails.
 pub(crate) async fn uninstalled(
     Arrived(arrival): Arrived,
     request: HttpRequest,
@@ -157,10 +198,10 @@ async fn switched(
     let body = read_inflated(&mut payload.into_inner(), request, addon.config.limits.body).await?;
     let body = json_body(&body)?;
     let named = body.get("clientKey").and_then(Value::as_str);
-    if named.is_some_and(|client_key| client_key != caller.client_key()) {
+    if named.is_some_and(|client_key| client_key != caller.tenant_key()) {
         return Err(Error::bad_request("The body names another tenant than the token."));
     }
-    let emission = Emission::new(callback.name(), Some(caller.tenant().clone()), body);
+    let emission = Emission::new(callback.name(), caller.connect_tenant(), body);
     State::emit(&addon.0, emission, addon.config.limits.listener).await?;
     Ok(HttpResponse::NoContent().finish())
 }

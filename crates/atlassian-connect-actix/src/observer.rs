@@ -1,4 +1,4 @@
-//! Who is told about each request.
+//! The observer of requests.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -16,16 +16,16 @@ pub struct Exchange<'a> {
     pub request: &'a HttpRequest,
     /// The HTTP status of the answer.
     pub status: u16,
-    /// Why the request was refused, or what failed.
+    /// Why the request was refused or failed.
     pub error: Option<&'a Error>,
-    /// From the first look at the request to its answer.
+    /// The time from the start of the request to its answer.
     pub took: Duration,
 }
 
-/// Called with each request to the add-on once it has been answered. It must not wait: the answer does.
+/// Called for each request to the add-on once it has been answered. It must not block: the answer waits for it.
 pub type Observer = Arc<dyn Fn(&Exchange<'_>) + Send + Sync>;
 
-/// The observer, once it has been decided whether there is one.
+/// The observer, once it is decided whether there is one.
 #[derive(Default)]
 pub(crate) struct ObserverSlot(pub OnceLock<Option<Observer>>);
 

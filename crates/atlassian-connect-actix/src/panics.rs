@@ -1,6 +1,6 @@
-//! Panics of the add-on's code, caught where others must not suffer from them, and logged in the form of the log.
+//! Panics of the app's code: caught where they must not affect others, and written to the log.
 //!
-//! A panic unwinds: `panic = "abort"` in a profile would end the process at the first one.
+//! Panics must unwind: with `panic = "abort"` in a profile, the first one would end the process.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -9,15 +9,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 use actix_web::rt::task::JoinHandle;
 use futures_util::FutureExt as _;
 
-/// What is kept of a panic's message, in bytes; an escape may go beyond it.
+/// The longest part of a panic's message that is kept, in bytes; an escape may exceed it.
 const LONGEST: usize = 1000;
 
-/// A panic that was caught. Its text is for the log: the message may hold anything that the code put into it.
+/// A panic that was caught. Its text is only for the log: the message may contain anything.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("panicked: {0}")]
 pub struct Panic(String);
 
-/// Runs `work` to its end or its panic. What it borrows may be left half done: use it for work that is given up whole.
+/// Runs `work` to its end or its panic. Data that it borrows may be left half-changed: use it for work whose data is
+/// dropped afterwards.
 ///
 /// # Errors
 /// The panic.
@@ -25,7 +26,7 @@ pub async fn caught<F: Future>(work: F) -> Result<F::Output, Panic> {
     AssertUnwindSafe(work).catch_unwind().await.map_err(|payload| Panic(message(payload.as_ref())))
 }
 
-/// The same for work that does not wait.
+/// The same for synchronous work.
 ///
 /// # Errors
 /// The panic.
@@ -33,7 +34,7 @@ pub fn caught_now<T>(work: impl FnOnce() -> T) -> Result<T, Panic> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|payload| Panic(message(payload.as_ref())))
 }
 
-/// Spawns `work` on this thread. A panic is logged with `what`, since nobody awaits the task.
+/// Spawns `work` on this thread. A panic is logged with `what`, since nothing awaits the task.
 pub fn spawn(what: &'static str, work: impl Future<Output = ()> + 'static) -> JoinHandle<()> {
     actix_web::rt::spawn(async move {
         if let Err(panic) = caught(work).await {
@@ -42,8 +43,8 @@ pub fn spawn(what: &'static str, work: impl Future<Output = ()> + 'static) -> Jo
     })
 }
 
-/// From now on a panic on any thread is an ERROR line of the log, within the span of its request if it has one. The
-/// default hook writes raw text between the lines. With `RUST_BACKTRACE` the line has the backtrace.
+/// Installs a panic hook: a panic on any thread becomes an ERROR line of the log, in the span of its request if there
+/// is one. The default hook writes raw text between the lines. With `RUST_BACKTRACE` the line has the backtrace.
 pub(crate) fn log_all() {
     set_hook(Box::new(|info| {
         let (reason, location) = (message(info.payload()), info.location().map(ToString::to_string));
@@ -54,12 +55,12 @@ pub(crate) fn log_all() {
     }));
 }
 
-/// The message of a panic on one line: its start, with control characters escaped.
+/// The message of a panic on one line, shortened, with control characters escaped.
 fn message(payload: &(dyn Any + Send)) -> String {
     let text = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
         (Some(text), _) => text,
         (None, Some(text)) => text.as_str(),
-        (None, None) => "with a value that is not a text",
+        (None, None) => "with a value that is not a string",
     };
     let mut shown = String::new();
     for character in text.chars() {
@@ -83,7 +84,7 @@ mod tests {
         let of = |work: fn()| caught_now(work).unwrap_err().to_string();
         assert_eq!(of(|| panic!("boom")), "panicked: boom");
         assert_eq!(of(|| panic!("a\nb\u{1b}[31m {}", 7)), "panicked: a\\nb\\u{1b}[31m 7");
-        assert_eq!(of(|| panic_any(7)), "panicked: with a value that is not a text");
+        assert_eq!(of(|| panic_any(7)), "panicked: with a value that is not a string");
         for long in [|| panic!("{}", "ü".repeat(3000)), || panic!("{}", "\n".repeat(3000))] {
             let shown = of(long);
             assert!(shown.len() <= 1024, "{} bytes", shown.len());
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_future_is_caught_before_and_after_it_waited() {
+    async fn a_panic_is_caught_before_and_after_the_first_await() {
         let waits = async {
             tokio::task::yield_now().await;
             panic!("late")
@@ -102,7 +103,7 @@ mod tests {
         assert!(spawn("a test", async { panic!("boom") }).await.is_ok(), "the task itself did not panic");
     }
 
-    /// Run by the test below in a process of its own: the hook and the log are the process's.
+    /// Run by the test below in a separate process: the hook and the log belong to the process.
     #[actix_web::test]
     #[ignore = "part of another test"]
     async fn panics_with_a_log() {
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_a_line_of_the_log_and_no_raw_text() {
+    fn a_panic_is_a_line_of_the_log_and_not_raw_text() {
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "panics::tests::panics_with_a_log", "--include-ignored", "--nocapture"])
             .env_remove("RUST_BACKTRACE")

@@ -1,8 +1,8 @@
-//! Paths as actix's router wants them.
+//! Paths in the syntax of actix's router.
 
 use std::fmt::Write as _;
 
-/// The pattern of a URL of the descriptor: its path, `${…}` standing for a segment's part, without query and fragment.
+/// The pattern for a URL of the descriptor: its path, with a variable for each `${…}`, without query and fragment.
 #[must_use]
 pub(crate) fn of_url(url: &str) -> String {
     let path = url.split(['?', '#']).next().unwrap_or_default();
@@ -20,7 +20,7 @@ pub(crate) fn of_url(url: &str) -> String {
     pattern
 }
 
-/// The pattern of a path that stands for itself.
+/// The pattern that matches exactly this path.
 #[must_use]
 pub(crate) fn literal(path: &str) -> String {
     let mut pattern = String::with_capacity(path.len());
@@ -28,7 +28,8 @@ pub(crate) fn literal(path: &str) -> String {
     pattern
 }
 
-/// Actix compares with a path whose escapes are resolved, but for those of `%`, `/` and `+`, and reads braces as a variable.
+/// Actix decodes the escapes of a path, except those of `%`, `/` and `+`, before it matches, and reads braces as a
+/// variable.
 fn push_literal(pattern: &mut String, path: &str) {
     let mut bytes = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();
@@ -47,7 +48,7 @@ fn push_literal(pattern: &mut String, path: &str) {
         }
     }
     for character in String::from_utf8_lossy(&bytes).chars() {
-        // a name that no other variable of the pattern has: where it stands
+        // a unique variable name: its position
         match character {
             '{' | '}' => {
                 let (place, code) = (pattern.len(), u32::from(character));
@@ -63,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_path_of_a_url_is_its_pattern() {
+    fn the_pattern_of_a_url() {
         for (url, expected) in [
             ("/webhook/issue-updated?issue=${issue.key}", "/webhook/issue-updated"),
             ("/p/${project.key}/i/${issue.key}#x", "/p/{v0}/i/{v1}"),
@@ -78,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_literal_is_what_actix_compares_with() {
+    fn a_literal_pattern_matches_its_path() {
         for (path, sent) in [
             ("/a{b}c", "/a{b}c"),
             ("/a{b}c", "/a%7Bb%7Dc"),

@@ -1,21 +1,21 @@
-//! Texts of others as a log may show them: without tokens, without control characters, and not without end.
+//! Texts from outside, in a form that is safe to log: without tokens and control characters, and shortened.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// A value is cut after so many bytes.
+/// The longest value that is shown, in bytes.
 const LONGEST: usize = 1024;
-/// What is looked at, at most: enough for a long token in front of what is shown.
+/// How much of a text is processed: enough for a long token before the part that is shown.
 const LOOKED_AT: usize = 64 * 1024;
-/// A shorter run of characters is no token.
+/// A shorter run of characters is not taken for a token.
 const SHORTEST_TOKEN: usize = 12;
-/// A shorter word after the name of an authentication scheme is part of a sentence.
+/// A shorter word after the name of an authentication scheme is taken for part of a sentence.
 const SHORTEST_CREDENTIAL: usize = 16;
 /// How a JSON Web Token begins: base64url of `{"`, or of `{` and white space.
 const TOKEN_STARTS: [&[u8]; 5] = [b"eyJ", b"eyA", b"ewo", b"ew0", b"ewk"];
-/// Parameters whose values are not shown, whatever they look like.
+/// Parameters whose values are never shown.
 const SECRET_PARAMETERS: [&str; 12] = [
     "jwt",
     "acpt",
@@ -33,13 +33,13 @@ const SECRET_PARAMETERS: [&str; 12] = [
 const SCHEMES: [&str; 3] = ["jwt", "bearer", "basic"];
 const MASK: &str = "***";
 
-/// A path and its query as a log shows them.
+/// A path and its query, in a form that is safe to log.
 pub fn url(path: &str, query: &str) -> String {
     if query.is_empty() { shown(path) } else { shown(&format!("{path}?{query}")) }
 }
 
-/// A text as a log shows it: what may be a token is masked, control characters are escaped, and the rest after 1 kB is
-/// counted only.
+/// A text in a form that is safe to log: possible tokens are masked, control characters are escaped, and of the rest
+/// after 1 kB only the length is shown.
 pub fn shown(text: &str) -> String {
     let (looked_at, unseen) = text.split_at(boundary(text, LOOKED_AT));
     let mut shown = String::with_capacity(looked_at.len().min(LONGEST));
@@ -61,8 +61,8 @@ pub fn shown(text: &str) -> String {
     shown
 }
 
-/// A finished line of the log, for what no other place has looked at: tokens are masked, and a value of more than 1 kB
-/// is cut. Quotes end a value.
+/// Cleans a finished line of the log: tokens are masked, and a value of more than 1 kB is shortened. Quotes end a
+/// value.
 pub(crate) fn line(text: &str) -> Cow<'_, str> {
     let masked = masked(text);
     if masked.len() <= LONGEST {
@@ -111,7 +111,7 @@ fn cut(text: &str) -> Cow<'_, str> {
     Cow::Owned(cut)
 }
 
-/// The last boundary between characters that is not after `at`.
+/// The last character boundary at or before `at`.
 fn boundary(text: &str, at: usize) -> usize {
     if text.len() <= at {
         return text.len();
@@ -124,8 +124,8 @@ fn add_rest(text: &mut String, bytes: usize) {
     let _ = write!(text, "… ({bytes} bytes more)");
 }
 
-/// The text with `***` in place of whatever may be a token: JSON Web Tokens wherever they stand, percent-encoded ones
-/// too, values of parameters with certain names, and what follows `Bearer`, `JWT` or `Basic`.
+/// The text with `***` instead of every possible token: JSON Web Tokens anywhere, percent-encoded ones too, the values
+/// of certain parameters, and the word after `Bearer`, `JWT` or `Basic`.
 pub fn masked(text: &str) -> Cow<'_, str> {
     let mut masked = String::new();
     let (mut at, mut kept_from) = (0, 0);
@@ -152,7 +152,7 @@ pub fn masked(text: &str) -> Cow<'_, str> {
     Cow::Owned(masked)
 }
 
-/// Where a secret stands, relative to where it was looked for: always between characters.
+/// The position of a secret, relative to the start of the search; always at character boundaries.
 struct Secret {
     begins: usize,
     ends: usize,
@@ -170,7 +170,7 @@ fn secret_at(rest: &[u8], previous: Option<u8>, is_in_query: bool) -> Option<Sec
     if previous.is_none_or(|byte| !byte.is_ascii_alphanumeric()) { credential(rest) } else { None }
 }
 
-/// The length of a token that `rest` begins with.
+/// The length of a token at the start of `rest`.
 fn token(rest: &[u8]) -> Option<usize> {
     let (first, _) = unit(rest);
     if first != b'e' {
@@ -184,7 +184,7 @@ fn token(rest: &[u8]) -> Option<usize> {
     (run.len() >= SHORTEST_TOKEN).then_some(length)
 }
 
-/// The value of a parameter that `rest` begins with, if its name says that it is secret.
+/// The value of a parameter at the start of `rest`, if its name is that of a secret.
 fn parameter(rest: &[u8], is_in_query: bool) -> Option<Secret> {
     let (name, name_length) = decoded(rest, |count, byte| count < 20 && (byte.is_ascii_alphanumeric() || byte == b'_'));
     let is_secret = SECRET_PARAMETERS.iter().any(|secret| name.eq_ignore_ascii_case(secret.as_bytes()));
@@ -203,7 +203,7 @@ fn parameter(rest: &[u8], is_in_query: bool) -> Option<Secret> {
     (length > 0).then_some(Secret { begins, ends: begins + length })
 }
 
-/// What follows the name of an authentication scheme that `rest` begins with.
+/// The word after the name of an authentication scheme at the start of `rest`.
 fn credential(rest: &[u8]) -> Option<Secret> {
     let (name, name_length) = decoded(rest, |count, byte| count < 8 && byte.is_ascii_alphabetic());
     if !SCHEMES.iter().any(|scheme| name.eq_ignore_ascii_case(scheme.as_bytes())) {
@@ -221,7 +221,8 @@ fn is_of_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'=')
 }
 
-/// The decoded bytes that `text` begins with, as long as `is_wanted` says, and how many bytes of `text` they take.
+/// The decoded bytes at the start of `text`, as long as `is_wanted` accepts them, and how many bytes of `text` they
+/// take.
 fn decoded(text: &[u8], is_wanted: impl Fn(usize, u8) -> bool) -> (Vec<u8>, usize) {
     let (mut bytes, mut length) = (Vec::new(), 0);
     while let Some(rest) = text.get(length..).filter(|rest| !rest.is_empty()) {
@@ -235,8 +236,8 @@ fn decoded(text: &[u8], is_wanted: impl Fn(usize, u8) -> bool) -> (Vec<u8>, usiz
     (bytes, length)
 }
 
-/// The first byte of `text` and how many bytes it takes: one, or more where it is percent-encoded, once or repeatedly
-/// (`%2E`, `%252E`). What is not ASCII is left as it stands.
+/// The first byte of `text` and its length: one, or more if it is percent-encoded, once or repeatedly (`%2E`, `%252E`).
+/// An escape of a byte that is not ASCII is not decoded.
 fn unit(text: &[u8]) -> (u8, usize) {
     let Some((&first, mut rest)) = text.split_first() else { return (0, 0) };
     if first != b'%' {
@@ -256,7 +257,7 @@ fn unit(text: &[u8]) -> (u8, usize) {
     }
 }
 
-/// Neither moves the cursor nor turns the direction of what follows.
+/// Whether a character neither moves the cursor nor changes the direction of the text.
 fn is_harmless(character: char) -> bool {
     let is_invisible = matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     !character.is_control() && !is_invisible
@@ -285,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_masked_wherever_it_stands() {
+    fn a_token_is_masked_everywhere() {
         let encoded = TOKEN.replace('.', "%2E");
         let twice = TOKEN.replace('.', "%252e").replacen("eyJ", "%2565yJ", 1);
         let all = TOKEN.bytes().fold(String::new(), |all, byte| all + &format!("%{byte:02x}"));
@@ -313,7 +314,7 @@ mod tests {
             // a header with white space in it, as other libraries write it
             ("ewogICJhbGciOiAiSFMyNTYiCn0.e30.s".into(), "***"),
             ("eyAiYWxnIjogIkhTMjU2IiB9.e30.s".into(), "***"),
-            // the payload alone is a token's as well
+            // a payload alone is masked too
             ("eyJpc3MiOiJ4In0xx".into(), "***"),
         ] {
             assert_eq!(masked(&text), expected, "{text}");
@@ -321,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_left_as_it_is() {
+    fn other_text_is_not_changed() {
         for text in [
             "",
             "/hello-world?xdm_e=https%3A%2F%2Fa.atlassian.net&lic=none",
@@ -341,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_is_cut_and_says_so() {
+    fn a_long_text_is_shortened_with_a_note() {
         let long = "a".repeat(60_000);
         let cut = shown(&long);
         assert_eq!(cut, format!("{}… (58976 bytes more)", "a".repeat(LONGEST)));
@@ -350,7 +351,7 @@ mod tests {
             let cut = shown(&long);
             assert!(cut.len() < LONGEST + 50 && cut.ends_with(" bytes more)") && !cut.contains("eyJ"), "{cut}");
         }
-        // a token at the edge of what is shown, or of what is looked at
+        // a token at the edge of the shown part, or of the processed part
         for before in [LONGEST - 5, LOOKED_AT - 5, LOOKED_AT - SHORTEST_TOKEN] {
             let text = format!("{}/{TOKEN}", "a".repeat(before));
             assert!(!shown(&text).contains("eyJ"));
@@ -358,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_cut_value_by_value() {
+    fn each_value_of_a_line_is_shortened() {
         let long = "a".repeat(5000);
         let short = "2026 INFO answered url=\"/a\" status=200\n";
         assert_eq!((line(short), json_line("{\"a\":1}\n")), (short.into(), "{\"a\":1}\n".into()));

@@ -1,4 +1,4 @@
-//! The services that belong to a site but are not served by it: the authorization server, and the script of the bridge.
+//! Services that belong to a site but have another server: the authorization server, and the script of the bridge.
 
 use std::fmt::Debug;
 
@@ -6,24 +6,24 @@ use url::Url;
 
 use crate::keys::Domain;
 
-/// The services of a group of sites. The first group that has the site is asked.
+/// The services of a group of sites. The first group that contains the site is used.
 pub trait SiteServices: Debug + Send + Sync {
-    /// Whether the site with this base URL is one of the group.
+    /// Whether the site with this base URL belongs to the group.
     fn has_site(&self, base_url: &str) -> bool;
 
-    /// The URL of the server that gives out tokens of the site's users, without a slash at the end.
+    /// The URL of the server that issues tokens of the site's users, without a trailing slash.
     fn authorization_server(&self, base_url: &str) -> String;
 
-    /// The bridge's script for the add-on's pages in these sites; `None`: the configured one (`hostScriptUrl`).
+    /// The bridge's script for the add-on's pages on these sites; `None`: the configured one (`hostScriptUrl`).
     fn script_url(&self) -> Option<String> {
         None
     }
 }
 
-/// Atlassian's, by the domain of the site.
+/// Atlassian's services, by the domain of the site.
 #[derive(Debug)]
 pub(crate) struct AtlassianServices {
-    /// Takes the place of every authorization server (`authorizationServerUrl`).
+    /// Replaces every authorization server (`authorizationServerUrl`).
     pub(crate) authorization_server_url: Option<Url>,
 }
 

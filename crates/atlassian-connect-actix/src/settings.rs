@@ -1,4 +1,4 @@
-//! What an app keeps of a tenant: values of its own, by name.
+//! The settings of a tenant: the app's own values, by key.
 
 use std::rc::Rc;
 
@@ -12,11 +12,16 @@ use crate::error::Error;
 use crate::state::State;
 use crate::store::StoreError;
 
-/// The beginnings of the keys under which the framework keeps what is its own.
+/// The prefixes of the framework's own keys.
 const RESERVED: [&str; 4] = ["clientInfo", "bearer:", "appToken", "atlassian-connect:"];
 
-/// The settings of one tenant: values of any serde type, by key. Where they stand is decided by who has been proven, so
-/// that no handler names a tenant.
+/// Whether a key is one of the framework's own.
+pub(crate) fn is_reserved(key: &str) -> bool {
+    RESERVED.iter().any(|reserved| key.starts_with(reserved))
+}
+
+/// The settings of one tenant: values of any serde type, by key. The authenticated caller decides the tenant, so no
+/// handler has to name one.
 ///
 /// ```no_run
 /// use actix_web::post;
@@ -31,9 +36,9 @@ const RESERVED: [&str; 4] = ["clientInfo", "bearer:", "appToken", "atlassian-con
 /// }
 /// ```
 ///
-/// They are ACE's rows, `addon.settings.get(key, clientKey)`, and sealed like everything in the store. A site that has
-/// the app through Forge alone has them under its own name. They stay when a tenant uninstalls, and go when it is
-/// removed. Two requests that change one key at the same time end with one of the two values.
+/// They are ACE's rows, `addon.settings.get(key, clientKey)`, and encrypted like everything in the store. A site that
+/// uses the app only through Forge has them under its own key. They are kept when a tenant uninstalls, and deleted when
+/// it is removed. If two requests change the same key at the same time, one of the two values remains.
 #[derive(Clone)]
 pub struct Settings {
     state: Data<State>,
@@ -43,7 +48,7 @@ pub struct Settings {
 #[derive(Clone)]
 enum Owner {
     Tenant(String),
-    /// Found out when it is needed.
+    /// Looked up when it is needed.
     Later(Rc<dyn Fn() -> LocalBoxFuture<'static, Result<String, Error>>>),
 }
 
@@ -65,29 +70,29 @@ impl Settings {
         Self { state, owner: Owner::Later(Rc::new(tenant_key)) }
     }
 
-    /// The value under `key`; `None`: there is none.
+    /// The value under `key`, if there is one.
     ///
     /// # Errors
-    /// [`Error::Internal`] when the value does not fit `T`, or the key is the framework's own; [`Error::Unavailable`]
-    /// when the store is away.
+    /// [`Error::Internal`] when the value does not match `T`, or the key is one of the framework's;
+    /// [`Error::Unavailable`] when the store is unavailable.
     pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Error> {
         let owner = self.owner(key).await?;
         let Some(value) = self.state.tenants.store().get(&owner, key).await? else { return Ok(None) };
         T::deserialize(&value).map(Some).map_err(|_| misfit::<T>(key, &value))
     }
 
-    /// Writes `value` under `key`, in place of what is there.
+    /// Writes `value` under `key`, and replaces the previous value.
     ///
     /// # Errors
-    /// [`Error::Internal`] when the value cannot be written as JSON, the key is the framework's own or longer than 255 characters;
-    /// [`Error::Unavailable`] when the store is away.
+    /// [`Error::Internal`] when the value cannot be written as JSON, the key is one of the framework's or longer than
+    /// 255 characters; [`Error::Unavailable`] when the store is unavailable.
     pub async fn set<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<(), Error> {
         let owner = self.owner(key).await?;
         let value = serde_json::to_value(value).map_err(Error::from)?;
         Ok(self.state.tenants.store().set(&owner, key, &value).await?)
     }
 
-    /// Removes the value under `key`; the answer says whether there was one.
+    /// Removes the value under `key`. Returns whether there was one.
     ///
     /// # Errors
     /// As [`Settings::set`].
@@ -97,7 +102,7 @@ impl Settings {
     }
 
     async fn owner(&self, key: &str) -> Result<String, Error> {
-        if RESERVED.iter().any(|reserved| key.starts_with(reserved)) {
+        if is_reserved(key) {
             return Err(StoreError::Refused(format!("the setting {key:?} is the framework's own")).into());
         }
         match &self.owner {
@@ -107,18 +112,18 @@ impl Settings {
     }
 }
 
-/// Names the key and both types, never the value.
+/// The error names the key and both types, never the value.
 fn misfit<T>(key: &str, value: &Value) -> Error {
     let found = match value {
         Value::Null => "null",
-        Value::Bool(_) => "a truth value",
+        Value::Bool(_) => "a boolean",
         Value::Number(_) => "a number",
-        Value::String(_) => "a text",
+        Value::String(_) => "a string",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     };
     Error::internal(format!(
-        "the setting {key:?} is stored as {found}, which does not fit {}",
+        "the setting {key:?} is stored as {found}, which does not match {}",
         std::any::type_name::<T>()
     ))
 }

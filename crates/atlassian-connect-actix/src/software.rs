@@ -1,10 +1,10 @@
-//! How app and framework name themselves: in `--version`, in `User-Agent`, in the log at the start.
+//! The names and versions of the app and the framework: for `--version`, `User-Agent`, and the log at the start.
 
 /// The name of the framework.
 const FRAMEWORK: &str = "atlassian-connect-actix";
 const FRAMEWORK_VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Name and version of the app, as its `Cargo.toml` has them.
+/// The name and version of the app, from its `Cargo.toml`.
 #[derive(Debug, Clone)]
 pub struct AppVersion {
     /// Its name.
@@ -13,7 +13,7 @@ pub struct AppVersion {
     pub version: String,
 }
 
-/// `addon-starter 0.1.0 (atlassian-connect-actix 0.1.0)`; an app that does not say its version is named by `key`.
+/// `addon-starter 0.1.0 (atlassian-connect-actix 0.1.0)`; without an app version, `key` is used as the name.
 #[must_use]
 pub fn version_line(app: Option<&AppVersion>, key: &str) -> String {
     match app {
@@ -22,8 +22,8 @@ pub fn version_line(app: Option<&AppVersion>, key: &str) -> String {
     }
 }
 
-/// `addon-starter/0.1.0 (my-key) atlassian-connect-actix/0.1.0`, for the header of that name: the add-on's key is what a
-/// site's administrators know it by.
+/// `addon-starter/0.1.0 (my-key) atlassian-connect-actix/0.1.0`, for the `User-Agent` header. A site's administrators
+/// know the add-on by its key.
 #[must_use]
 pub(crate) fn user_agent(app: Option<&AppVersion>, key: &str) -> String {
     match app {
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn app_and_framework_are_both_named() {
+    fn both_the_app_and_the_framework_are_named() {
         let app = AppVersion { name: "my-app".into(), version: "2.3.4".into() };
         let own = FRAMEWORK_VERSION;
         assert_eq!(version_line(Some(&app), "key"), format!("my-app 2.3.4 (atlassian-connect-actix {own})"));

@@ -1,11 +1,11 @@
-//! What may be asked of somebody else than Atlassian: the sources of keys, and the services of sites.
+//! Alternatives to Atlassian's servers: sources of keys, and services of sites.
 
 use std::sync::OnceLock;
 
-/// Sources of one kind, in the order in which they are asked: one that was put in front, then Atlassian's, which answers
-/// for everything that the other one does not have.
+/// Sources of one type, in the order in which they are asked: an optional first one, then Atlassian's, which is used
+/// for everything else.
 ///
-/// Nothing stands in front unless somebody puts it there before the add-on is mounted. From then on it cannot change.
+/// The first source can only be set before the add-on is mounted. After that it cannot change.
 #[derive(Debug)]
 pub struct Sources<S: ?Sized> {
     in_front: OnceLock<Option<Box<S>>>,
@@ -13,25 +13,25 @@ pub struct Sources<S: ?Sized> {
 }
 
 impl<S: ?Sized> Sources<S> {
-    /// Atlassian's alone.
+    /// Only Atlassian's source.
     #[must_use]
     pub fn new(atlassian: Box<S>) -> Self {
         Self { in_front: OnceLock::new(), atlassian }
     }
 
-    /// Asks `source` first from now on. There is at most one such source: the answer is `false`, and nothing changes, if
-    /// there is one already or the add-on is mounted.
+    /// Asks `source` first from now on. Returns `false`, and changes nothing, if there already is such a source or the
+    /// add-on is mounted.
     #[must_use]
     pub fn put_in_front(&self, source: Box<S>) -> bool {
         self.in_front.set(Some(source)).is_ok()
     }
 
-    /// From now on nothing can be put in front.
+    /// From now on no first source can be set.
     pub(crate) fn fix(&self) {
         self.in_front.get_or_init(|| None);
     }
 
-    /// The source to ask: the one in front if `has` is true of it, else Atlassian's.
+    /// The source to ask: the first one if `has` accepts it, else Atlassian's.
     pub fn find(&self, has: impl Fn(&S) -> bool) -> &S {
         match self.in_front.get() {
             Some(Some(source)) if has(source) => source,

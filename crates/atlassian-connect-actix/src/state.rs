@@ -1,12 +1,13 @@
-//! What every worker shares: configuration, descriptor, tenants, keys, events.
+//! The state that all workers share: configuration, descriptor, tenants, keys, events.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use futures_util::future::LocalBoxFuture;
+use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use crate::config::{Config, Product};
@@ -17,6 +18,7 @@ use crate::error::Error;
 use crate::keys::{ForgeKeySource, ForgeKeys, InstallKeySource, InstallKeys};
 use crate::observer::{Observer, ObserverSlot};
 use crate::outbound::{AppToken, Outbound};
+use crate::page::Pages;
 use crate::redact;
 use crate::services::{AtlassianServices, SiteServices};
 use crate::software::AppVersion;
@@ -26,27 +28,30 @@ use crate::tasks::Tasks;
 use crate::tenants::Tenants;
 use crate::transport::Guard;
 
-/// Where Jira and Confluence have their `all.js`.
+/// The URL of `all.js` for Jira and Confluence.
 ///
 /// Source: Atlassian, "About the JavaScript API".
 const ALL_JS: &str = "https://connect-cdn.atl-paas.net/all.js";
-/// Where Bitbucket has it.
+/// The URL of `all.js` for Bitbucket.
 const BITBUCKET_ALL_JS: &str = "https://bitbucket.org/atlassian-connect/all.js";
 
-/// What an error page shows.
+/// The content of an error page.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ErrorPage {
     /// The HTTP status.
     pub status: u16,
-    /// What to tell the caller; not escaped.
+    /// The message for the caller; not escaped.
     pub message: String,
-    /// Why, in the log's words, with tokens masked: in `development` alone. Not escaped.
+    /// The reason as it is logged, with tokens masked; only in `development`. Not escaped.
     pub reason: Option<String>,
     /// The name of the add-on.
     pub title: String,
-    /// Below it are the add-on's own files.
+    /// The base URL of the add-on's own files.
     pub local_base_url: String,
+    /// On Forge, the script to load: through it the app's shell knows that there is a page, and shows it. `None` in
+    /// Connect, and if the page's token is not valid: the shell then opens the page again.
+    pub host_script_url: Option<String>,
     /// `errorTemplateObject` of the configuration.
     pub extra: serde_json::Map<String, serde_json::Value>,
 }
@@ -54,17 +59,17 @@ pub struct ErrorPage {
 /// Renders an error page as HTML.
 pub(crate) type ErrorRenderer = Arc<dyn Fn(&ErrorPage) -> Result<String, askama::Error> + Send + Sync>;
 
-/// Answers an error in place of the framework, ACE's `expressErrorHandling`.
+/// Answers an error instead of the framework: ACE's `expressErrorHandling`.
 pub(crate) type ErrorHandler = Arc<dyn Fn(&HttpRequest, &Error) -> HttpResponse + Send + Sync>;
 
-/// How errors are shown.
+/// How errors are rendered.
 #[derive(Clone)]
 pub struct ErrorRendering {
-    /// The renderers that `errorTemplateName` chooses among.
+    /// The renderers from which `errorTemplateName` chooses.
     pub renderers: BTreeMap<String, ErrorRenderer>,
-    /// The chosen one; `None`: HTML errors are plain text, escaped.
+    /// The chosen renderer; `None`: errors are plain text.
     pub renderer: Option<ErrorRenderer>,
-    /// Takes over altogether.
+    /// Replaces the framework's error handling.
     pub handler: Option<ErrorHandler>,
 }
 
@@ -74,13 +79,13 @@ impl std::fmt::Debug for ErrorRendering {
     }
 }
 
-/// Who hears of what happens. The state knows no more of them: what they are handed knows the state.
+/// Receives the events. The state has only this interface; each event carries a handle on the state.
 pub trait Listeners: std::fmt::Debug + Send + Sync {
-    /// Tells the listeners of the event, one after the other, and waits for each, all in all for `limit`.
+    /// Calls the listeners of the event, one after the other, for at most `limit` in total.
     ///
     /// # Errors
-    /// [`Error::Internal`] when a listener fails or panics, or the limit passes; the remaining ones are called all the
-    /// same when one fails.
+    /// [`Error::Internal`] when a listener fails or panics, or the limit passes. If one fails, the others are still
+    /// called.
     fn emit(
         self: Arc<Self>,
         state: web::Data<State>,
@@ -96,21 +101,23 @@ pub struct State {
     pub config: Config,
     /// The tenants.
     pub tenants: Tenants,
-    /// The keys of lifecycle callbacks.
+    /// The keys that sign lifecycle callbacks.
     pub install_keys: Sources<dyn InstallKeySource>,
-    /// The keys of Forge's invocations.
+    /// The keys that sign Forge's invocations.
     pub forge_keys: Sources<dyn ForgeKeySource>,
-    /// What serves a site besides the site itself.
+    /// The services of a site with their own servers.
     pub services: Sources<dyn SiteServices>,
-    /// What requests to hosts share.
+    /// The shared state of requests to hosts.
     pub outbound: Outbound,
-    /// What runs in the background.
+    /// The shared state of pages on Forge.
+    pub pages: Pages,
+    /// The background work.
     pub tasks: Arc<Tasks>,
     listeners: Arc<dyn Listeners>,
     database: Option<AppDatabase>,
-    /// The events of Forge that are being worked on.
+    /// The Forge events that are being processed.
     pub deliveries: Deliveries,
-    /// How errors are shown.
+    /// How errors are rendered.
     pub errors: ErrorRendering,
     app: Option<AppVersion>,
     descriptor_file: DescriptorFile,
@@ -121,7 +128,7 @@ pub struct State {
 }
 
 impl State {
-    /// Puts the parts together.
+    /// Builds the state from its parts.
     #[must_use]
     pub fn new(
         config: Config,
@@ -145,6 +152,7 @@ impl State {
                 authorization_server_url: config.authorization_server_url.clone(),
             })),
             outbound: Outbound::new(Guard::new(config.environment.is_production().then(|| config.whitelist.clone()))),
+            pages: Pages::new(&config),
             descriptor_changes: watch::channel(()).0,
             descriptor: RwLock::new(Arc::new(descriptor)),
             config,
@@ -157,14 +165,14 @@ impl State {
         }
     }
 
-    /// Names the app, see [`crate::AddonBuilder::app`].
+    /// Sets the app's name and version, see [`crate::AddonBuilder::app`].
     #[must_use]
     pub(crate) fn with_app(mut self, app: Option<AppVersion>) -> Self {
         self.app = app;
         self
     }
 
-    /// Says where the descriptor was read from.
+    /// Sets where the descriptor was read from.
     #[must_use]
     pub(crate) fn with_descriptor_file(mut self, file: DescriptorFile) -> Self {
         self.descriptor_file = file;
@@ -186,7 +194,7 @@ impl State {
         &self.descriptor_file
     }
 
-    /// The observer, once it has been decided whether there is one.
+    /// The observer, once it is decided whether there is one.
     pub(crate) fn observer(&self) -> &OnceLock<Option<Observer>> {
         &self.observer.0
     }
@@ -195,7 +203,7 @@ impl State {
         self.app.as_ref()
     }
 
-    /// Tells the listeners, see [`Listeners::emit`].
+    /// Calls the listeners, see [`Listeners::emit`].
     ///
     /// # Errors
     /// As [`Listeners::emit`].
@@ -203,16 +211,16 @@ impl State {
         Arc::clone(&state.listeners).emit(state.clone(), emission, limit).await
     }
 
-    /// The descriptor as it is served now.
+    /// The descriptor that is served now.
     #[must_use]
     pub fn descriptor(&self) -> Arc<Descriptor> {
-        Arc::clone(&self.descriptor.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.descriptor.read())
     }
 
-    /// Serves another descriptor from now on. What is mounted stays: lifecycle callbacks and webhooks are where they
-    /// were at the start.
+    /// Serves another descriptor from now on. The mounted routes do not change: lifecycle callbacks and webhooks keep
+    /// the paths of the start.
     pub fn replace_descriptor(&self, descriptor: Descriptor) {
-        *self.descriptor.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(descriptor);
+        *self.descriptor.write() = Arc::new(descriptor);
         self.descriptor_changes.send_replace(());
     }
 
@@ -222,30 +230,39 @@ impl State {
         self.descriptor_changes.subscribe()
     }
 
-    /// The add-on is being mounted: from now on no source can be put in front of Atlassian's.
+    /// Marks the add-on as mounted: from now on no source can be put before Atlassian's.
     pub(crate) fn fix_sources(&self) {
         self.install_keys.fix();
         self.forge_keys.fix();
         self.services.fix();
     }
 
-    /// The token with which the Forge app acts as itself at an installation, ACE's `getForgeAppToken`: from memory, else
-    /// from the store. `None`: no invocation has brought one, or it has expired.
+    /// The token that acts as the Forge app for an installation, ACE's `getForgeAppToken`: from memory, else from the
+    /// store. `None`: no invocation has brought one, or it has expired.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the store is away.
+    /// [`Error::Unavailable`] when the store is unavailable.
     pub async fn forge_app_token(&self, installation_id: &str) -> Result<Option<AppToken>, Error> {
         let (store, limit) = (self.tenants.store(), self.config.limits.token);
         Ok(self.outbound.app_tokens.find(store.as_ref(), installation_id, limit).await?)
     }
 
-    /// The bridge's script for the add-on's pages.
+    /// The bare ids of the Forge apps that may have this installation: the configured ones, or that of the sandbox.
+    pub(crate) fn forge_app_ids(&self, installation_id: &str) -> Vec<&str> {
+        let source = self.forge_keys.find(|source| source.has_installation(installation_id));
+        if self.config.app_ids.is_empty() {
+            return source.app_id().into_iter().collect();
+        }
+        self.config.app_ids.iter().map(String::as_str).collect()
+    }
+
+    /// The script of the bridge for the add-on's pages.
     #[must_use]
     pub fn host_script_url(&self) -> &str {
         &self.host_script_url
     }
 
-    /// The base URLs that a lifecycle token may name as its audience, without trailing slashes.
+    /// Whether a lifecycle token may have this base URL as its audience; without a trailing slash.
     pub fn is_own_base_url(&self, url: &str) -> bool {
         let url = url.strip_suffix('/').unwrap_or(url);
         url == self.config.local_base_url.as_str()
@@ -253,7 +270,7 @@ impl State {
             || self.config.allowed_base_urls.iter().any(|allowed| url == allowed.as_str())
     }
 
-    /// The same base URLs, for a refusal that names them.
+    /// The same base URLs, for an error that lists them.
     pub(crate) fn own_base_urls(&self) -> Vec<String> {
         let descriptor = self.descriptor();
         let mut urls = vec![
@@ -268,7 +285,7 @@ impl State {
     /// The state of the add-on that serves `request`.
     ///
     /// # Errors
-    /// [`Error::Internal`] outside of the add-on's scope, with what to do.
+    /// [`Error::Internal`] outside the add-on's scope; it says what to do.
     pub fn of(request: &HttpRequest) -> Result<web::Data<Self>, Error> {
         request.app_data::<web::Data<Self>>().cloned().ok_or_else(|| Self::outside(request))
     }
@@ -276,14 +293,14 @@ impl State {
     /// The error of a handler that is not in the add-on's scope.
     pub(crate) fn outside(request: &HttpRequest) -> Error {
         let reason =
-            "this route is outside of the add-on's scope: mount it in the function that `Addon::configure` is given";
-        // out there is no middleware of ours that logs errors
+            "this route is outside the add-on's scope: mount it in the function that is passed to `Addon::configure`";
+        // out there, none of our middleware logs errors
         tracing::error!(path = redact::shown(request.path()), "{reason}");
         Error::internal(reason)
     }
 }
 
-/// The state as an argument of the framework's own handlers; those of an app take [`crate::Addon`].
+/// The state as an argument of the framework's own handlers; handlers of an app take [`crate::Addon`].
 #[derive(Debug, Clone)]
 pub(crate) struct AddonState(pub web::Data<State>);
 

@@ -1,23 +1,23 @@
-//! Work in the background: where it runs, how many there are, and that a stop waits for it.
+//! Background work: where it runs, how much runs at once, and that a stop waits for it.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
+use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, mpsc};
 
-/// Spawned jobs that run at once: a thousand webhooks must not ask a thousand questions at the same time.
+/// The most spawned jobs that run at once: a thousand webhooks must not cause a thousand concurrent requests.
 const AT_ONCE: usize = 16;
 
-/// A piece of work, made on the thread where it runs: what it makes need not be `Send`.
+/// A job. Its future is made on the thread that runs it, so it need not be `Send`.
 pub(crate) type Job = Box<dyn FnOnce() -> LocalBoxFuture<'static, ()> + Send>;
 
-/// Waits until `is_so`; `changed` notifies all who wait whenever it may have become so.
+/// Waits until `is_so`. `changed` notifies all waiters whenever it may have become true.
 pub(crate) async fn until(changed: &Notify, is_so: impl Fn() -> bool) {
     loop {
-        // made before the look: a change in between is not missed
+        // created before the check: a change in between is not missed
         let change = changed.notified();
         if is_so() {
             return;
@@ -54,34 +54,34 @@ impl Default for Tasks {
 }
 
 impl Tasks {
-    /// Hands `job` to the thread that works.
+    /// Sends `job` to the thread that runs it.
     pub(crate) fn send(&self, job: Job) {
         // the receiver lives as long as the add-on
         let _ = self.sender.send(job);
     }
 
-    /// Takes the name of a periodic job; whether it is new.
+    /// Registers the name of a periodic job. Returns whether it is new.
     pub(crate) fn take_name(&self, name: &str) -> bool {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned())
+        self.names.lock().insert(name.to_owned())
     }
 
-    /// What is to be worked on; once, for the one who works.
+    /// The queue of jobs; `None` after the first call.
     pub(crate) fn work(&self) -> Option<mpsc::UnboundedReceiver<Job>> {
-        self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.receiver.lock().take()
     }
 
-    /// Counts a piece of work from its sending to its end.
+    /// Counts a job from its sending to its end.
     pub(crate) fn begin(&self) {
         self.active.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// It has ended.
+    /// A job has ended.
     pub(crate) fn end(&self) {
         self.active.fetch_sub(1, Ordering::SeqCst);
         self.changed.notify_waiters();
     }
 
-    /// Whether nothing new is to be begun.
+    /// Whether no new job may begin.
     pub(crate) fn is_stopping(&self) -> bool {
         self.is_stopping.load(Ordering::SeqCst)
     }
@@ -91,18 +91,18 @@ impl Tasks {
         until(&self.changed, || self.is_stopping()).await;
     }
 
-    /// From now on nothing periodic is begun.
+    /// From now on no periodic job begins.
     pub(crate) fn stop(&self) {
         self.is_stopping.store(true, Ordering::SeqCst);
         self.changed.notify_waiters();
     }
 
-    /// Waits for a place among the jobs that run at once.
+    /// Waits for a permit to run a job.
     pub(crate) async fn place(&self) -> Option<SemaphorePermit<'_>> {
         self.places.acquire().await.ok()
     }
 
-    /// Waits for what is under way, for `limit` at most; how much is left.
+    /// Waits for running jobs, for at most `limit`. Returns how many are left.
     pub(crate) async fn drain(&self, limit: Duration) -> usize {
         let none = until(&self.changed, || self.active.load(Ordering::SeqCst) == 0);
         let _ = tokio::time::timeout(limit, none).await;

@@ -1,4 +1,5 @@
-//! The HTTP clients of each thread: awc over rustls with the web's roots. A client is not `Send`: every worker has its own.
+//! The HTTP clients of each thread: awc over rustls with the web's root certificates. A client is not `Send`, so every
+//! worker has its own.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -14,16 +15,16 @@ use futures_util::future::LocalBoxFuture;
 
 use crate::config::Whitelist;
 
-/// To connect, name resolution and TLS included.
+/// The time to connect, including name resolution and TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The guard of servers that the configuration or Atlassian names: anything goes.
+/// The id of the client for servers that the configuration or Atlassian names: every address is allowed.
 const OPEN: usize = 0;
 
 thread_local! {
     static CLIENTS: RefCell<HashMap<usize, Client>> = RefCell::new(HashMap::new());
 }
 
-/// The client of this thread for servers that are not chosen by a tenant: key servers, authorization servers.
+/// This thread's client for servers that no tenant chooses: key servers, authorization servers.
 #[must_use]
 pub fn client() -> Client {
     client_for(OPEN, None)
@@ -34,9 +35,9 @@ fn client_for(id: usize, allowed: Option<&Arc<Whitelist>>) -> Client {
 }
 
 fn build(allowed: Option<Arc<Whitelist>>) -> Client {
-    // one provider of cryptography; that it is installed already is as good
+    // one provider of cryptography; it may already be installed
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    // no redirect is followed here: who sends credentials must see where to
+    // no redirect is followed here: code that sends credentials must check each target
     let builder = Client::builder().disable_redirects().disable_timeout();
     match allowed {
         None => builder.connector(Connector::new().timeout(CONNECT_TIMEOUT)).finish(),
@@ -47,8 +48,8 @@ fn build(allowed: Option<Arc<Whitelist>>) -> Client {
     }
 }
 
-/// Keeps requests to tenants' hosts away from the network that the add-on itself runs in: in production, names are
-/// connected to at public addresses only, unless the whitelist names that very host.
+/// Keeps requests to tenants' hosts out of the add-on's own network. In production, a host name may only resolve to
+/// public addresses, unless the whitelist names that host literally.
 #[derive(Debug)]
 pub struct Guard {
     id: usize,
@@ -56,7 +57,7 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// `allowed`: the whitelist, whose literal entries are exempt; `None` in development: every address is good.
+    /// `allowed`: the whitelist, whose literal entries are exempt; `None` in development: every address is allowed.
     #[must_use]
     pub fn new(allowed: Option<Whitelist>) -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(OPEN + 1);
@@ -72,8 +73,8 @@ impl Guard {
         }
     }
 
-    /// Whether a URL's host may be connected to, as far as the host itself tells: an address in the URL is never
-    /// resolved, so the resolver does not see it.
+    /// Whether a URL's host may be connected to, as far as the URL shows it: an address in the URL is never resolved,
+    /// so the resolver does not see it.
     #[must_use]
     pub fn permits(&self, host: &url::Host<&str>) -> bool {
         let Some(allowed) = &self.allowed else { return true };
@@ -86,8 +87,8 @@ impl Guard {
     }
 }
 
-/// Resolves as the system does and leaves out what is not public. The addresses that are checked are those that are
-/// connected to: a name that changes in between changes nothing.
+/// Resolves names like the system and drops addresses that are not public. The checked addresses are those that are
+/// connected to, so a name that changes in between has no effect.
 struct PublicAddresses(Arc<Whitelist>);
 
 impl Resolve for PublicAddresses {
@@ -108,7 +109,7 @@ impl Resolve for PublicAddresses {
     }
 }
 
-/// Whether an address is one of the open network's. Source: IANA's registries of special-purpose addresses.
+/// Whether an address is public. Source: IANA's registries of special-purpose addresses.
 fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => is_public_v4(address),
@@ -133,7 +134,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let segments = address.segments();
-    // an IPv4 address in other clothes (NAT64, 6to4) is judged as what it is
+    // an embedded IPv4 address (NAT64, 6to4) is checked itself
     let embedded = match segments {
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => Some((high, low)),
         _ => None,
@@ -142,7 +143,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
         return is_public_v4(Ipv4Addr::new(a, b, c, d));
     }
-    // global unicast is 2000::/3, without what is documentation or Teredo in it
+    // global unicast is 2000::/3, without the ranges for documentation and Teredo
     segments[0] & 0xe000 == 0x2000 && segments[..2] != [0x2001, 0xdb8] && segments[..2] != [0x2001, 0]
 }
 
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_in_the_url_is_judged_by_itself() {
+    fn an_address_in_the_url_is_checked_directly() {
         let production = Guard::new(Some(Whitelist::of(vec!["*.atlassian.net".into(), "127.0.0.1".into()])));
         let permits = |guard: &Guard, url: &str| guard.permits(&url::Url::parse(url).unwrap().host().unwrap());
         assert!(permits(&production, "https://a.atlassian.net/"));
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_name_is_connected_to_at_public_addresses_only() {
+    async fn a_name_resolves_to_public_addresses_only() {
         let lookup = |list: &str| {
             let resolver = PublicAddresses(Arc::new(Whitelist::of(vec![list.to_owned()])));
             async move { resolver.lookup("localhost", 80).await.map_err(|error| error.to_string()) }

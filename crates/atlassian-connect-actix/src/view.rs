@@ -1,4 +1,4 @@
-//! Pages: what a template sees, and how it is rendered.
+//! Pages: the variables of a template, and how it is rendered.
 
 mod connect;
 
@@ -12,25 +12,26 @@ use actix_web::http::header::ContentType;
 use actix_web::{CustomizeResponder, FromRequest, HttpRequest, HttpResponse, Responder};
 use askama::Template;
 use askama::filters::HtmlSafe;
-use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::Value;
-use url::Url;
+use url::{Url, form_urlencoded};
 
-use crate::auth::{Caller, ConnectJwt, FormBody, ProofFuture};
+use crate::auth::{Caller, FormBody, PageToken, ProofFuture, Via};
 use crate::config::Product;
 use crate::error::Error;
+use crate::forge;
 use crate::host::HostClient;
 use crate::settings::Settings;
 use crate::state::State;
 use crate::tenants::origin_of;
 
-/// Bytes of a form in which the page's parameters are looked for.
+/// The largest form that is searched for the page's parameters, in bytes.
 const MAX_HOST_FORM: usize = 16 * 1024;
 
-/// The variables that every template gets as `page`, with ACE's meaning; ACE's names stand in [`PageVariables::json`].
+/// The variables that every template gets as `page`, with ACE's meaning; [`PageVariables::json`] has them under ACE's
+/// names.
 ///
-/// Those of an authenticated page come from the verified token and the store. `license`, `timezone`, `locale` and, on a
+/// On an authenticated page they come from the verified token and the store. `license`, `timezone`, `locale` and, on a
 /// public page, `host_base_url` come from the query, which anybody can write: templates escape them.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -40,14 +41,14 @@ pub struct PageVariables {
     pub title: String,
     /// The add-on's key.
     pub addon_key: String,
-    /// Below it are the add-on's own routes and files; no trailing slash.
+    /// The base URL of the add-on's own routes and files, without a trailing slash.
     pub local_base_url: String,
-    /// Where the host is: `https://site.atlassian.net`, for Confluence with `/wiki`. Empty on a public page that names
-    /// none.
+    /// The base URL of the host: `https://site.atlassian.net`, for Confluence with `/wiki`. Empty on a public page
+    /// whose URL names none.
     pub host_base_url: String,
     /// The origin of `host_base_url`.
     pub host_url: String,
-    /// The host's stylesheet; none on a public page.
+    /// The host's stylesheet; `None` on a public page.
     pub host_stylesheet_url: Option<String>,
     /// The script of the bridge, `AP`.
     pub host_script_url: String,
@@ -57,7 +58,8 @@ pub struct PageVariables {
     pub license: Option<String>,
     /// The `context` claim: what the user looks at.
     pub context: Option<Value>,
-    /// The tenant; empty on a public page.
+    /// The key under which the app stores data of the tenant: the clientKey, or on Forge alone the site's ARI, see
+    /// [`Caller::tenant_key`]. Empty on a public page.
     pub client_key: String,
     /// The user's Atlassian account id.
     pub user_account_id: Option<String>,
@@ -70,42 +72,45 @@ pub struct PageVariables {
 }
 
 impl PageVariables {
-    /// All variables as JSON under ACE's names, escaped so that it can stand in a `<script>` element: print it with
-    /// askama's `|safe`.
+    /// All variables as JSON under ACE's names, escaped for a `<script>` element: print it with askama's `|safe`.
     #[must_use]
     pub fn json(&self) -> String {
         script_json(self)
     }
 
     /// The content of `<head>`: encoding, viewport, title, the host's stylesheet and script, and the session token for
-    /// scripts of the page. Print it by `{{ page.head() }}` in the layout.
+    /// scripts of the page. Write `{{ page.head() }}` in the layout.
     pub fn head(&self) -> impl Template + HtmlSafe {
         connect::head(self)
     }
 
-    /// The variables as JSON in `<script type="application/json" id="connect-context">`, for scripts of the page. Print
-    /// it by `{{ page.context_script() }}` before those.
+    /// The variables as JSON in `<script type="application/json" id="connect-context">`, for scripts of the page. Write
+    /// `{{ page.context_script() }}` before those.
     pub fn context_script(&self) -> impl Template + HtmlSafe {
         connect::context_script(self)
     }
 
-    /// The hidden field `jwt` with the session token: print it by `{{ page.form_token() }}` in a
-    /// `<form method="post">`. The handler of the form takes `PageContext<SessionToken>`, or
-    /// `PageContext<Authorized<P>>`, and answers with the page again: no token stands in a URL.
+    /// The hidden field `jwt` with the session token: write `{{ page.form_token() }}` in a `<form method="post">`. The
+    /// handler of the form takes `PageContext<SessionToken>`, or `PageContext<Authorized<P>>`, and answers with the
+    /// page again, so that no token appears in a URL.
     pub fn form_token(&self) -> impl Template + HtmlSafe {
         connect::form_token(self)
     }
 
     fn untrusted(request: &HttpRequest, state: &State) -> Self {
         let descriptor = state.descriptor();
-        // a host posts a few short parameters; what is larger is somebody's own form
+        // a host posts a few short parameters; a larger form belongs to the app
         let form =
             FormBody::of(request).and_then(|form| form.already_read()).filter(|form| form.len() <= MAX_HOST_FORM);
         let form = form.as_deref().and_then(|body| std::str::from_utf8(body).ok()).unwrap_or_default();
         let parameter = |name: &str| parameter(request.query_string(), name).or_else(|| parameter(form, name));
-        let host_base_url =
-            parameter("xdm_e").and_then(|host| host_base_url(&host, &parameter("cp").unwrap_or_default()));
-        let host_base_url = host_base_url.filter(|_| state.config.product != Product::Bitbucket).unwrap_or_default();
+        let mut host_url = None;
+        if state.config.product != Product::Bitbucket
+            && let Some(host) = parameter("xdm_e")
+        {
+            host_url = host_base_url(&host, &parameter("cp").unwrap_or_default());
+        }
+        let host_base_url = host_url.unwrap_or_default();
         Self {
             title: descriptor.name().to_owned(),
             addon_key: descriptor.key().to_owned(),
@@ -127,7 +132,10 @@ impl PageVariables {
 
     fn of_caller(request: &HttpRequest, caller: &Caller) -> Result<Self, Error> {
         let state = caller.state();
-        let base_url = caller.tenant().base_url();
+        let (Via::Connect, Some(tenant)) = (caller.via(), caller.tenant()) else {
+            return Self::of_forge(request, caller);
+        };
+        let base_url = tenant.base_url();
         let user_key = caller.context().and_then(|context| context.pointer("/user/userKey")?.as_str());
         let untrusted = Self::untrusted(request, state);
         let script_url = state.services.find(|services| services.has_site(base_url)).script_url();
@@ -138,7 +146,7 @@ impl PageVariables {
             host_stylesheet_url: Some(stylesheet_url(state, base_url)),
             token: caller.session_token()?.to_owned(),
             context: caller.context().cloned(),
-            client_key: caller.client_key().to_owned(),
+            client_key: caller.tenant_key().to_owned(),
             user_account_id: caller.account_id().map(str::to_owned),
             user_id: user_key.map(str::to_owned).or(untrusted.user_id),
             ..untrusted
@@ -146,7 +154,34 @@ impl PageVariables {
     }
 }
 
-/// JSON that can stand in a `<script>` element, whatever its texts hold.
+impl PageVariables {
+    /// On Forge, everything security-relevant comes from our own token; the shell only provides `timezone` and
+    /// `locale`.
+    fn of_forge(request: &HttpRequest, caller: &Caller) -> Result<Self, Error> {
+        let page = caller.forge_page().ok_or_else(|| Error::internal("a page on Forge without its claims"))?;
+        let (claims, untrusted) = (page.claims(), Self::untrusted(request, caller.state()));
+        Ok(Self {
+            host_script_url: forge_script_url(caller.state()),
+            host_base_url: claims.site.clone(),
+            host_url: origin_of(&claims.site).unwrap_or_default(),
+            host_stylesheet_url: None,
+            token: caller.session_token()?.to_owned(),
+            license: claims.lic.clone(),
+            context: caller.context().cloned(),
+            client_key: caller.tenant_key().to_owned(),
+            user_account_id: caller.account_id().map(str::to_owned),
+            user_id: None,
+            ..untrusted
+        })
+    }
+}
+
+/// The URL of `AP` for a page on Forge.
+pub(crate) fn forge_script_url(state: &State) -> String {
+    format!("{}{}", state.config.local_base_url.as_str(), forge::pages::SCRIPT_PATH)
+}
+
+/// JSON that is safe in a `<script>` element, whatever its strings contain.
 pub fn script_json(value: &impl Serialize) -> String {
     let json = serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned());
     let mut escaped = String::with_capacity(json.len() + 16);
@@ -184,16 +219,12 @@ fn host_base_url(host: &str, context_path: &str) -> Option<String> {
 
 /// The first value of a parameter; an empty one counts as none.
 fn parameter(text: &str, name: &str) -> Option<String> {
-    let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
-    text.split('&')
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .find(|(key, _)| decode(key) == name)
-        .map(|(_, value)| decode(value))
-        .filter(|value| !value.is_empty())
+    let (_, value) = form_urlencoded::parse(text.as_bytes()).find(|(key, _)| key == name)?;
+    Some(value.into_owned()).filter(|value| !value.is_empty())
 }
 
-/// What an authenticated page gets. As an argument it *is* ACE's `addon.authenticate()`: without a token of the host's,
-/// bound to this request, the page cannot be built.
+/// The context of an authenticated page, in a frame of Connect or of Forge. As an argument it *is* ACE's
+/// `addon.authenticate()`: without a token that is bound to this request, the page cannot be built.
 ///
 /// ```
 /// use actix_web::get;
@@ -210,16 +241,16 @@ fn parameter(text: &str, name: &str) -> Option<String> {
 /// }
 /// ```
 ///
-/// Another proof can stand behind a page: `PageContext<SessionToken>` for one that is opened with a session token,
-/// `PageContext<Authorized<SiteAdmin>>` for one that needs a permission of the host's.
+/// A page can use another extractor: `PageContext<SessionToken>` if it is opened with a session token,
+/// `PageContext<Authorized<SiteAdmin>>` if it needs a permission.
 #[derive(Debug, Clone)]
-pub struct PageContext<C = ConnectJwt> {
+pub struct PageContext<C = PageToken> {
     caller: C,
     variables: Rc<PageVariables>,
 }
 
 impl<C> PageContext<C> {
-    /// The proof behind the page.
+    /// The authenticated caller of the page.
     #[must_use]
     pub fn caller(&self) -> &C {
         &self.caller
@@ -233,10 +264,40 @@ impl<C: Deref<Target = Caller>> PageContext<C> {
         self.caller.host()
     }
 
-    /// What the app keeps of the page's tenant.
+    /// The settings of the page's tenant.
     #[must_use]
     pub fn settings(&self) -> Settings {
         self.caller.settings()
+    }
+
+    /// The key under which the app stores data of the tenant, see [`Caller::tenant_key`].
+    #[must_use]
+    pub fn tenant_key(&self) -> &str {
+        self.caller.tenant_key()
+    }
+
+    /// The Atlassian account id of the user; `None` for an anonymous user.
+    #[must_use]
+    pub fn account_id(&self) -> Option<&str> {
+        self.caller.account_id()
+    }
+
+    /// The account id, where a user is required.
+    ///
+    /// # Errors
+    /// A 401 for an anonymous user.
+    pub fn require_account_id(&self) -> Result<&str, Error> {
+        self.caller.require_account_id()
+    }
+
+    /// The URL of another page of the app, for a template: `<a href="{{ page.link("/other?x=1") }}">`. The handler of
+    /// that page takes a [`PageContext`]. See [`Caller::link`].
+    #[must_use]
+    pub fn link(&self, path: &str) -> String {
+        self.caller.link(path).unwrap_or_else(|error| {
+            tracing::error!(%error, "a link could not get a token");
+            path.to_owned()
+        })
     }
 }
 
@@ -266,7 +327,8 @@ where
     }
 }
 
-/// What a page for anybody gets: the same variables without tenant, user and token. A token is not looked at.
+/// The context of a page for everybody: the same variables without tenant, user and token. A token in the request is
+/// ignored.
 #[derive(Debug, Clone)]
 pub struct PublicPage(Rc<PageVariables>);
 
@@ -289,7 +351,12 @@ impl FromRequest for PublicPage {
                 form.read().await?;
             }
             let state = State::of(&request)?;
-            Ok(Self(Rc::new(PageVariables::untrusted(&request, &state))))
+            let mut variables = PageVariables::untrusted(&request, &state);
+            let shell = parameter(request.query_string(), "xdm_shell").unwrap_or_default();
+            if state.config.is_shell(&shell) {
+                variables.host_script_url = forge_script_url(&state);
+            }
+            Ok(Self(Rc::new(variables)))
         })
     }
 }
@@ -299,7 +366,7 @@ impl FromRequest for PublicPage {
 pub struct View<T>(pub T);
 
 impl<T: Template> View<T> {
-    /// The view with another status than 200. A handler that answers with either calls it in both cases.
+    /// The view with a status other than 200. If a handler answers with either status, call it in both cases.
     ///
     /// ```
     /// use actix_web::Responder;
@@ -326,7 +393,7 @@ impl<T: Template> Responder for View<T> {
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
         match self.0.render() {
             Ok(html) => HttpResponse::Ok().insert_header(ContentType::html()).body(html),
-            Err(error) => HttpResponse::from_error(Error::internal(format!("a template does not render: {error}"))),
+            Err(error) => HttpResponse::from_error(Error::internal(format!("a template cannot be rendered: {error}"))),
         }
     }
 }
@@ -358,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_value_of_a_parameter_counts() {
+    fn the_first_value_of_a_parameter_is_used() {
         for (query, expected) in [
             ("lic=a&lic=b", Some("a")),
             ("x=1&lic=a+b%26c", Some("a b&c")),

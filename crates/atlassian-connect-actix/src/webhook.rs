@@ -1,4 +1,4 @@
-//! The webhooks of the descriptor: mounted by themselves, delivered as events of the add-on.
+//! The webhooks of the descriptor: mounted automatically, delivered as events of the add-on.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub(crate) fn routes(cfg: &mut web::ServiceConfig, descriptor: &Descriptor) {
         by_path.entry(pattern::of_url(&webhook.url)).or_default().push(webhook.clone());
     }
     for (path, webhooks) in by_path {
-        // the guard leaves other methods to a page of the add-on's at the same path
+        // the guard leaves other methods to a page of the app at the same path
         cfg.service(web::resource(path).guard(guard::Post()).app_data(web::Data::new(webhooks)).to(receive));
     }
 }
@@ -29,8 +29,8 @@ async fn receive(request: HttpRequest, payload: web::Payload, addon: AddonState)
     let triggered = Emission::new(names::WEBHOOK_AUTH_VERIFICATION_TRIGGERED, None, Value::Null);
     State::emit(&addon.0, triggered, limit).await?;
     let caller = CallbackJwt::extract(&request).await?;
-    let tenant = caller.tenant().clone();
-    let successful = Emission::new(names::WEBHOOK_AUTH_VERIFICATION_SUCCESSFUL, Some(tenant.clone()), Value::Null);
+    let tenant = caller.connect_tenant();
+    let successful = Emission::new(names::WEBHOOK_AUTH_VERIFICATION_SUCCESSFUL, tenant.clone(), Value::Null);
     State::emit(&addon.0, successful, limit).await?;
 
     let body = read_inflated(&mut payload.into_inner(), &request, addon.config.limits.body).await?;
@@ -38,13 +38,13 @@ async fn receive(request: HttpRequest, payload: web::Payload, addon: AddonState)
     let webhooks =
         request.app_data::<web::Data<Vec<Webhook>>>().map(|webhooks| webhooks.as_slice()).unwrap_or_default();
     for event in events(webhooks, request.query_string(), &body) {
-        State::emit(&addon.0, Emission::new(event, Some(tenant.clone()), body.clone()), limit).await?;
+        State::emit(&addon.0, Emission::new(event, tenant.clone(), body.clone()), limit).await?;
     }
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Which of the webhooks at one path this request is. Where several share the path, the fixed part of their queries
-/// tells, then what the body says of itself; if nothing does, it is each of them.
+/// Which of the webhooks with the same path a request is for. The fixed part of their queries decides, then the body's
+/// event name; if neither does, all of them.
 fn events<'a>(webhooks: &'a [Webhook], query: &str, body: &Value) -> Vec<&'a str> {
     let sent: Vec<&str> = query.split('&').collect();
     let fits = |webhook: &&Webhook| {
@@ -60,7 +60,7 @@ fn events<'a>(webhooks: &'a [Webhook], query: &str, body: &Value) -> Vec<&'a str
     if let Some(exact) = candidates.iter().copied().find(|webhook| Some(webhook.event.as_str()) == named) {
         candidates = vec![exact];
     }
-    // the one with the most to its query is the one that was meant
+    // the webhook with the longest matching query is meant
     let most = candidates.iter().map(|webhook| webhook.url.matches('=').count()).max();
     let mut events: Vec<&str> = candidates
         .into_iter()
@@ -77,7 +77,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn webhooks_that_share_a_path_are_told_apart() {
+    fn webhooks_with_the_same_path_are_distinguished() {
         let webhook = |event: &str, url: &str| Webhook { event: event.into(), url: url.into() };
         let by_body = [webhook("created", "/w"), webhook("updated", "/w")];
         assert_eq!(events(&by_body, "", &json!({"webhookEvent": "updated"})), ["updated"]);
@@ -87,7 +87,11 @@ mod tests {
         assert_eq!(events(&by_query, "", &Value::Null), ["created"]);
         let filled = [webhook("one", "/w?key={issue.key}"), webhook("other", "/w?key={issue.key}&e=o")];
         assert_eq!(events(&filled, "key=A-1", &Value::Null), ["one"], "both forms of a context parameter");
-        assert_eq!(events(&filled[1..], "key=A-1&e=%6F", &Value::Null), ["other"], "its only one, in other words");
+        assert_eq!(
+            events(&filled[1..], "key=A-1&e=%6F", &Value::Null),
+            ["other"],
+            "the only one, with an encoded query"
+        );
         assert_eq!(events(&[webhook("one", "/w")], "user_id=x", &json!({"webhookEvent": "other"})), ["one"]);
     }
 }

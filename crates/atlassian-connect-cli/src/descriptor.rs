@@ -1,19 +1,21 @@
-//! `descriptor`: what is served, and what is wrong with it.
+//! `descriptor`: prints or validates the descriptor.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use actix_web::web::ServiceConfig;
 
 use super::failure::{Exit, Failure};
 use super::{findings, output};
 use atlassian_connect_actix::internal::descriptor::{DescriptorError, Finding, Severity, schema};
-use atlassian_connect_actix::store::MemoryStore;
 use atlassian_connect_actix::{AddonBuilder, StartError};
+
+/// For commands about the descriptor.
+pub(super) const ON_FORGE_ALONE: &str =
+    "There is no atlassian-connect.json: the app is on Forge alone, and forge/manifest.yml describes it.";
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Check it instead of printing it; exits with 1 where there are errors
+    /// Validate it instead of printing it; exits with 1 if there are errors
     #[arg(long)]
     validate: bool,
     /// A JSON schema to check it against [default: Atlassian's for the product]
@@ -41,6 +43,9 @@ where
         }
         Err(error) => return Err(StartError::from(error).into()),
     };
+    if descriptor.is_of_forge() {
+        return Err(Failure::Message(ON_FORGE_ALONE.to_owned()));
+    }
     if !arguments.validate {
         output::print_json(descriptor.value());
         return Ok(Exit::Done);
@@ -49,9 +54,7 @@ where
     let mut findings = descriptor.check(&config);
     let product = config.product;
     if is_own {
-        // asked for its routes alone: no store is opened
-        let builder = builder.store(Arc::new(MemoryStore::default()));
-        let addon = builder.assemble(config, descriptor.clone()).await?;
+        let addon = builder.without_store(config, descriptor.clone())?;
         findings.extend(addon.unanswered(routes).await);
         findings.extend(findings::missing_scopes(&descriptor));
     }
@@ -70,7 +73,7 @@ where
     Ok(report(&findings, failed))
 }
 
-/// Prints the findings; an error among them is a failure, and so is what has failed before.
+/// Prints the findings. Fails if there is an error among them, or if `failed`.
 fn report(findings: &[Finding], failed: bool) -> Exit {
     for finding in findings {
         output::print(&format!("{}: {finding}", finding.severity));

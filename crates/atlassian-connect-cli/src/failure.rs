@@ -1,20 +1,20 @@
-//! How commands end, and why one is not done.
+//! How a command ends, and why it fails.
 
 use atlassian_connect_actix::StartError;
 use atlassian_connect_actix::config::ConfigError;
 use atlassian_connect_actix::store::StoreError;
 
-/// How a command ended. The number is the exit code of the process.
+/// How a command ended. The number is the process's exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Exit {
     Done = 0,
     Failed = 1,
-    /// The code of clap's own refusals.
+    /// clap's own exit code for wrong arguments.
     Usage = 2,
 }
 
-/// Why a command is not done. `Display` is for whoever started it, and holds no secret.
+/// Why a command failed. `Display` is for the user and contains no secret.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error(transparent)]
@@ -23,10 +23,10 @@ pub(super) enum Failure {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// In the command's own words.
+    /// The command's own message.
     #[error("{0}")]
-    Told(String),
-    /// The arguments do not say enough, or not what can be done.
+    Message(String),
+    /// The arguments are incomplete or contradictory.
     #[error("{0}")]
     Usage(String),
 }

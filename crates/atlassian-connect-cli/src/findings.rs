@@ -1,30 +1,33 @@
-//! What is odd about the descriptor beyond its own text: what the code below `src` needs, and what Atlassian's schema
-//! says.
+//! Findings about the descriptor that need more than the descriptor itself: the code below `src`, and Atlassian's
+//! schema.
 
 use std::path::Path;
 
 use atlassian_connect_actix::Addon;
 use atlassian_connect_actix::internal::descriptor::{self, Descriptor, Finding, Severity, schema};
 
-/// Where an add-on has its code, in the directory that it is started in.
+/// The folder of an add-on's code, relative to the working directory.
 const CODE: &str = "src";
 
-/// A hint where the code calls `as_user` and the descriptor does not ask for the scope. It reads files, see
-/// [`descriptor::calls_of_as_user`]; where they are missing it says nothing.
+/// A hint if the code calls `as_user` and the descriptor does not request the scope. Reads source files, see
+/// [`descriptor::calls_of_as_user`]; without them there is no hint.
 pub(super) fn missing_scopes(descriptor: &Descriptor) -> Option<Finding> {
     if descriptor.has_scope("ACT_AS_USER") {
         return None;
     }
     let (file, line) = descriptor::calls_of_as_user(Path::new(CODE)).into_iter().next()?;
     let path = if descriptor.value().get("scopes").is_some() { "$.scopes" } else { "$" };
-    let text = format!("lacks the scope ACT_AS_USER, and {}, line {line} calls as_user", file.display());
+    let text = format!("lacks the scope ACT_AS_USER, but {}, line {line} calls as_user", file.display());
     Some(descriptor.finding(Severity::Hint, path, text))
 }
 
-/// Logs what [`Descriptor::check`] cannot see. The routes are not asked: their handlers would run at each start, and the
-/// sandbox would show requests that nobody has sent.
+/// Logs the findings that [`Descriptor::check`] cannot make. The routes are not tested: that would run their handlers
+/// at each start, and the sandbox would show requests that nobody sent.
 pub(super) async fn log(addon: &Addon) {
     let (descriptor, config) = (addon.state().descriptor(), addon.config());
+    if descriptor.is_of_forge() {
+        return;
+    }
     if config.environment.is_development() {
         missing_scopes(&descriptor).iter().for_each(Finding::log);
     }

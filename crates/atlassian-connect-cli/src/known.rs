@@ -1,4 +1,4 @@
-//! What a store knows of its tenants, installed or not.
+//! The tenants in the store, installed or not.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,26 +11,34 @@ use atlassian_connect_actix::store::internal::{
 };
 use atlassian_connect_actix::store::{Store, StoreError};
 
-/// Tenants that are read in one go. Redis, which has no order, walks over all its keys for each page.
+/// The prefix of the framework's own keys and owners.
+const OWN: &str = "atlassian-connect:";
+
+/// Whether a key, or the owner of a row, is the framework's own.
+pub(super) fn is_own(name: &str) -> bool {
+    name.starts_with(OWN)
+}
+
+/// How many tenants are read at once. Redis has no order, so each page walks over all its keys.
 const PAGE: usize = 2000;
 
 /// A tenant.
 pub(super) struct Known {
     pub client_key: String,
-    /// The keys of its values; one that stands twice has two rows.
+    /// The keys of its values. A key with two rows appears twice.
     keys: Vec<String>,
-    /// The payload of its last install: the one in use, else the one that an uninstall put aside.
+    /// The payload of its last install: the active one, or else the one of an uninstalled tenant.
     pub installation: Option<Value>,
 }
 
-/// What became of a tenant.
+/// The state of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     Installed,
     Uninstalled,
-    /// Nothing but what a later install took the place of.
+    /// Only rows that a later install replaced.
     Superseded,
-    /// Values, and no installation.
+    /// Values without an installation.
     None,
 }
 
@@ -46,7 +54,7 @@ impl State {
 }
 
 impl Known {
-    /// With its installation.
+    /// Reads the installation.
     pub(crate) async fn opened(mut self, store: &dyn Store) -> Result<Self, StoreError> {
         self.installation = match store.installations(&self.client_key).await?.into_iter().next() {
             None => store.get(&self.client_key, CLIENT_INFO_UNINSTALLED).await?,
@@ -55,7 +63,7 @@ impl Known {
         Ok(self)
     }
 
-    /// The same; without one where it is there and cannot be read.
+    /// Reads the installation, or leaves it out if it cannot be decrypted or parsed.
     pub(crate) async fn opened_if_possible(self, store: &dyn Store) -> Result<Self, StoreError> {
         let unread = Self { client_key: self.client_key.clone(), keys: self.keys.clone(), installation: None };
         match self.opened(store).await {
@@ -68,7 +76,7 @@ impl Known {
         self.keys.iter().filter(|known| *known == key).count()
     }
 
-    /// How many rows are in use; more than one is what ACE's index, which is not unique, let be.
+    /// The number of active rows. ACE's index is not unique, so there may be more than one.
     pub(crate) fn rows_in_use(&self) -> usize {
         self.rows(CLIENT_INFO)
     }
@@ -86,12 +94,12 @@ impl Known {
         }
     }
 
-    /// The keys of the tenant's values beside its installation, in order.
+    /// The keys of the app's own values, in order.
     pub(crate) fn further_keys(&self) -> Vec<&str> {
         let of_installation =
             [CLIENT_INFO, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, CLIENT_INFO_SUPERSEDED];
         let mut keys: Vec<_> =
-            self.keys.iter().map(String::as_str).filter(|key| !of_installation.contains(key)).collect();
+            self.keys.iter().map(String::as_str).filter(|key| !of_installation.contains(key) && !is_own(key)).collect();
         keys.dedup();
         keys
     }
@@ -100,7 +108,7 @@ impl Known {
         self.installation.as_ref()?.get(name)?.as_str()
     }
 
-    /// As it stands in the installation; its password, which it should not have, is left out.
+    /// The base URL in the installation, with a password redacted.
     pub(crate) fn base_url(&self) -> Option<String> {
         self.field("baseUrl").map(redact)
     }
@@ -110,7 +118,7 @@ impl Known {
         self.field("productType")
     }
 
-    /// The tenant for scripts, without its values.
+    /// The tenant as JSON, without its values.
     pub(crate) fn to_json(&self) -> Value {
         json!({
             "clientKey": self.client_key,
@@ -123,7 +131,7 @@ impl Known {
     }
 }
 
-/// The state in words: `installed`, `installed, 2 rows`, `uninstalled, 1 superseded` …
+/// The state as text: `installed`, `installed, 2 rows`, `uninstalled, 1 superseded` …
 impl fmt::Display for Known {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.state();
@@ -138,13 +146,13 @@ impl fmt::Display for Known {
     }
 }
 
-/// Names and base URL, for a message.
+/// The clientKey and the base URL, for a message.
 pub(super) fn named(tenant: &Known) -> String {
     let name = plain(&tenant.client_key);
     tenant.base_url().map_or_else(|| name.clone(), |url| format!("{name} ({})", plain(&url)))
 }
 
-/// Every tenant, ordered by clientKey.
+/// All tenants, ordered by clientKey.
 pub(super) async fn all(store: &dyn Store) -> Result<Vec<Known>, StoreError> {
     let mut installed = installed(store).await?;
     let (mut all, mut from) = (Vec::new(), None);
@@ -178,7 +186,7 @@ async fn installed(store: &dyn Store) -> Result<BTreeMap<String, Value>, StoreEr
     }
 }
 
-/// One tenant, whose installation is not read yet; `None`: the store knows nothing of it.
+/// One tenant, without its installation. `None`: the store has nothing of it.
 pub(super) async fn one(store: &dyn Store, client_key: &str) -> Result<Option<Known>, StoreError> {
     let page = store.stored_keys(Some(client_key), 1).await?;
     let found = page.tenants.into_iter().find(|(known, _)| known == client_key);

@@ -1,4 +1,4 @@
-//! The command line of the add-on: a file a command.
+//! The command line of the add-on: one file per command.
 //!
 //! ```no_run
 //! use std::process::ExitCode;
@@ -17,14 +17,16 @@
 //! }
 //! ```
 //!
-//! [`main`] runs the command that the process's arguments name: `serve` (the default), `migrate`, `descriptor`, `forge`,
-//! `tenants`, `token`, `doctor`. [`serve`] is the first of them, for a program without commands: it opens the sandbox in
-//! development, or registers the app with sites, and stops gracefully.
+//! [`main`] runs the command in the process's arguments: `serve` (the default), `migrate`, `descriptor`, `forge`,
+//! `tenants`, `token`, `doctor`. [`serve`] is the first of them, for a program without commands: in development it
+//! opens the sandbox or registers the app with sites, and it shuts down gracefully.
 //!
-//! Exit codes: 0 done, 1 it failed, `doctor` found problems, the descriptor has errors or does not fit into a Forge
-//! manifest, 2 the arguments are wrong. Results go to standard output, reasons and questions to standard error. No
-//! command prints a secret; `token` prints a token, which is its purpose.
+//! Exit codes: 0 success; 1 failure, or `doctor` found problems, the descriptor has errors or cannot become a Forge
+//! manifest without losses, the shell differs from this release's, or tenants are not associated with Forge; 2 wrong
+//! arguments. Results go to standard output,
+//! errors and questions to standard error. No command prints a secret; `token` prints a token, which is its purpose.
 
+mod association;
 mod descriptor;
 mod doctor;
 mod failure;
@@ -32,8 +34,10 @@ mod findings;
 mod forge;
 mod known;
 mod manifest;
+mod messages;
 mod migrate;
 mod output;
+mod progress;
 mod purge;
 mod registration;
 mod removal;
@@ -52,10 +56,11 @@ use clap::{Parser, Subcommand};
 
 pub use serve::serve;
 
-/// What other packages of this repository use. No promise holds for it.
+/// Shared between this repository's packages. Not covered by semantic versioning.
 #[doc(hidden)]
 pub mod internal {
     pub use crate::manifest::{EXCEPTIONS, Exception};
+    pub use crate::messages::{DOCTOR, Message, START, VALIDATOR};
 }
 
 use atlassian_connect_actix::config::{Environment, Vars};
@@ -65,7 +70,7 @@ use atlassian_connect_actix::{Addon, AddonBuilder};
 use failure::{Exit, Failure};
 
 const AFTER_HELP: &str = "\
-Examples (where it is deployed, the binary stands in place of `cargo run --`):
+Examples (in a deployment, use the binary instead of `cargo run --`):
   cargo run                                                   serve in development, on SQLite
   cargo run -- tenants list --json                            every tenant of the store, for a script
   curl -i \"$(cargo run -q -- token '/hello-world?lang=en')\"   open a page as the site that has the add-on
@@ -76,11 +81,12 @@ Environment:
   DB_URL, DATABASE_URL      the store
   AC_LOCAL_BASE_URL, PORT   the URL that sites reach the add-on by, and the port that it listens on
   RUST_LOG                  what is logged; commands other than serve and migrate log nothing without it
-  The README lists all variables, and the keys of config.json that they set.
+  docs/configuration.md lists all variables, and the keys of config.json that they set.
 
 Exit codes:
   0  done
-  1  it failed, doctor found problems, or the descriptor has errors or does not fit into a Forge manifest
+  1  it failed, doctor found problems, the descriptor has errors or does not fit into a Forge manifest, the shell of the
+     app's pages on Forge is not the one of this release, or tenants are not associated with Forge
   2  the arguments are wrong, or are not enough";
 
 #[derive(Parser)]
@@ -94,27 +100,28 @@ struct Arguments {
 enum Command {
     /// Serve the add-on (the default)
     Serve,
-    /// Bring the store's tables to this version, as Heroku's release phase does; tell or take back the steps
+    /// Run pending database migrations; --status lists them, --revert undoes the last one
     Migrate(migrate::Arguments),
-    /// Print the descriptor as it is served, or check it
+    /// Print or validate the descriptor
     Descriptor(descriptor::Arguments),
-    /// Make a Forge manifest of the descriptor
+    /// Convert the descriptor to a Forge manifest, and manage the app's pages on Forge
     #[command(subcommand)]
     Forge(forge::Command),
-    /// List the tenants of the store, show or remove one, purge those that are gone, encrypt the store
+    /// List, show, remove or purge tenants, associate them with Forge, or encrypt the store
     #[command(subcommand)]
     Tenants(tenants::Command),
-    /// Print a URL of the add-on, signed as a tenant's host signs it (development only)
+    /// Print a URL signed like a request of a tenant's host (development only)
     Token(token::Arguments),
-    /// Check configuration, base URL, store, descriptor, network and clock, and say what helps
+    /// Check configuration, base URL, store, descriptor, network and clock
     Doctor(doctor::Arguments),
 }
 
-/// Runs the command of the process's arguments: `serve` builds the add-on, hands it to `prepare`, and runs it with
+/// Runs the command in the process's arguments. `serve` builds the add-on, passes it to `prepare`, and runs it with
 /// `routes`.
 ///
-/// Exit codes: 0 done, 1 it failed (the reason is on standard error), `doctor` found problems, the descriptor has errors
-/// or does not fit into a Forge manifest, 2 the arguments are wrong.
+/// Exit codes: 0 success; 1 failure (the reason is on standard error), or `doctor` found problems, the descriptor has
+/// errors or cannot become a Forge manifest without losses, the shell differs from this release's, or tenants are not
+/// associated with Forge; 2 wrong arguments.
 pub async fn main<P, F>(builder: AddonBuilder, prepare: P, routes: F) -> ExitCode
 where
     P: FnOnce(&Addon),
@@ -123,8 +130,8 @@ where
     Box::pin(run_arguments(std::env::args_os(), builder, prepare, routes)).await.into()
 }
 
-/// [`main`] with other arguments than the process's, the first of which is the name of the program. The answer is the
-/// exit code: it is for a program that has more to do before it ends, and for tests that are their own add-on.
+/// Like [`main`], with explicit arguments, the first of which is the program's name. Returns the exit code. For a
+/// program that has more to do before it exits, and for tests that are their own add-on.
 #[doc(hidden)]
 pub async fn run_arguments<A, P, F>(arguments: A, builder: AddonBuilder, prepare: P, routes: F) -> u8
 where
@@ -139,7 +146,7 @@ where
             return Exit::Done as u8;
         }
         Err(answer) => {
-            // to standard output if it is the help that was asked for; a reader that has gone away has read enough
+            // prints requested help to standard output; a reader that has closed it needs no error
             let _ = answer.print();
             return u8::try_from(answer.exit_code()).unwrap_or(Exit::Usage as u8);
         }
@@ -154,20 +161,20 @@ where
         Command::Serve => serve(builder, prepare, routes).await.map(|()| Exit::Done).map_err(Failure::from),
         Command::Migrate(arguments) => migrate::run(arguments, &builder, vars).await,
         Command::Descriptor(arguments) => descriptor::run(arguments, builder, routes).await,
-        Command::Forge(command) => forge::run(command, builder),
+        Command::Forge(command) => Box::pin(forge::run(command, builder, vars)).await,
         Command::Tenants(command) => Box::pin(tenants::run(command, builder, prepare, vars)).await,
         Command::Token(arguments) => token::run(&arguments, &builder, &vars).await,
         Command::Doctor(arguments) => doctor::run(&arguments, builder, vars).await,
     };
     let exit = outcome.unwrap_or_else(|failure| {
-        // not the log: this is for whoever started it
+        // not a log line: this is for the user
         output::complain(&failure.to_string());
         failure.exit()
     });
     exit as u8
 }
 
-/// The answer to `--version`. An app that does not say its version is named by its descriptor, where that can be read.
+/// The answer to `--version`. An app without a version shows its descriptor's key, if the descriptor can be read.
 fn version(builder: &AddonBuilder) -> String {
     if builder.app_version().is_some() {
         return software::version_line(builder.app_version(), "");

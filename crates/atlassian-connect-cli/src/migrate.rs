@@ -1,4 +1,4 @@
-//! `migrate`: the tables of the store, and those of the app.
+//! `migrate`: runs, lists, reverts or writes migrations of the store and of the app.
 
 use std::path::Path;
 
@@ -12,15 +12,15 @@ use atlassian_connect_actix::store::StoreConfig;
 use atlassian_connect_actix::store::internal::write_migrations;
 use atlassian_connect_actix::store::internal::{Reversion, Survey, TablesFound};
 
-/// The app's migrations, below the working directory.
+/// The app's migrations, relative to the working directory.
 const FOLDER: &str = "migrations";
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Say which migrations have run and which have not, and change nothing
+    /// List applied and pending migrations, and change nothing
     #[arg(long, conflicts_with = "revert")]
     status: bool,
-    /// Take back the last migration, or the last few
+    /// Undo the last migration, or the last few
     #[arg(
         long,
         value_name = "steps",
@@ -29,10 +29,10 @@ pub(super) struct Arguments {
         value_parser = clap::value_parser!(u16).range(1..)
     )]
     revert: Option<u16>,
-    /// Revert migrations of the app, and those whose tables are not empty, too: their data is deleted
+    /// Also revert migrations of the app and those whose tables are not empty: their data is deleted
     #[arg(short, long, requires = "revert")]
     yes: bool,
-    /// Write the framework's migrations that the folder migrations/ lacks; existing files are never changed
+    /// Write the framework's migrations that are missing in the folder migrations/; existing files are never changed
     #[arg(long, conflicts_with_all = ["revert", "status"])]
     write: bool,
 }
@@ -42,7 +42,7 @@ pub(super) async fn run(arguments: Arguments, builder: &AddonBuilder, vars: Vars
         return write();
     }
     let config = builder.load_config_with(&for_the_store(vars))?;
-    // the app's own tables may stand elsewhere
+    // the app's own tables may be in another database
     let app = config.app_database();
     if let Some(steps) = arguments.revert {
         return revert(app.as_ref().unwrap_or(&config.store), steps.into(), arguments.yes).await;
@@ -57,20 +57,20 @@ pub(super) async fn run(arguments: Arguments, builder: &AddonBuilder, vars: Vars
     Ok(Exit::Done)
 }
 
-/// Neither configuration nor store is needed.
+/// Needs neither a configuration nor a store.
 fn write() -> Result<Exit, Failure> {
     let outcome = write_migrations(Path::new(FOLDER))
-        .map_err(|error| Failure::Told(format!("cannot write to the folder {FOLDER}: {error}")))?;
+        .map_err(|error| Failure::Message(format!("cannot write to the folder {FOLDER}: {error}")))?;
     for file in &outcome.different {
         complain(&format!("{} differs from the framework's migration and was left unchanged", file.display()));
     }
     match outcome.written.as_slice() {
-        [] => print(&format!("{FOLDER} has every migration of the framework: nothing was written")),
+        [] => print(&format!("{FOLDER} already has every migration of the framework")),
         written => {
             for path in written {
                 print(&format!("wrote {}", path.display()));
             }
-            print("Build the app again, then run the command `migrate`.");
+            print("Rebuild the app, then run the command `migrate`.");
         }
     }
     Ok(Exit::Done)
@@ -78,31 +78,31 @@ fn write() -> Result<Exit, Failure> {
 
 async fn status(config: &StoreConfig) -> Result<(), Failure> {
     let survey = store::internal::survey(config).await?;
-    print(&told(&config.redacted_url(), &survey));
+    print(&status_text(&config.redacted_url(), &survey));
     match survey.tables {
-        TablesFound::Wrong(reason) => Err(Failure::Told(reason)),
+        TablesFound::Wrong(reason) => Err(Failure::Message(reason)),
         _ => Ok(()),
     }
 }
 
-fn told(shown: &str, survey: &Survey) -> String {
+fn status_text(shown: &str, survey: &Survey) -> String {
     let Survey { tables, applied, pending, skipped, unknown, .. } = survey;
     let place = match tables {
         TablesFound::InMemory => return format!("{shown} is in memory: it has no migrations"),
-        TablesFound::NotNeeded => return format!("{shown} has no tables, and no migrations"),
-        TablesFound::NoFile => return format!("{shown} does not exist yet: the first start makes it"),
-        TablesFound::None => format!("{shown} has no tables yet: the first start makes them"),
+        TablesFound::NotNeeded => return format!("{shown} has no tables and no migrations"),
+        TablesFound::NoFile => return format!("{shown} does not exist yet: the first start creates it"),
+        TablesFound::None => format!("{shown} has no tables yet: the first start creates them"),
         TablesFound::All(table) => format!("{shown}, table {table}"),
         TablesFound::Wrong(_) => format!("{shown} cannot be used"),
     };
-    let states = [("applied", applied), ("pending", pending), ("not for it", skipped), ("not known", unknown)];
+    let states = [("applied", applied), ("pending", pending), ("not needed", skipped), ("unknown", unknown)];
     let rows: Vec<_> =
         states.iter().flat_map(|(state, names)| names.iter().map(|name| [(*state).to_owned(), name.clone()])).collect();
     let sum = match (tables, pending.len(), unknown.len()) {
         (TablesFound::Wrong(_), ..) => String::new(),
-        (_, 0, 0) => "\nthis binary knows this schema, and it is up to date".to_owned(),
-        (_, 0, _) => "\na newer release has migrated it; this binary can use it all the same".to_owned(),
-        (_, pending, _) => format!("\n{pending} to be run, by the command migrate"),
+        (_, 0, 0) => "\nthe database is up to date".to_owned(),
+        (_, 0, _) => "\na newer release has migrated the database; this binary can still use it".to_owned(),
+        (_, pending, _) => format!("\n{pending} pending: run the command migrate"),
     };
     format!("{place}\n{}{sum}", columns(&rows))
 }
@@ -115,7 +115,7 @@ async fn revert(config: &StoreConfig, steps: usize, drop_rows: bool) -> Result<E
         }
         Reversion::OfTheApp(steps) => {
             return Err(Failure::Usage(format!(
-                "nothing was reverted: {} {} the app's own, and what their down.sql deletes is not known here; make a \
+                "nothing was reverted: {} {} the app's own, and what their down.sql deletes is unknown; make a \
                  backup, then add --yes",
                 steps.join(", "),
                 if steps.len() == 1 { "is" } else { "are" }
@@ -125,8 +125,8 @@ async fn revert(config: &StoreConfig, steps: usize, drop_rows: bool) -> Result<E
         Reversion::HoldsRows(tables) => {
             let held: Vec<_> = tables.iter().map(|(table, rows)| format!("{table} ({rows} rows)")).collect();
             return Err(Failure::Usage(format!(
-                "nothing was reverted: with it would go {}, and what stands there of tenants only comes back when each \
-                 installs the add-on again; make a backup, then add --yes",
+                "nothing was reverted: it would delete {}, and each tenant would have to install the add-on again; make \
+                 a backup, then add --yes",
                 held.join(", ")
             )));
         }
@@ -147,33 +147,33 @@ mod tests {
     #[test]
     fn each_step_has_its_state() {
         let all = |table: &str| TablesFound::All(table.to_owned());
-        let told = |tables, steps| told("sqlite:x", &survey(tables, steps));
-        insta::assert_snapshot!(told(all("AddonSettings"), [&["one", "two"], &[], &[], &[]]), @r"
+        let status_text = |tables, steps| status_text("sqlite:x", &survey(tables, steps));
+        insta::assert_snapshot!(status_text(all("AddonSettings"), [&["one", "two"], &[], &[], &[]]), @r"
         sqlite:x, table AddonSettings
         applied  one
         applied  two
-        this binary knows this schema, and it is up to date
+        the database is up to date
         ");
-        insta::assert_snapshot!(told(all("Mine"), [&[], &["two"], &["one"], &[]]), @r"
+        insta::assert_snapshot!(status_text(all("Mine"), [&[], &["two"], &["one"], &[]]), @r"
         sqlite:x, table Mine
         pending     two
-        not for it  one
-        1 to be run, by the command migrate
+        not needed  one
+        1 pending: run the command migrate
         ");
-        insta::assert_snapshot!(told(all("AddonSettings"), [&["one"], &[], &[], &["2099"]]), @r"
+        insta::assert_snapshot!(status_text(all("AddonSettings"), [&["one"], &[], &[], &["2099"]]), @r"
         sqlite:x, table AddonSettings
-        applied    one
-        not known  2099
-        a newer release has migrated it; this binary can use it all the same
+        applied  one
+        unknown  2099
+        a newer release has migrated the database; this binary can still use it
         ");
-        insta::assert_snapshot!(told(TablesFound::Wrong("so".to_owned()), [&["one"], &[], &[], &["2099"]]), @r"
+        insta::assert_snapshot!(status_text(TablesFound::Wrong("so".to_owned()), [&["one"], &[], &[], &["2099"]]), @r"
         sqlite:x cannot be used
-        applied    one
-        not known  2099
+        applied  one
+        unknown  2099
         ");
         insta::assert_snapshot!(
-            told(TablesFound::NoFile, [&[], &[], &[], &[]]),
-            @"sqlite:x does not exist yet: the first start makes it"
+            status_text(TablesFound::NoFile, [&[], &[], &[], &[]]),
+            @"sqlite:x does not exist yet: the first start creates it"
         );
     }
 }

@@ -2,32 +2,36 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
-use serde_json::Value;
+use serde::Serialize;
 
 use super::failure::Failure;
 use atlassian_connect_actix::internal::descriptor::{Finding, Severity};
 
-/// Writes a result to standard output. A reader that has gone away has read enough.
+/// Writes a result to standard output. Ignores a closed pipe.
 pub(super) fn print(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
-/// The same for JSON, indented.
-pub(super) fn print_json(value: &Value) {
-    print(&format!("{value:#}"));
+/// The same for JSON, indented. It is written piece by piece: a list may be long.
+pub(super) fn print_json(value: &impl Serialize) {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let _ = serde_json::to_writer_pretty(&mut out, value);
+    let _ = writeln!(out);
 }
 
-/// Writes a reason to standard error.
+/// Writes an error to standard error.
 pub(super) fn complain(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
-/// Says what is about to happen, and asks at the terminal.
+/// Shows what is about to happen and asks for confirmation.
 pub(super) fn confirmed(what: &str, question: &str) -> Result<bool, Failure> {
     let stdin = std::io::stdin();
     complain(what);
     if !stdin.is_terminal() {
-        return Err(Failure::Usage("nobody can be asked here: add --yes to remove it".to_owned()));
+        return Err(Failure::Usage(
+            "this needs a confirmation, but there is no terminal: add --yes to remove it".to_owned(),
+        ));
     }
     let _ = write!(std::io::stderr(), "{question} [y/N] ");
     let mut answer = String::new();
@@ -35,8 +39,8 @@ pub(super) fn confirmed(what: &str, question: &str) -> Result<bool, Failure> {
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
-/// `text` on one line of a terminal: what would steer the terminal or reorder its text is shown by its number. Hosts
-/// choose the names and URLs that the store holds.
+/// `text` on one line of a terminal. Control characters and characters that reorder text are shown as escapes, because
+/// hosts choose the names and URLs in the store.
 pub(super) fn plain(text: &str) -> String {
     let steers = |c: char| {
         c.is_control()
@@ -62,7 +66,7 @@ pub(super) fn summary(findings: &[Finding]) -> String {
     [Severity::Error, Severity::Warning, Severity::Hint].map(count).join(", ")
 }
 
-/// Rows whose columns stand below each other, two spaces apart.
+/// Aligns rows in columns, two spaces apart.
 pub(super) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
     let widths: [usize; N] = std::array::from_fn(width);
@@ -76,7 +80,7 @@ pub(super) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     lines.join("\n")
 }
 
-/// At most ten of many names, ready for a terminal.
+/// At most ten of many names, safe for a terminal.
 pub(super) fn some_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     const SHOWN: usize = 10;
     let names: Vec<String> = names.into_iter().map(plain).collect();
@@ -91,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_stand_below_each_other() {
+    fn columns_are_aligned() {
         let row = |cells: [&str; 3]| cells.map(str::to_owned);
         insta::assert_snapshot!(columns(&[row(["A", "LONGER", "C"]), row(["zoë", "b", ""]), row(["", "x", "y"])]), @r"
         A    LONGER  C

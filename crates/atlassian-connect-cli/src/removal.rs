@@ -1,4 +1,4 @@
-//! Telling the app that what was stored for a tenant is gone, so that its own rows go too.
+//! Reports to the app that a tenant's stored data was removed, so that it can delete its own.
 
 use atlassian_connect_actix::config::Config;
 use atlassian_connect_actix::internal::event_names::{Emission, TENANT_REMOVED};
@@ -11,32 +11,42 @@ use std::sync::Arc;
 use super::failure::Failure;
 use super::output::plain;
 
-/// Who tells the listeners of the app.
+/// Builds the app with its listeners, for a command that emits events.
+pub(super) async fn at_rest(
+    builder: AddonBuilder,
+    config: Config,
+    store: Arc<dyn Store>,
+    listen: impl FnOnce(&Addon),
+) -> Result<Addon, StartError> {
+    let addon = builder.at_rest(config, store).await?;
+    listen(&addon);
+    Ok(addon)
+}
+
+/// Calls the app's listeners.
 pub(super) struct Removal(Addon);
 
 impl Removal {
-    /// The app with its listeners: made before anything is removed.
+    /// Builds the app with its listeners. Call this before anything is removed.
     pub(super) async fn prepare(
         builder: AddonBuilder,
         config: Config,
         store: Arc<dyn Store>,
         listen: impl FnOnce(&Addon),
     ) -> Result<Self, StartError> {
-        let addon = builder.at_rest(config, store).await?;
-        listen(&addon);
-        Ok(Self(addon))
+        at_rest(builder, config, store, listen).await.map(Self)
     }
 
-    /// Tells of one tenant.
+    /// Reports one tenant.
     pub(super) async fn tell(&self, client_key: &str) -> Result<(), Failure> {
         let emission = Emission::new(TENANT_REMOVED, None, json!({ "clientKey": client_key }));
         let limit = self.0.config().limits.listener;
-        let told = State::emit(&self.0.shared_state(), emission, limit).await;
-        // and what the listener has spawned
+        let emitted = State::emit(&self.0.shared_state(), emission, limit).await;
+        // waits for tasks that the listener has spawned, too
         self.0.drain(limit).await;
-        told.map_err(|error| {
-            Failure::Told(format!(
-                "what is stored for {} was removed, but the app's own listener failed: {error}. Run `tenants remove` again \
+        emitted.map_err(|error| {
+            Failure::Message(format!(
+                "the data of {} was removed, but the app's own listener failed: {error}. Run `tenants remove` again \
                  for this clientKey",
                 plain(client_key)
             ))

@@ -1,11 +1,18 @@
-//! `tenants encrypt` and `tenants decrypt`: every value of the store in one form.
+//! `tenants encrypt` and `tenants decrypt`: convert every value of the store.
 
 use super::failure::{Exit, Failure};
 use super::output::{complain, plain, print};
-use atlassian_connect_actix::store::internal::{Conversion, Form, SealedStore};
+use super::progress::Progress;
+use atlassian_connect_actix::store::internal::{Conversion, SealedStore, ValueForm};
 
-pub(super) async fn run(store: &SealedStore, place: &str, form: Form) -> Result<Exit, Failure> {
-    let done = store.convert(form).await?;
+pub(super) async fn run(store: &SealedStore, place: &str, form: ValueForm) -> Result<Exit, Failure> {
+    let what = match form {
+        ValueForm::Sealed => "encrypting values",
+        ValueForm::Clear => "decrypting values",
+    };
+    let progress = Progress::start(what, None);
+    let done = store.convert_with(form, &|| progress.advance()).await?;
+    drop(progress);
     let key = store.key_id().unwrap_or_default();
     print(&said(&done, form, key, place));
     let complaints = complaints(&done);
@@ -15,17 +22,17 @@ pub(super) async fn run(store: &SealedStore, place: &str, form: Form) -> Result<
     Ok(if complaints.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
-fn said(done: &Conversion, form: Form, key: &str, place: &str) -> String {
+fn said(done: &Conversion, form: ValueForm, key: &str, place: &str) -> String {
     let (converted, left) = (done.converted, &done.left);
     match form {
-        Form::Sealed => format!(
-            "sealed {converted} values in {place}; {} of {} are sealed with key {key} now",
+        ValueForm::Sealed => format!(
+            "encrypted {converted} values in {place}; now {} of {} are encrypted with key {key}",
             left.sealed,
             left.values()
         ),
-        Form::Clear => format!(
-            "opened {converted} values in {place}; {} of {} stand there in clear now. A node that has keys seals what \
-             it writes: take AC_STORE_ENCRYPTION_KEYS from all of them",
+        ValueForm::Clear => format!(
+            "decrypted {converted} values in {place}; now {} of {} are in clear. A node with keys encrypts what \
+             it writes: unset AC_STORE_ENCRYPTION_KEYS on all of them",
             left.clear,
             left.values()
         ),
@@ -35,12 +42,14 @@ fn said(done: &Conversion, form: Form, key: &str, place: &str) -> String {
 fn complaints(done: &Conversion) -> Vec<String> {
     let mut complaints = Vec::new();
     if done.left.unopened > 0 {
-        complaints.push(format!("{} values do not open, and were left as they are, among them:", done.left.unopened));
+        complaints
+            .push(format!("{} values cannot be decrypted and were left unchanged, for example:", done.left.unopened));
         complaints.extend(done.left.reasons.iter().map(|reason| format!("  {}", plain(reason))));
     }
     if !done.is_settled {
         complaints.push(
-            "not all are converted: nodes with other keys write. Give every node the same ones, and run this again"
+            "not all values are converted, because nodes with other keys keep writing. Give every node the same keys, \
+             and run this again"
                 .to_owned(),
         );
     }

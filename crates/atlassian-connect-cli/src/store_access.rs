@@ -1,4 +1,4 @@
-//! The store, for commands.
+//! Access to the store for commands.
 
 use std::sync::Arc;
 
@@ -8,13 +8,13 @@ use atlassian_connect_actix::store::StoreConfig;
 use atlassian_connect_actix::store::internal::SealedStore;
 use atlassian_connect_actix::store::{self, StoreError};
 
-/// `vars` for a command that needs the store alone. The rest may be missing where it runs: Heroku gives PORT to web
-/// processes, and a release phase may come before the base URL.
+/// `vars` for a command that only needs the store. Other variables may be missing there: Heroku sets PORT only for web
+/// processes, and a release phase may run before the base URL is known.
 pub(super) fn for_the_store(vars: Vars) -> Vars {
     vars.with_default("PORT", "0").with_default("AC_LOCAL_BASE_URL", "https://no-base-url.invalid")
 }
 
-/// The store of the add-on as it is, and how to call it. Nothing is made or migrated.
+/// The add-on's store, and its name for messages. Nothing is created or migrated.
 pub(super) async fn existing_store(
     builder: &AddonBuilder,
     config: &StoreConfig,

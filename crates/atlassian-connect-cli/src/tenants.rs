@@ -1,57 +1,70 @@
-//! `tenants`: who has the add-on, as the store knows it.
+//! `tenants`: lists, shows and removes the tenants in the store.
 
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use super::association::{Kept, OfTenant};
 use super::failure::{Exit, Failure};
 use super::known::{self, Known, State};
 use super::output::{columns, confirmed, plain, print, print_json, some_of};
-use super::removal::Removal;
+use super::removal::{Removal, at_rest};
 use super::store_access::{existing_store, for_the_store};
-use super::{purge, sealing};
+use super::{association, purge, sealing};
 use atlassian_connect_actix::config::Vars;
-use atlassian_connect_actix::store::Store;
-use atlassian_connect_actix::store::internal::{Form, redact};
+use atlassian_connect_actix::store::internal::{CLIENT_INFO_UNINSTALLED_AT, ValueForm, redact};
+use atlassian_connect_actix::store::{Store, StoreError};
 use atlassian_connect_actix::{Addon, AddonBuilder};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// List every tenant that the store knows, installed or not
+    /// List every tenant in the store, installed or not
     List {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Show one tenant: its installation without the secret, and the keys of its other values
+    /// Show one tenant: its installation without secrets, and the keys of its other values
     Show {
-        /// As `tenants list` prints it
+        /// As printed by `tenants list`
         #[arg(value_name = "clientKey")]
         client_key: String,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Remove one tenant and everything that is stored for it, for good
+    /// Permanently remove one tenant and all its data
     Remove {
-        /// As `tenants list` prints it
+        /// As printed by `tenants list`
         #[arg(value_name = "clientKey")]
         client_key: String,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(short, long)]
         yes: bool,
     },
-    /// Remove the tenants that uninstalled the add-on long ago, with everything stored for them, for good
+    /// Permanently remove the tenants that uninstalled the add-on long ago, with all their data
     Purge(purge::Arguments),
-    /// Seal every value of the store with the first of the encryption keys
+    /// Ask the site of each tenant which one it is, and associate those that accept their tenant
     ///
-    /// The add-on may serve meanwhile, if each of its nodes has been started with these keys. It may be stopped at any
-    /// time, and run again.
+    /// Sends a request to each site, at most two sites a second. Safe to stop at any time and run again. Exits with 1
+    /// if tenants are left that are not associated.
+    Associate(association::Arguments),
+    /// Report how far the move from Connect to Forge has come
+    ///
+    /// Exits with 1 while tenants are not associated with Forge.
+    Migration {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Encrypt every value of the store with the first encryption key
+    ///
+    /// The add-on may run meanwhile, if each of its nodes was started with these keys. Safe to stop at any time and run
+    /// again.
     Encrypt,
-    /// Write every value of the store in clear, as ACE does
+    /// Decrypt every value of the store, as ACE needs it
     ///
-    /// Stop the add-on for that: a node that has keys goes on sealing, and one that has none cannot read what is
-    /// sealed.
+    /// Stop the add-on first: a node with keys keeps encrypting, and one without keys cannot read encrypted values.
     Decrypt,
 }
 
@@ -68,37 +81,56 @@ pub(super) async fn run(
         Command::List { json } => {
             let tenants = known::all(store).await?;
             match (json, tenants.is_empty()) {
-                (true, _) => print_json(&tenants.iter().map(Known::to_json).collect()),
+                (true, _) => print_json(&tenants.iter().map(Known::to_json).collect::<Value>()),
                 (false, true) => print(&format!("no tenants: no site has installed the add-on in {place}")),
                 (false, false) => print(&table(&tenants)),
             }
         }
         Command::Show { client_key, json } => {
             let tenant = find(store, &place, &client_key).await?.opened(store).await?;
-            if json { print_json(&shown_as_json(&tenant)) } else { print(&shown(&tenant)) }
+            let of_forge = match &tenant.installation {
+                Some(installation) if tenant.state() == State::Installed => {
+                    OfTenant::read(store, &config, &client_key, installation).await?
+                }
+                _ => None,
+            };
+            if json {
+                print_json(&shown_as_json(&tenant, of_forge.as_ref()));
+            } else {
+                print(&shown(&tenant, of_forge.as_ref()));
+            }
         }
         Command::Remove { client_key, yes } => {
-            // with nothing stored, an earlier removal may have failed in a listener of the app, who hears of it again
+            // an earlier removal may have failed in a listener of the app, so the app is told again
             let Some(tenant) = known::one(store, &client_key).await? else {
                 let unknown = format!("nothing is stored for {} in {place}", plain(&client_key));
-                if !yes && !confirmed(&unknown, "Tell the app to delete what it keeps of it?")? {
-                    return Err(Failure::Told("nothing was removed".to_owned()));
+                if !yes && !confirmed(&unknown, "Tell the app to delete its own data of this tenant?")? {
+                    return Err(Failure::Message("nothing was removed".to_owned()));
                 }
-                Removal::prepare(builder, config, shared.clone(), listen).await?.tell(&client_key).await?;
-                return Err(Failure::Told(format!(
-                    "no tenant {:?} in {place}; `tenants list` lists those that there are. The app was told to delete what it \
-                     keeps of it",
+                let removal = Removal::prepare(builder, config, shared.clone(), listen).await?;
+                remove_kept(store, &client_key, Some(0)).await?;
+                removal.tell(&client_key).await?;
+                return Err(Failure::Message(format!(
+                    "no tenant {:?} in {place}; `tenants list` lists all tenants. The app was told to delete its own \
+                     data of this tenant",
                     plain(&client_key)
                 )));
             };
-            // with a key lost for good, this is the way to a new install
+            // if a key is lost for good, this is how a new install becomes possible
             let tenant = tenant.opened_if_possible(store).await?;
             let removal = Removal::prepare(builder, config, shared.clone(), listen).await?;
             if !yes && !confirmed(&what_goes(&tenant, &place), "Remove it?")? {
-                return Err(Failure::Told("nothing was removed".to_owned()));
+                return Err(Failure::Message("nothing was removed".to_owned()));
             }
+            let uninstalled = match tenant.state() {
+                State::Installed => None,
+                // where the time is not known, any call may have been later
+                _ => Some(uninstalled_at(store, &client_key).await?.unwrap_or_default()),
+            };
+            // first, so that a second attempt finds it again
+            remove_kept(store, &client_key, uninstalled).await?;
             if !store.remove(&tenant.client_key).await? {
-                return Err(Failure::Told(format!("{} was removed by somebody else", plain(&client_key))));
+                return Err(Failure::Message(format!("{} was removed meanwhile", plain(&client_key))));
             }
             removal.tell(&tenant.client_key).await?;
             print(&format!("removed {} from {place}", known::named(&tenant)));
@@ -107,18 +139,37 @@ pub(super) async fn run(
             let removal = Removal::prepare(builder, config, shared.clone(), listen).await?;
             return purge::run(&arguments, store, &place, &removal).await;
         }
-        Command::Encrypt => return sealing::run(store, &place, Form::Sealed).await,
-        Command::Decrypt => return sealing::run(store, &place, Form::Clear).await,
+        Command::Associate(arguments) => {
+            let addon = at_rest(builder, config, shared.clone(), listen).await?;
+            return association::run(&arguments, &addon, &place).await;
+        }
+        Command::Migration { json } => return association::migration(store, &config, json).await,
+        Command::Encrypt => return sealing::run(store, &place, ValueForm::Sealed).await,
+        Command::Decrypt => return sealing::run(store, &place, ValueForm::Clear).await,
     }
     Ok(Exit::Done)
 }
 
+/// Removes what is left of a tenant under the keys of its sites.
+async fn remove_kept(store: &dyn Store, client_key: &str, uninstalled: Option<u64>) -> Result<(), Failure> {
+    let kept = Kept::read(store, |known| known == client_key).await?;
+    kept.remove_of(store, client_key, uninstalled).await?;
+    kept.complain();
+    Ok(())
+}
+
+async fn uninstalled_at(store: &dyn Store, client_key: &str) -> Result<Option<u64>, StoreError> {
+    match store.get(client_key, CLIENT_INFO_UNINSTALLED_AT).await {
+        Ok(value) => Ok(value.and_then(|value| value.as_u64())),
+        // with a lost key
+        Err(StoreError::Sealed(_) | StoreError::Refused(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 async fn find(store: &dyn Store, place: &str, client_key: &str) -> Result<Known, Failure> {
     known::one(store, client_key).await?.ok_or_else(|| {
-        Failure::Told(format!(
-            "no tenant {:?} in {place}; `tenants list` lists those that there are",
-            plain(client_key)
-        ))
+        Failure::Message(format!("no tenant {:?} in {place}; `tenants list` lists all tenants", plain(client_key)))
     })
 }
 
@@ -133,7 +184,7 @@ fn table(tenants: &[Known]) -> String {
     columns(&rows)
 }
 
-fn shown(tenant: &Known) -> String {
+fn shown(tenant: &Known, of_forge: Option<&OfTenant>) -> String {
     let mut rows = vec![["clientKey".to_owned(), plain(&tenant.client_key)], ["state".to_owned(), tenant.to_string()]];
     for (name, value) in redacted(tenant.installation.as_ref()).into_iter().filter(|(name, _)| name != "clientKey") {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -143,17 +194,19 @@ fn shown(tenant: &Known) -> String {
     let keys =
         if keys.is_empty() { "-".to_owned() } else { keys.into_iter().map(plain).collect::<Vec<_>>().join(", ") };
     rows.push(["further keys".to_owned(), keys]);
+    rows.extend(of_forge.into_iter().flat_map(OfTenant::rows));
     columns(&rows)
 }
 
-fn shown_as_json(tenant: &Known) -> Value {
+fn shown_as_json(tenant: &Known, of_forge: Option<&OfTenant>) -> Value {
     let mut json = tenant.to_json();
     json["installation"] = redacted(tenant.installation.as_ref()).into();
     json["furtherKeys"] = json!(tenant.further_keys());
+    json["forge"] = of_forge.map(OfTenant::to_json).into();
     json
 }
 
-/// The members of an installation; those whose names say that they are secret have no value.
+/// The members of an installation, without the values of those whose names suggest a secret.
 fn redacted(installation: Option<&Value>) -> Map<String, Value> {
     let members = installation.and_then(Value::as_object).into_iter().flatten();
     members.map(|(name, value)| (name.clone(), without_secrets(name, value))).collect()
@@ -166,7 +219,7 @@ fn without_secrets(name: &str, value: &Value) -> Value {
         Value::Null => Value::Null,
         _ if is_secret => "***".into(),
         Value::Object(members) => redacted(Some(&Value::Object(members.clone()))).into(),
-        // a URL with a password in it is none that a host sends
+        // hosts do not send URLs with a password
         Value::String(text) if Url::parse(text).is_ok_and(|url| url.password().is_some()) => redact(text).into(),
         Value::Array(items) => items.iter().map(|item| without_secrets(name, item)).collect(),
         other => other.clone(),
@@ -176,14 +229,17 @@ fn without_secrets(name: &str, value: &Value) -> Value {
 fn what_goes(tenant: &Known, place: &str) -> String {
     let name = known::named(tenant);
     let further = tenant.further_keys();
-    let values = format!("the values under {}", some_of(further.iter().copied()));
+    let values = match further.as_slice() {
+        [] => "the framework's own records".to_owned(),
+        further => format!("the values under {}", some_of(further.iter().copied())),
+    };
     if tenant.state() == State::None {
         return format!("This removes {name} from {place}: {values}.");
     }
     let and_values = if further.is_empty() { String::new() } else { format!(" and {values}") };
     format!(
-        "This removes {name} from {place}: its installation ({tenant}){and_values}. Nothing brings the secret back: \
-         until the site installs the add-on again, its requests are refused."
+        "This removes {name} from {place}: its installation ({tenant}){and_values}. The secret is lost: \
+         the site's requests are refused until it installs the add-on again."
     )
 }
 
@@ -199,7 +255,7 @@ mod tests {
             "nested": {"ACCESS_TOKEN": ["hush", {"x": "hush"}], "list": [{"password": "hush", "n": 1}]},
         });
         insta::assert_snapshot!(Value::from(redacted(Some(&installation))), @r#"{"clientKey":"c","sharedSecret":"***","url":"https://u:***@h","publicKey":"shown","empty":null,"oauthSecret":null,"nested":{"ACCESS_TOKEN":"***","list":[{"password":"***","n":1}]}}"#);
-        assert!(redacted(Some(&json!("hush"))).is_empty(), "what is no object is not shown");
+        assert!(redacted(Some(&json!("hush"))).is_empty(), "only objects are shown");
         assert!(redacted(None).is_empty());
     }
 }

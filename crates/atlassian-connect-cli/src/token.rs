@@ -1,4 +1,7 @@
-//! `token`: a URL that a tenant's host has signed, for curl and for the browser.
+//! `token`: prints a URL signed as a tenant's host signs it, for curl and for the browser.
+
+use std::net::TcpStream;
+use std::time::Duration;
 
 use serde_json::Value;
 use url::Url;
@@ -10,53 +13,58 @@ use super::store_access::existing_store;
 use atlassian_connect_actix::AddonBuilder;
 use atlassian_connect_actix::Tenant;
 use atlassian_connect_actix::config::{BaseUrl, Environment, Vars};
-use atlassian_connect_actix::internal::claims_of_site;
 use atlassian_connect_actix::internal::jwt::{CONTEXT_QSH, qsh};
 use atlassian_connect_actix::internal::tenants::Installation;
+use atlassian_connect_actix::internal::{claims_of_site, is_loopback};
 use atlassian_connect_actix::store::Store;
+
+/// How long to wait for the add-on to accept a connection.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// What to open, below the base URL; a query is signed with it: /hello-world?lang=en
+    /// The path to open, relative to the base URL; a query is signed too: /hello-world?lang=en
     #[arg(value_name = "path")]
     path: String,
-    /// The tenant whose host signs; needed where the store has several
+    /// The tenant whose host signs; required if the store has several
     #[arg(long, value_name = "clientKey")]
     client_key: Option<String>,
-    /// The account id of the user who looks at the page; without one it is anonymous
+    /// The account id of the user who views the page; without it the user is anonymous
     #[arg(long, value_name = "accountId")]
     user: Option<String>,
     /// The method that the URL is for
     #[arg(long, default_value = "GET", value_parser = method)]
     method: String,
-    /// The context claim: a JSON object, as in {"jira":{"issue":{"key":"JRA-1"}}}
+    /// The context claim: a JSON object such as {"jira":{"issue":{"key":"JRA-1"}}}
     #[arg(long, value_name = "JSON", value_parser = object)]
     context: Option<Value>,
-    /// Bind the token to no URL, as `AP.context.getToken` does
+    /// Do not bind the token to a URL, like `AP.context.getToken`
     #[arg(long)]
     context_qsh: bool,
 }
 
 fn method(text: &str) -> Result<String, String> {
     let is_one = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphabetic());
-    is_one.then(|| text.to_ascii_uppercase()).ok_or_else(|| "it is no method: GET, POST, PUT, DELETE …".to_owned())
+    is_one
+        .then(|| text.to_ascii_uppercase())
+        .ok_or_else(|| "not an HTTP method such as GET, POST, PUT or DELETE".to_owned())
 }
 
 fn object(text: &str) -> Result<Value, String> {
     match serde_json::from_str(text) {
         Ok(value @ Value::Object(_)) => Ok(value),
-        Ok(_) => Err("it is no object".to_owned()),
-        Err(error) => Err(format!("it is no JSON: {error}")),
+        Ok(_) => Err("not a JSON object".to_owned()),
+        Err(error) => Err(format!("not valid JSON: {error}")),
     }
 }
 
 pub(super) async fn run(arguments: &Arguments, builder: &AddonBuilder, vars: &Vars) -> Result<Exit, Failure> {
-    // before anything else is looked at
+    // checked first
     let environment = Environment::from_vars(vars);
     if environment.is_production() {
-        return Err(Failure::Told(format!(
-            "no token: {environment} has production's rules, and only hosts sign there. In development (APP_ENV) this \
-             command signs in their place"
+        return Err(Failure::Message(format!(
+            "no token: this command only works in development (APP_ENV), and {environment} has production's rules, \
+             where only hosts sign"
         )));
     }
     let config = builder.load_config_with(vars)?;
@@ -69,10 +77,13 @@ pub(super) async fn run(arguments: &Arguments, builder: &AddonBuilder, vars: &Va
     let installation = store.installations(&client_key).await?.into_iter().next();
     let Some(installation) = installation else {
         let client_key = output::plain(&client_key);
-        return Err(Failure::Told(format!("no tenant {client_key:?} is installed in {place}; see `tenants list`")));
+        return Err(Failure::Message(format!(
+            "no tenant {client_key:?} is installed in {place}; `tenants list` lists all tenants"
+        )));
     };
     let tenant = Installation::read(&installation).and_then(|installation| Tenant::new(installation, &[]));
-    let tenant = tenant.ok_or_else(|| Failure::Told("the tenant's installation has no usable sharedSecret".into()))?;
+    let tenant =
+        tenant.ok_or_else(|| Failure::Message("the tenant's installation has no usable sharedSecret".into()))?;
 
     let validity = i64::try_from(config.jwt_validity.as_secs()).unwrap_or(i64::MAX);
     let bound_to = if arguments.context_qsh { CONTEXT_QSH.to_owned() } else { target.hash(&arguments.method) };
@@ -80,22 +91,35 @@ pub(super) async fn run(arguments: &Arguments, builder: &AddonBuilder, vars: &Va
     if let Some(context) = &arguments.context {
         claims["context"] = context.clone();
     }
-    let token = tenant.secret().sign(&claims).map_err(|error| Failure::Told(error.to_string()))?;
+    let token = tenant.secret().sign(&claims).map_err(|error| Failure::Message(error.to_string()))?;
     output::print(&target.with_token(&token));
+    let base_url = config.local_base_url.as_url();
+    if is_loopback(base_url) && !is_listened_to(base_url) {
+        output::complain(&format!(
+            "Nothing listens at {base_url}. Start the add-on, or run this command with the PORT or AC_LOCAL_BASE_URL \
+             of the running one."
+        ));
+    }
     Ok(Exit::Done)
 }
 
-/// The installed tenant, where there is one alone.
+/// Whether something accepts connections there.
+fn is_listened_to(url: &Url) -> bool {
+    let addresses = url.socket_addrs(|| None).unwrap_or_default();
+    addresses.iter().any(|address| TcpStream::connect_timeout(address, PATIENCE).is_ok())
+}
+
+/// The installed tenant, if there is only one.
 async fn the_only_one(store: &dyn Store, place: &str) -> Result<String, Failure> {
     let mut installed = known::all(store).await?;
     installed.retain(|tenant| tenant.state() == State::Installed);
     match installed.as_slice() {
         [one] => Ok(one.client_key.clone()),
-        [] => Err(Failure::Told(format!("no token: no site has installed the add-on in {place}"))),
+        [] => Err(Failure::Message(format!("no token: no site has installed the add-on in {place}"))),
         several => {
             let names: Vec<_> = several.iter().map(|tenant| format!("  {}", known::named(tenant))).collect();
             Err(Failure::Usage(format!(
-                "{} sites have the add-on, say which one signs by --client-key:\n{}",
+                "{} sites have the add-on. Choose the one that signs with --client-key:\n{}",
                 several.len(),
                 names.join("\n")
             )))
@@ -103,27 +127,27 @@ async fn the_only_one(store: &dyn Store, place: &str) -> Result<String, Failure>
     }
 }
 
-/// A URL of the add-on, in the form in which it is sent.
+/// A URL of the add-on, as it is sent.
 #[derive(Debug)]
 struct Target {
     url: Url,
-    /// Below the base URL.
+    /// Relative to the base URL.
     path: String,
 }
 
 impl Target {
     fn below(base: &BaseUrl, path: &str) -> Result<Self, String> {
         if !path.starts_with('/') {
-            return Err(format!("the path must begin with a slash, as in /hello-world: {path:?} does not"));
+            return Err(format!("the path must begin with a slash, such as /hello-world, but is {path:?}"));
         }
-        // what is signed must be what is sent: spaces and umlauts are encoded here, and not by whoever sends it
-        let mut url = Url::parse(&format!("{base}{path}")).map_err(|_| format!("{path:?} is no path of a URL"))?;
+        // what is signed must equal what is sent, so spaces and umlauts are encoded here and not by the client
+        let mut url = Url::parse(&format!("{base}{path}")).map_err(|_| format!("{path:?} is not a valid path"))?;
         url.set_fragment(None);
         if url.query_pairs().any(|(name, _)| name == "jwt") {
-            return Err("the query has a jwt already, and a token that stands twice is refused".to_owned());
+            return Err("the query already has a jwt; a second one would be refused".to_owned());
         }
         let below = qsh::relative_path(url.path(), base.path()).map(str::to_owned);
-        let path = below.ok_or_else(|| format!("{path:?} leads out of {base}"))?;
+        let path = below.ok_or_else(|| format!("{path:?} leaves {base}"))?;
         Ok(Self { url, path })
     }
 
@@ -178,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_that_are_none() {
+    fn wrong_arguments_fail() {
         assert_eq!(method("post").as_deref(), Ok("POST"));
         assert!(method("GET /").is_err() && method("").is_err());
         assert!(object("{\"jira\":{}}").is_ok() && object("[]").is_err() && object("{").is_err());

@@ -1,36 +1,36 @@
-//! Where the real bridge comes from: the npm package `atlassian-connect-js` of the project, else a public copy of it.
+//! The source of Atlassian's bridge: the project's npm package `atlassian-connect-js`, or else a public copy of it.
 
 use std::path::{Path, PathBuf};
 
-/// The package, and the version whose public copy is used.
+/// The package.
 const PACKAGE: &str = "atlassian-connect-js";
-/// The public copy: pinned, and checked by the browser.
+/// The public copy: pinned, and verified by the browser.
 pub(super) const CDN_SCRIPT: &str = "https://cdn.jsdelivr.net/npm/atlassian-connect-js@5.3.190/dist/connect-host.js";
-/// What the pinned file of that version in the npm registry hashes to.
+/// The hash of that version's file in the npm registry.
 pub(super) const CDN_INTEGRITY: &str = "sha384-scOIfz2cLHVoee/Ej/ZkUChbrdfoegtQJgDNy9PYMUNEaVYPhfnE0B3U0UeUBYog";
-/// The page's half of what products add to the bridge.
+/// The part of the products' bridge extensions that runs in the page.
 const FRAME: &str = include_str!("assets/frame.js");
-/// How the package's script spells where its stylesheets are. Source: `dist/iframe.js` of 5.3.190.
+/// How the package's script builds its stylesheet URLs. Source: `dist/iframe.js` of 5.3.190.
 const CDN_OF_PAGES: &str = "\"https://\" + CDN_DOMAIN";
 
-/// The bridge that the sandbox speaks.
+/// The bridge that the sandbox uses.
 #[derive(Debug, Clone)]
 pub(super) enum Bridge {
-    /// The folder `dist` of the package.
+    /// The package's folder `dist`.
     Npm(PathBuf),
     /// The public copy.
     Cdn,
 }
 
 impl Bridge {
-    /// Looks where Node would: in `node_modules` of `folder` and of those above it.
+    /// Looks where Node would: in `node_modules` of `folder` and of its parents.
     pub(super) fn find(folder: &Path) -> Self {
         let dist = |folder: &Path| folder.join("node_modules").join(PACKAGE).join("dist");
         let found = folder.ancestors().map(dist).find(|dist| dist.join("connect-host.js").is_file());
         found.map_or(Self::Cdn, Self::Npm)
     }
 
-    /// For the pages' script.
+    /// The name for the pages' script.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Npm(_) => "npm",
@@ -38,14 +38,14 @@ impl Bridge {
         }
     }
 
-    /// A file of the package, under the name that the sandbox serves it by.
+    /// A file of the package, by the name that the sandbox serves it under.
     pub(super) fn file(&self, name: &str) -> Option<PathBuf> {
         let Self::Npm(dist) = self else { return None };
         let is_theme =
             |file: &str| Path::new(file).extension().is_some_and(|kind| kind == "css") && !file.contains(['/', '\\']);
         let file = match name {
             "connect-host.js" | "surfaces.css" | "legacy-text-colors.css" => name,
-            // the page's half
+            // the page's part
             "all.js" => "iframe.js",
             _ if name.strip_prefix("themes/").is_some_and(is_theme) => name,
             _ => return None,
@@ -54,8 +54,8 @@ impl Bridge {
     }
 }
 
-/// `all.js` as pages get it: the package's, which then loads its stylesheets from the sandbox at `origin` instead of
-/// from Atlassian's CDN, and after it what products add of their own.
+/// `all.js` for pages: the package's script, changed to load its stylesheets from the sandbox at `origin` instead of
+/// Atlassian's CDN, followed by the products' extensions.
 pub(super) fn page_script(package: &str, origin: &str) -> String {
     let own = format!("\"{origin}/atlassian-connect\"");
     format!("{}\n{FRAME}", package.replace(CDN_OF_PAGES, &own))
@@ -72,7 +72,7 @@ mod tests {
         let dist = root.path().join("node_modules/atlassian-connect-js/dist");
         std::fs::create_dir_all(&inner).unwrap();
         std::fs::create_dir_all(&dist).unwrap();
-        assert_eq!(Bridge::find(&inner).name(), "cdn", "a folder without the script is no bridge");
+        assert_eq!(Bridge::find(&inner).name(), "cdn", "a folder without the script is not a bridge");
         std::fs::write(dist.join("connect-host.js"), "1").unwrap();
         let bridge = Bridge::find(&inner);
         assert_eq!(bridge.name(), "npm");

@@ -1,4 +1,4 @@
-//! What the sandbox's sites ask of the add-on: lifecycle callbacks and webhooks, signed as Atlassian signs them.
+//! The requests of the sandbox's sites to the add-on: lifecycle callbacks and webhooks, signed like Atlassian's.
 
 use std::time::Duration;
 
@@ -17,19 +17,19 @@ use atlassian_connect_actix::internal::jwt::{JwtError, qsh};
 use atlassian_connect_testing::internal::LIFETIME;
 use atlassian_connect_testing::{TestTenant, claims_for};
 
-/// What the sandbox's requests to the add-on say who they are.
-const USER_AGENT: &str = concat!("atlassian-connect-actix-sandbox/", env!("CARGO_PKG_VERSION"));
-/// A listener has as long, and the add-on a little more.
+/// The User-Agent of the sandbox's requests to the add-on.
+pub(super) const USER_AGENT: &str = concat!("atlassian-connect-actix-sandbox/", env!("CARGO_PKG_VERSION"));
+/// Slightly longer than a listener's timeout.
 const TIMEOUT: Duration = Duration::from_secs(70);
-/// What is read of an answer.
+/// How much of an answer is read.
 const ANSWER: usize = 16 * 1024;
 
-/// What the add-on answered, or why it did not.
+/// The add-on's answer, or why there is none.
 pub(super) type Answer = Result<(u16, String), String>;
 
 impl Sandbox {
-    /// Installs the add-on, as a site does: signed by the install key, then `enabled`. `renew`: with a new secret, as
-    /// a site that installs it again.
+    /// Installs the add-on like a site: signed with the install key, followed by `enabled`. `renew`: with a new secret,
+    /// like a site that installs it again.
     pub(super) async fn install(&self, site: &Site, renew: bool) {
         let before = site.tenant();
         let mut tenant = before.clone();
@@ -37,7 +37,7 @@ impl Sandbox {
             tenant.shared_secret = new_secret();
         }
         self.ledger.name_addon(self.state.descriptor().key());
-        // the add-on may call the site before it has answered
+        // the add-on may call the site before it answers
         self.ledger.know(&tenant);
         site.set_tenant(tenant.clone());
         let news = match self.callback(Lifecycle::Installed, &tenant).await {
@@ -48,17 +48,17 @@ impl Sandbox {
                 match enabled.filter(|answer| !is_good(answer)) {
                     None if renew => good("Installed again, with a new secret."),
                     None => good("Installed and enabled."),
-                    Some(answer) => bad("Installed, but the add-on did not take \"enabled\"", &answer),
+                    Some(answer) => bad("Installed, but the add-on did not accept \"enabled\"", &answer),
                 }
             }
             answer => {
-                // whoever is not installed with the new secret still is with the old one
+                // if the install failed, the old secret is still valid
                 self.ledger.know(&before);
                 site.set_tenant(before);
                 match answer {
-                    None => refused("The descriptor names no lifecycle.installed.".to_owned()),
+                    None => refused("The descriptor does not name lifecycle.installed.".to_owned()),
                     Some(Ok((status @ 200..=299, _))) => refused(format!(
-                        "Not installed: the add-on answered {status}, and only 200 and 204 count as taken."
+                        "Not installed: the add-on answered {status}, but only 200 and 204 count as success."
                     )),
                     Some(answer) => bad("Not installed", &answer),
                 }
@@ -70,7 +70,7 @@ impl Sandbox {
     /// Sends `enabled`, `disabled` or `uninstalled`.
     pub(super) async fn switch(&self, site: &Site, callback: Lifecycle) {
         if !site.status().installed {
-            let news = refused(format!("Nothing was sent: {} has not installed the add-on.", site.name));
+            let news = refused(format!("Not sent: {} has not installed the add-on.", site.name));
             return site.update(|status| status.news = Some(news));
         }
         let answer = self.callback(callback, &site.tenant()).await;
@@ -80,14 +80,14 @@ impl Sandbox {
             _ => "Uninstalled: the add-on must refuse this site's pages now.",
         };
         let news = match &answer {
-            Some(answer) if !is_good(answer) => bad("The add-on did not take it", answer),
+            Some(answer) if !is_good(answer) => bad("The add-on did not accept it", answer),
             _ => good(done),
         };
         site.update(|status| {
             match callback {
                 Lifecycle::Enabled => status.enabled = true,
                 Lifecycle::Disabled => status.enabled = false,
-                // a site forgets an add-on whatever that one says
+                // a site removes an add-on whatever it answers
                 _ => (status.installed, status.enabled) = (false, false),
             }
             status.news = Some(news);
@@ -115,7 +115,7 @@ impl Sandbox {
         })
     }
 
-    /// Sends a webhook to `url`, a URL of the descriptor's whose context parameters are filled.
+    /// Sends a webhook to `url`, a URL in the descriptor whose context parameters are filled.
     pub(super) async fn webhook(
         &self,
         site: &Site,
@@ -125,20 +125,20 @@ impl Sandbox {
         selection: &Selection,
     ) -> News {
         if !self.state.descriptor().webhooks().iter().any(|webhook| webhook.event == event && webhook.url == url) {
-            return refused(format!("Not sent: the descriptor names no webhook {event} at {url}."));
+            return refused(format!("Not sent: the descriptor has no webhook {event} at {url}."));
         }
         if !site.status().installed {
             return refused(format!("Not sent: {} has not installed the add-on.", site.name));
         }
         let tenant = site.tenant();
-        // of no module: the values of the site
+        // without a module: the values of the site
         let values = context::values(site.product, selection.user, None, &selection.overrides);
         let url = context::fill(url, &values);
         let token = match request_token(&tenant, &url, selection.user.account()) {
             Ok(token) => token,
             Err(error) => return bad("Not sent", &Err(error.to_string())),
         };
-        // the identifier stays when a webhook is sent again
+        // a retried webhook keeps its identifier
         let headers = [
             authorization(&token),
             ("X-Atlassian-Webhook-Identifier", new_secret()),
@@ -146,13 +146,13 @@ impl Sandbox {
         ];
         let answer = self.send(Method::POST, &url, &headers, body).await;
         if is_good(&answer) {
-            good(&format!("{event} was taken."))
+            good(&format!("The add-on accepted {event}."))
         } else {
-            bad(&format!("{event} was not taken"), &answer)
+            bad(&format!("The add-on did not accept {event}"), &answer)
         }
     }
 
-    /// Asks the add-on, with a body of JSON where there is one.
+    /// Sends a request to the add-on, with a JSON body if there is one.
     pub(super) async fn send(
         &self,
         method: Method,
@@ -160,7 +160,7 @@ impl Sandbox {
         headers: &[(&'static str, String)],
         body: String,
     ) -> Answer {
-        // behind the base URL, "@other.example" would be another host
+        // after the base URL, "@other.example" would change the host
         if !path.starts_with('/') {
             return Err(format!("{path} does not begin with /"));
         }
@@ -187,7 +187,7 @@ fn authorization(token: &str) -> (&'static str, String) {
     ("Authorization", format!("JWT {token}"))
 }
 
-/// A token for a POST to `url`, below the add-on's base URL.
+/// A token for a POST to `url`, relative to the add-on's base URL.
 fn request_token(tenant: &TestTenant, url: &str, account_id: Option<&str>) -> Result<String, JwtError> {
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
     let hash = qsh::hash("POST", path, query);

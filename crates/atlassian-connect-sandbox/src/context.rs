@@ -1,4 +1,4 @@
-//! The values of a page's context parameters, and the context claim that goes with them.
+//! The values of a page's context parameters, and the matching context claim.
 //!
 //! Source: Atlassian, "Context parameters" of Jira and of Confluence, "Understanding JWT for Connect apps".
 
@@ -11,7 +11,7 @@ use super::modules::{PageModule, Place};
 use super::user::User;
 use atlassian_connect_actix::config::Product;
 
-/// What `encodeURIComponent` leaves as it is.
+/// The characters that `encodeURIComponent` does not encode.
 const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
@@ -26,7 +26,7 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
 /// Context parameters by name: `issue.key`.
 pub(super) type Values = BTreeMap<String, String>;
 
-/// The values of a site, which its fake REST API knows too, and those of a module; those of `overrides` count more.
+/// The values of a site, which its fake REST API also knows, and those of a module. `overrides` take precedence.
 pub(super) fn values(
     product: Product,
     user: User,
@@ -61,6 +61,8 @@ pub(super) fn values(
         ("condition.config", ""),
         ("servicedesk.requestId", "10001"),
         ("servicedesk.serviceDeskId", "1"),
+        ("servicedesk.portalId", "1"),
+        ("servicedesk.requestTypeId", "11"),
         ("comment.id", "10700"),
         ("attachment.id", "10800"),
         ("worklog.id", "10900"),
@@ -106,8 +108,8 @@ pub(super) fn values(
     values
 }
 
-/// Replaces `{issue.key}` and `${issue.key}` in a URL by their values, encoded; one that nobody knows is left empty, as
-/// hosts do.
+/// Replaces `{issue.key}` and `${issue.key}` in a URL by their encoded values. An unknown parameter becomes empty, as
+/// at a real host.
 pub(super) fn fill(url: &str, values: &Values) -> String {
     let mut filled = String::with_capacity(url.len());
     let mut rest = url;
@@ -122,12 +124,12 @@ pub(super) fn fill(url: &str, values: &Values) -> String {
     filled
 }
 
-/// Encodes a value of a query.
+/// Encodes a value for a query.
 pub(super) fn encoded(value: &str) -> String {
     utf8_percent_encode(value, COMPONENT).to_string()
 }
 
-/// What a page is about, as `AP.context.getContext` tells it, below the product's name as in the claim `context`.
+/// What a page is about, as `AP.context.getContext` returns it, inside the product's name as in the claim `context`.
 pub(super) fn claim(product: Product, module: &PageModule, values: &Values) -> Value {
     let value = |name: &str| values.get(name).map(String::as_str).unwrap_or_default();
     let pair = |of: &str| json!({ "id": value(&format!("{of}.id")), "key": value(&format!("{of}.key")) });
@@ -185,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn both_products_know_an_attachment_and_its_kin() {
+    fn both_products_have_values_for_attachments_and_similar_parameters() {
         for (product, names) in [
             (Product::Jira, ["attachment.id", "comment.id", "worklog.id", "filter.id"]),
             (Product::Confluence, ["attachment.id", "comment.id", "attachment.title", "label.id"]),
@@ -209,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn the_claim_holds_what_the_page_is_about() {
+    fn the_claim_describes_the_pages_context() {
         let about = |kind| {
             let module = module(kind, "/x");
             claim(Product::Jira, &module, &values(Product::Jira, USERS[0], Some(&module), &[]))["jira"].clone()

@@ -1,4 +1,4 @@
-//! The invocations that a site's page offers: each can be changed, sent, and sent again.
+//! The Forge invocations that a site's page offers. Each can be edited, sent, and sent again.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -7,20 +7,20 @@ use super::news::News;
 use super::user::User;
 use atlassian_connect_actix::config::Product;
 
-/// What invokes the add-on.
+/// The kind of an invocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Kind {
-    /// A page of the app's that a user looks at.
+    /// A page of the app that a user views.
     Page,
-    /// Something happened in the product.
+    /// An event in the product.
     Event,
-    /// It is time.
+    /// A scheduled trigger.
     Schedule,
 }
 
 impl Kind {
-    /// In forms and URLs.
+    /// The name in forms and URLs.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Page => "page",
@@ -37,17 +37,17 @@ impl Kind {
         }
     }
 
-    /// Whether a user is there.
+    /// Whether there is a user.
     pub(super) fn has_user(self) -> bool {
         self == Self::Page
     }
 }
 
-/// An invocation as it stands in the form.
+/// An invocation as edited in the form.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Draft {
     pub(super) kind: Kind,
-    /// A page chooses it; everything else is a POST.
+    /// Chosen by a page; all other kinds are a POST.
     #[serde(default = "post")]
     pub(super) method: String,
     pub(super) path: String,
@@ -55,7 +55,7 @@ pub(super) struct Draft {
     pub(super) app_token: bool,
     #[serde(default)]
     pub(super) user_token: bool,
-    /// A merge patch of the token's claims.
+    /// A JSON merge patch of the token's claims.
     #[serde(default)]
     pub(super) claims: String,
     #[serde(default)]
@@ -68,16 +68,16 @@ fn post() -> String {
     "POST".to_owned()
 }
 
-/// What came of it.
+/// The result of an invocation.
 #[derive(Debug, Clone)]
 pub(super) struct Outcome {
     pub(super) news: News,
-    /// The answer's body, JSON laid out.
+    /// The answer's body; JSON is formatted.
     pub(super) body: Option<String>,
 }
 
 impl Draft {
-    /// One of each kind, about what the site's REST API knows. The paths are those of the starter.
+    /// One of each kind, with data that the site's REST API knows. The paths are the starter's.
     pub(super) fn all(product: Product, actor: User) -> Vec<Self> {
         let draft = |kind: Kind, path: &str, claims: &Value, body: &Value| Self {
             kind,
@@ -120,7 +120,7 @@ impl Draft {
     }
 }
 
-/// JSON as people read it.
+/// Formats JSON for people.
 pub(super) fn laid_out(json: &Value) -> String {
     serde_json::to_string_pretty(json).unwrap_or_default()
 }

@@ -1,9 +1,9 @@
-//! A page of the add-on's as the host opens it: its URL, filled and signed, and what the bridge has to know of it.
+//! A page of the add-on as the host opens it: its filled and signed URL, and the data for the bridge.
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use url::Url;
 
 use super::context::{self, encoded};
@@ -15,10 +15,10 @@ use atlassian_connect_actix::internal::claims_of_site;
 use atlassian_connect_actix::internal::jwt::{CONTEXT_QSH, JwtError, qsh};
 use atlassian_connect_testing::internal::LIFETIME;
 
-/// The version of Connect that the sandbox says it is.
+/// The Connect version that the sandbox reports.
 const CONNECT_VERSION: &str = "1001.0.0-SNAPSHOT";
 
-/// For the bridge.
+/// The data for the bridge.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Frame {
@@ -33,12 +33,12 @@ pub(super) struct Frame {
     pub(super) width: String,
     pub(super) height: Option<String>,
     pub(super) name: String,
-    /// What `AP.context.getContext` answers.
+    /// The result of `AP.context.getContext`.
     pub(super) product_context: Value,
 }
 
 impl Sandbox {
-    /// The frame of `module`; `origin` is the one under which the user sees the site.
+    /// The frame of `module`. `origin` is the one under which the user sees the site.
     pub(super) fn frame(
         &self,
         site: &Site,
@@ -67,12 +67,11 @@ impl Sandbox {
         let hash = qsh::hash("GET", path, &query);
         let token = tenant.try_sign(&claims(site, selection, &hash, &claim))?;
         let base_url = self.state.config.local_base_url.as_str();
-        let product_context = claim.as_object().and_then(|claim| claim.values().next()).cloned();
         Ok(Frame {
             addon_key: descriptor.key().to_owned(),
             key: module.key.clone(),
             module_type: module.kind.clone(),
-            // Source: Atlassian, "Cacheable app iframes": all parameters of the query are left out
+            // Source: Atlassian, "Cacheable app iframes": the URL has no query parameters
             url: if module.cacheable {
                 format!("{base_url}{path}{fragment}")
             } else {
@@ -84,26 +83,26 @@ impl Sandbox {
             width: module.width.clone().unwrap_or_else(|| "100%".into()),
             height: module.height.clone(),
             name: module.name.clone(),
-            product_context: product_context.unwrap_or_else(|| json!({})),
+            product_context: claim,
         })
     }
 }
 
-/// A token that is bound to no URL, as `AP.context.getToken` gives it.
+/// A token that is not bound to a URL, like that of `AP.context.getToken`.
 pub(super) fn context_token(site: &Site, module: &PageModule, selection: &Selection) -> Result<String, JwtError> {
     let values = context::values(site.product, selection.user, Some(module), &selection.overrides);
     let claim = context::claim(site.product, module, &values);
     site.tenant().try_sign(&claims(site, selection, CONTEXT_QSH, &claim))
 }
 
-/// What every token of the site's says.
+/// The claims that all tokens of the site have.
 fn claims(site: &Site, selection: &Selection, qsh: &str, context: &Value) -> Value {
     let mut claims = claims_of_site(&site.tenant().client_key, selection.user.account(), qsh, LIFETIME);
     claims["context"] = context.clone();
     claims
 }
 
-/// The origin of a request's own URL: `http://127.0.0.1:3001`.
+/// The origin of a request's URL: `http://127.0.0.1:3001`.
 pub(super) fn origin_of_host(host: &str) -> String {
     Url::parse(&format!("http://{host}")).map_or_else(|_| String::new(), |url| url.origin().ascii_serialization())
 }

@@ -1,26 +1,25 @@
-//! What went to and fro between the sandbox's sites and the add-on, newest first, as it happens.
+//! The requests between the sandbox's sites and the add-on, newest first, live.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use actix_web::http::header::HeaderMap;
 use askama::Template;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::watch;
 
 use atlassian_connect_actix::internal::middleware::Exchange;
 use atlassian_connect_actix::internal::redact;
-use atlassian_connect_testing::internal::lock;
 
-/// Entries that are kept.
+/// How many entries are kept.
 const CAPACITY: usize = 200;
-/// Characters of a URL, a header, a token or a body that are kept.
+/// How many characters of a URL, a header, a token or a body are kept.
 const TEXT: usize = 4096;
 
-/// Which way a request went.
+/// The direction of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
     /// From the host, or a page in its frame, to the add-on.
@@ -36,7 +35,7 @@ impl Direction {
         match self {
             Self::ToAddon => "to the add-on",
             Self::ToHost => "to the host",
-            Self::Bridge => "by the bridge",
+            Self::Bridge => "through the bridge",
         }
     }
 
@@ -49,26 +48,26 @@ impl Direction {
     }
 }
 
-/// A request and what came of it. It holds no token: decoded ones are shown without their signature.
+/// A request and its answer. It contains no token: decoded ones are shown without their signature.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub(super) direction: Direction,
     pub(super) method: String,
-    /// Tokens are left out.
+    /// Without tokens.
     pub(super) url: String,
     pub(super) status: u16,
     pub(super) took_ms: Option<f64>,
-    /// In whose name it came to the host.
+    /// Who sent it to the host.
     pub(super) by: Option<String>,
-    /// Why it was refused, or what failed.
+    /// Why it was refused or failed.
     pub(super) reason: Option<String>,
     pub(super) headers: Vec<(String, String)>,
     pub(super) token: Option<DecodedToken>,
-    /// The start of its body.
+    /// The beginning of its body.
     pub(super) body: Option<String>,
 }
 
-/// The two readable segments of a JSON Web Token, laid out.
+/// The first two segments of a JSON Web Token, decoded and formatted.
 #[derive(Debug, Clone)]
 pub(super) struct DecodedToken {
     pub(super) header: String,
@@ -86,18 +85,18 @@ struct EntryView<'a> {
     entry: &'a Entry,
 }
 
-/// An entry as the pages show it.
+/// A rendered entry.
 #[derive(Debug, Clone)]
 pub(super) struct Shown {
     pub(super) id: u64,
     pub(super) html: String,
 }
 
-/// The entries, and whoever waits for the next one.
+/// The entries, and a notification for new ones.
 pub(super) struct Journal {
     /// Newest first.
     entries: Mutex<VecDeque<Shown>>,
-    /// The id of the newest one.
+    /// The id of the newest entry.
     newest: watch::Sender<u64>,
 }
 
@@ -107,8 +106,8 @@ impl Journal {
     }
 
     pub(super) fn write(&self, entry: &Entry) {
-        let mut entries = lock(&self.entries);
-        // ids go on after a clearing: pages that are open ask for what came after theirs
+        let mut entries = self.entries.lock();
+        // ids continue after the journal is cleared, because open pages ask for entries after theirs
         let id = self.newest.borrow().saturating_add(1);
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let view = EntryView { id, at, time: time_of_day(at), url: cut(entry.url.clone()), entry };
@@ -117,24 +116,24 @@ impl Journal {
             entries.pop_back();
         }
         entries.push_front(Shown { id, html });
-        // inside of the lock, which keeps ids in order
+        // inside the lock, which keeps the ids in order
         self.newest.send_replace(id);
         drop(entries);
     }
 
-    /// Forgets the entries.
+    /// Removes all entries.
     pub(super) fn clear(&self) {
-        lock(&self.entries).clear();
+        self.entries.lock().clear();
     }
 
-    /// Newest first.
+    /// All entries, newest first.
     pub(super) fn entries(&self) -> Vec<Shown> {
-        lock(&self.entries).iter().cloned().collect()
+        self.entries.lock().iter().cloned().collect()
     }
 
-    /// Those that came after the one of that id, oldest first.
+    /// The entries after the one with that id, oldest first.
     pub(super) fn after(&self, id: u64) -> Vec<Shown> {
-        let entries = lock(&self.entries);
+        let entries = self.entries.lock();
         let mut newer: Vec<Shown> = entries.iter().take_while(|entry| entry.id > id).cloned().collect();
         newer.reverse();
         newer
@@ -145,7 +144,7 @@ impl Journal {
         self.newest.subscribe()
     }
 
-    /// Writes down a request to the add-on. Static files and what probes ask would only hide the rest.
+    /// Records a request to the add-on. Leaves out static files and health checks, which would hide the rest.
     pub(super) fn observe(&self, exchange: &Exchange<'_>) {
         let request = exchange.request;
         let is_noise = ["/static/", "/healthz", "/readyz", "/metrics"].iter().any(|path| request.path().contains(path));
@@ -169,7 +168,7 @@ impl Journal {
 }
 
 impl DecodedToken {
-    /// `None`: it is none.
+    /// `None`: it is not a token.
     pub(super) fn read(token: &str) -> Option<Self> {
         let mut segments = token.split('.').take(2).map(|segment| {
             let json: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(segment).ok()?).ok()?;
@@ -179,7 +178,7 @@ impl DecodedToken {
     }
 }
 
-/// The token of a request, wherever the framework looks for one.
+/// The token of a request, from all places where the framework accepts one.
 pub(super) fn token(headers: &HeaderMap, query: &str) -> Option<String> {
     let parameter = |name: &str| {
         url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
@@ -203,7 +202,10 @@ pub(super) fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
     ];
     let read = |name: &str, value: &str| {
         let kept = if secret.contains(&name) {
-            let scheme = value.split_once(' ').filter(|_| name == "authorization").map_or("", |(scheme, _)| scheme);
+            let scheme = match value.split_once(' ') {
+                Some((scheme, _)) if name == "authorization" => scheme,
+                _ => "",
+            };
             format!("{scheme} …").trim_start().to_owned()
         } else if name == "referer" {
             let (page, query) = value.split_once('?').unwrap_or((value, ""));
@@ -216,7 +218,7 @@ pub(super) fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
     headers.iter().map(|(name, value)| read(name.as_str(), &String::from_utf8_lossy(value.as_bytes()))).collect()
 }
 
-/// The start of a body, JSON laid out; nothing of one that holds a secret.
+/// The beginning of a body; JSON is formatted. A body with a secret is left out.
 pub(super) fn excerpt(body: &[u8]) -> Option<String> {
     if body.is_empty() {
         return None;
@@ -231,7 +233,7 @@ pub(super) fn excerpt(body: &[u8]) -> Option<String> {
     Some(cut(redact::masked(&text).into_owned()))
 }
 
-/// The start of a text.
+/// The beginning of a text.
 fn cut(text: String) -> String {
     match text.char_indices().nth(TEXT) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -296,11 +298,11 @@ mod tests {
         journal.clear();
         assert!(journal.entries().is_empty());
         journal.write(&entry(None));
-        assert_eq!(after(CAPACITY as u64 + 1), [CAPACITY as u64 + 2], "an open page is told of the next one");
+        assert_eq!(after(CAPACITY as u64 + 1), [CAPACITY as u64 + 2], "an open page gets the next one");
     }
 
     #[test]
-    fn a_token_is_decoded_and_not_repeated() {
+    fn a_token_is_decoded_and_not_shown() {
         let token_text = TestTenant::new().token("GET", "/x", "");
         let decoded = DecodedToken::read(&token_text).unwrap();
         assert!(decoded.header.contains("HS256") && decoded.claims.contains("qsh"), "{decoded:?}");
@@ -323,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_are_cut_and_hold_no_secret() {
+    fn bodies_are_truncated_and_contain_no_secret() {
         assert_eq!(excerpt(b""), None);
         assert_eq!(excerpt(br#"{"sharedSecret":"s","a":1}"#).unwrap(), "{\n  \"sharedSecret\": \"…\",\n  \"a\": 1\n}");
         assert!(excerpt(&vec![b'x'; 3 * TEXT]).unwrap().len() <= TEXT + 3);

@@ -1,11 +1,11 @@
-//! A local host to run the add-on in, while it is developed: no Atlassian site is needed.
+//! A local host to run the add-on in during development, without an Atlassian site.
 //!
-//! In development, with no site to register with, [`start`] opens it on a port and an origin of its own. Its sites
-//! install the add-on by a real signed callback, open every page of its descriptor in a frame with a signed URL, speak
-//! the real bridge, serve a small REST API that checks what the add-on signs, and write down what went to and fro. It
-//! listens on this machine alone, and is the Cargo feature `sandbox`, which a production build can leave out.
+//! In development, if there is no site to register with, [`start`] opens it on its own port and origin. Its sites
+//! install the add-on with a real signed callback, open every page of its descriptor in a frame with a signed URL, use
+//! Atlassian's bridge, serve a small REST API that verifies the add-on's signatures, and record all requests. It only
+//! listens on this machine. It is the Cargo feature `sandbox`, which a production build can leave out.
 //!
-//! The command line opens it by itself. A program with a server of its own does so before it mounts the add-on:
+//! The command line opens it automatically. A program with its own server must open it before it mounts the add-on:
 //!
 //! ```no_run
 //! use actix_web::{App, HttpServer};
@@ -25,11 +25,14 @@ mod calls;
 mod context;
 mod draft;
 mod forge;
+mod forge_pages;
 mod forge_routes;
 mod frame;
 mod guard;
 mod journal;
+mod manifest;
 mod modules;
+mod names;
 mod news;
 mod pages;
 mod secret;
@@ -42,7 +45,7 @@ mod sources;
 mod user;
 
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
@@ -57,6 +60,7 @@ use atlassian_connect_actix::internal::middleware::Exchange;
 use atlassian_connect_actix::internal::panics;
 use atlassian_connect_testing::internal::Ledger;
 use forge::Platform;
+use forge_pages::Views;
 use journal::Journal;
 use secret::new_secret;
 use shared::Sandbox;
@@ -66,36 +70,36 @@ use sources::{Origins, Services, SiteKeys};
 
 /// How many ports after the wanted one are tried.
 const PORTS: u16 = 20;
-/// Bodies of the REST API: attachments, mostly.
+/// The size limit of REST API bodies, mostly attachments.
 const BODY: usize = 32 * 1024 * 1024;
 /// The id of the key that signs installs.
 const KID: &str = "sandbox";
-/// Paths of the starter's and the documents' Forge routes, below the base URL.
+/// The paths of the Forge routes in the starter and in the documents, relative to the base URL.
 const FORGE_PATHS: [&str; 6] =
     ["/forge/resource", "/forge/events", "/forge/uninstall", "/forge/me", "/forge/list", "/forge"];
 
-/// Why there is no sandbox. The add-on runs without it.
+/// Why the sandbox cannot be opened. The add-on runs without it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SandboxError {
-    /// It is for development alone.
-    #[error("the sandbox is for development alone, and this is {0}")]
+    /// It is only for development.
+    #[error("the sandbox is only for development, and this is {0}")]
     Environment(String),
-    /// It is for this machine alone.
-    #[error("the add-on listens beyond this machine (bind, AC_BIND)")]
+    /// It is only for this machine.
+    #[error("the add-on accepts connections from other machines (bind, AC_BIND)")]
     Exposed,
     /// No port is free.
-    #[error("no port for the sandbox: {0}")]
+    #[error("the sandbox cannot bind a port: {0}")]
     Port(std::io::Error),
-    /// There is one already.
-    #[error("this add-on has a sandbox already")]
+    /// The add-on already has one.
+    #[error("this add-on already has a sandbox")]
     Twice,
-    /// It could not see the requests any more.
-    #[error("the add-on is mounted already: open the sandbox before Addon::configure or Addon::serve")]
+    /// The sandbox could no longer observe the requests.
+    #[error("the add-on is already mounted: open the sandbox before Addon::configure or Addon::serve")]
     Late,
 }
 
-/// A sandbox that serves.
+/// A running sandbox.
 #[derive(Debug)]
 pub struct RunningSandbox {
     url: String,
@@ -103,25 +107,46 @@ pub struct RunningSandbox {
 }
 
 impl RunningSandbox {
-    /// Where to open it: `http://localhost:3001`.
+    /// Its URL: `http://localhost:3001`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Ends it at once: whoever looks at its journal would keep it.
+    /// Stops it immediately. A graceful stop would wait for open journal pages.
     pub async fn stop(&self) {
         self.handle.stop(false).await;
     }
 }
 
-/// Opens a sandbox for the add-on, and installs the add-on at the first site of its product. Call it when the add-on
-/// listens, and before it is mounted ([`Addon::configure`], [`Addon::serve`]): the sandbox's keys and the observer of
-/// its journal must be there first.
+/// Opens a sandbox for the add-on and installs the add-on at the first site of its product. Call it when the add-on
+/// listens but is not mounted yet ([`Addon::configure`], [`Addon::serve`]), because the sandbox's keys and its observer
+/// must be in place first.
 ///
 /// # Errors
 /// [`SandboxError`].
 pub fn start(addon: &Addon) -> Result<RunningSandbox, SandboxError> {
+    let folder = std::env::current_dir().unwrap_or_else(|_| Path::new(".").to_owned());
+    internal::start_in(addon, folder)
+}
+
+/// For the framework's tests. Not covered by semantic versioning.
+#[doc(hidden)]
+pub mod internal {
+    use std::path::PathBuf;
+
+    use super::{Addon, RunningSandbox, SandboxError};
+
+    /// Like [`start`](super::start), with the app's folder, where `node_modules` and `forge` are.
+    ///
+    /// # Errors
+    /// [`SandboxError`].
+    pub fn start_in(addon: &Addon, folder: PathBuf) -> Result<RunningSandbox, SandboxError> {
+        super::open(addon, folder)
+    }
+}
+
+fn open(addon: &Addon, folder: PathBuf) -> Result<RunningSandbox, SandboxError> {
     let state = addon.shared_state();
     let config = &state.config;
     if !config.environment.is_development_itself() {
@@ -136,14 +161,14 @@ pub fn start(addon: &Addon) -> Result<RunningSandbox, SandboxError> {
     if port != wanted && wanted != 0 {
         tracing::info!("port {wanted} is taken: the sandbox uses {port}");
     }
-    let folder = std::env::current_dir().unwrap_or_else(|_| Path::new(".").to_owned());
     let sandbox = web::Data::new(Sandbox {
         state: state.clone(),
         port,
         key: SigningKey::new(|| KID.to_owned()),
         ledger: Ledger::default(),
-        platform: Platform::new(config.app_id.as_deref()),
+        platform: Platform::new(config),
         sites: Site::all(port, new_secret),
+        views: Views::default(),
         journal: Arc::new(Journal::new()),
         forge_routes: Arc::default(),
         first_install: watch::Sender::new(false),
@@ -159,6 +184,7 @@ pub fn start(addon: &Addon) -> Result<RunningSandbox, SandboxError> {
             .app_data(web::PayloadConfig::new(BODY))
             .app_data(web::FormConfig::default().limit(BODY))
             .wrap(from_fn(guard::around))
+            .configure(forge_pages::routes)
             .configure(services::routes)
             .configure(forge_routes::routes)
             .configure(pages::routes)
@@ -171,21 +197,26 @@ pub fn start(addon: &Addon) -> Result<RunningSandbox, SandboxError> {
     let handle = server.handle();
     actix_web::rt::spawn(server);
     let home = sandbox.clone();
-    panics::spawn("the sandbox's first install", async move {
+    panics::spawn("the first install in the sandbox", async move {
+        if home.state.descriptor().is_of_forge() {
+            // nobody installs it: each site has the Forge app
+            home.first_install.send_replace(true);
+            return;
+        }
         home.install(home.home(), false).await;
         home.first_install.send_replace(true);
         let status = home.home().status();
-        if let Some(news) = status.news.filter(|_| !status.installed) {
+        if let (false, Some(news)) = (status.installed, status.news) {
             tracing::warn!("the sandbox could not install the add-on. {}", news.text);
         } else {
             tracing::info!("the sandbox has installed the add-on at {}", home.home().name);
         }
     });
-    panics::spawn("the sandbox's following of the descriptor", follow(sandbox));
+    panics::spawn("the sandbox's watch on the descriptor", follow(sandbox));
     Ok(RunningSandbox { url: format!("http://localhost:{port}"), handle })
 }
 
-/// Installs each new descriptor where the add-on is installed, as a site that is registered with again does.
+/// Installs each new descriptor again where the add-on is installed, like a site after a new registration.
 async fn follow(sandbox: web::Data<Sandbox>) {
     let mut changes = sandbox.state.descriptor_changes();
     while changes.changed().await.is_ok() {
@@ -195,7 +226,7 @@ async fn follow(sandbox: web::Data<Sandbox>) {
     }
 }
 
-/// The wanted port, else one of the next, else any.
+/// The wanted port, or one of the next ones, or any.
 fn listen(wanted: u16) -> std::io::Result<(u16, Vec<TcpListener>)> {
     let next = if wanted == 0 { 0..=0 } else { wanted..=wanted.saturating_add(PORTS) };
     // a port that is free on one address may be taken on the other
@@ -203,8 +234,7 @@ fn listen(wanted: u16) -> std::io::Result<(u16, Vec<TcpListener>)> {
     next.chain(any).find_map(|port| bind(port).ok()).map_or_else(|| bind(0), Ok)
 }
 
-/// Both addresses that `localhost` may stand for: a browser that finds another program at the first one it tries would
-/// show that one's pages.
+/// Binds both addresses of `localhost`. A browser that finds another program at the first address would show its pages.
 fn bind(port: u16) -> std::io::Result<(u16, Vec<TcpListener>)> {
     let first = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     let port = first.local_addr()?.port();
@@ -214,7 +244,7 @@ fn bind(port: u16) -> std::io::Result<(u16, Vec<TcpListener>)> {
 }
 
 impl Sandbox {
-    /// Writes each request to the add-on into the journal.
+    /// Records each request to the add-on in the journal.
     fn observe(&self, addon: &Addon) -> Result<(), SandboxError> {
         let (journal, forge_routes) = (Arc::clone(&self.journal), Arc::clone(&self.forge_routes));
         let base = self.state.config.local_base_url.path().trim_end_matches('/').to_owned();
@@ -231,7 +261,7 @@ impl Sandbox {
         })
     }
 
-    /// Has the add-on take the sandbox's keys and services for the sandbox's sites.
+    /// Makes the add-on use the sandbox's keys and services for the sandbox's sites.
     fn put_in_front(&self) -> Result<(), SandboxError> {
         let (state, origins, server) = (&self.state, Origins::of_port(self.port), self.service_origin());
         let script_url = format!("{}/atlassian-connect/all.js", self.origin());

@@ -1,10 +1,13 @@
-//! Which pages a descriptor names: every module that is opened in a frame, whatever its type.
+//! The pages in a descriptor: every module that opens in a frame, whatever its type.
 
 use serde_json::{Map, Value};
 
 use atlassian_connect_actix::config::Product;
+use atlassian_connect_actix::internal::descriptor::names::{self, Of};
+use atlassian_connect_actix::internal::forge_pages::places::{ForgeModule, Frame, Thing};
+use atlassian_connect_actix::internal::manifest::Module;
 
-/// What a page is about; what the host puts into its context.
+/// What a page belongs to, which decides the context that the host passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Nowhere,
@@ -15,39 +18,62 @@ pub(super) enum Place {
     Content,
 }
 
-/// A page of the add-on's.
+/// Which file names a module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The descriptor of the Connect app.
+    Descriptor,
+    /// Only the manifest of the Forge app.
+    Manifest,
+}
+
+/// A page of the add-on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PageModule {
     /// The type: `generalPages`.
     pub(super) kind: String,
-    /// The module's key; among its type's there is none like it.
+    /// Of this page; among its type's there is none like it.
     pub(super) key: String,
+    /// The module's key in the descriptor.
+    pub(super) module_key: String,
+    /// Which page it is, where a module has several: a macro's `editor`, `create`, `edit` or `view` of a workflow rule.
+    pub(super) page: Option<&'static str>,
     pub(super) name: String,
-    /// As the descriptor has it, below the base URL: `/panel?issue={issue.key}`.
+    /// As in the descriptor, relative to the base URL: `/panel?issue={issue.key}`.
     pub(super) url: String,
-    /// `None`: both have such modules, or nobody knows.
+    /// `None`: both products have this type, or it is unknown.
     pub(super) product: Option<Product>,
     pub(super) place: Place,
-    /// It takes the whole page.
+    /// Where the product shows it: `atl.jira.view.issue.right.context`.
+    pub(super) location: String,
+    /// Uses the whole page.
     pub(super) full_page: bool,
-    /// It opens in a dialog.
+    /// Opens in a dialog.
     pub(super) dialog: bool,
-    /// The browser may keep it: its URL has no query, and so no token.
+    /// The dialog's size, if it has a name: `x-large`.
+    pub(super) size: Option<String>,
+    /// The browser may cache it: its URL has no query, and so no token.
     pub(super) cacheable: bool,
     pub(super) width: Option<String>,
     pub(super) height: Option<String>,
-    /// Names and default values of a macro's own parameters.
+    /// The names and default values of a macro's own parameters.
     pub(super) parameters: Vec<(String, String)>,
+    pub(super) origin: Origin,
 }
 
 impl PageModule {
+    /// Whether Connect does not know it.
+    pub(super) fn is_of_forge(&self) -> bool {
+        self.origin == Origin::Manifest
+    }
+
     /// Whether a site of that product shows it.
     pub(super) fn is_for(&self, product: Product) -> bool {
         self.product.is_none_or(|of| of == product)
     }
 }
 
-/// Types that take the whole page. Source: Atlassian's references of modules.
+/// Types that use the whole page. Source: Atlassian's module references.
 const FULL_PAGE: [&str; 7] = [
     "generalPages",
     "adminPages",
@@ -58,20 +84,7 @@ const FULL_PAGE: [&str; 7] = [
     "profilePages",
 ];
 
-/// Types of Confluence that do not say so by their name.
-const OF_CONFLUENCE: [&str; 9] = [
-    "dynamicContentMacros",
-    "staticContentMacros",
-    "contentBylineItems",
-    "spaceToolsTabs",
-    "profilePages",
-    "blueprints",
-    "customContent",
-    "spacePages",
-    "confluenceContentProperties",
-];
-
-/// Where a module keeps a URL of a page besides its own `url`.
+/// The members, besides `url`, in which a module has a page's URL.
 const PARTS: [&str; 5] = ["target", "create", "edit", "view", "editor"];
 
 /// The pages of `descriptor`, in its order.
@@ -88,8 +101,43 @@ pub(super) fn pages(descriptor: &Value) -> Vec<PageModule> {
     found
 }
 
-/// The type of a module in words: `generalPages` is `General pages`.
+/// The module of a Forge app's manifest whose page is at `url`. `None`: it is of a type that shows none.
+pub(super) fn of_manifest(module: Module, url: &str) -> Option<PageModule> {
+    let forge = ForgeModule::named(&module.kind)?;
+    let place = match forge.context.first() {
+        Some(Thing::Issue) => Place::Issue,
+        Some(Thing::Project | Thing::Board) => Place::Project,
+        Some(Thing::Gadget) => Place::Dashboard,
+        Some(Thing::Content) => Place::Content,
+        Some(Thing::Space) => Place::Space,
+        Some(Thing::Portal | Thing::Request) | None => Place::Nowhere,
+    };
+    Some(PageModule {
+        name: module.title.unwrap_or_else(|| module.key.clone()),
+        kind: module.kind,
+        key: module.key.clone(),
+        module_key: module.key,
+        page: None,
+        url: url.to_owned(),
+        product: Some(forge.product()),
+        place,
+        location: String::new(),
+        full_page: forge.frame == Frame::Page,
+        dialog: forge.frame == Frame::Dialog,
+        size: None,
+        cacheable: false,
+        width: None,
+        height: None,
+        parameters: Vec::new(),
+        origin: Origin::Manifest,
+    })
+}
+
+/// A module type as words: `generalPages` becomes `General pages`. Forge's types stay as they are.
 pub(super) fn words(kind: &str) -> String {
+    if kind.contains(':') {
+        return kind.to_owned();
+    }
     let mut words = String::with_capacity(kind.len() + 4);
     for (index, character) in kind.chars().enumerate() {
         if index == 0 {
@@ -104,7 +152,7 @@ pub(super) fn words(kind: &str) -> String {
     words
 }
 
-/// The URL of the module of that key, where it is a page.
+/// The URL of the module with that key, if it is a page.
 fn url_of_key<'a>(modules: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
     let pages = modules.iter().filter(|(kind, _)| !matches!(kind.as_str(), "webItems" | "webhooks"));
     let entries = pages.flat_map(|(_, of)| of.as_array().map_or_else(|| std::slice::from_ref(of), Vec::as_slice));
@@ -122,54 +170,62 @@ fn add(
 ) {
     let text = |name: &str| module.get(name).and_then(Value::as_str);
     let key = text("key").filter(|key| !key.is_empty()).map_or_else(|| format!("{kind}-{index}"), str::to_owned);
-    let place = place(kind, text("location").unwrap_or_default());
+    let module_key = key.clone();
+    let location = text("location").unwrap_or_default();
+    let place = place(kind, location);
     let is_dialog = |options: Option<&Value>| {
         options
             .and_then(|target| target.get("type"))
             .and_then(Value::as_str)
             .is_some_and(|kind| kind.contains("dialog"))
     };
-    // a dialog's
+    // of a dialog
     let options = |name: &str| module.get("target")?.get("options")?.get(name);
     let product = product(kind);
-    let mut push = |key: String, name: String, url: &str, dialog: bool| {
+    let mut push = |page: Option<&'static str>, key: String, name: String, url: &str, dialog: bool| {
         let unique =
             if found.iter().any(|page| page.kind == kind && page.key == key) { format!("{key}-{index}") } else { key };
         found.push(PageModule {
             kind: kind.to_owned(),
             key: unique,
+            module_key: module_key.clone(),
+            page,
             name,
             url: url.to_owned(),
             product: product.or_else(|| product_of_parameters(url)),
             place,
+            location: location.to_owned(),
             full_page: FULL_PAGE.contains(&kind),
             dialog,
+            size: options("size").and_then(Value::as_str).map(str::to_owned),
             cacheable: module.get("cacheable").and_then(Value::as_bool).unwrap_or(false),
             width: size(module.get("width").or(options("width"))),
             height: size(module.get("height").or(options("height"))),
             parameters: parameters(module),
+            origin: Origin::Descriptor,
         });
     };
     let name = name(module).unwrap_or_else(|| key.clone());
-    // a link to elsewhere is no page, and one into the product is the product's
+    // a link to elsewhere is not a page, and a link into the product belongs to the product
     let is_page = kind != "webItems" || text("context").is_none_or(|context| context != "product");
-    // a web item may name a page or a dialog of the descriptor by its key
-    let opened = text("url").filter(|_| kind == "webItems").and_then(|key| url_of_key(modules, key)).or(text("url"));
-    if let Some(url) = opened.and_then(|url| own(url, base_url)).filter(|_| is_page) {
-        push(key.clone(), name.clone(), &url, kind == "dialogs" || is_dialog(module.get("target")));
+    // a web item may refer to a page or dialog of the descriptor by its key
+    let named = if kind == "webItems" { text("url").and_then(|key| url_of_key(modules, key)) } else { None };
+    if is_page && let Some(url) = named.or(text("url")).and_then(|url| own(url, base_url)) {
+        push(None, key.clone(), name.clone(), &url, kind == "dialogs" || is_dialog(module.get("target")));
     }
     for part in PARTS {
         let part_of = module.get(part);
         let url = part_of.and_then(|part| part.get("url")).and_then(Value::as_str);
         let Some(url) = url.and_then(|url| own(url, base_url)) else { continue };
-        let is_whole = part == "target";
-        let (key, name) =
-            if is_whole { (key.clone(), name.clone()) } else { (format!("{key}-{part}"), format!("{name}: {part}")) };
-        push(key, name, &url, part == "editor" || is_dialog(part_of));
+        if part == "target" {
+            push(None, key.clone(), name.clone(), &url, is_dialog(part_of));
+        } else {
+            push(Some(part), format!("{key}-{part}"), format!("{name}: {part}"), &url, part == "editor");
+        }
     }
 }
 
-/// The URL below the base URL, if it is below it.
+/// The URL relative to the base URL, if it is below it.
 fn own(url: &str, base_url: &str) -> Option<String> {
     if let Some(below) = url.strip_prefix(base_url).filter(|below| !base_url.is_empty() && below.starts_with('/')) {
         return Some(below.to_owned());
@@ -184,7 +240,7 @@ fn name(module: &Map<String, Value>) -> Option<String> {
     Some(text.to_owned()).filter(|text| !text.is_empty())
 }
 
-/// `"400px"`, `100` or `"100%"`, in CSS.
+/// `"400px"`, `100` or `"100%"` as CSS.
 fn size(value: Option<&Value>) -> Option<String> {
     let text = match value? {
         Value::Number(number) => format!("{number}px"),
@@ -206,17 +262,16 @@ fn parameters(module: &Map<String, Value>) -> Vec<(String, String)> {
     list.iter().filter_map(read).collect()
 }
 
+/// `None`: both have such modules, or nobody knows.
 fn product(kind: &str) -> Option<Product> {
-    if kind.starts_with("jira") {
-        Some(Product::Jira)
-    } else if kind.starts_with("confluence") || OF_CONFLUENCE.contains(&kind) {
-        Some(Product::Confluence)
-    } else {
-        None
+    match names::kind(kind)?.product {
+        Of::Jira => Some(Product::Jira),
+        Of::Confluence => Some(Product::Confluence),
+        Of::Both => None,
     }
 }
 
-/// The product whose context parameters a URL has.
+/// The product that has the context parameters in a URL.
 fn product_of_parameters(url: &str) -> Option<Product> {
     let has = |names: &[&str]| names.iter().any(|name| url.contains(&format!("{{{name}.")));
     if has(&["space", "content", "page", "macro"]) {
@@ -228,7 +283,7 @@ fn product_of_parameters(url: &str) -> Option<Product> {
     }
 }
 
-/// Whether a site of that product may tell of an event: its name says it, or nobody knows.
+/// Whether a site of that product may send an event: decided by its name, true if unknown.
 pub(super) fn is_for_event(product: Product, event: &str) -> bool {
     let starts = |names: &[&str]| names.iter().any(|name| event.starts_with(name));
     let of_jira = ["jira:", "issue", "worklog", "sprint_", "board_", "project_", "version_"];
@@ -260,7 +315,7 @@ fn place(kind: &str, location: &str) -> Place {
     }
 }
 
-/// The product whose sites can show more of these pages; `configured` where it makes no difference.
+/// The product whose sites can show more of these pages; `configured` if both can show the same.
 pub(super) fn home(pages: &[PageModule], configured: Product) -> Product {
     let count = |product| pages.iter().filter(|page| page.product == Some(product)).count();
     let (jira, confluence) = (count(Product::Jira), count(Product::Confluence));
@@ -283,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_whatever_has_a_url_of_the_add_on() {
+    fn every_module_with_a_url_of_the_add_on_is_a_page() {
         let modules = json!({
             "generalPages": [{ "key": "a", "url": "/a", "name": { "value": "A" } }, { "url": "b?x=https://y.example" }],
             "configurePage": { "key": "c", "url": "https://addon.example/base/c" },
@@ -353,6 +408,7 @@ mod tests {
             ("webItems", "Web items"),
             ("configurePage", "Configure page"),
             ("dialogs", "Dialogs"),
+            ("jira:issuePanel", "jira:issuePanel"),
             ("", ""),
         ] {
             assert_eq!(words(kind), expected);
@@ -369,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn links_to_elsewhere_are_no_pages() {
+    fn links_to_other_sites_are_not_pages() {
         for url in ["https://x.example/y", "//x.example/y", "javascript:alert(1)", "mailto:a@b", ""] {
             assert!(own(url, "https://addon.example").is_none(), "{url}");
         }

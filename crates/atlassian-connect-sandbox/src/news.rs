@@ -1,6 +1,6 @@
 //! [`News`].
 
-/// What came of something, for whoever clicked.
+/// The result of a click, shown to the user.
 #[derive(Debug, Clone)]
 pub(super) struct News {
     pub(super) good: bool,

@@ -2,32 +2,30 @@
 
 mod assets;
 mod invocations;
+mod layout;
 mod stream;
 
 use actix_web::http::header;
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, Responder, web};
 use askama::Template;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 
-use super::api::Door;
-use super::bridge::{Bridge, CDN_INTEGRITY, CDN_SCRIPT};
+use super::api::Via;
 use super::context::encoded;
 use super::draft::Draft;
-use super::frame::{Frame, context_token as token_of, origin_of_host};
-use super::journal::Shown;
-use super::modules::{PageModule, is_for_event, pages, words};
-use super::selection::Selection;
+use super::frame::{Frame, context_token as token_of};
+use super::modules::{is_for_event, words};
+use super::selection::{Selection, Through};
 use super::shared::Sandbox;
-use super::site::{Site, Status};
-use super::user::{USERS, User};
+use super::site::Site;
 use super::{api, forge_routes, guard};
 use atlassian_connect_actix::View;
-use atlassian_connect_actix::config::Product;
 use atlassian_connect_actix::internal::descriptor::Lifecycle;
 use atlassian_connect_actix::internal::jwt::qsh::relative_path;
-use atlassian_connect_actix::internal::script_json;
+use layout::origin;
+pub(super) use layout::{Layout, Switch, missing, module_path, selection};
 
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
     cfg.route("/", web::get().to(index))
@@ -38,44 +36,26 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
         .route("/{site}/context-token", web::get().to(context_token))
         .route("/{site}/lifecycle/{action}", web::post().to(lifecycle))
         .route("/{site}/webhooks", web::post().to(webhook))
-        .route("/{site}/journal/clear", web::post().to(clear))
+        .configure(journal_routes)
         .configure(invocations::routes)
         .route("/{site}", web::get().to(site_page))
         .default_service(web::to(elsewhere));
 }
 
-/// What every page of the sandbox shows around its own.
-struct Layout {
-    title: String,
-    addon: String,
-    addon_key: String,
-    addon_url: String,
-    site: &'static str,
-    site_key: &'static str,
-    sites: Vec<Link>,
-    users: [User; 3],
-    selection: Selection,
-    query: String,
-    /// Below it the choices are made again.
-    path: String,
-    status: Status,
-    journal: Vec<Shown>,
-    cdn: Option<(&'static str, &'static str)>,
-    /// For the scripts, escaped so that it can stand in a script element.
-    json: String,
+/// The routes that the sandbox's pages need under every host name.
+pub(super) fn routes_of_every_page(cfg: &mut web::ServiceConfig) {
+    cfg.configure(assets::own_routes).configure(stream::routes).configure(journal_routes);
 }
 
-struct Link {
-    name: String,
-    url: String,
-    current: bool,
-    installed: bool,
+fn journal_routes(cfg: &mut web::ServiceConfig) {
+    cfg.route("/{site}/journal/clear", web::post().to(clear));
 }
 
 #[derive(Template)]
 #[template(path = "sandbox/site.html")]
 struct SitePage {
     layout: Layout,
+    switch: Switch,
     groups: Vec<Group>,
     elsewhere: Vec<ModuleLink>,
     webhooks: Vec<WebhookForm>,
@@ -94,9 +74,13 @@ struct ModuleLink {
     kind: String,
     name: String,
     url: String,
-    /// What the frame opens, with its parameters filled.
+    /// The URL that the frame opens, with filled parameters.
     target: String,
     site: &'static str,
+    /// Forge was chosen but does not show it.
+    is_of_connect: bool,
+    /// Only Forge has it.
+    is_of_forge: bool,
 }
 
 struct WebhookForm {
@@ -109,114 +93,32 @@ struct WebhookForm {
 #[template(path = "sandbox/module.html")]
 struct ModulePage {
     layout: Layout,
-    /// `None`: a real site shows none, since the add-on is disabled there.
+    /// `None`: the add-on is disabled, so a real site would not show it.
     frame: Option<Frame>,
     name: String,
     kind: String,
     back: String,
-    /// Where a button that installs or enables leads back to.
+    switch: Switch,
+    /// Where the install and enable buttons lead back to.
     query: String,
 }
 
-#[derive(Template)]
-#[template(path = "sandbox/message.html")]
-struct MessagePage {
-    layout: Layout,
-    heading: String,
-    text: String,
-}
-
-/// What the scripts know.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Facts<'a> {
-    instance: &'a str,
-    site: Value,
-    user: User,
-    theme: &'a str,
-    query: &'a str,
-    bridge: &'a str,
-    frame: Option<&'a Frame>,
-}
-
-impl Sandbox {
-    fn layout(&self, request: &HttpRequest, site: &Site, title: &str, frame: Option<&Frame>) -> Layout {
-        let selection = Selection::read(request.query_string());
-        let (descriptor, bridge) = (self.state.descriptor(), self.bridge());
-        let query = selection.query();
-        let product = if site.product == Product::Confluence { "confluence" } else { "jira" };
-        let facts = Facts {
-            instance: &self.instance,
-            site: json!({ "key": site.key, "name": site.name, "baseUrl": site_url(site, request), "product": product }),
-            user: selection.user,
-            theme: selection.theme,
-            query: &query,
-            bridge: bridge.name(),
-            frame,
-        };
-        let link = |other: &Site| Link {
-            name: other.name.to_owned(),
-            url: format!("/{}?{query}", other.key),
-            current: other.key == site.key,
-            installed: other.status().installed,
-        };
-        Layout {
-            title: title.to_owned(),
-            addon: descriptor.name().to_owned(),
-            addon_key: descriptor.key().to_owned(),
-            addon_url: self.state.config.local_base_url.as_str().to_owned(),
-            site: site.name,
-            site_key: site.key,
-            sites: self.sites.iter().map(link).collect(),
-            users: USERS,
-            path: request.path().to_owned(),
-            status: site.status(),
-            journal: self.journal.entries(),
-            cdn: matches!(bridge, Bridge::Cdn).then_some((CDN_SCRIPT, CDN_INTEGRITY)),
-            json: script_json(&facts),
-            query,
-            selection,
-        }
-    }
-
-    fn page_modules(&self) -> Vec<PageModule> {
-        pages(self.state.descriptor().value())
-    }
-
-    fn page_module(&self, kind: &str, key: &str) -> Option<PageModule> {
-        self.page_modules().into_iter().find(|module| module.kind == kind && module.key == key)
-    }
-
-    fn message(&self, request: &HttpRequest, site: &Site, heading: &str, text: String) -> View<MessagePage> {
-        View(MessagePage { layout: self.layout(request, site, heading, None), heading: heading.to_owned(), text })
-    }
-}
-
-/// The site's base URL under the name by which the request came.
-fn site_url(site: &Site, request: &HttpRequest) -> String {
-    format!("{}{}", origin(request), site.path)
-}
-
-/// The origin under which the request came: its `Host` has been looked at by the guard.
-fn origin(request: &HttpRequest) -> String {
-    origin_of_host(request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default())
-}
-
-/// Whoever opens the sandbox sees the add-on's first page, where it has one.
+/// Opens the add-on's first page, if it has one.
 async fn index(sandbox: web::Data<Sandbox>, request: HttpRequest) -> HttpResponse {
     let home = sandbox.home();
-    let query = Selection::read(request.query_string()).query();
+    let selection = selection(&request);
     let first = sandbox.page_modules().into_iter().find(|module| module.is_for(home.product));
-    let url = first
-        .map_or_else(|| format!("/{}?{query}", home.key), |module| module_url(home, &module.kind, &module.key, &query));
+    let url = match first {
+        Some(module) => sandbox.module_url("", home, &module, &selection),
+        None => format!("/{}?{}", home.key, selection.query()),
+    };
     HttpResponse::Found().insert_header((header::LOCATION, url)).finish()
 }
 
 async fn site_page(sandbox: web::Data<Sandbox>, request: HttpRequest, key: web::Path<String>) -> HttpResponse {
     let Some(site) = sandbox.site(&key) else { return elsewhere(sandbox.clone(), request.clone(), Bytes::new()).await };
     sandbox.wait_for_first_install().await;
-    let selection = Selection::read(request.query_string());
-    let query = selection.query();
+    let selection = selection(&request);
     let (mut groups, mut elsewhere): (Vec<Group>, Vec<ModuleLink>) = (Vec::new(), Vec::new());
     for module in sandbox.page_modules() {
         let at = if module.is_for(site.product) {
@@ -228,9 +130,11 @@ async fn site_page(sandbox: web::Data<Sandbox>, request: HttpRequest, key: web::
         let link = ModuleLink {
             kind: words(&module.kind),
             name: module.name.clone(),
-            url: module_url(at, &module.kind, &module.key, &query),
+            url: sandbox.module_url("", at, &module, &selection),
             target: super::context::fill(&module.url, &values),
             site: at.name,
+            is_of_forge: module.is_of_forge(),
+            is_of_connect: selection.through == Through::Forge && !sandbox.is_on_forge(&module),
         };
         if at.key != site.key {
             elsewhere.push(link);
@@ -252,6 +156,7 @@ async fn site_page(sandbox: web::Data<Sandbox>, request: HttpRequest, key: web::
         webhooks: webhooks.collect(),
         invocations: if sandbox.has_forge() { site.drafts() } else { Vec::new() },
         layout: sandbox.layout(&request, site, site.name, None),
+        switch: site_switch(site, &selection, descriptor.is_of_forge()),
         groups,
         elsewhere,
         base_url: tenant.base_url,
@@ -260,8 +165,13 @@ async fn site_page(sandbox: web::Data<Sandbox>, request: HttpRequest, key: web::
     View(page).respond_to(&request)
 }
 
-fn module_url(site: &Site, kind: &str, key: &str, query: &str) -> String {
-    format!("/{}/modules/{}/{}?{query}", site.key, encoded(kind), encoded(key))
+fn site_switch(site: &Site, selection: &Selection, is_of_forge: bool) -> Switch {
+    let url = |through| format!("/{}?{}", site.key, selection.shown_through(through).query());
+    Switch {
+        connect: (!is_of_forge).then(|| url(Through::Connect)),
+        forge: Some(url(Through::Forge)),
+        is_forge: is_of_forge || selection.through == Through::Forge,
+    }
 }
 
 async fn module_page(
@@ -276,37 +186,35 @@ async fn module_page(
     sandbox.wait_for_first_install().await;
     let Some(module) = sandbox.page_module(&kind, &key) else {
         let text =
-            format!("The descriptor has no module {key} of the type {kind} that is a page. It may have changed.");
+            format!("The descriptor has no page module {key} of the type {kind}. The descriptor may have changed.");
         return missing(&sandbox.message(&request, site, "There is no such module", text));
     };
-    let selection = Selection::read(request.query_string());
+    let selection = selection(&request);
+    if module.is_of_forge() || (selection.through == Through::Forge && sandbox.is_on_forge(&module)) {
+        let url = sandbox.module_url("", site, &module, &selection);
+        return HttpResponse::Found().insert_header((header::LOCATION, url)).finish();
+    }
     let origin = origin(&request);
     let frame = match sandbox.frame(site, &module, &selection, &origin) {
         Ok(frame) => frame,
         Err(error) => return HttpResponse::InternalServerError().body(error.to_string()),
     };
-    let frame = Some(frame).filter(|_| !site.status().is_disabled());
+    let frame = if site.status().is_disabled() { None } else { Some(frame) };
     let layout = sandbox.layout(&request, site, &module.name, frame.as_ref());
     let back = format!("/{}?{}", site.key, layout.query);
     let query = format!("{}&module={}", layout.query, encoded(&format!("{kind}/{key}")));
-    View(ModulePage { layout, frame, name: module.name, kind: words(&kind), back, query }).respond_to(&request)
+    let switch = sandbox.ways("", site, &module, &selection.shown_through(Through::Connect));
+    View(ModulePage { layout, frame, switch, name: module.name, kind: words(&kind), back, query }).respond_to(&request)
 }
 
-fn missing(page: &View<MessagePage>) -> HttpResponse {
-    match page.0.render() {
-        Ok(html) => HttpResponse::NotFound().insert_header(header::ContentType::html()).body(html),
-        Err(error) => HttpResponse::InternalServerError().body(error.to_string()),
-    }
-}
-
-/// For the bridge: the frame of the module of that key, whatever its type.
+/// For the bridge: the frame of the module with that key, whatever its type.
 async fn frame_of_key(
     sandbox: web::Data<Sandbox>,
     request: HttpRequest,
     path: web::Path<(String, String)>,
 ) -> HttpResponse {
     let (site, key) = path.into_inner();
-    let module = sandbox.page_modules().into_iter().find(|module| module.key == key);
+    let module = sandbox.page_modules().into_iter().find(|module| module.key == key && !module.is_of_forge());
     let (Some(site), Some(module), true) = (sandbox.site(&site), module, guard::is_own_script(&request)) else {
         return HttpResponse::NotFound()
             .json(json!({ "message": format!("The descriptor has no page module {key}.") }));
@@ -345,12 +253,12 @@ async fn context_token(
     }
 }
 
-/// Back to the page that the click came from: a module's where the query names it.
+/// Redirects to the page that the click came from: a module's page if the query names it.
 fn back(site: &Site, query: &str) -> HttpResponse {
     let choices = Selection::read(query).query();
     let module = web::Query::<TokenQuery>::from_query(query).ok();
     let url = match module.as_ref().and_then(|query| query.module.split_once('/')) {
-        Some((kind, key)) => module_url(site, kind, key, &choices),
+        Some((kind, key)) => format!("{}?{choices}", module_path(site, kind, key)),
         None => format!("/{}?{choices}", site.key),
     };
     HttpResponse::SeeOther().insert_header((header::LOCATION, url)).finish()
@@ -401,30 +309,25 @@ async fn webhook(
     back(site, request.query_string())
 }
 
-/// What else a site is asked: its REST API, or a page of the product's own that the sandbox has not.
+/// All other requests: the site's REST API, or a product page that the sandbox does not have.
 async fn elsewhere(sandbox: web::Data<Sandbox>, request: HttpRequest, body: Bytes) -> HttpResponse {
     let path = request.uri().path();
     if path.starts_with("/ex/") {
         return forge_routes::product_api(&sandbox, path, &request, body).await;
     }
     let Some(site) = sandbox.site_of_path(request.path()) else {
-        let text = format!("The sandbox has nothing at {}.", request.path());
+        let text = format!("The sandbox has no page {}.", request.path());
         return missing(&sandbox.message(&request, sandbox.home(), "There is nothing here", text));
     };
     let below = request.path().strip_prefix(site.path).unwrap_or_default();
     if below.starts_with("/rest/") || below.starts_with("/api/") {
         let path = relative_path(path, site.path).unwrap_or(path);
-        return api::answer(&sandbox, site, Door::Site, path, &request, body).await;
+        return api::answer(&sandbox, site, Via::Site, path, &request, body).await;
     }
     if below.starts_with("/atlassian-connect/") {
         // the host's stylesheet, which pages link to
         return HttpResponse::Ok().content_type("text/css; charset=utf-8").finish();
     }
-    let text = format!("On a real site {} shows {below}. The sandbox has no page for it.", site.name);
-    View(MessagePage {
-        layout: sandbox.layout(&request, site, "A page of the product", None),
-        heading: "A page of the product".to_owned(),
-        text,
-    })
-    .respond_to(&request)
+    let text = format!("A real {} shows {below}. The sandbox does not have this page.", site.name);
+    sandbox.message(&request, site, "A page of the product", text).respond_to(&request)
 }

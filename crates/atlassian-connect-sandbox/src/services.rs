@@ -1,4 +1,4 @@
-//! What Atlassian's own servers are to a site: the keys of its installs, tokens of its users.
+//! Atlassian's services for a site: the install keys, and users' tokens.
 
 use actix_web::{HttpResponse, web};
 use serde_json::json;
@@ -11,7 +11,7 @@ use super::user::User;
 use atlassian_connect_actix::internal::jwt::now;
 use atlassian_connect_testing::internal::{GrantForm, Issued};
 
-/// How long a user's token lives, in seconds: Atlassian's.
+/// The lifetime of a user's token in seconds, as at Atlassian.
 const TOKEN_LIFETIME: i64 = 900;
 
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
@@ -24,9 +24,9 @@ async fn install_key(sandbox: web::Data<Sandbox>, kid: web::Path<String>) -> Htt
     let pem = key.and_then(|key| key.public_pem().ok());
     let response = match pem {
         Some(pem) => HttpResponse::Ok().content_type("application/x-pem-file").body(pem),
-        None => HttpResponse::NotFound().body("There is no such key."),
+        None => HttpResponse::NotFound().body("Key not found."),
     };
-    let reason = (!known).then(|| "the sandbox has no such key".to_owned());
+    let reason = (!known).then(|| "the sandbox does not have this key".to_owned());
     sandbox.journal.write(&entry("GET", &format!("/install-keys/{kid}"), response.status().as_u16(), reason));
     response
 }
@@ -42,7 +42,7 @@ async fn token(sandbox: web::Data<Sandbox>, form: web::Form<GrantForm>) -> HttpR
         }
         match User::of_account(&account_id) {
             Some(_) => Ok((client_key, account_id)),
-            None => Err("the site has no such user".to_owned()),
+            None => Err("the site does not have this user".to_owned()),
         }
     });
     let mut written = entry("POST", "/oauth2/token", 200, None);
@@ -69,7 +69,7 @@ async fn token(sandbox: web::Data<Sandbox>, form: web::Form<GrantForm>) -> HttpR
     response
 }
 
-/// Of a request to one of the services.
+/// A journal entry for a request to one of the services.
 pub(super) fn entry(method: &str, url: &str, status: u16, reason: Option<String>) -> Entry {
     Entry {
         direction: Direction::ToHost,

@@ -1,4 +1,5 @@
-//! A key pair of the sandbox's, made when it is first needed: that takes a busy machine seconds, and a start should not.
+//! A key pair of the sandbox. Generated at first use, because that can take seconds on a busy machine and must not
+//! delay the start.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use atlassian_connect_actix::internal::jwt::JwtError;
 use atlassian_connect_testing::internal::InstallKey;
 
 pub(super) struct SigningKey {
-    /// The id of the next key.
+    /// Creates the id of the next key.
     id: fn() -> String,
     key: Mutex<Option<Arc<InstallKey>>>,
 }
@@ -30,12 +31,12 @@ impl SigningKey {
         Ok(made)
     }
 
-    /// The key that something may have been signed with; `None` before that.
+    /// The key, if it exists.
     pub(super) async fn existing(&self) -> Option<Arc<InstallKey>> {
         self.key.lock().await.clone()
     }
 
-    /// Signs with another key from now on, and takes the one before back.
+    /// Replaces the key and withdraws the previous one.
     pub(super) async fn rotate(&self) -> Result<(), JwtError> {
         let made = self.generate().await?;
         *self.key.lock().await = Some(made);
@@ -45,6 +46,6 @@ impl SigningKey {
     async fn generate(&self) -> Result<Arc<InstallKey>, JwtError> {
         let id = (self.id)();
         let made = web::block(move || InstallKey::generate(&id)).await;
-        made.map_err(|_| JwtError::Key("no thread for it"))?.map(Arc::new)
+        made.map_err(|_| JwtError::Key("cannot start a thread to generate it"))?.map(Arc::new)
     }
 }

@@ -1,6 +1,6 @@
-//! The sites of the sandbox, and their users.
+//! The sites of the sandbox.
 
-use std::sync::Mutex;
+use parking_lot::Mutex;
 
 use super::api::Data;
 use super::draft::Draft;
@@ -8,20 +8,19 @@ use super::news::News;
 use super::user::USERS;
 use atlassian_connect_actix::config::Product;
 use atlassian_connect_testing::TestTenant;
-use atlassian_connect_testing::internal::lock;
 
-/// What every Forge installation's id begins with.
+/// The prefix of every Forge installation's id.
 const INSTALLATION_ARI: &str = "ari:cloud:ecosystem::installation/";
 
-/// A site: a tenant of the add-on's as soon as it has installed it.
+/// A site. It becomes a tenant of the add-on when it installs the add-on.
 pub(super) struct Site {
-    /// In the sandbox's URLs: `jira`.
+    /// The name in the sandbox's URLs: `jira`.
     pub(super) key: &'static str,
     pub(super) name: &'static str,
     pub(super) product: Product,
-    /// The site's part of its base URL: `/jira`, `/confluence/wiki`.
+    /// The path of its base URL: `/jira`, `/confluence/wiki`.
     pub(super) path: &'static str,
-    /// What its REST API answers.
+    /// The data of its REST API.
     pub(super) data: Mutex<Data>,
     tenant: Mutex<TestTenant>,
     status: Mutex<Status>,
@@ -29,25 +28,25 @@ pub(super) struct Site {
     drafts: Mutex<Vec<Draft>>,
 }
 
-/// What the site thinks of the add-on.
+/// The state of the add-on at the site.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Status {
     pub(super) installed: bool,
     pub(super) enabled: bool,
-    /// What came of the last click.
+    /// The result of the last click.
     pub(super) news: Option<News>,
 }
 
 impl Status {
-    /// A real site shows no pages of such an add-on.
+    /// Whether a real site would not show the add-on's pages.
     pub(super) fn is_disabled(&self) -> bool {
         self.installed && !self.enabled
     }
 }
 
 impl Site {
-    /// The sites, below `localhost` and `127.0.0.1`, port `port`. The second Jira is seen under another URL than its
-    /// base URL, as a site with a domain of its own is.
+    /// The sites, below `localhost` and `127.0.0.1` on `port`. The second Jira is seen under another URL than its base
+    /// URL, like a site with a custom domain.
     pub(super) fn all(port: u16, secret: impl Fn() -> String) -> Vec<Self> {
         let origin = format!("http://localhost:{port}");
         let site = |number: u32, key, name, product, path: &'static str, display_url: Option<String>| {
@@ -58,7 +57,7 @@ impl Site {
             tenant.display_url = display_url;
             tenant.product = if product == Product::Confluence { "confluence".into() } else { "jira".into() };
             tenant.description = format!("{name}, a site of the sandbox");
-            // the same in every run, as the clientKey is: the add-on's store outlives the sandbox
+            // the same in every run, like the clientKey, because the add-on's store outlives the sandbox
             tenant.cloud_id = format!("{number:08x}-0000-4000-8000-5a4db0c00000");
             tenant.installation_id = Some(format!("{INSTALLATION_ARI}{number:08x}-0000-4000-8000-5a4db0f00000"));
             Self {
@@ -80,29 +79,29 @@ impl Site {
     }
 
     pub(super) fn tenant(&self) -> TestTenant {
-        lock(&self.tenant).clone()
+        self.tenant.lock().clone()
     }
 
     pub(super) fn set_tenant(&self, tenant: TestTenant) {
-        *lock(&self.tenant) = tenant;
+        *self.tenant.lock() = tenant;
     }
 
     pub(super) fn status(&self) -> Status {
-        lock(&self.status).clone()
+        self.status.lock().clone()
     }
 
-    /// What Forge would invoke the add-on with from here.
+    /// The Forge invocations that can be sent from here.
     pub(super) fn drafts(&self) -> Vec<Draft> {
-        lock(&self.drafts).clone()
+        self.drafts.lock().clone()
     }
 
-    /// In place of the one of its kind.
+    /// Replaces the one of its kind.
     pub(super) fn keep_draft(&self, draft: &Draft) {
-        lock(&self.drafts).iter_mut().filter(|kept| kept.kind == draft.kind).for_each(|kept| kept.clone_from(draft));
+        self.drafts.lock().iter_mut().filter(|kept| kept.kind == draft.kind).for_each(|kept| kept.clone_from(draft));
     }
 
     pub(super) fn update(&self, change: impl FnOnce(&mut Status)) {
-        change(&mut lock(&self.status));
+        change(&mut self.status.lock());
     }
 }
 

@@ -1,5 +1,5 @@
-//! What the sandbox puts in front of Atlassian's sources: keys and services for its own sites and installations. Which
-//! these are is decided by their origin, or by their id. Every other site goes on using the services of its domain.
+//! The sandbox's replacements for Atlassian's key servers and services. They apply only to the sandbox's own sites and
+//! installations, recognized by origin or id. All other sites keep using the services of their domain.
 
 use std::path::PathBuf;
 
@@ -11,12 +11,12 @@ use atlassian_connect_actix::internal::keys::{
 };
 use atlassian_connect_actix::internal::services::SiteServices;
 
-/// The origins by which the sandbox's sites are known: `http://localhost:3001`.
+/// The origins of the sandbox's sites: `http://localhost:3001`.
 #[derive(Debug, Clone)]
 pub(super) struct Origins(Vec<String>);
 
 impl Origins {
-    /// Every name of this machine, with the port of the sandbox.
+    /// All names of this machine, with the sandbox's port.
     pub(super) fn of_port(port: u16) -> Self {
         Self(["localhost", "127.0.0.1", "[::1]"].iter().map(|name| format!("http://{name}:{port}")).collect())
     }
@@ -32,7 +32,7 @@ impl Origins {
 pub(super) struct SiteKeys {
     pub(super) origins: Origins,
     pub(super) keys: InstallKeys,
-    /// Where they are served.
+    /// The URL of the key server.
     pub(super) server: String,
 }
 
@@ -45,7 +45,7 @@ impl InstallKeySource for SiteKeys {
         Authority::OwnSites
     }
 
-    /// A tenant of another port of this machine is that of a sandbox that ran before.
+    /// A tenant on another port of this machine belongs to an earlier sandbox.
     fn may_replace(&self, base_url: &str) -> bool {
         let is_elsewhere = Url::parse(base_url).is_ok_and(|url| !url.host().is_some_and(|host| is_this_machine(&host)));
         !is_elsewhere
@@ -56,7 +56,7 @@ impl InstallKeySource for SiteKeys {
     }
 }
 
-/// Narrower than what the configuration takes for this machine: no name below `localhost`.
+/// Stricter than the configuration: names below `localhost` do not count.
 fn is_this_machine(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => *name == "localhost",
@@ -84,20 +84,20 @@ impl ForgeKeySource for PlatformKeys {
         Some(&self.app_id)
     }
 
-    /// The sandbox is no Isolated Cloud, whatever the token says.
+    /// The sandbox is not an Isolated Cloud, whatever the token says.
     fn key<'a>(&'a self, kid: Option<&'a str>, _: Option<&'a str>) -> KeyFuture<'a> {
         Box::pin(self.keys.get(kid, None))
     }
 }
 
-/// Tokens of the sandbox's users, and the bridge that its pages speak.
+/// Issues tokens for the sandbox's users, and names the bridge's script.
 #[derive(Debug)]
 pub(super) struct Services {
     pub(super) origins: Origins,
     pub(super) authorization_server: String,
-    /// Where the sandbox serves `all.js` of the bridge's package; `None`: the configuration names another one.
+    /// The sandbox's URL of the bridge's `all.js`. `None`: the configuration names another one.
     pub(super) script_url: Option<String>,
-    /// Where the package is looked for.
+    /// The folder in which the package is looked for.
     pub(super) folder: PathBuf,
 }
 
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_replaces_tenants_of_this_machine_alone() {
+    fn the_key_replaces_only_tenants_of_this_machine() {
         let origins = Origins::of_port(3001);
         let keys = SiteKeys { origins, keys: InstallKeys::new(None), server: String::new() };
         assert_eq!(keys.authority(), Authority::OwnSites);

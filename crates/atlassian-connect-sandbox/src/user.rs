@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-/// Somebody who looks at the add-on's pages.
+/// A user who views the add-on's pages.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct User {
-    /// In the sandbox's URLs: `ada`.
+    /// The name in the sandbox's URLs: `ada`.
     #[serde(skip)]
     pub(super) key: &'static str,
     pub(super) account_id: &'static str,
@@ -20,7 +20,7 @@ pub(super) struct User {
     pub(super) locale: &'static str,
 }
 
-/// The users of every site; the last one is nobody.
+/// The users of every site. The last one is the anonymous visitor.
 pub(super) const USERS: [User; 3] = [
     User {
         key: "ada",
@@ -55,17 +55,17 @@ pub(super) const USERS: [User; 3] = [
 ];
 
 impl User {
-    /// The account id; `None`: nobody is logged in.
+    /// The account id. `None`: nobody is logged in.
     pub(super) fn account(self) -> Option<&'static str> {
         (!self.anonymous).then_some(self.account_id)
     }
 
-    /// The user of that key; the first one where there is none.
+    /// The user with that key, or else the first one.
     pub(super) fn of_key(key: &str) -> Self {
         USERS.into_iter().find(|user| user.key == key).unwrap_or(USERS[0])
     }
 
-    /// The user of an account id; the empty one is nobody's.
+    /// The user with that account id. The empty id is the anonymous visitor's.
     pub(super) fn of_account(account_id: &str) -> Option<Self> {
         USERS.into_iter().find(|user| user.account_id == account_id)
     }

@@ -1,4 +1,4 @@
-//! The app's own tables: its queries on the connections of a database.
+//! The app's own tables: runs its queries on pooled connections.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use super::StoreError;
 use super::blocking::blocking;
 use super::connection::DbConnection;
-use super::database::{Access, Database, Failure, describe};
+use super::database::{Access, Database, Failure};
 use super::existing::steps_seen;
 use super::open::{connect, is_sql, open_parts};
 use super::source::Migrations;
@@ -17,26 +17,26 @@ use super::statement::Step;
 use super::{Store, migrations};
 use crate::config::StoreConfig;
 
-/// How long a query waits for its turn.
+/// How long a query waits for a permit.
 const TURN: Duration = Duration::from_secs(5);
-/// Connections that the app never takes: installs do not wait for its queries.
+/// Connections that the app never uses, so that installs do not wait for its queries.
 const RESERVED: u32 = 2;
-/// Queries of the app that run at once at most. A worker has eight threads for what blocks; two stay free.
+/// The most queries of the app that run at once. A worker has eight blocking threads; two stay free.
 const AT_ONCE: u32 = 6;
 
-/// Why a query of the app has no answer.
+/// Why a query of the app failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AppDatabaseError {
-    /// The database is away, or there was no connection in time: a later try may succeed.
+    /// The database is not reachable, or no connection became free in time. A later try may succeed.
     #[error("the database is not available: {0}")]
     Unavailable(String),
-    /// The database's answer.
+    /// The database's error.
     #[error(transparent)]
     Query(diesel::result::Error),
 }
 
-/// As [`crate::open`], with the database beside it, if the store is an SQL one.
+/// Like [`crate::open`], and also returns the database if the store is an SQL store.
 ///
 /// # Errors
 /// As [`crate::open`].
@@ -45,7 +45,7 @@ pub async fn open_with_database(config: &StoreConfig) -> Result<(Arc<dyn Store>,
     Ok((store, database.map(|database| AppDatabase::new(database, config)).transpose()?))
 }
 
-/// A database for the app's own tables. Clones are the same.
+/// A database for the app's own tables. Clones share the connections.
 #[derive(Clone)]
 pub struct AppDatabase {
     database: Arc<dyn Database>,
@@ -61,7 +61,7 @@ impl std::fmt::Debug for AppDatabase {
 }
 
 impl AppDatabase {
-    /// On the connections of `database`, whose migrations are those of `config`.
+    /// Uses the connections of `database` and the migrations of `config`.
     fn new(database: Arc<dyn Database>, config: &StoreConfig) -> Result<Self, StoreError> {
         let permits = database.pool_size().saturating_sub(RESERVED).clamp(1, AT_ONCE);
         let permits = usize::try_from(permits).unwrap_or(1);
@@ -71,8 +71,8 @@ impl AppDatabase {
         Ok(Self { database, own_steps: own_steps.into(), permits: Arc::new(Semaphore::new(permits)) })
     }
 
-    /// Connects to the database that `config` names, which is none of the store's. Where it has none of our tables, it
-    /// gets them all.
+    /// Connects to the database that `config` names, which is not the store's. Creates the framework's tables if there
+    /// are none.
     ///
     /// # Errors
     /// As [`crate::open`].
@@ -81,7 +81,7 @@ impl AppDatabase {
             .await
     }
 
-    /// Connects to the database that `config` names, and changes nothing; `None`: it names no SQL database.
+    /// Connects to the database that `config` names and changes nothing. `None`: it does not name an SQL database.
     ///
     /// # Errors
     /// As [`crate::open`].
@@ -105,13 +105,13 @@ impl AppDatabase {
         connected.await?
     }
 
-    /// Runs `work` on the blocking pool, and again on another connection when the first was dead.
+    /// Runs `work` on the blocking pool. Retries on another connection if the first one was dead.
     ///
     /// # Errors
     /// [`AppDatabaseError`].
     ///
     /// # Panics
-    /// Where `work` does.
+    /// If `work` panics.
     pub async fn read<T, F>(&self, work: F) -> Result<T, AppDatabaseError>
     where
         T: Send + 'static,
@@ -120,13 +120,13 @@ impl AppDatabase {
         self.run(Access::Read, work).await
     }
 
-    /// The same in a transaction.
+    /// Like [`AppDatabase::read`], in a transaction.
     ///
     /// # Errors
     /// [`AppDatabaseError`].
     ///
     /// # Panics
-    /// Where `work` does.
+    /// If `work` panics.
     pub async fn write<T, F>(&self, work: F) -> Result<T, AppDatabaseError>
     where
         T: Send + 'static,
@@ -141,7 +141,7 @@ impl AppDatabase {
         F: FnMut(&mut DbConnection) -> QueryResult<T> + Send + 'static,
     {
         let turn = tokio::time::timeout(TURN, Arc::clone(&self.permits).acquire_owned()).await;
-        let busy = || AppDatabaseError::Unavailable("too many queries of the app run at once".to_owned());
+        let busy = || AppDatabaseError::Unavailable("too many queries of the app are running".to_owned());
         let permit = turn.map_err(|_| busy())?.map_err(|_| busy())?;
         let database = Arc::clone(&self.database);
         let task = tokio::task::spawn_blocking(move || {
@@ -156,19 +156,18 @@ impl AppDatabase {
         match task.await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(Failure::Unavailable(reason))) => Err(AppDatabaseError::Unavailable(reason)),
-            Ok(Err(Failure::Query(error))) => Err(match describe(&error) {
-                StoreError::Unavailable(reason) => AppDatabaseError::Unavailable(reason),
-                _ => AppDatabaseError::Query(error),
-            }),
+            Ok(Err(Failure::Query(error))) => Err(AppDatabaseError::Query(error)),
             Err(error) => match error.try_into_panic() {
-                // the caller's code panicked: it goes on as if it had done so at the call
+                // the app's closure panicked: the panic continues in the caller
                 Ok(panic) => std::panic::resume_unwind(panic),
-                Err(error) => Err(AppDatabaseError::Unavailable(format!("the query was given up: {error}"))),
+                Err(error) => {
+                    Err(AppDatabaseError::Unavailable(format!("the query panicked or was cancelled: {error}")))
+                }
             },
         }
     }
 
-    /// The names of the app's own migrations that have not run, oldest first. The framework's are the store's concern.
+    /// The names of the app's own pending migrations, oldest first. The store handles the framework's.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,7 +1,7 @@
-//! Whether the caller of a write still waits for it.
+//! Tracks whether the caller still waits for a write.
 //!
-//! A write that runs on the blocking pool cannot be cancelled from outside. It can look at the last moment, before it
-//! commits, whether anybody still wants it.
+//! A write on the blocking pool cannot be cancelled from outside. But right before it commits, it can check whether the
+//! caller still wants it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use super::StoreError;
 
 tokio::task_local! {
-    /// That of the write that this task does. A task local and not an argument: stores of other authors have no use for
-    /// it.
+    /// The attempt of the current task. A task-local rather than an argument, because stores by other authors do not
+    /// need it.
     static CURRENT: Attempt;
 }
 
@@ -18,7 +18,7 @@ const PENDING: u8 = 0;
 const COMMITTING: u8 = 1;
 const ABANDONED: u8 = 2;
 
-/// One attempt to write: pending, then either committing or abandoned, and that for good.
+/// One attempt to write. It starts pending and ends either committing or abandoned.
 #[derive(Debug, Clone)]
 pub(super) struct Attempt(Arc<AtomicU8>);
 
@@ -27,7 +27,7 @@ impl Attempt {
         Self(Arc::new(AtomicU8::new(PENDING)))
     }
 
-    /// The attempt that the current task belongs to; one that nobody abandons where there is none.
+    /// The attempt of the current task, or one that nobody can abandon.
     pub(crate) fn current() -> Self {
         CURRENT.try_with(Self::clone).unwrap_or_else(|_| Self::new())
     }
@@ -37,7 +37,7 @@ impl Attempt {
         CURRENT.scope(self, write).await
     }
 
-    /// Nobody waits any more. Answers `false` when it is too late: the write commits.
+    /// Called when the caller stops waiting. Returns `false` if it is too late because the write commits.
     pub(crate) fn abandon(&self) -> bool {
         self.0.compare_exchange(PENDING, ABANDONED, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
@@ -46,10 +46,10 @@ impl Attempt {
         self.0.load(Ordering::SeqCst) == ABANDONED
     }
 
-    /// To be called right before the write takes effect.
+    /// Call this right before the write takes effect.
     ///
     /// # Errors
-    /// The write must not take effect: it was abandoned.
+    /// The write was abandoned and must not take effect.
     pub(crate) fn commit(&self) -> Result<(), StoreError> {
         match self.0.compare_exchange(PENDING, COMMITTING, Ordering::SeqCst, Ordering::SeqCst) {
             Ok(_) | Err(COMMITTING) => Ok(()),
@@ -58,9 +58,9 @@ impl Attempt {
     }
 }
 
-/// What becomes of an abandoned write. Hardly anybody reads it.
+/// The error of an abandoned write. Usually nobody reads it.
 pub(super) fn abandoned() -> StoreError {
-    StoreError::Unavailable("the caller did not wait for the write, which is not done".to_owned())
+    StoreError::Unavailable("the caller stopped waiting, so the write was not done".to_owned())
 }
 
 #[cfg(test)]
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn it_is_either_committed_or_abandoned() {
         let attempt = Attempt::new();
-        assert!(attempt.commit().is_ok() && attempt.commit().is_ok(), "a commit may be tried again");
+        assert!(attempt.commit().is_ok() && attempt.commit().is_ok(), "a commit may be retried");
         assert!(!attempt.abandon() && !attempt.is_abandoned());
 
         let attempt = Attempt::new();

@@ -1,4 +1,4 @@
-//! Which store, and how it is reached.
+//! The configuration of the store.
 
 use std::fmt;
 
@@ -8,46 +8,46 @@ use crate::encryption::EncryptionKey;
 use crate::redact::redact;
 use crate::source::Migrations;
 
-/// The settings of the store, already resolved from `store`, `DB_URL` and `DATABASE_URL`, and for ACE's adapters
-/// `mongodb` and `redis` from `MONGODB_URI` and `REDIS_URL`.
+/// The settings of the store. They are already resolved from `store`, `DB_URL` and `DATABASE_URL`, and from
+/// `MONGODB_URI` and `REDIS_URL` for ACE's adapters `mongodb` and `redis`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct StoreConfig {
-    /// The whole URL, password included: `sqlite:data/addon.db`, `postgres://user:password@host/db?sslmode=require`,
-    /// `mysql://user:password@host/db?ssl-mode=REQUIRED`, `redis://:password@host:6379/0`,
-    /// `mongodb://user:password@host/db`, `memory:`.
+    /// The whole URL, including the password: `sqlite:data/addon.db`,
+    /// `postgres://user:password@host/db?sslmode=require`, `mysql://user:password@host/db?ssl-mode=REQUIRED`,
+    /// `redis://:password@host:6379/0`, `mongodb://user:password@host/db`, `memory:`.
     pub url: SecretString,
-    /// What chose the URL, for the log: `DATABASE_URL`, `store.url`, `the default of development` …
+    /// Where the URL comes from, for the log: `DATABASE_URL`, `store.url`, `the default of development` …
     pub source: String,
-    /// Sequelize's model name, `store.table` of ACE: model `AddonSetting` lives in table `AddonSettings`.
+    /// Sequelize's model name (`store.table` in ACE): the model `AddonSetting` uses the table `AddonSettings`.
     pub table: String,
-    /// MongoDB's collection of tenants' values, `store.collection` of ACE.
+    /// The MongoDB collection of the tenants' values (`store.collection` in ACE).
     pub collection: String,
-    /// MongoDB's database, `store.database` of ACE; `None`: the URL's.
+    /// The MongoDB database (`store.database` in ACE). `None`: the one in the URL.
     pub database: Option<String>,
-    /// Connections at most.
+    /// The most connections in the pool.
     pub pool_size: u32,
-    /// ACE's `dialectOptions.ssl`, as it stands in the file.
+    /// ACE's `dialectOptions.ssl`, as written in the file.
     pub ssl: Option<serde_json::Value>,
-    /// Run further migrations at start by themselves.
+    /// Run pending migrations at start.
     pub auto_migrate: bool,
-    /// Production's rules: TLS by default for a database server elsewhere.
+    /// Whether production's rules apply: TLS by default for a remote database server.
     pub production: bool,
-    /// `storeEncryptionKeys`, `AC_STORE_ENCRYPTION_KEYS`: the first seals what is written, all open what is read; none:
-    /// what is written stands there as it is.
+    /// `storeEncryptionKeys`, `AC_STORE_ENCRYPTION_KEYS`. The first key encrypts what is written, all keys decrypt what
+    /// is read. Without keys, values are written in clear.
     pub encryption_keys: Vec<EncryptionKey>,
-    /// What the app migrates: the framework's steps, and those of its own.
+    /// The migrations of the app: the framework's and its own.
     pub migrations: Migrations,
 }
 
 /// Two processes and a release phase fit into the twenty connections of Heroku's smallest database.
 const POOL_SIZE: u32 = 8;
 
-/// How [`StoreConfig::source`] begins where nobody has named a store.
+/// The prefix of [`StoreConfig::source`] if nobody has named a store.
 pub const DEFAULT_SOURCE: &str = "the default of ";
 
 impl StoreConfig {
-    /// The store at `url`, everything else as it is by default: ACE's names, no migrations by themselves, no sealing.
+    /// The store at `url` with defaults: ACE's table names, no automatic migrations, no encryption.
     ///
     /// ```
     /// use atlassian_connect_store::StoreConfig;
@@ -73,33 +73,33 @@ impl StoreConfig {
         }
     }
 
-    /// The same at another place, that `source` has chosen.
+    /// The same settings with another URL, which `source` has chosen.
     #[doc(hidden)]
     #[must_use]
     pub fn at(&self, url: SecretString, source: &str) -> Self {
         Self { url, source: source.to_owned(), table: Self::new("").table, ..self.clone() }
     }
 
-    /// The URL as a log may show it: without its password.
+    /// The URL without its password, for logs.
     #[must_use]
     pub fn redacted_url(&self) -> String {
         redact(self.url.expose_secret())
     }
 
-    /// Whether a restart forgets everything.
+    /// Whether a restart loses all data.
     #[must_use]
     pub fn is_memory(&self) -> bool {
         self.url.expose_secret().starts_with("memory:")
     }
 
-    /// Whether the store is the default of the environment, and not one that somebody named.
+    /// Whether this is the default store of the environment, not one that somebody named.
     #[must_use]
     pub fn is_default(&self) -> bool {
         self.source.starts_with(DEFAULT_SOURCE)
     }
 }
 
-/// `ssl` may hold a client's key, so only its presence shows.
+/// `ssl` may hold a client's private key, so only its presence is shown.
 impl fmt::Debug for StoreConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StoreConfig")

@@ -1,53 +1,68 @@
-//! A pool of connections, and further tries when one turns out to be dead.
+//! A connection pool that retries when a connection turns out to be dead.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use diesel::result::{DatabaseErrorKind, Error, QueryResult};
+use diesel::result::{Error, QueryResult};
 use r2d2::{ManageConnection, NopErrorHandler, Pool};
 use scheduled_thread_pool::ScheduledThreadPool;
 
 use super::StoreError;
-use super::connection::{DbConnection, LOCK_TIMEOUT, SqlConnection, Work};
+use super::connection::{DbConnection, SqlConnection, Work, is_temporary};
 use super::listen::Changes;
 use super::statement::Dialect;
 
 /// How long a request waits for a free or new connection.
 const CHECKOUT: Duration = Duration::from_secs(5);
 
-/// What work does; it runs in a transaction if it changes anything.
+/// What work does. Work that changes anything runs in a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     Read,
     Write,
-    /// Changes tables: see [`SqlConnection::migration`].
+    /// Changes tables, see [`SqlConnection::migration`].
     Migrate,
 }
 
-/// Why work on a connection has no outcome.
+/// Why work on a connection failed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The database is away, or the pool has no connection in time.
+    /// The database is not reachable or busy, or no connection became free in time.
     Unavailable(String),
-    /// The database's answer, on a connection that lives.
+    /// The database's error, on a connection that still works.
     Query(Error),
+}
+
+/// How far work on a connection has come.
+#[derive(Debug, Default)]
+struct Progress {
+    /// It has begun to commit: nobody knows whether a later error undid it.
+    is_committing: bool,
+    /// Whether the work's own error is temporary, noted while the connection still knows. `None`: it did not fail, but
+    /// the begin or the end of its transaction may.
+    is_temporary: Option<bool>,
+}
+
+/// Whether the work's error is temporary, if it has failed.
+fn noted(connection: &mut dyn SqlConnection, outcome: &QueryResult<()>) -> Option<bool> {
+    outcome.as_ref().err().map(|error| is_temporary(connection, error))
 }
 
 /// A database behind a pool. Its methods block: call them on the blocking pool.
 pub(super) trait Database: Send + Sync {
     fn dialect(&self) -> &'static Dialect;
 
-    /// Connections at most.
+    /// The most connections in the pool.
     fn pool_size(&self) -> u32;
 
-    /// What other nodes write, where the database tells; each call listens anew.
+    /// Writes of other nodes, if the database can notify. Each call starts a new listener.
     fn changes(&self) -> Option<Changes>;
 
-    /// Runs `work` on a connection, and again on another when that one was dead and nothing can have been committed.
+    /// Runs `work` on a connection. Retries on another one if the first was dead and nothing can have been committed.
     fn run(&self, access: Access, work: Work<'_>) -> Result<(), StoreError>;
 
-    /// The same for work of the app, in diesel's own words.
+    /// The same for work of the app, with diesel's own types.
     fn run_of_app(
         &self,
         access: Access,
@@ -83,10 +98,9 @@ where
     M: ManageConnection,
     M::Error: fmt::Display,
 {
-    /// Connects when asked to, keeps `size` connections at most. `idle` is how long an unused one is kept; `None`: for
-    /// ever.
+    /// A pool of at most `size` connections, opened on demand. An unused one is closed after `idle`; `None`: never.
     pub(crate) fn new(manager: M, dialect: &'static Dialect, size: u32, idle: Option<Duration>) -> Self {
-        // r2d2 asserts that there may be a connection at all, and starts three threads unless told otherwise.
+        // r2d2 panics on a size of zero, and starts three threads by default.
         let threads = Arc::new(ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("store-{}").build());
         let pool = Pool::builder()
             .max_size(size.max(1))
@@ -94,16 +108,16 @@ where
             .idle_timeout(idle)
             .max_lifetime(idle.map(|idle| idle * 3))
             .connection_timeout(CHECKOUT)
-            // The managers' check is a look at a flag, no round trip.
+            // The managers check a flag, without a round trip.
             .test_on_check_out(true)
-            // A failure reaches the request that waits for the connection, which logs it.
+            // The request that waits for the connection gets the error and logs it.
             .error_handler(Box::new(NopErrorHandler))
             .thread_pool(threads)
             .build_unchecked(manager);
         Self { pool, dialect, changes: None }
     }
 
-    /// With a way to hear of what other nodes write.
+    /// Adds a source of other nodes' writes.
     pub(crate) fn with_changes(self, changes: impl Fn() -> Changes + Send + Sync + 'static) -> Self {
         Self { changes: Some(Box::new(changes)), ..self }
     }
@@ -114,19 +128,23 @@ where
     M: ManageConnection,
     M::Connection: SqlConnection,
 {
-    /// Runs `work` on a connection, and again on another when that one was dead and `work` has not said that it commits.
-    fn attempt(&self, mut work: impl FnMut(&mut M::Connection, &mut bool) -> QueryResult<()>) -> Result<(), Failure> {
+    /// Runs `work` on a connection. Retries on another one if the first was dead and `work` has not begun to commit.
+    fn attempt(
+        &self,
+        mut work: impl FnMut(&mut M::Connection, &mut Progress) -> QueryResult<()>,
+    ) -> Result<(), Failure> {
         let started = Instant::now();
-        // When a server restarts, all the connections that wait in the pool die, and each is only found out when used.
+        // When a server restarts, every pooled connection is dead, and each is only noticed when used.
         let mut suspects = self.pool.max_size();
         loop {
             let mut connection = self.pool.get().map_err(|error| Failure::Unavailable(error.to_string()))?;
-            let mut committing = false;
-            let Err(error) = work(&mut connection, &mut committing) else { return Ok(()) };
+            let mut progress = Progress::default();
+            let Err(error) = work(&mut connection, &mut progress) else { return Ok(()) };
+            let is_temporary = progress.is_temporary.unwrap_or_else(|| is_temporary(&mut *connection, &error));
             if !connection.is_dead(&error) {
-                return Err(Failure::Query(error));
+                return Err(if is_temporary { Failure::Unavailable(message(&error)) } else { Failure::Query(error) });
             }
-            if committing || suspects == 0 || started.elapsed() > CHECKOUT {
+            if progress.is_committing || suspects == 0 || started.elapsed() > CHECKOUT {
                 return Err(Failure::Unavailable(message(&error)));
             }
             suspects -= 1;
@@ -135,10 +153,12 @@ where
     }
 
     fn run_on_any(&self, access: Access, work: Work<'_>) -> Result<(), StoreError> {
-        let outcome = self.attempt(|connection, committing| {
+        let outcome = self.attempt(|connection, progress| {
             let mut to_commit = |connection: &mut dyn SqlConnection| {
-                work(connection)?;
-                *committing = true;
+                let outcome = work(connection);
+                progress.is_temporary = noted(connection, &outcome);
+                outcome?;
+                progress.is_committing = true;
                 Ok(())
             };
             match access {
@@ -149,7 +169,7 @@ where
         });
         outcome.map_err(|failure| match failure {
             Failure::Unavailable(reason) => StoreError::Unavailable(reason),
-            Failure::Query(error) => describe(&error),
+            Failure::Query(error) => StoreError::Refused(message(&error)),
         })
     }
 }
@@ -176,39 +196,26 @@ impl<M: ManageConnection<Connection = DbConnection>> Database for Pooled<M> {
         access: Access,
         work: &mut dyn FnMut(&mut DbConnection) -> QueryResult<()>,
     ) -> Result<(), Failure> {
-        self.attempt(|connection, committing| match access {
-            Access::Read => work(connection),
-            Access::Write | Access::Migrate => connection.write(committing, &mut *work),
+        self.attempt(|connection, progress| {
+            let Progress { is_committing, is_temporary } = progress;
+            let mut work = |connection: &mut DbConnection| {
+                let outcome = work(connection);
+                *is_temporary = noted(connection, &outcome);
+                outcome
+            };
+            match access {
+                Access::Read => work(connection),
+                Access::Write | Access::Migrate => connection.write(is_committing, work),
+            }
         })
     }
 }
 
-/// Sorts an error of a living connection: busy is a matter of time, the rest is not.
-pub(super) fn describe(error: &Error) -> StoreError {
-    let text = message(error);
-    let temporary = matches!(error, Error::DatabaseError(DatabaseErrorKind::UnableToSendCommand, _))
-        || TEMPORARY.iter().any(|words| text.contains(words));
-    if temporary { StoreError::Unavailable(text) } else { StoreError::Refused(text) }
-}
-
-/// What passes, in the databases' words, as diesel hands on no code: SQLite's busy time-out, PostgreSQL's time-out of a
-/// statement, those of MySQL and MariaDB, and their locks.
-const TEMPORARY: [&str; 8] = [
-    "database is locked",
-    "canceling statement due to statement timeout",
-    "maximum statement execution time exceeded",
-    "max_statement_time exceeded",
-    "Lock wait timeout exceeded",
-    "Deadlock found when trying to get lock",
-    "deadlock detected",
-    LOCK_TIMEOUT,
-];
-
-/// The error's own sentence. Its details are left out: PostgreSQL puts the values of the row there.
-fn message(error: &Error) -> String {
+/// The error's message. Its details are left out, because PostgreSQL puts the row's values there.
+pub(super) fn message(error: &Error) -> String {
     match error {
         Error::DatabaseError(_, information) => information.message().to_owned(),
-        Error::DeserializationError(_) => "a column could not be read".to_owned(),
+        Error::DeserializationError(_) => "a column cannot be read".to_owned(),
         other => other.to_string(),
     }
 }
@@ -217,12 +224,15 @@ fn message(error: &Error) -> String {
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
+    use diesel::result::DatabaseErrorKind;
+
     use super::*;
+    use crate::row::{NumberRow, Rows};
     use crate::source::Source;
     use crate::sqlite::DIALECT;
-    use crate::statement::{Bind, Row, Statement};
+    use crate::statement::{Bind, Statement};
 
-    /// A connection that is dead as long as its number is below `dead`.
+    /// A connection that is dead if its number is below `dead`.
     struct Fake {
         number: u32,
         dead: u32,
@@ -230,8 +240,8 @@ mod tests {
     }
 
     impl SqlConnection for Fake {
-        fn rows(&mut self, _: &Statement, _: &[Bind<'_>]) -> QueryResult<Vec<Row>> {
-            if self.number < self.dead { Err(closed()) } else { Ok(vec![]) }
+        fn read(&mut self, _: &Statement, _: &[Bind<'_>], _: Rows<'_>) -> QueryResult<()> {
+            if self.number < self.dead { Err(closed()) } else { Ok(()) }
         }
 
         fn execute(&mut self, _: &Statement, _: &[Bind<'_>]) -> QueryResult<usize> {
@@ -241,6 +251,10 @@ mod tests {
         fn transaction(&mut self, work: Work<'_>) -> QueryResult<()> {
             work(self)?;
             if self.number < self.dead { Err(closed()) } else { Ok(()) }
+        }
+
+        fn is_busy(&mut self, _: &Error) -> bool {
+            false
         }
 
         fn is_dead(&mut self, _: &Error) -> bool {
@@ -299,7 +313,7 @@ mod tests {
             let mut runs = 0;
             let outcome = pooled(dead, false).run_on_any(Access::Read, &mut |connection| {
                 runs += 1;
-                connection.rows(&statement(), &[]).map(drop)
+                connection.rows::<NumberRow>(&statement(), &[]).map(drop)
             });
             assert!(outcome.is_ok(), "{outcome:?}");
             assert_eq!(runs, expected_runs);
@@ -308,12 +322,13 @@ mod tests {
 
     #[test]
     fn more_dead_connections_than_the_pool_holds_are_reported() {
-        let outcome = pooled(5, false).run_on_any(Access::Read, &mut |c| c.rows(&statement(), &[]).map(drop));
+        let outcome =
+            pooled(5, false).run_on_any(Access::Read, &mut |c| c.rows::<NumberRow>(&statement(), &[]).map(drop));
         assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
     }
 
     #[test]
-    fn a_write_is_tried_again_unless_it_may_have_been_committed() {
+    fn a_write_is_retried_unless_it_may_have_been_committed() {
         let outcome = pooled(1, false).run_on_any(Access::Write, &mut |c| c.execute(&statement(), &[]).map(drop));
         assert!(outcome.is_ok(), "{outcome:?}");
 

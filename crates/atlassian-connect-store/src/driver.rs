@@ -1,7 +1,7 @@
-//! What the drivers of database servers share: they are asynchronous, diesel's connections are not.
+//! Shared by the drivers of database servers: they are asynchronous, diesel's connections are not.
 //!
-//! The connections live on a [small runtime](super::runtime) of their own, and a thread of the blocking pool waits for it: nothing of it
-//! depends on the runtime that happened to open the store.
+//! The connections live on a separate [small runtime](super::runtime), and a thread of the blocking pool waits for it.
+//! So they do not depend on the runtime that opened the store.
 
 use std::error::Error as StdError;
 use std::future::Future;
@@ -18,13 +18,13 @@ impl BlockOn for Driver {
         self.0.block_on(future)
     }
 
-    /// Called within the [runtime](super::runtime) only: the managers make the connections there.
+    /// Only called inside the [runtime](super::runtime): the managers create the connections there.
     fn get_runtime() -> Self {
         Self(Handle::current())
     }
 }
 
-/// An error with its causes: the drivers keep what matters in there. None of them holds the password.
+/// The error with its causes: that is where the drivers put the details. None of them contains the password.
 pub(super) fn chain(error: &dyn StdError) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -38,7 +38,7 @@ pub(super) fn chain(error: &dyn StdError) -> String {
     text
 }
 
-/// What TLS says of a connection that it did not let be.
+/// The TLS error that ended a connection, if there is one.
 pub(super) fn rejected<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
     let mut cause = Some(error);
     let mut io = None;

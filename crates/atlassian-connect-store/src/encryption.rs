@@ -1,4 +1,4 @@
-//! The keys that seal what the store holds.
+//! The keys that encrypt values in the store.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use secrecy::{ExposeSecret, SecretBox};
 
-/// Bytes of a key.
+/// The length of a key in bytes.
 const LENGTH: usize = 32;
 
 /// A key of `storeEncryptionKeys`: 32 bytes, written as base64 (either alphabet, padded or not) or hex.
@@ -26,7 +26,7 @@ const LENGTH: usize = 32;
 pub struct EncryptionKey(Arc<SecretBox<[u8; LENGTH]>>);
 
 impl EncryptionKey {
-    /// A key of these bytes, which nobody may be able to guess: no password, no hash of one.
+    /// A key of these bytes. They must be random: not a password, and not the hash of one.
     #[must_use]
     pub fn from_bytes(bytes: [u8; LENGTH]) -> Self {
         Self(Arc::new(SecretBox::new(Box::new(bytes))))
@@ -37,16 +37,16 @@ impl EncryptionKey {
     }
 }
 
-/// The text is no key of 32 bytes.
+/// The text is not a key of 32 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is no key of 32 bytes in base64 or hex")]
+#[error("is not a key of 32 bytes in base64 or hex")]
 pub struct BadEncryptionKey;
 
 impl FromStr for EncryptionKey {
     type Err = BadEncryptionKey;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // 64 digits of hex are base64 as well, of 48 bytes: neither can be taken for the other
+        // 64 hex digits are also valid base64 (of 48 bytes), so the length decides
         let bytes = if text.len() == 2 * LENGTH { from_hex(text) } else { from_base64(text) };
         let bytes = bytes.and_then(|bytes| <[u8; LENGTH]>::try_from(bytes).ok());
         bytes.map(Self::from_bytes).ok_or(BadEncryptionKey)
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused() {
+    fn invalid_keys_are_refused() {
         let short = "AAgQGCAoMDhASFBYYGhweICIkJigqLC4wMjQ2ODo8A==";
         let long = "00".repeat(33);
         let no_hex = "g".repeat(64);

@@ -1,4 +1,4 @@
-//! The store as it is: nothing is made, nothing is migrated. For commands that look at it beside the add-on.
+//! Opens or inspects the store without creating or migrating anything. For commands that run beside the add-on.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -12,74 +12,73 @@ use super::connection::SqlConnection;
 use super::database::{Access, Database};
 use super::migrations::{SETTINGS_STEP, incomplete};
 use super::open::{Purpose, connect, scheme, without_tables};
+use super::row::{NumberRow, VersionRow};
 use super::schema::too_new;
 use super::statement::{Bind, Dialect, Statement, Step};
-use super::tables::{Found, SettingsTable};
+use super::tables::{ExistingTables, SettingsTable};
 use super::{StoreError, sqlite};
 use crate::config::StoreConfig;
 use crate::sealed::SealedStore;
 use crate::sql::SqlStore;
 
-/// What is done here, for an error.
-const LOOKING: &str = "looking at it";
-/// diesel's own table: which steps a database has.
+/// The operation's name for an error.
+const LOOKING: &str = "inspecting the store";
+/// diesel's own table: the migrations that have run.
 const STEPS_TABLE: &str = "__diesel_schema_migrations";
 
-/// What a store was found to be.
+/// The result of inspecting a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Survey {
-    /// Its file, if it is a SQLite one.
+    /// The file, if it is a SQLite store.
     pub file: Option<PathBuf>,
     /// The add-on's tables.
     pub tables: TablesFound,
-    /// The migrations that have run, oldest first. Looking makes no record of them, so that there are none on a
-    /// database that ACE made until `migrate` has run.
+    /// The migrations that have run, oldest first. Inspecting does not record any, so a database that ACE created has
+    /// none until `migrate` has run.
     pub applied: Vec<String>,
-    /// The migrations that this build has and the database has not seen, oldest first. All of them for a database that
-    /// ACE made.
+    /// The migrations of this build that have not run, oldest first. For a database that ACE created, all of them.
     pub pending: Vec<String>,
-    /// The migrations that are not for this database: the settings' table has a name of its own, so that the step which
-    /// makes one is never run.
+    /// The migrations that do not apply to this database. If the settings table has another name, the migration that
+    /// creates the default one never runs.
     pub skipped: Vec<String>,
-    /// The versions of migrations that the database has seen and this build does not have: a newer one ran them.
+    /// The versions of migrations that have run but are not in this build: a newer build ran them.
     pub unknown: Vec<String>,
 }
 
 /// Which of the add-on's tables a store has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TablesFound {
-    /// It is in memory: what is in it lives and dies with the process that serves.
+    /// The store is in memory: its data is lost when the serving process ends.
     InMemory,
-    /// It has none, and needs none: Redis, MongoDB.
+    /// It has none and needs none: Redis, MongoDB.
     NotNeeded,
     /// The SQLite file does not exist.
     NoFile,
     /// None.
     None,
-    /// All; the name of the settings' table.
+    /// All of them, with the name of the settings table.
     All(String),
-    /// Not those that are needed; why, with the remedy.
+    /// Some are missing or ambiguous; the reason and what to do.
     Wrong(String),
 }
 
-/// Looks at the store that `config` names.
+/// Inspects the store that `config` names.
 ///
 /// # Errors
-/// As [`super::open`].
+/// Like [`super::open`].
 pub async fn survey(config: &StoreConfig) -> Result<Survey, StoreError> {
     if let Some(opening) = without_tables(config, Purpose::Look) {
         opening.await?.ping().await?;
-        return Ok(Looked::without_database(None, TablesFound::NotNeeded).survey);
+        return Ok(Inspection::without_database(None, TablesFound::NotNeeded).survey);
     }
     let config = config.clone();
     blocking(LOOKING, move || Ok(look(&config)?.survey)).await?
 }
 
-/// Opens the store that `config` names if it has the add-on's tables, and changes nothing if it has not.
+/// Opens the store that `config` names if it has the add-on's tables. Never changes it.
 ///
 /// # Errors
-/// [`StoreError::Configuration`] says that there is no such store yet, and what makes it; the others as for
-/// [`super::open`].
+/// [`StoreError::Configuration`] if there is no such store yet, with what creates it; otherwise like [`super::open`].
 pub async fn open_existing(config: &StoreConfig) -> Result<Arc<SealedStore>, StoreError> {
     if let Some(opening) = without_tables(config, Purpose::Look) {
         return Ok(Arc::new(SealedStore::new(opening.await?, &config.encryption_keys)));
@@ -89,20 +88,20 @@ pub async fn open_existing(config: &StoreConfig) -> Result<Arc<SealedStore>, Sto
         let shown = config.redacted_url();
         let none = |reason: String| Err(StoreError::Configuration(format!("no tenants: {reason}")));
         match look(&config)? {
-            Looked { survey: Survey { tables: TablesFound::All(table), .. }, database: Some(database) } => {
+            Inspection { survey: Survey { tables: TablesFound::All(table), .. }, database: Some(database) } => {
                 let store = Arc::new(SqlStore::new(Arc::from(database), &table));
                 Ok(Arc::new(SealedStore::new(store, &config.encryption_keys)))
             }
-            Looked { survey: Survey { tables, .. }, .. } => match tables {
+            Inspection { survey: Survey { tables, .. }, .. } => match tables {
                 TablesFound::Wrong(reason) => Err(StoreError::Configuration(reason)),
                 TablesFound::InMemory => {
-                    none("the store is in memory, and lives and dies with the process that serves".to_owned())
+                    none("the store is in memory; its data exists only inside the serving process".to_owned())
                 }
                 TablesFound::NoFile => {
-                    none(format!("the store {shown} does not exist; the add-on makes it when it starts"))
+                    none(format!("the store {shown} does not exist; the add-on creates it when it starts"))
                 }
                 _ => none(format!(
-                    "the store {shown} has no tables of the add-on's; the add-on makes them when it starts"
+                    "the store {shown} does not have the add-on's tables; the add-on creates them when it starts"
                 )),
             },
         }
@@ -110,32 +109,32 @@ pub async fn open_existing(config: &StoreConfig) -> Result<Arc<SealedStore>, Sto
     .await?
 }
 
-/// What was found, and the database that it was found in.
-pub(super) struct Looked {
+/// The result, and the database that was inspected.
+pub(super) struct Inspection {
     pub survey: Survey,
     pub database: Option<Box<dyn Database>>,
 }
 
-impl Looked {
+impl Inspection {
     fn without_database(file: Option<PathBuf>, tables: TablesFound) -> Self {
         let survey = Survey { file, tables, applied: vec![], pending: vec![], skipped: vec![], unknown: vec![] };
         Self { survey, database: None }
     }
 }
 
-/// Looks, and makes nothing. Blocks.
-pub(super) fn look(config: &StoreConfig) -> Result<Looked, StoreError> {
+/// Inspects without changing anything. Blocks.
+pub(super) fn look(config: &StoreConfig) -> Result<Inspection, StoreError> {
     let url = config.url.expose_secret();
     let (file, database): (_, Box<dyn Database>) = match scheme(url).as_str() {
-        "memory" => return Ok(Looked::without_database(None, TablesFound::InMemory)),
+        "memory" => return Ok(Inspection::without_database(None, TablesFound::InMemory)),
         "sqlite" => {
             let path = sqlite::path(url)?;
             if path.as_os_str() == ":memory:" {
-                return Ok(Looked::without_database(None, TablesFound::InMemory));
+                return Ok(Inspection::without_database(None, TablesFound::InMemory));
             }
-            // the file may be there, and in a folder that may not be read: opening it tells
+            // the file may exist in an unreadable folder: opening it gives the error
             if matches!(path.try_exists(), Ok(false)) {
-                return Ok(Looked::without_database(Some(path), TablesFound::NoFile));
+                return Ok(Inspection::without_database(Some(path), TablesFound::NoFile));
             }
             let database = sqlite::existing(&path, config.pool_size)?;
             (Some(path), Box::new(database))
@@ -146,7 +145,7 @@ pub(super) fn look(config: &StoreConfig) -> Result<Looked, StoreError> {
     let source = (dialect.source)(&config.migrations);
     let (too_new, found, seen, mut steps) = database.query(Access::Read, |connection| {
         let too_new = too_new(connection, dialect, source)?;
-        let found = Found::look(connection, dialect, &table)?;
+        let found = ExistingTables::look(connection, dialect, &table)?;
         Ok((too_new, found, steps_seen(connection, dialect)?, source.steps()?))
     })?;
     let is_skipped =
@@ -159,22 +158,23 @@ pub(super) fn look(config: &StoreConfig) -> Result<Looked, StoreError> {
         (None, None) if found.is_nothing() && table.is_default() => TablesFound::None,
         (None, None) => TablesFound::Wrong(incomplete(&found, &table).to_string()),
     };
-    Ok(Looked { survey: Survey { file, tables, applied, pending, skipped, unknown }, database: Some(database) })
+    Ok(Inspection { survey: Survey { file, tables, applied, pending, skipped, unknown }, database: Some(database) })
 }
 
-/// The versions of the steps that a database has seen; none where nobody has recorded any.
+/// The versions of the migrations that have run. Empty if none are recorded.
 pub(super) fn steps_seen(connection: &mut dyn SqlConnection, dialect: &Dialect) -> QueryResult<BTreeSet<String>> {
     let exists = Statement::new(dialect, dialect.table_exists);
-    if connection.rows(&exists, &[Bind::Text(STEPS_TABLE)])?.is_empty() {
+    if connection.rows::<NumberRow>(&exists, &[Bind::Text(STEPS_TABLE)])?.is_empty() {
         return Ok(BTreeSet::new());
     }
-    let rows = connection.rows(&Statement::new(dialect, STEPS_SEEN), &[])?;
-    Ok(rows.into_iter().filter_map(|(version, _)| version).collect())
+    let rows = connection.rows::<VersionRow>(&Statement::new(dialect, STEPS_SEEN), &[])?;
+    Ok(rows.into_iter().filter_map(|row| row.version).collect())
 }
 
-const STEPS_SEEN: &str = r#"SELECT "version", "version" FROM "__diesel_schema_migrations""#;
+const STEPS_SEEN: &str = r#"SELECT "version" FROM "__diesel_schema_migrations""#;
 
-/// The names of the steps that were seen, of those that were not, and the versions that are no step's.
+/// Compares the migrations with the recorded versions: the names that have run, the names that have not, and unknown
+/// versions.
 fn compare(steps: Vec<Step>, mut seen: BTreeSet<String>) -> (Vec<String>, Vec<String>, Vec<String>) {
     let (applied, pending): (Vec<_>, Vec<_>) = steps.into_iter().partition(|step| seen.remove(&step.version));
     let names = |steps: Vec<Step>| steps.into_iter().map(|step| step.name).collect();
@@ -207,12 +207,12 @@ mod tests {
     async fn a_database_without_tables_gets_none() {
         let sandbox = Sandbox::sqlite_file();
         sandbox.sql("CREATE TABLE other (id INTEGER)").unwrap();
-        let before = sandbox.rows("SELECT name, sql FROM sqlite_master");
+        let before = sandbox.rows("SELECT name AS one, sql AS two FROM sqlite_master");
         let found = surveyed(&sandbox).await;
         assert_eq!((found.tables, found.pending.len(), found.unknown.len()), (TablesFound::None, 2, 0));
         let error = open_existing(&sandbox.config).await.err().unwrap().to_string();
-        assert!(error.contains("has no tables of the add-on's"), "{error}");
-        assert_eq!(sandbox.rows("SELECT name, sql FROM sqlite_master"), before);
+        assert!(error.contains("does not have the add-on's tables"), "{error}");
+        assert_eq!(sandbox.rows("SELECT name AS one, sql AS two FROM sqlite_master"), before);
 
         sandbox.sql(r#"CREATE TABLE "AddonSettings" (id INTEGER)"#).unwrap();
         let TablesFound::Wrong(reason) = surveyed(&sandbox).await.tables else { panic!("not all are there") };
@@ -220,7 +220,7 @@ mod tests {
         assert!(open_existing(&sandbox.config).await.is_err());
     }
 
-    async fn steps_are_told(sandbox: Sandbox) {
+    async fn survey_lists_the_migrations(sandbox: Sandbox) {
         drop(open(&sandbox.config).await.unwrap());
         let found = surveyed(&sandbox).await;
         assert_eq!(found.tables, TablesFound::All("AddonSettings".to_owned()));
@@ -231,17 +231,17 @@ mod tests {
         assert_eq!(found.pending, ["2026-11-22-000002_create_forge_tables"]);
         assert_eq!(found.unknown, ["20990101000000"]);
         open_existing(&sandbox.config).await.unwrap().ping().await.unwrap();
-        assert_eq!(surveyed(&sandbox).await.pending.len(), 1, "looking has run none");
+        assert_eq!(surveyed(&sandbox).await.pending.len(), 1, "inspecting runs no migration");
     }
 
     #[tokio::test]
-    async fn steps_are_told_on_sqlite() {
-        steps_are_told(Sandbox::sqlite_file()).await;
+    async fn survey_lists_the_migrations_on_sqlite() {
+        survey_lists_the_migrations(Sandbox::sqlite_file()).await;
     }
 
     #[tokio::test]
     #[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"]
-    async fn steps_are_told_on_postgres() {
-        steps_are_told(Sandbox::postgres()).await;
+    async fn survey_lists_the_migrations_on_postgres() {
+        survey_lists_the_migrations(Sandbox::postgres()).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The framework's migrations as files, for the `migrations` folder of an app.
+//! Writes the framework's migrations as files into an app's `migrations` folder.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,20 +26,20 @@ const FILES: [Files; 6] = files![
     "sqlite" / "2026-11-22-000002_create_forge_tables",
 ];
 
-/// What [`write_migrations`] found and did.
+/// The result of [`write_migrations`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WrittenMigrations {
-    /// The folders that were made, below the one that was named.
+    /// The created folders, relative to the given one.
     pub written: Vec<PathBuf>,
-    /// Files that are there and hold something else than the framework's. They were left as they are.
+    /// Existing files whose content differs from the framework's. They are not changed.
     pub different: Vec<PathBuf>,
 }
 
-/// Writes the framework's migrations that `folder` (an app's `migrations`) does not have yet. Files that are there are
-/// never changed.
+/// Writes the framework's migrations that are missing in `folder` (an app's `migrations`). Existing files are never
+/// changed.
 ///
 /// # Errors
-/// What the file system answers.
+/// The file system's error.
 pub fn write_migrations(folder: &Path) -> io::Result<WrittenMigrations> {
     let mut outcome = WrittenMigrations::default();
     for (backend, name, up, down) in FILES {

@@ -1,9 +1,9 @@
-//! Where installations live: one trait, one acceptance suite, several backends.
+//! Stores the installations: one trait, several backends, and one acceptance suite for all of them.
 //!
-//! Values are JSON under (clientKey, key), as in atlassian-connect-express, whose tables open as they are. The value
-//! under `clientInfo` is the installation: the payload of `installed` as the host sent it.
+//! Values are JSON under (clientKey, key), as in atlassian-connect-express, whose tables can be used unchanged. The
+//! value under `clientInfo` is the installation: the payload of `installed` as the host sent it.
 //!
-//! [`open`] opens the store that a [`StoreConfig`] names; everything else is the trait [`Store`]:
+//! [`open`] opens the store that a [`StoreConfig`] names. Everything else is the trait [`Store`]:
 //!
 //! ```
 //! use atlassian_connect_store::{StoreConfig, open};
@@ -17,9 +17,8 @@
 //! # }).unwrap();
 //! ```
 //!
-//! A backend of one's own implements [`Records`], which are plain values by name, and becomes a store by
-//! [`RecordStore`]; or it implements [`Store`] itself. [`Migrations`] are the tables of SQL databases, the framework's and
-//! an app's.
+//! For another backend, implement [`Records`] (plain values under names) and wrap it in [`RecordStore`], or implement
+//! [`Store`] itself. [`Migrations`] hold the tables of SQL databases: the framework's and the app's.
 
 #[cfg(test)]
 extern crate self as atlassian_connect_store;
@@ -55,6 +54,7 @@ mod redact;
 #[cfg(feature = "redis")]
 mod redis;
 mod revert;
+mod row;
 mod runtime;
 mod schema;
 mod sealed;
@@ -81,7 +81,7 @@ pub use source::Migrations;
 pub(crate) use clock::now;
 pub(crate) use names::{CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT};
 
-/// What the crates of the framework share beyond what users see. No promise holds for it.
+/// Shared between the framework's crates, hidden from users. Not covered by semantic versioning.
 #[doc(hidden)]
 pub mod internal {
     pub use crate::app_database::{AppDatabase, AppDatabaseError, open_with_database};
@@ -105,25 +105,25 @@ pub mod internal {
     #[cfg(feature = "redis")]
     pub use crate::redis::RedisStore;
     pub use crate::revert::{Reversion, revert};
-    pub use crate::sealed::{Census, Conversion, Form, SealedStore, key_id};
+    pub use crate::sealed::{Census, Conversion, SealedStore, ValueForm, key_id};
     pub use crate::sql::SqlStore;
 }
 
-/// What can go wrong in a store. Texts never hold a password or a value.
+/// Errors of a store. Texts never contain a password or a value.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The server or file is not there, or does not answer in time; a later try may succeed.
+    /// The server or file is not reachable, or does not answer in time. A later try may succeed.
     #[error("the store is not available: {0}")]
     Unavailable(String),
-    /// The store answers, but not as it should: a missing table, a value that is no JSON, a refused statement.
-    #[error("the store refused: {0}")]
+    /// The store answers, but with an error: a missing table, a value that is not valid JSON, a rejected statement.
+    #[error("the store failed: {0}")]
     Refused(String),
-    /// A value is sealed, and no key that the add-on has opens it; says which key is missing. What is there must not
-    /// be taken for nothing, nor be overwritten.
+    /// A value is encrypted, and none of the add-on's keys decrypts it. The text names the missing key. The value must
+    /// not be treated as missing or overwritten.
     #[error("{0}")]
     Sealed(String),
-    /// The configuration of the store cannot work; holds the remedy.
+    /// The configuration of the store cannot work. The text says what to do.
     #[error("{0}")]
     Configuration(String),
 }
@@ -136,48 +136,48 @@ pub type StoreFuture<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 pub struct TenantPage {
     /// (clientKey, installation), ordered by clientKey.
     pub tenants: Vec<(String, Value)>,
-    /// Hand this to the next call; `None`: this was the last page.
+    /// Pass this to the next call. `None`: this was the last page.
     pub next: Option<String>,
 }
 
-/// A page of what is kept under which key.
+/// A page of stored keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeyPage {
-    /// (clientKey or installationId, its keys in order), ordered by the first. A key stands there as often as there are
-    /// rows of it: once, but where ACE's index, which is not unique, let more be.
+    /// (clientKey or installationId, its keys in order), ordered by the first. A key appears once per row. ACE's index
+    /// is not unique, so there may be more than one row.
     pub tenants: Vec<(String, Vec<String>)>,
-    /// Where the next page begins; `None`: this was the last one.
+    /// Where the next page begins. `None`: this was the last page.
     pub next: Option<String>,
 }
 
-/// Persistence of tenants. Implement it for a backend of your own; every method must be atomic.
+/// Stores tenants and their values. Implement it for another backend; every method must be atomic.
 ///
-/// A name (clientKey, installationId, key) has at most 255 characters and no NUL, as in ACE's tables: writing under
-/// another is [`StoreError::Refused`], reading finds nothing. The stores of this crate need a tokio runtime around the
-/// caller, whose blocking pool they use.
+/// A name (clientKey, installationId, key) has at most 255 characters and no NUL, as in ACE's tables. Writing under any
+/// other name is [`StoreError::Refused`], reading finds nothing. The stores of this crate must be called inside a tokio
+/// runtime, because they use its blocking pool.
 pub trait Store: Send + Sync + 'static {
-    /// The value under (`client_key`, `key`); the newest one where ACE left several rows.
+    /// The value under (`client_key`, `key`). If ACE left several rows, the newest.
     fn get<'a>(&'a self, client_key: &'a str, key: &'a str) -> StoreFuture<'a, Option<Value>>;
 
-    /// Writes one value, in place of what is there.
+    /// Writes one value, replacing an existing one.
     fn set<'a>(&'a self, client_key: &'a str, key: &'a str, value: &'a Value) -> StoreFuture<'a, ()>;
 
-    /// Removes one value; the answer says whether there was one.
+    /// Removes one value. Returns whether there was one.
     fn delete<'a>(&'a self, client_key: &'a str, key: &'a str) -> StoreFuture<'a, bool>;
 
-    /// The installations of a tenant, newest first: one, but where ACE's index, which is not unique, let two rows be.
+    /// The installations of a tenant, newest first. Usually one; ACE's index is not unique, so there may be more.
     fn installations<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, Vec<Value>>;
 
-    /// Every value under `place`, newest first: one, but where ACE's indexes, which are not unique, let more be.
+    /// Every value under `place`, newest first. Usually one; ACE's indexes are not unique, so there may be more.
     fn values<'a>(&'a self, place: Place<'a>) -> StoreFuture<'a, Vec<Value>>;
 
-    /// Puts `value` in the place of `expected`, in every row under `place` that holds that; the answer says whether one
-    /// did. Nothing else is touched, whatever is written meanwhile.
+    /// Compare and swap: replaces `expected` with `value` in every row under `place` that holds it. Returns whether one
+    /// did. Concurrent writes are never overwritten.
     fn exchange<'a>(&'a self, place: Place<'a>, expected: &'a Value, value: &'a Value) -> StoreFuture<'a, bool>;
 
-    /// Stores an installation and, where `installation_id` is given, associates the Forge installation with it; revives
-    /// an uninstalled tenant. Concurrent calls for one tenant end in one row; where ACE left two, the older goes to
-    /// [`CLIENT_INFO_SUPERSEDED`]. What stands under [`CLIENT_INFO_UNINSTALLED_AT`] goes.
+    /// Stores an installation. With `installation_id`, also associates the Forge installation with it. Reactivates an
+    /// uninstalled tenant. Concurrent calls for one tenant end in one row; if ACE left two, the older one moves to
+    /// [`CLIENT_INFO_SUPERSEDED`]. Removes [`CLIENT_INFO_UNINSTALLED_AT`].
     fn save_installation<'a>(
         &'a self,
         client_key: &'a str,
@@ -186,28 +186,27 @@ pub trait Store: Send + Sync + 'static {
     ) -> StoreFuture<'a, ()>;
 
     /// Moves the installation to [`CLIENT_INFO_UNINSTALLED`] (any further row to [`CLIENT_INFO_SUPERSEDED`]), writes
-    /// the time under [`CLIENT_INFO_UNINSTALLED_AT`] and drops the tenant's Forge associations; the answer says whether
-    /// there was an installation. Values are moved as they are, so that a sealed one need not be opened.
+    /// the time to [`CLIENT_INFO_UNINSTALLED_AT`] and removes the tenant's Forge associations. Returns whether there
+    /// was an installation. Values are moved unchanged, so that encrypted ones need not be decrypted.
     fn uninstall<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool>;
 
-    /// The installed tenants whose clientKey sorts after `after` byte by byte, at most `limit` (and at least one) of
-    /// them.
+    /// The installed tenants whose clientKey is greater than `after` in byte order, at most `limit` (and at least one).
     fn tenants<'a>(&'a self, after: Option<&'a str>, limit: usize) -> StoreFuture<'a, TenantPage>;
 
-    /// The keys under which tenants have values, installed or not: of those whose clientKey is `from` or sorts after it
-    /// byte by byte, at most `limit` tenants (and at least one).
+    /// The keys of all stored values, for installed and uninstalled tenants: those whose clientKey is at least `from`
+    /// in byte order, at most `limit` tenants (and at least one).
     fn stored_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage>;
 
-    /// Removes all that is kept of a tenant, for good: every value under its clientKey, its Forge associations, and the
-    /// values of the Forge installations that are associated with it. The answer says whether there was anything.
+    /// Permanently removes all data of a tenant: every value under its clientKey, its Forge associations, and the
+    /// values of the associated Forge installations. Returns whether there was anything.
     fn remove<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool>;
 
-    /// [`Store::remove`] for a tenant that is uninstalled, and has been since `before` (seconds since 1970) or longer;
-    /// any other, and one of which no time is known, stays as it is. The answer says whether it was removed. A tenant
-    /// that installs at the same time is either removed before that, or not at all.
+    /// Like [`Store::remove`], but only if the tenant has been uninstalled since `before` (seconds since 1970) or
+    /// longer. Any other tenant, or one without a known time, stays unchanged. Returns whether it was removed. A tenant
+    /// that installs at the same time is either removed before that or not at all.
     fn purge<'a>(&'a self, client_key: &'a str, before: u64) -> StoreFuture<'a, bool>;
 
-    /// The tenant that a Forge installation belongs to.
+    /// The clientKey of the tenant that a Forge installation belongs to.
     fn client_key_of_installation<'a>(&'a self, installation_id: &'a str) -> StoreFuture<'a, Option<String>>;
 
     /// Associates a Forge installation with a tenant.
@@ -219,39 +218,39 @@ pub trait Store: Send + Sync + 'static {
     /// Writes a value of a Forge installation.
     fn forge_set<'a>(&'a self, installation_id: &'a str, key: &'a str, value: &'a Value) -> StoreFuture<'a, ()>;
 
-    /// Removes a value of a Forge installation; the answer says whether there was one.
+    /// Removes a value of a Forge installation. Returns whether there was one.
     fn forge_delete<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, bool>;
 
-    /// The keys under which Forge installations have values, as [`Store::stored_keys`] has those of tenants.
+    /// Like [`Store::stored_keys`], for the values of Forge installations.
     fn forge_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage>;
 
-    /// What other nodes write, where the store can tell; each call listens anew. A store that cannot (the default) leaves
-    /// its caches to their time.
+    /// Writes of other nodes, if the store can notify. Each call starts a new listener. For a store that cannot (the
+    /// default), cache entries expire by time.
     fn changes(&self) -> Option<Changes> {
         None
     }
 
-    /// Answers when the store does.
+    /// Succeeds if the store answers.
     fn ping(&self) -> StoreFuture<'_, ()>;
 }
 
 /// The width of ACE's columns, in characters.
 const KEY_LENGTH: usize = 255;
 
-/// Whether `key` can be the name of anything in a store: PostgreSQL has no NUL in a text. Nothing is found under one
-/// that cannot, so that a hostile name is a missing one and no failure.
+/// Whether `key` can be a name in a store: PostgreSQL does not allow NUL in a text. Reading under an invalid name finds
+/// nothing, so that a hostile name is not an error.
 fn fits(key: &str) -> bool {
     !key.contains('\0') && key.chars().count() <= KEY_LENGTH
 }
 
 fn check_keys(keys: &[&str]) -> Result<(), StoreError> {
     match keys.iter().find(|key| !fits(key)) {
-        Some(_) => Err(StoreError::Refused(format!("a key is longer than {KEY_LENGTH} characters, or holds a NUL"))),
+        Some(_) => Err(StoreError::Refused(format!("a key is longer than {KEY_LENGTH} characters or contains a NUL"))),
         None => Ok(()),
     }
 }
 
-/// ACE takes a text that holds JSON for that JSON, which is how it stored installations on some databases.
+/// ACE treats a JSON text as that JSON: on some databases it stored installations like this.
 fn as_installation(value: Value) -> Value {
     match value.as_str().map(serde_json::from_str) {
         Some(Ok(inner @ Value::Object(_))) => inner,

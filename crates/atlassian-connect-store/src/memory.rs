@@ -1,11 +1,11 @@
-//! A store that forgets everything when the process ends: for tests, and for whoever asks for it by name.
+//! A store in memory, for tests. All data is lost when the process ends.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::ready;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 
 use super::{
@@ -13,13 +13,13 @@ use super::{
     StoreError, StoreFuture, TenantPage, as_installation, check_keys, now,
 };
 
-/// Tenants in memory.
+/// A store in memory.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     data: Mutex<Data>,
 }
 
-/// Values by their owner, a tenant or a Forge installation, and key.
+/// Values by owner (a tenant or a Forge installation) and key.
 type Values = BTreeMap<String, HashMap<String, Value>>;
 
 #[derive(Default)]
@@ -48,10 +48,10 @@ impl MemoryStore {
         Self::default()
     }
 
-    /// Never held over an await: every method below is done before its future is polled.
+    /// Never held across an await: every method below finishes before its future is polled.
     fn data(&self) -> MutexGuard<'_, Data> {
-        // Whoever panicked holding the lock left whole values behind.
-        self.data.lock().unwrap_or_else(PoisonError::into_inner)
+        // A panic while the lock is held cannot leave a half-written value.
+        self.data.lock()
     }
 }
 

@@ -1,15 +1,14 @@
-//! Makes the tables, and brings them up to date.
+//! Creates the tables and runs migrations.
 //!
-//! The framework's steps are in `migrations/<backend>`, under the same version numbers for each backend; an app may have
-//! more, see [`super::Migrations`]. They add,
-//! they never take away, so that the previous release goes on working beside this one; [`super::schema`] is for the day
-//! when one cannot.
+//! The framework's migrations are in `migrations/<backend>`, with the same version numbers for each backend. An app may
+//! have more, see [`super::Migrations`]. They only add, so that the previous release keeps working on the same
+//! database. If that ever becomes impossible, [`super::schema`] is the safeguard.
 //!
-//! At start, a database with none of our tables gets them all, in every environment, under a lock: nodes that start at
-//! once end well. Tables that exist, ours or ACE's, are used as they stand; further steps run on [`migrate`], or at
-//! start with `autoMigrate`. One exception: where the settings are there and the Forge tables are not, which is how an
-//! ACE that knew no Forge left its database, those are added at once. Nothing could be lost by it, and every install
-//! would fail without.
+//! At start, a database without the add-on's tables gets them all, in every environment. A lock makes this safe for
+//! nodes that start at the same time. Existing tables, this framework's or ACE's, are used unchanged. Further
+//! migrations run with [`migrate`], or at start with `autoMigrate`. One exception: an ACE without Forge support left a
+//! database with the settings but without the Forge tables. Those are added at once, because every install would fail
+//! without them and no data is at risk.
 
 use std::fmt;
 
@@ -22,22 +21,23 @@ use super::database::{Access, Database};
 use super::open::{Purpose, connect, without_tables};
 use super::schema::too_new;
 use super::statement::{Dialect, Statement};
-use super::tables::{Found, SettingsTable};
+use super::tables::{ExistingTables, SettingsTable};
 use crate::config::StoreConfig;
 
-/// The step that makes the settings' table: not for a database whose settings have another name.
+/// The migration that creates the settings table. It does not apply to a database whose settings table has another
+/// name.
 pub(super) const SETTINGS_STEP: &str = "_create_addon_settings";
-/// The step that makes the Forge tables.
+/// The migration that creates the Forge tables.
 pub(super) const FORGE_STEP: &str = "_create_forge_tables";
 
-/// What [`migrate`] did.
+/// The result of [`migrate`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MigrationReport {
-    /// The database, its password redacted.
+    /// The database URL, with its password redacted.
     pub store: String,
-    /// The steps that were run now, oldest first: `2026-11-22-000001_create_addon_settings`.
+    /// The migrations that ran now, oldest first: `2026-11-22-000001_create_addon_settings`.
     pub applied: Vec<String>,
-    /// Whether the store has tables at all: Redis and MongoDB have none.
+    /// Whether the store has tables at all. Redis and MongoDB have none.
     pub has_tables: bool,
 }
 
@@ -45,21 +45,23 @@ impl fmt::Display for MigrationReport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { store, applied, has_tables } = self;
         match applied.as_slice() {
-            [] if !has_tables => write!(formatter, "{store} is ready: such a store has no tables, and no migrations"),
-            [] => write!(formatter, "{store} is up to date, nothing was to be done"),
+            [] if !has_tables => {
+                write!(formatter, "{store} is ready: this kind of store has no tables and no migrations")
+            }
+            [] => write!(formatter, "{store} is up to date: there are no pending migrations"),
             [one] => write!(formatter, "{store}: ran 1 migration: {one}"),
             many => write!(formatter, "{store}: ran {} migrations: {}", many.len(), many.join(", ")),
         }
     }
 }
 
-/// Runs the pending migrations, for the command `migrate`. Safe to run at any time, by several nodes, and on ACE's
+/// Runs the pending migrations, for the command `migrate`. Safe to run at any time, on several nodes, and on ACE's
 /// database.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`] when the database is not there; [`StoreError::Configuration`] when the URL, the
-/// certificate or the table's name is wrong, or the store has no migrations; [`StoreError::Refused`] when the database
-/// refuses a step.
+/// [`StoreError::Unavailable`] if the database is not reachable. [`StoreError::Configuration`] if the URL, the
+/// certificate or the table's name is wrong, or the store has no migrations. [`StoreError::Refused`] if the database
+/// rejects a migration.
 pub async fn migrate(config: &StoreConfig) -> Result<MigrationReport, StoreError> {
     let store = config.redacted_url();
     if let Some(opening) = without_tables(config, Purpose::Use) {
@@ -78,22 +80,22 @@ pub async fn migrate(config: &StoreConfig) -> Result<MigrationReport, StoreError
 /// A database that is ready for use.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    /// The settings' table.
+    /// The name of the settings table.
     pub table: String,
-    /// The migrations that were run.
+    /// The migrations that ran.
     pub applied: Vec<String>,
 }
 
-/// Sees to it that the tables are there; `all` runs every pending step. Blocks.
+/// Makes sure that the tables exist. With `all`, runs every pending migration. Blocks.
 pub(super) fn prepare(database: &dyn Database, config: &StoreConfig, all: bool) -> Result<Prepared, StoreError> {
     config.migrations.check()?;
     let (table, dialect) = (SettingsTable::of_model(&config.table)?, database.dialect());
     let source = (dialect.source)(&config.migrations);
     if !all {
-        // The usual start, which waits for nobody.
+        // The usual start, which takes no lock.
         let looked = database.query(Access::Read, |connection| {
             let too_new = too_new(connection, dialect, source)?;
-            Ok((too_new, Found::look(connection, dialect, &table)?))
+            Ok((too_new, ExistingTables::look(connection, dialect, &table)?))
         })?;
         match looked {
             (Some(error), _) => return Err(error),
@@ -109,15 +111,15 @@ pub(super) fn prepare(database: &dyn Database, config: &StoreConfig, all: bool) 
         if let Some(error) = too_new(connection, dialect, source)? {
             return Ok(Err(error));
         }
-        // Another node may have made the tables while this one waited for its turn.
-        let found = Found::look(connection, dialect, &table)?;
+        // Another node may have created the tables while this one waited for the lock.
+        let found = ExistingTables::look(connection, dialect, &table)?;
         let applied = match steps(&found, &table, all) {
             Steps::All => connection.migrate(source, &|_| true)?,
             Steps::AllButSettings => connection.migrate(source, &|name| !name.ends_with(SETTINGS_STEP))?,
             Steps::Forge => connection.migrate(source, &|name| name.ends_with(FORGE_STEP))?,
             Steps::None => Vec::new(),
         };
-        let found = Found::look(connection, dialect, &table)?;
+        let found = ExistingTables::look(connection, dialect, &table)?;
         Ok(match found.complete() {
             Some(settings) => Ok(Prepared { table: settings.to_owned(), applied }),
             None => Err(incomplete(&found, &table)),
@@ -125,7 +127,7 @@ pub(super) fn prepare(database: &dyn Database, config: &StoreConfig, all: bool) 
     })?
 }
 
-/// Waits until no other node migrates, and keeps them waiting until the work on `connection` has ended.
+/// Waits until no other node migrates, and holds the lock until the work on `connection` has ended.
 pub(super) fn lock(connection: &mut dyn SqlConnection, dialect: &Dialect) -> QueryResult<()> {
     for text in dialect.before_migrations {
         connection.execute(&Statement::new(dialect, text), &[])?;
@@ -136,7 +138,7 @@ pub(super) fn lock(connection: &mut dyn SqlConnection, dialect: &Dialect) -> Que
     }
 }
 
-/// Which of the pending steps are to be run.
+/// Which of the pending migrations to run.
 #[derive(Debug, PartialEq, Eq)]
 enum Steps {
     All,
@@ -145,7 +147,7 @@ enum Steps {
     None,
 }
 
-fn steps(found: &Found, table: &SettingsTable, all: bool) -> Steps {
+fn steps(found: &ExistingTables, table: &SettingsTable, all: bool) -> Steps {
     match found.settings.len() {
         0 | 1 if table.is_default() && (all || found.is_nothing()) => Steps::All,
         1 if all => Steps::AllButSettings,
@@ -154,19 +156,19 @@ fn steps(found: &Found, table: &SettingsTable, all: bool) -> Steps {
     }
 }
 
-/// Why the tables that there are will not do.
-pub(super) fn incomplete(found: &Found, table: &SettingsTable) -> StoreError {
+/// Why the existing tables cannot be used.
+pub(super) fn incomplete(found: &ExistingTables, table: &SettingsTable) -> StoreError {
     let names = table.names();
     StoreError::Configuration(match (found.settings.len(), found.missing.first()) {
         (0, _) if !table.is_default() => format!(
-            "the database has no table {names}, which store.table asks for: correct store.table, or leave it out to \
-             have the tables made"
+            "the database has no table {names}, which store.table names: correct store.table, or remove it so that \
+             the tables are created"
         ),
         (0, _) => missing(&names),
         (1, Some(name)) => missing(&format!("{name:?}")),
         (_, _) => format!(
-            "the database has both tables {}: rename or drop the one that is not the add-on's, as store.table can mean \
-             either",
+            "the database has both tables {}: store.table can mean either, so rename or drop the one that is not \
+             the add-on's",
             names.replace(" or ", " and ")
         ),
     })
@@ -203,9 +205,9 @@ mod tests {
             let applied = applied.iter().map(|name| (*name).to_owned()).collect();
             MigrationReport { store: "sqlite:x".to_owned(), applied, has_tables: true }.to_string()
         };
-        assert_eq!(report(&[]), "sqlite:x is up to date, nothing was to be done");
+        assert_eq!(report(&[]), "sqlite:x is up to date: there are no pending migrations");
         let redis = MigrationReport { store: "redis://h".to_owned(), applied: Vec::new(), has_tables: false };
-        assert_eq!(redis.to_string(), "redis://h is ready: such a store has no tables, and no migrations");
+        assert_eq!(redis.to_string(), "redis://h is ready: this kind of store has no tables and no migrations");
         assert_eq!(report(&["a"]), "sqlite:x: ran 1 migration: a");
         assert_eq!(report(&["a", "b"]), "sqlite:x: ran 2 migrations: a, b");
     }

@@ -1,5 +1,23 @@
-//! MySQL and MariaDB, by `mysql_async` and rustls under diesel-async: no system library.
+//! MySQL and MariaDB, with `mysql_async` and rustls under diesel-async: no system library.
+//!
+//! - **Comparison.** Each condition on a name is there twice, see [`names`]. Tables that we create are `utf8mb4_bin`.
+//! - **Locks** are `GET_LOCK`s on a hash of database and name. They belong to the session, so each transaction ends
+//!   with `RELEASE_ALL_LOCKS`, and a connection is closed if that is not certain. They also belong to one server: on a
+//!   cluster with several writable nodes, two installs of one tenant at once may leave two rows, which are treated as
+//!   ACE's.
+//! - **Sessions** are READ COMMITTED, strict, `utf8mb4`. An UPDATE returns the rows that it found, not those it
+//!   changed.
+//! - **Migrations.** Each change of a table is a commit. A named lock keeps other nodes out, and each step may run
+//!   again after it was interrupted.
+//! - **JSON** is text in MariaDB. MySQL sorts the members of an object; the text that was read is what is compared.
+//! - **TLS.** The driver checks the certificate itself, with one authority or the web's. It cannot skip the name, and
+//!   does not accept a self-signed certificate as its own authority.
+//! - **Silence.** The driver has no time limit for a silent network, so each statement is awaited with one.
+//! - **Nodes** are not notified, because there is nothing like `NOTIFY`. An old secret ends with its cache entry.
+//!
+//! The acceptance suite runs on MariaDB 10.11, on our tables and on ACE's. MySQL itself has not been tried.
 
+mod names;
 mod url;
 
 use std::error::Error as StdError;
@@ -23,52 +41,56 @@ use crate::config::StoreConfig;
 pub(super) static DIALECT: Dialect = Dialect {
     quote: '`',
     text: "CHAR",
+    integer: "SIGNED",
     json: "?",
-    // A column of ACE's may have any character set; texts are the same when they are so in UTF-8.
-    bytes: ["CAST(CONVERT(", " USING utf8mb4) AS BINARY)"],
-    is_loose: true,
-    // The names of these locks are of the whole server, have 64 characters at most, and do not differ by case.
-    lock: Some("SELECT CAST(GET_LOCK(CONCAT('addon-{kind}-', SHA1(CONCAT(DATABASE(), '/', ?))), 8) AS CHAR), NULL"),
+    bytes: names::bytes,
+    same: names::same,
+    // Lock names are global on the server, have at most 64 characters, and ignore case.
+    lock: Some(
+        "SELECT CAST(GET_LOCK(CONCAT('addon-{kind}-', SHA1(CONCAT(DATABASE(), '/', ?))), 8) AS SIGNED) AS number",
+    ),
     notify: None,
-    // A server on a file system that knows no case writes names in lower case.
-    table_exists: "SELECT '1', NULL FROM information_schema.tables WHERE table_schema = DATABASE() \
+    // A server on a case-insensitive file system writes table names in lower case.
+    table_exists: "SELECT @one AS number FROM information_schema.tables WHERE table_schema = DATABASE() \
                    AND table_name = ? AND (@@lower_case_table_names <> 0 OR CAST(CONVERT(table_name USING utf8mb4) \
                    AS BINARY) = CAST(CONVERT(?again USING utf8mb4) AS BINARY))",
-    // A node that comes second waits for the first; the session's own time limits are for requests.
+    // A second node waits for the first; the session's usual timeouts are for requests.
     before_migrations: &["SET SESSION innodb_lock_wait_timeout = 120, lock_wait_timeout = 120 \
                           /*M!100101 , max_statement_time = 0 */ /*!50708 , max_execution_time = 0 */"],
-    lock_migrations: Some("SELECT CAST(GET_LOCK(CONCAT('addon-migrations-', SHA1(DATABASE())), 120) AS CHAR), NULL"),
+    lock_migrations: Some(
+        "SELECT CAST(GET_LOCK(CONCAT('addon-migrations-', SHA1(DATABASE())), 120) AS SIGNED) AS number",
+    ),
     source: |migrations| migrations.mysql,
 };
 
-/// For each session. Nothing is cut off to fit, locks wait as long as a request may, and a statement after a lock sees
-/// what others committed before it. The first comment is MariaDB's alone, the second MySQL's.
+/// Settings of each session. Values are never truncated, locks wait as long as a request may, and a statement after a
+/// lock sees what others committed before it. The first comment is for MariaDB only, the second for MySQL.
 const SESSION: &str = "SET NAMES utf8mb4; \
                        SET SESSION autocommit = 1, sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', \
                        innodb_lock_wait_timeout = 10, lock_wait_timeout = 10 \
                        /*M!100101 , max_statement_time = 10 */ /*!50708 , max_execution_time = 10000 */; \
                        SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
-/// For making a connection, from the name's look-up to the session's settings.
+/// The timeout for making a connection, from name resolution to the session's settings.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long an unused connection is kept. Servers end those that wait for long, most after eight hours, some managed
-/// ones after a few minutes: a dead one is found out when it is used.
+/// How long an unused connection is kept. Servers close idle connections: most after eight hours, some managed ones
+/// after a few minutes. A dead one is noticed when it is used.
 const IDLE: Duration = Duration::from_secs(600);
 
-/// The connections to the database of `config`. Makes one to see that it works. Blocks.
-pub(super) fn database(config: &StoreConfig) -> Result<Pooled<Manager>, StoreError> {
-    let manager = Manager::new(config)?;
-    // The pool would go on trying until its time is up, even where the password is wrong.
+/// The connection pool for the database of `config`. Opens one connection to check that it works. Blocks.
+pub(super) fn database(config: &StoreConfig) -> Result<Pooled<MysqlManager>, StoreError> {
+    let manager = MysqlManager::new(config)?;
+    // The pool would retry until its timeout, even if the password is wrong.
     manager.connect()?;
     Ok(Pooled::new(manager, &DIALECT, config.pool_size, Some(IDLE)))
 }
 
 /// Opens connections to one database.
-pub(super) struct Manager {
+pub(super) struct MysqlManager {
     server: Server,
 }
 
-impl Manager {
+impl MysqlManager {
     pub(crate) fn new(config: &StoreConfig) -> Result<Self, StoreError> {
         Ok(Self { server: Server::new(config)? })
     }
@@ -89,29 +111,29 @@ impl Manager {
         Ok(connection.into())
     }
 
-    /// Sorts out what only the operator can mend.
+    /// Recognizes failures that the operator has to fix.
     fn refused(&self, error: &mysql_async::Error) -> StoreError {
         use DriverError::{
             CleartextPluginDisabled, MysqlOldPasswordDisabled, NoClientSslFlagFromServer, UnknownAuthPlugin,
         };
         let text = format!("{}: {}", self.server.shown, chain(error));
         match error {
-            // Source: MySQL's reference of server error messages. Wrong credentials, database or host, account locked,
-            // TLS wanted.
+            // Source: MySQL's server error message reference. Wrong credentials, database or host, account locked, TLS
+            // required.
             mysql_async::Error::Server(server)
                 if matches!(server.code, 1044 | 1045 | 1049 | 1130 | 1251 | 1698 | 3118 | 3159 | 4151) =>
             {
                 StoreError::Configuration(text)
             }
             mysql_async::Error::Driver(NoClientSslFlagFromServer) => {
-                StoreError::Configuration(format!("{text}; ssl-mode=DISABLED in the URL connects in the clear"))
+                StoreError::Configuration(format!("{text}; ssl-mode=DISABLED in the URL connects without encryption"))
             }
             mysql_async::Error::Driver(
                 UnknownAuthPlugin { .. } | MysqlOldPasswordDisabled | CleartextPluginDisabled,
             ) => StoreError::Configuration(text),
             _ => match rejected(error) {
                 Some(rustls::Error::InvalidCertificate(_)) => StoreError::Configuration(format!(
-                    "{text}; give the server's authority by ssl-ca=<file>, or take the server unverified by \
+                    "{text}; name the server's certificate authority with ssl-ca=<file>, or accept any certificate with \
                      ssl-mode=REQUIRED"
                 )),
                 Some(_) => StoreError::Configuration(text),
@@ -121,7 +143,7 @@ impl Manager {
     }
 }
 
-impl ManageConnection for Manager {
+impl ManageConnection for MysqlManager {
     type Connection = DbConnection;
     type Error = StoreError;
 
@@ -142,7 +164,7 @@ impl ManageConnection for Manager {
         Ok(())
     }
 
-    /// After a panic in a transaction nobody knows what the connection is in the middle of.
+    /// After a panic inside a transaction, the connection's state is unknown.
     fn has_broken(&self, connection: &mut DbConnection) -> bool {
         std::thread::panicking() || diesel::r2d2::R2D2Connection::is_broken(connection)
     }

@@ -1,6 +1,6 @@
-//! What somebody who mistyped a word has meant.
+//! Finds the word that a typo was probably meant to be.
 
-/// The candidate that `word` was meant to be, if one is near: a third of its letters may be wrong, case is free.
+/// The candidate closest to `word`, if at most a third of its letters differ. Ignores case.
 pub fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let lower = word.to_lowercase();
     candidates

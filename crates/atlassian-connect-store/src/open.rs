@@ -1,4 +1,4 @@
-//! From a URL to a store.
+//! Opens the store that a URL names.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::nearest::nearest;
 use crate::sealed::SealedStore;
 use crate::sql::SqlStore;
 
-/// The stores of this build.
+/// The stores in this build.
 const KNOWN: &[&str] = &[
     "sqlite:",
     "postgres:",
@@ -28,20 +28,20 @@ const KNOWN: &[&str] = &[
     "memory:",
 ];
 
-/// The schemes of every build, as people write them.
+/// The URL schemes of all possible builds.
 const SCHEMES: &[&str] = &["sqlite", "postgres", "postgresql", "mysql", "mariadb", "redis", "mongodb", "memory"];
 
-/// What a store is opened for.
+/// Why a store is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// To be used: what it needs is made.
+    /// To use it: what is missing is created.
     Use,
-    /// To be looked at: nothing is made.
+    /// To inspect it: nothing is created.
     Look,
 }
 
-/// Opens a store that is no SQL database and has no tables; `None`: `config` names another, or one that this build does
-/// not have.
+/// Opens a store without tables, which is not an SQL database. `None`: `config` names an SQL store or one that is not
+/// in this build.
 #[cfg_attr(not(feature = "mongodb"), expect(unused_variables, reason = "MongoDB alone has something to be made"))]
 pub(super) fn without_tables(config: &StoreConfig, purpose: Purpose) -> Option<StoreFuture<'_, Arc<dyn Store>>> {
     match scheme(config.url.expose_secret()).as_str() {
@@ -61,20 +61,20 @@ pub(super) fn without_tables(config: &StoreConfig, purpose: Purpose) -> Option<S
     }
 }
 
-/// Opens the store that `config` names; a database without our tables gets them.
+/// Opens the store that `config` names. If the database does not have the add-on's tables, creates them.
 ///
 /// # Errors
-/// [`StoreError::Configuration`] with the remedy when the URL, the file, the certificate, the credentials or the
-/// table's name cannot work; [`StoreError::Unavailable`] when the server is not there: a later try may succeed;
-/// [`StoreError::Sealed`] when its values are sealed, and not with these keys.
+/// [`StoreError::Configuration`], with what to do, if the URL, the file, the certificate, the credentials or the
+/// table's name cannot work. [`StoreError::Unavailable`] if the server is not reachable; a later try may succeed.
+/// [`StoreError::Sealed`] if its values are encrypted with other keys.
 pub async fn open(config: &StoreConfig) -> Result<Arc<dyn Store>, StoreError> {
     Ok(open_parts(config).await?.0)
 }
 
-/// A store, and the database that it is in.
+/// A store and its SQL database, if it has one.
 type Parts = (Arc<dyn Store>, Option<Arc<dyn Database>>);
 
-/// As [`open`]: the store, and the SQL database that it is in.
+/// Like [`open`], and also returns the store's SQL database.
 pub(super) async fn open_parts(config: &StoreConfig) -> Result<Parts, StoreError> {
     let (url, source) = (config.redacted_url(), &config.source);
     tracing::info!(store = url, source, "opening the store");
@@ -87,7 +87,7 @@ pub(super) async fn open_parts(config: &StoreConfig) -> Result<Parts, StoreError
         return Ok((SealedStore::tried(opened, keys).await?, None));
     }
     let config = config.clone();
-    let opened = blocking("opening it", move || {
+    let opened = blocking("opening the store", move || {
         let database: Arc<dyn Database> = Arc::from(connect(&config)?);
         let prepared = migrations::prepare(database.as_ref(), &config, config.auto_migrate)?;
         for name in &prepared.applied {
@@ -100,7 +100,7 @@ pub(super) async fn open_parts(config: &StoreConfig) -> Result<Parts, StoreError
     Ok((SealedStore::tried(Arc::new(opened), keys).await?, Some(database)))
 }
 
-/// Whoever reads that a store is away has to know why it was asked for.
+/// Adds the setting that chose the store, because the operator needs to know it.
 fn chosen_by(error: StoreError, source: &str) -> StoreError {
     match error {
         StoreError::Unavailable(reason) => StoreError::Unavailable(format!("{reason} (it was chosen by {source})")),
@@ -127,7 +127,7 @@ pub(super) fn is_sql(config: &StoreConfig) -> bool {
     matches!(scheme.as_str(), "sqlite" | "postgres" | "postgresql" | "mysql" | "mariadb")
 }
 
-/// Why no store of this scheme can be opened.
+/// Why a store of this scheme cannot be opened.
 fn not_here(scheme: &str) -> String {
     let known = KNOWN.join(", ");
     let feature = match scheme {
@@ -139,16 +139,16 @@ fn not_here(scheme: &str) -> String {
                 Some(near) => format!("did you mean {near}:? This build has {known}"),
                 None => format!("this build has {known}"),
             };
-            return format!("a store {scheme}: is not known; {meant}");
+            return format!("the store {scheme}: is not known; {meant}");
         }
     };
     format!(
-        "this build has no {scheme}: store, which is the Cargo feature {feature}: build it with `--features {feature}`; it \
-         has {known}"
+        "this build does not include {scheme}: stores: build with `--features {feature}`; it \
+         includes {known}"
     )
 }
 
-/// What stands before the first colon. Never more: in a URL without a scheme the rest may be a password.
+/// The part before the first colon. Never more: in a URL without a scheme, the rest may be a password.
 pub(super) fn scheme(url: &str) -> String {
     url.split(':').next().unwrap_or_default().to_ascii_lowercase()
 }
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_misspelt_scheme_is_told_with_the_one_that_was_meant() {
+    fn a_misspelt_scheme_gets_a_suggestion() {
         for (written, meant) in [
             ("postgress", Some("postgres")),
             ("postgre", Some("postgres")),
@@ -204,7 +204,7 @@ mod tests {
                 assert!(KNOWN.iter().any(|known| known.starts_with(feature)));
             } else {
                 let text = refused(url).await;
-                assert!(text.contains(&format!("build it with `--features {feature}`")), "{text}");
+                assert!(text.contains(&format!("build with `--features {feature}`")), "{text}");
             }
         }
     }

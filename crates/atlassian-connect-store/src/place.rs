@@ -1,18 +1,18 @@
-//! Where a value stands, and all the places that there are.
+//! The address of a value, and the list of all addresses.
 
 use super::{KeyPage, Store, StoreError};
 
-/// Where a value stands.
+/// The address of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place<'a> {
-    /// Under a key of a tenant.
+    /// A value of a tenant.
     Tenant {
         /// The tenant's clientKey.
         client_key: &'a str,
         /// The value's key.
         key: &'a str,
     },
-    /// Under a key of a Forge installation.
+    /// A value of a Forge installation.
     Forge {
         /// The installation's id.
         installation_id: &'a str,
@@ -22,13 +22,13 @@ pub enum Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// Under `key` of the tenant `client_key`.
+    /// The value `key` of the tenant `client_key`.
     #[must_use]
     pub fn of_tenant(client_key: &'a str, key: &'a str) -> Self {
         Self::Tenant { client_key, key }
     }
 
-    /// Under `key` of the Forge installation `installation_id`.
+    /// The value `key` of the Forge installation `installation_id`.
     #[must_use]
     pub fn of_forge(installation_id: &'a str, key: &'a str) -> Self {
         Self::Forge { installation_id, key }
@@ -51,10 +51,10 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Owners that are read in one go. Redis, which has no order, walks over all its keys for each page.
+/// How many owners are read at once. Redis has no order, so each page walks over all its keys.
 const PAGE: usize = 2000;
 
-/// The keys of everything in a store, page by page: first the tenants', then the Forge installations'.
+/// The keys of all values in a store, page by page: first the tenants', then the Forge installations'.
 #[derive(Debug, Default)]
 pub struct KeyPages {
     from: Option<String>,
@@ -63,10 +63,16 @@ pub struct KeyPages {
 }
 
 impl KeyPages {
-    /// The next page, and whether its owners are Forge installations; `None`: that was all.
+    /// Only those of Forge installations.
+    #[must_use]
+    pub fn of_forge() -> Self {
+        Self { is_forge: true, ..Self::default() }
+    }
+
+    /// The next page, and whether its owners are Forge installations. `None`: there are no more pages.
     ///
     /// # Errors
-    /// What the store answers.
+    /// The store's error.
     pub async fn next(&mut self, store: &dyn Store) -> Result<Option<(KeyPage, bool)>, StoreError> {
         if self.is_done {
             return Ok(None);

@@ -1,4 +1,7 @@
-//! PostgreSQL, by tokio-postgres and rustls under diesel's own interface: no system library.
+//! PostgreSQL, with tokio-postgres and rustls behind diesel's interface: no system library.
+//!
+//! Connecting, statements and a silent network have time limits, see the constants below. A write tells other nodes by
+//! `pg_notify` in its own transaction. `sslmode` has libpq's meaning.
 
 use std::error::Error as StdError;
 use std::net::IpAddr;
@@ -19,75 +22,76 @@ use super::connection::{DbConnection, PostgresConnection};
 use super::database::Pooled;
 use super::driver::{chain, rejected};
 use super::runtime::runtime;
-use super::statement::Dialect;
+use super::statement::{Dialect, equals};
 use super::tls::{SslMode, Tls, UrlParameters};
 use crate::config::StoreConfig;
 
 pub(super) static DIALECT: Dialect = Dialect {
     quote: '"',
     text: "TEXT",
+    integer: "BIGINT",
     json: "CAST(? AS json)",
-    bytes: ["", r#" COLLATE "C""#],
-    is_loose: false,
-    lock: Some("SELECT '1', NULL FROM pg_advisory_xact_lock({kind}, hashtext(?))"),
+    bytes: |text| format!(r#"{text} COLLATE "C""#),
+    same: equals,
+    lock: Some(r#"SELECT @one AS "number" FROM pg_advisory_xact_lock({kind}, hashtext(?))"#),
     notify: Some("SELECT pg_notify('atlassian_connect_tenants', ?)"),
-    // The table that the name means by itself, whatever the search path is.
-    table_exists: "SELECT '1', '1' WHERE to_regclass(quote_ident(?)) IS NOT NULL",
-    // A node that comes second waits for the first; the session's own time limit is for requests.
+    // The table that this unqualified name finds, whatever the search path is.
+    table_exists: r#"SELECT @one AS "number" WHERE to_regclass(quote_ident(?)) IS NOT NULL"#,
+    // A second node waits for the first; the session's usual timeout is for requests.
     before_migrations: &["SET LOCAL statement_timeout = '120s'"],
-    lock_migrations: Some("SELECT '1', NULL FROM pg_advisory_xact_lock(1097094737, 0)"),
+    lock_migrations: Some(r#"SELECT @one AS "number" FROM pg_advisory_xact_lock(1097094737, 0)"#),
     source: |migrations| migrations.postgres,
 };
 
-/// What a server lists as the name of these connections, where the URL says nothing.
+/// The application name that the server shows for these connections, unless the URL sets one.
 const APPLICATION: &str = "atlassian-connect-actix";
 
-/// For each session: our locks need that a statement after the lock sees what others committed before it.
+/// Settings of each session. The locks require that a statement after the lock sees what others committed before it.
 const SESSION: &str = "SET statement_timeout = '10s'; \
                        SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
-/// For making a connection, from the name's look-up to the session's settings.
+/// The timeout for making a connection, from name resolution to the session's settings.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long the network may leave us without an answer.
+/// How long the network may stay silent.
 const SILENCE: Duration = Duration::from_secs(10);
 /// How long an unused connection is kept.
 const IDLE: Duration = Duration::from_secs(600);
 
-/// The connections to the database of `config`. Makes one to see that it works. Blocks.
-pub(super) fn database(config: &StoreConfig) -> Result<Pooled<Manager>, StoreError> {
-    let manager = Manager::new(config)?;
-    // The pool would go on trying until its time is up, even where the password is wrong.
+/// The connection pool for the database of `config`. Opens one connection to check that it works. Blocks.
+pub(super) fn database(config: &StoreConfig) -> Result<Pooled<PostgresManager>, StoreError> {
+    let manager = PostgresManager::new(config)?;
+    // The pool would retry until its timeout, even if the password is wrong.
     manager.connect()?;
     let listener = manager.clone();
     let pooled = Pooled::new(manager, &DIALECT, config.pool_size, Some(IDLE));
     Ok(pooled.with_changes(move || super::listen::changes(listener.clone())))
 }
 
-/// For tests that look at the database beside the store.
+/// For tests that inspect the database directly.
 #[cfg(test)]
-pub(super) fn database_manager(config: &StoreConfig) -> Result<Manager, StoreError> {
-    Manager::new(config)
+pub(super) fn database_manager(config: &StoreConfig) -> Result<PostgresManager, StoreError> {
+    PostgresManager::new(config)
 }
 
-/// What drives a client over the connection, in the clear or not.
+/// The driver of a client's connection, with or without TLS.
 type TlsConnection = tokio_postgres::Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;
 
 /// Opens connections to one database.
 #[derive(Clone)]
-pub(super) struct Manager {
+pub(super) struct PostgresManager {
     config: tokio_postgres::Config,
     tls: MakeRustlsConnect,
-    /// For messages: without the password.
+    /// The URL without its password, for messages.
     shown: String,
 }
 
-impl Manager {
+impl PostgresManager {
     fn new(store: &StoreConfig) -> Result<Self, StoreError> {
         let url = store.url.expose_secret();
         let shown = store.redacted_url();
         let (url, parameters) = UrlParameters::take(url);
         let mut config: tokio_postgres::Config = url.parse().map_err(|error| {
-            StoreError::Configuration(format!("the store's URL {shown} is not usable: {}", chain(&error)))
+            StoreError::Configuration(format!("the store's URL {shown} cannot be used: {}", chain(&error)))
         })?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             config.host("localhost");
@@ -97,9 +101,9 @@ impl Manager {
         if tls.by_default && tls.mode == SslMode::Require {
             tracing::warn!(
                 store = shown,
-                "the connection to PostgreSQL is encrypted, but nothing verifies that the server is the right one: add \
-                 sslmode=verify-full to the URL, and sslrootcert=<file> if the web does not know its authority; \
-                 sslmode=require to leave it so"
+                "the connection to PostgreSQL is encrypted, but the server's certificate is not verified: add \
+                 sslmode=verify-full to the URL, and sslrootcert=<file> if its certificate authority is not public; \
+                 add sslmode=require to keep it as it is"
             );
         }
         if config.get_application_name().is_none() {
@@ -115,7 +119,7 @@ impl Manager {
         Ok(Self { config, tls: tls.connector()?, shown })
     }
 
-    /// A connection without diesel, and what drives it; within [`CONNECT`].
+    /// A connection without diesel, and its driver. Limited by [`CONNECT`].
     pub(super) async fn open(&self) -> Result<(Client, TlsConnection), StoreError> {
         let opened = tokio::time::timeout(CONNECT, self.config.connect(self.tls.clone())).await;
         let late = || StoreError::Unavailable(format!("{}: no answer in time", self.shown));
@@ -131,7 +135,7 @@ impl Manager {
         Ok(connection.into())
     }
 
-    /// Sorts out what only the operator can mend.
+    /// Recognizes failures that the operator has to fix.
     fn refused(&self, error: &tokio_postgres::Error) -> StoreError {
         let text = format!("{}: {}", self.shown, chain(error));
         if let Some(code) = error.code() {
@@ -145,21 +149,29 @@ impl Manager {
         }
         match rejected(error) {
             Some(rustls::Error::InvalidCertificate(_)) => StoreError::Configuration(format!(
-                "{text}; give the server's authority by sslrootcert=<file>, or take the server unverified by \
+                "{text}; name the server's certificate authority with sslrootcert=<file>, or accept any certificate with \
                  sslmode=require"
             )),
-            // The server's words on a handshake that it breaks off; a lost connection has no such inside.
-            Some(_) => StoreError::Configuration(text),
-            None if text.contains("server does not support TLS") => {
-                StoreError::Configuration(format!("{text}; sslmode=disable in the URL connects in the clear"))
+            None if is_of_network(error) => StoreError::Unavailable(text),
+            // The server answered, and the driver cannot go on. It does not say which of them it is, except in words.
+            None if self.config.get_ssl_mode() == tokio_postgres::config::SslMode::Require => {
+                StoreError::Configuration(format!(
+                    "{text}; if the server does not support TLS, sslmode=disable in the URL connects without encryption"
+                ))
             }
-            None if text.contains("authentication error") => StoreError::Configuration(text),
-            None => StoreError::Unavailable(text),
+            // With an error of rustls: the server's message when it aborts a TLS handshake.
+            _ => StoreError::Configuration(text),
         }
     }
 }
 
-/// Whether every host is this machine.
+/// Whether the network or a server that went away is the reason: an I/O error, or nothing that the driver could name.
+/// Other reasons are a server without TLS, a way to authenticate that the driver does not know, a missing password.
+fn is_of_network(error: &tokio_postgres::Error) -> bool {
+    error.source().is_none_or(<dyn StdError>::is::<std::io::Error>)
+}
+
+/// Whether all hosts are local.
 fn is_local(config: &tokio_postgres::Config) -> bool {
     let addresses_are = config.get_hostaddrs().iter().all(IpAddr::is_loopback);
     addresses_are
@@ -173,14 +185,14 @@ fn is_local(config: &tokio_postgres::Config) -> bool {
         })
 }
 
-impl ManageConnection for Manager {
+impl ManageConnection for PostgresManager {
     type Connection = DbConnection;
     type Error = StoreError;
 
     fn connect(&self) -> Result<DbConnection, StoreError> {
         runtime()?
             .block_on(async {
-                // The driver's own limit is for the TCP connection alone.
+                // The driver's own timeout only covers the TCP connection.
                 let limited = tokio::time::timeout(CONNECT, self.establish()).await;
                 limited.unwrap_or_else(|_| Err(StoreError::Unavailable(format!("{}: no answer in time", self.shown))))
             })
@@ -194,7 +206,7 @@ impl ManageConnection for Manager {
         Ok(())
     }
 
-    /// After a panic in a transaction nobody knows what the connection is in the middle of.
+    /// After a panic inside a transaction, the connection's state is unknown.
     fn has_broken(&self, connection: &mut DbConnection) -> bool {
         std::thread::panicking() || connection.is_broken()
     }
@@ -205,8 +217,8 @@ mod tests {
     use super::*;
     use crate::acceptance;
 
-    fn manager(url: &str, production: bool) -> Result<Manager, StoreError> {
-        Manager::new(&StoreConfig { production, ..acceptance::config(url) })
+    fn manager(url: &str, production: bool) -> Result<PostgresManager, StoreError> {
+        PostgresManager::new(&StoreConfig { production, ..acceptance::config(url) })
     }
 
     #[test]
@@ -228,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unusable_url_is_told_without_its_password() {
+    fn an_unusable_url_is_reported_without_its_password() {
         for url in
             ["postgres://u:hush@h/d?sslcert=x", "postgres://u:hush@h:port/d", "postgres://u:hush@h/d?connect_timeout=x"]
         {

@@ -1,14 +1,15 @@
-//! Writes of one tenant happen one after the other, in the order in which they came.
+//! A queue per tenant: writes of one tenant run one at a time, in the order of their arrival.
 //!
-//! A store alone does not see to that: of two installs that wait for a locked SQLite file, the older may come last, and
-//! its secret would replace the one that the host has been told is stored. Between nodes the order is the store's.
+//! A store alone does not guarantee this. If two installs wait for a locked SQLite file, the older one may run last,
+//! and its secret would replace the one that the host believes is stored. Between nodes, the store decides the order.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use moka::sync::Cache;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Mutex as Lock, OwnedMutexGuard};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Instrument as _;
@@ -16,23 +17,23 @@ use tracing::Instrument as _;
 use crate::StoreError;
 use crate::attempt::Attempt;
 
-/// How long a write may take, from its place in the queue to its end: longer than the stores' own time limits.
+/// The timeout of a write, including the wait in the queue. Longer than the stores' own timeouts.
 const LIMIT: Duration = Duration::from_secs(20);
-/// How long a commit that has begun is waited for after that, since its outcome decides what the host is told.
+/// How much longer to wait for a commit that has begun, because its outcome decides the answer to the host.
 const COMMIT: Duration = Duration::from_secs(15);
-/// Writes of one tenant that wait or run at most. Each comes with a proof.
+/// The most writes of one tenant that wait or run. Each comes with a verified token.
 const QUEUED: usize = 1000;
-/// How long it is remembered which request wrote last: longer than any request takes.
+/// How long the last writing request is remembered: longer than any request takes.
 const MEMORY: Duration = Duration::from_secs(600);
-/// Tenants of which that is remembered at most.
+/// The most tenants for which that is remembered.
 const REMEMBERED: u64 = 100_000;
 
-/// When a request arrived: its place among all requests of this process.
+/// When a request arrived: its position among all requests of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Arrival(u64);
 
 impl Arrival {
-    /// After all that came before.
+    /// A position after all earlier requests.
     #[must_use]
     pub fn now() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -49,15 +50,15 @@ pub struct WriteQueue {
 
 #[derive(Debug)]
 struct Tenants {
-    /// Those with a write under way.
+    /// Tenants with a write in progress.
     busy: Mutex<HashMap<String, Queue>>,
-    /// Which request wrote last.
+    /// The request that wrote last.
     written: Cache<String, Arrival>,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    /// First come, first served.
+    /// A fair lock: first come, first served.
     lock: Arc<Lock<()>>,
     length: usize,
 }
@@ -69,7 +70,7 @@ impl Default for WriteQueue {
 }
 
 impl WriteQueue {
-    /// Nothing waits.
+    /// Creates empty queues.
     #[must_use]
     pub fn new() -> Self {
         Self::with_limit(LIMIT)
@@ -80,15 +81,14 @@ impl WriteQueue {
         Self { tenants: Arc::new(Tenants { busy: Mutex::default(), written }), limit }
     }
 
-    /// Does what `write` makes when it is its turn. Where the caller goes away, or the time is up, before the turn, it
-    /// is not done. Once begun it runs to its end, and the next one waits for that; a store of ours then still drops it
-    /// before it commits.
+    /// Runs `write` when its turn comes. If the caller is dropped or the timeout passes before that, `write` does not
+    /// run. Once started, it runs to its end, and the next one waits for it. If the caller is dropped meanwhile, the
+    /// built-in stores still abandon the write before it commits.
     ///
-    /// `arrival`: when the request came that installs or uninstalls. `None` is the answer when a later one is done
-    /// already: it would have replaced what this one writes, which is therefore not written at all.
-    ///
+    /// `arrival`: when the install or uninstall request arrived. Returns `None` if a later request has already been
+    /// written: it would have replaced this one, so this one is not written at all.
     /// # Errors
-    /// [`StoreError::Unavailable`] when the time is up, and what `write` answers.
+    /// [`StoreError::Unavailable`] if the timeout passes, and the errors of `write`.
     pub async fn run<T, F>(
         &self,
         client_key: &str,
@@ -107,7 +107,7 @@ impl WriteQueue {
         let attempt = Attempt::new();
         let _caller = Caller(attempt.clone());
         let work = attempt.clone().run(write());
-        // a task of its own holds the turn: the store's work goes on when this caller is gone
+        // a separate task holds the turn: the store's work continues if this caller is dropped
         let task = async move {
             let outcome = work.await;
             if let (Ok(_), Some(arrival)) = (&outcome, arrival) {
@@ -121,19 +121,19 @@ impl WriteQueue {
             Err(_) if attempt.abandon() => return Err(late()),
             Err(_) => timeout(COMMIT, task).await.map_err(|_| late())?,
         };
-        joined.map_err(|error| StoreError::Refused(format!("the write was broken off: {error}")))?.map(Some)
+        joined.map_err(|error| StoreError::Refused(format!("the write panicked or was cancelled: {error}")))?.map(Some)
     }
 
-    /// Joins the queue at once; the future ends with the turn.
+    /// Joins the queue immediately. The future resolves when the turn comes.
     fn turn(&self, client_key: &str) -> Result<impl Future<Output = Turn> + use<>, StoreError> {
         let mut busy = self.tenants.busy();
         let queue = busy.entry(client_key.to_owned()).or_default();
         if queue.length >= QUEUED {
-            return Err(StoreError::Unavailable("too many writes of one tenant wait".to_owned()));
+            return Err(StoreError::Unavailable("too many writes of one tenant are waiting".to_owned()));
         }
         queue.length += 1;
         let lock = Arc::clone(&queue.lock);
-        let place = Place { tenants: Arc::clone(&self.tenants), client_key: client_key.to_owned() };
+        let place = Slot { tenants: Arc::clone(&self.tenants), client_key: client_key.to_owned() };
         Ok(async move { Turn { _held: lock.lock_owned().await, place } })
     }
 }
@@ -141,15 +141,15 @@ impl WriteQueue {
 impl Tenants {
     fn busy(&self) -> MutexGuard<'_, HashMap<String, Queue>> {
         // nothing panics while the lock is held
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
+        self.busy.lock()
     }
 }
 
 fn late() -> StoreError {
-    StoreError::Unavailable("the write was not done in time".to_owned())
+    StoreError::Unavailable("the write did not finish in time".to_owned())
 }
 
-/// Whoever waits for a write; it is abandoned when they go away.
+/// The caller that waits for a write. When it is dropped, the write is abandoned.
 struct Caller(Attempt);
 
 impl Drop for Caller {
@@ -158,13 +158,13 @@ impl Drop for Caller {
     }
 }
 
-/// A place in the queue of a tenant. The queue goes with the last one.
-struct Place {
+/// A slot in a tenant's queue. The queue is removed with its last slot.
+struct Slot {
     tenants: Arc<Tenants>,
     client_key: String,
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         let mut busy = self.tenants.busy();
         let Some(queue) = busy.get_mut(&self.client_key) else { return };
@@ -175,11 +175,11 @@ impl Drop for Place {
     }
 }
 
-/// The turn of one write: nobody else writes to the tenant until it is dropped.
+/// The turn of one write. Nobody else writes to the tenant until it is dropped.
 struct Turn {
-    // let go of first: the queue must not vanish while it is locked
+    // released first: the queue must not be removed while it is locked
     _held: OwnedMutexGuard<()>,
-    place: Place,
+    place: Slot,
 }
 
 impl Turn {

@@ -1,4 +1,4 @@
-//! A store over any backend that keeps records under names and changes several of them at once or none.
+//! A store on any backend that keeps named records and can change several of them atomically.
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -9,18 +9,18 @@ use super::{
     StoreError, StoreFuture, TenantPage, as_installation, check_keys, fits, now,
 };
 
-/// What the names of tenants' records begin with; their clientKey follows.
+/// The name prefix of tenants' records, followed by the clientKey.
 const TENANT: &str = "tenant:";
-/// What the names of Forge installations' records begin with; their installationId follows.
+/// The name prefix of Forge installations' records, followed by the installationId.
 const FORGE: &str = "forge:";
-/// What a record has beside its values, as the keys of an object: a Forge installation's the clientKey of its tenant, a
-/// tenant's the ids of its Forge installations.
+/// The associations of a record, as the keys of an object. A Forge installation has the clientKey of its tenant, a
+/// tenant has the ids of its Forge installations.
 const ASSOCIATED: &str = "associated";
-/// Where a record has its values.
+/// The values of a record.
 const VALUES: &str = "values";
-/// How often a change is tried whose records others change meanwhile. Each time one of them has got on.
+/// How often a conflicting change is retried. Each conflict means that another change has succeeded.
 const TRIES: usize = 1000;
-/// Records that are read in one go.
+/// How many records are read at once.
 const PAGE: usize = 200;
 
 /// One change of a commit.
@@ -28,42 +28,42 @@ const PAGE: usize = 200;
 pub struct RecordChange {
     /// The record's name: at most 262 characters, no NUL.
     pub name: String,
-    /// What it must hold for the commit to be done; `None`: it must not be there.
+    /// The required current value. `None`: the record must not exist.
     pub expected: Option<Value>,
-    /// What it then holds; `None`: it goes.
+    /// The new value. `None`: the record is removed.
     pub value: Option<Value>,
 }
 
-/// Records: JSON objects under names. What a backend has to be able to do, so that [`RecordStore`] makes a [`Store`]
-/// of it.
+/// Named JSON objects. The operations that a backend has to provide for [`RecordStore`] to make a [`Store`] of it.
 ///
-/// A tenant is one record, a Forge installation another; `{"values": {key: value}, "associated": …}`. They hold secrets:
-/// no value belongs in a log or an error. The order of an object's keys must be kept, names differ by every byte.
+/// A tenant is one record, a Forge installation another: `{"values": {key: value}, "associated": …}`. They contain
+/// secrets: no value may appear in a log or an error. The order of an object's keys must be kept. Names are compared
+/// byte by byte.
 pub trait Records: Send + Sync + 'static {
-    /// The record of that name, as the last commit left it.
+    /// The record of that name, as of the last commit.
     fn read<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<Value>>;
 
-    /// The records from the name `from` on, ordered by their names byte by byte, at most `limit` of them.
+    /// The records whose name is at least `from`, in byte order of their names, at most `limit`.
     fn scan<'a>(&'a self, from: &'a str, limit: usize) -> StoreFuture<'a, Vec<(String, Value)>>;
 
-    /// Does all the changes if each record holds what is expected, otherwise none; the answer says which. Nobody sees a
-    /// part of them, and no other commit comes between the look and the change.
+    /// Compare and swap: applies all changes if every record has its expected value, otherwise none. Returns whether
+    /// they were applied. The commit is atomic and isolated from other commits.
     fn commit(&self, changes: Vec<RecordChange>) -> StoreFuture<'_, bool>;
 }
 
-/// A [`Store`] over [`Records`]: each method that writes is one commit, tried again when another came before it.
+/// A [`Store`] on [`Records`]. Each writing method is one commit, retried if it conflicts with another.
 pub struct RecordStore<R> {
     records: R,
 }
 
-/// What a backend's own form shows is not ours to know: it may hold secrets.
+/// The backend's own `Debug` may show secrets, so it is not used.
 impl<R> std::fmt::Debug for RecordStore<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RecordStore").finish_non_exhaustive()
     }
 }
 
-/// A record that is read, and perhaps changed.
+/// A record that was read and may be changed.
 struct Draft {
     name: String,
     read: Option<Value>,
@@ -76,7 +76,7 @@ impl Draft {
         let part = |part| match read.as_ref().map(|record| record.get(part)) {
             None | Some(None) => Ok(Map::new()),
             Some(Some(Value::Object(part))) => Ok(part.clone()),
-            _ => Err(StoreError::Refused(format!("the {part} of a record are no object"))),
+            _ => Err(StoreError::Refused(format!("the {part} of a record are not an object"))),
         };
         let (values, associated) = (part(VALUES)?, part(ASSOCIATED)?);
         Ok(Self { name, read, values, associated })
@@ -86,7 +86,7 @@ impl Draft {
         self.values.shift_remove(key)
     }
 
-    /// The associated names: the tenant of a Forge installation, the Forge installations of a tenant.
+    /// The associated names: a Forge installation's tenant, or a tenant's Forge installations.
     fn associates(&self) -> Vec<String> {
         self.associated.keys().cloned().collect()
     }
@@ -96,7 +96,8 @@ impl Draft {
         self.associated.insert(name.to_owned(), Value::Bool(true));
     }
 
-    /// What a commit does to this record. One that was only read stands in it as well: others must not change it.
+    /// The change that a commit makes to this record. A record that was only read takes part too: it must not have
+    /// changed.
     fn change(self) -> RecordChange {
         let is_empty = self.values.is_empty() && self.associated.is_empty();
         let value = (!is_empty).then(|| {
@@ -109,7 +110,7 @@ impl Draft {
     }
 }
 
-/// What is read of the records, and what becomes of them.
+/// The records that a transaction has read, with its changes.
 struct Transaction<'a> {
     records: &'a dyn Records,
     drafts: Vec<Draft>,
@@ -203,7 +204,7 @@ impl Transaction<'_> {
 
 type Outcome<'t, T> = BoxFuture<'t, Result<T, StoreError>>;
 
-/// Gives a closure the signature that [`RecordStore::change`] takes: the compiler infers it only where it is asked for.
+/// Gives a closure the signature that [`RecordStore::change`] takes, because the compiler cannot infer it otherwise.
 fn retriable<'a, T, F>(work: F) -> F
 where
     F: for<'t> Fn(&'t mut Transaction<'a>) -> Outcome<'t, T> + Send + Sync,
@@ -218,7 +219,7 @@ impl<R: Records> RecordStore<R> {
         Self { records }
     }
 
-    /// Reads and changes until nobody has changed meanwhile what was read.
+    /// Reads and changes records, and retries until no other commit has changed what was read.
     async fn change<'a, T>(
         &'a self,
         work: impl for<'t> Fn(&'t mut Transaction<'a>) -> Outcome<'t, T> + Send + Sync,
@@ -232,7 +233,7 @@ impl<R: Records> RecordStore<R> {
                 return Ok(outcome);
             }
         }
-        Err(StoreError::Unavailable(format!("others changed the same records {TRIES} times")))
+        Err(StoreError::Unavailable(format!("other writes changed the same records {TRIES} times")))
     }
 
     async fn value(&self, prefix: &str, owner: &str, key: &str) -> Result<Option<Value>, StoreError> {
@@ -266,7 +267,8 @@ impl<R: Records> RecordStore<R> {
         async move { if fits(owner) && fits(key) { self.change(work).await } else { Ok(false) } }.boxed()
     }
 
-    /// At most `limit` of the records under `prefix` from `owner` on that `pick` takes, and whose the next one is.
+    /// At most `limit` of the records under `prefix`, from `owner` on, that `pick` accepts; and the owner that the next
+    /// page begins with.
     async fn page<T>(
         &self,
         prefix: &str,
@@ -287,7 +289,7 @@ impl<R: Records> RecordStore<R> {
                     }
                     picked.push(taken);
                 }
-                // the least name after this one
+                // the smallest name after this one
                 from = format!("{name}\0");
             }
             if is_last {
@@ -383,7 +385,10 @@ impl<R: Records> Store for RecordStore<R> {
     fn tenants<'a>(&'a self, after: Option<&'a str>, limit: usize) -> StoreFuture<'a, TenantPage> {
         async move {
             let pick = |owner: &str, mut values: Map<String, Value>| {
-                let installation = values.shift_remove(CLIENT_INFO).filter(|_| Some(owner) != after)?;
+                if Some(owner) == after {
+                    return None;
+                }
+                let installation = values.shift_remove(CLIENT_INFO)?;
                 Some((owner.to_owned(), as_installation(installation)))
             };
             let (tenants, next) = self.page(TENANT, after.unwrap_or_default(), limit, pick).await?;

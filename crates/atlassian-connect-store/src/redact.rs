@@ -1,6 +1,6 @@
-//! The URL of a store as a log may show it.
+//! Redacts a store's URL for logs.
 
-/// `url` without what must not be read: the password, and the value of a parameter whose name says password or key.
+/// `url` without its secrets: the password, and parameters whose name suggests a password or key.
 ///
 /// ```
 /// use atlassian_connect_store::internal::redact;
@@ -12,7 +12,7 @@ pub fn redact(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return if url.contains('@') { "***".to_owned() } else { url.to_owned() };
     };
-    // The last `@`: a password that should have been percent-encoded may hold one, and `/` and `?` besides.
+    // The last `@`: a password that was not percent-encoded may contain `@`, `/` and `?`.
     let (user, rest) = match rest.rsplit_once('@') {
         Some((credentials, rest)) => match credentials.split_once(':') {
             Some((user, _)) => (format!("{user}:***@"), rest),

@@ -1,4 +1,4 @@
-//! Takes back migrations, the last one first.
+//! Reverts migrations, newest first.
 
 use diesel::result::QueryResult;
 
@@ -6,45 +6,50 @@ use super::StoreError;
 use super::blocking::blocking;
 use super::connection::SqlConnection;
 use super::database::Access;
-use super::existing::{Looked, look, steps_seen};
+use super::existing::{Inspection, look, steps_seen};
 use super::migrations::{FORGE_STEP, SETTINGS_STEP, lock};
 use super::open::{Purpose, without_tables};
+use super::row::NumberRow;
 use super::schema::too_new;
 use super::source::Source;
 use super::statement::{Bind, Dialect, Statement, Step};
 use super::tables::FORGE_TABLES;
 use crate::config::StoreConfig;
 
-/// What a step makes, and its revert drops.
+/// The tables that a migration creates and its revert drops.
 const TABLES: [(&str, &[&str]); 2] = [(SETTINGS_STEP, &["AddonSettings"]), (FORGE_STEP, &FORGE_TABLES)];
 
-/// What [`revert`] did.
+/// The result of [`revert`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reversion {
-    /// The steps that were taken back, the newest first; fewer than were asked for where no more had run.
+    /// The reverted migrations, newest first. Fewer than requested if no more had run.
     Done(Vec<String>),
-    /// Nothing: (table, rows) of those that would go and are not empty. Whoever means it says so.
+    /// Nothing was reverted: (table, rows) of the tables that would be dropped and are not empty. The caller has to
+    /// confirm.
     HoldsRows(Vec<(String, u64)>),
-    /// Nothing: these steps are the app's own. What they take away is not known, and whoever means it says so.
+    /// Nothing was reverted: these migrations are the app's own. What they remove is unknown, so the caller has to
+    /// confirm.
     OfTheApp(Vec<String>),
 }
 
-/// Takes back the last `steps` migrations of the database that `config` names. With `drop_rows` their tables go with
-/// all that they hold: the secrets of tenants, which only a new install by each brings back.
+/// Reverts the last `steps` migrations of the database that `config` names. With `drop_rows`, drops their tables with
+/// all rows. That includes the tenants' secrets, which only a new install of each tenant brings back.
 ///
 /// # Errors
-/// [`StoreError::Configuration`] when a newer binary has migrated the database, which alone knows how to take that
-/// back, or there is no such database; otherwise as for [`crate::migrations::migrate`].
+/// [`StoreError::Configuration`] if a newer binary has migrated the database (only that binary can revert it), or if
+/// there is no such database. Otherwise like [`crate::migrations::migrate`].
 pub async fn revert(config: &StoreConfig, steps: usize, drop_rows: bool) -> Result<Reversion, StoreError> {
     if without_tables(config, Purpose::Look).is_some() {
-        return Err(StoreError::Configuration("there is nothing to revert: such a store has no migrations".to_owned()));
+        return Err(StoreError::Configuration(
+            "there is nothing to revert: this kind of store has no migrations".to_owned(),
+        ));
     }
     let config = config.clone();
     let reverted = blocking("the revert", move || {
         let shown = config.redacted_url();
-        let Looked { database: Some(database), .. } = look(&config)? else {
+        let Inspection { database: Some(database), .. } = look(&config)? else {
             return Err(StoreError::Configuration(format!(
-                "there is nothing to revert: {shown} is in memory or is not there"
+                "there is nothing to revert: {shown} is in memory or does not exist"
             )));
         };
         let dialect = database.dialect();
@@ -57,7 +62,7 @@ pub async fn revert(config: &StoreConfig, steps: usize, drop_rows: bool) -> Resu
             match last(connection, dialect, source, steps)? {
                 Ok(steps) => take_back(connection, dialect, source, &steps, drop_rows).map(Ok),
                 Err(unknown) => Ok(Err(StoreError::Configuration(format!(
-                    "a newer release has run the migration {unknown}, which this binary does not know how to revert: do \
+                    "a newer release has run the migration {unknown}, which this binary cannot revert: revert \
                      it with that release"
                 )))),
             }
@@ -66,7 +71,7 @@ pub async fn revert(config: &StoreConfig, steps: usize, drop_rows: bool) -> Resu
     reverted.await?
 }
 
-/// The last `steps` steps that have run, the newest first; or the version of one that is not known.
+/// The last `steps` migrations that have run, newest first; or the version of one that is unknown.
 fn last(
     connection: &mut dyn SqlConnection,
     dialect: &Dialect,
@@ -96,12 +101,12 @@ fn take_back(
     let mut held = Vec::new();
     for &table in steps.iter().flat_map(tables) {
         let exists = Statement::new(dialect, dialect.table_exists);
-        if connection.rows(&exists, &[Bind::Text(table)])?.is_empty() {
+        if connection.rows::<NumberRow>(&exists, &[Bind::Text(table)])?.is_empty() {
             continue;
         }
-        let count = Statement::new(dialect, &format!(r#"SELECT {}, NULL FROM "{table}""#, dialect.text("COUNT(*)")));
-        let rows = connection.rows(&count, &[])?;
-        let count = rows.into_iter().find_map(|(count, _)| count?.parse().ok()).unwrap_or_default();
+        let count = format!(r#"SELECT {} AS "number" FROM "{table}""#, dialect.integer("COUNT(*)"));
+        let rows = connection.rows::<NumberRow>(&Statement::new(dialect, &count), &[])?;
+        let count = rows.into_iter().find_map(|row| u64::try_from(row.number?).ok()).unwrap_or_default();
         if count > 0 {
             held.push((table.to_owned(), count));
         }
@@ -113,7 +118,7 @@ fn take_back(
     if !drop_rows && !held.is_empty() {
         return Ok(Reversion::HoldsRows(held));
     }
-    // the steps themselves drop empty tables alone
+    // the migrations themselves only drop empty tables
     for (table, _) in held {
         connection.execute(&Statement::new(dialect, &format!(r#"DELETE FROM "{table}""#)), &[])?;
     }

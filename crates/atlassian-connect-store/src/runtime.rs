@@ -1,5 +1,5 @@
-//! A small runtime of the stores' own, for connections that must not depend on the runtime that happened to open them:
-//! the server's threads come and go with it.
+//! A small runtime for the stores' connections. They must not depend on the runtime that opened them, because the
+//! server's worker threads come and go.
 
 use std::sync::LazyLock;
 
@@ -10,9 +10,9 @@ use super::StoreError;
 static RUNTIME: LazyLock<std::io::Result<Runtime>> =
     LazyLock::new(|| Builder::new_multi_thread().worker_threads(1).thread_name("store-net").enable_all().build());
 
-/// The runtime, started by the first who needs it.
+/// The runtime. Starts at first use.
 pub(super) fn runtime() -> Result<&'static Runtime, StoreError> {
     RUNTIME
         .as_ref()
-        .map_err(|error| StoreError::Unavailable(format!("no thread for the connections of the store: {error}")))
+        .map_err(|error| StoreError::Unavailable(format!("cannot start a thread for the store's connections: {error}")))
 }

@@ -1,7 +1,7 @@
-//! Encryption at rest: a store over a store, whose values nobody reads without the keys.
+//! Encryption at rest: a store that encrypts the values of another store.
 //!
-//! It is always there, keys or not, so that a value which somebody sealed is never taken for one in clear. What stands
-//! in clear, as ACE wrote it, opens as it is, and is sealed when it is written next.
+//! It is always used, with or without keys, so that an encrypted value is never mistaken for a plain one. Plain values,
+//! as ACE writes them, are read unchanged and encrypted at their next write.
 
 mod convert;
 mod keys;
@@ -17,33 +17,33 @@ use super::{
     as_installation,
 };
 use crate::encryption::EncryptionKey;
-pub use convert::{Census, Conversion, Form};
+pub use convert::{Census, Conversion, ValueForm};
 use keys::Keys;
 pub use keys::key_id;
 
-/// Seals what it writes to another store, and opens what it reads there. Names (clientKey, key, installationId) stay as
-/// they are, since the store finds values by them; so does [`super::CLIENT_INFO_UNINSTALLED_AT`].
+/// Encrypts what it writes to another store and decrypts what it reads. Names (clientKey, key, installationId) are not
+/// encrypted, because the store finds values by them. Neither is [`super::CLIENT_INFO_UNINSTALLED_AT`].
 ///
-/// Values are sealed with XChaCha20-Poly1305 and bound to their place: one that was copied to another tenant's row does
-/// not open there. A value that no key opens is an error, [`StoreError::Sealed`], wherever it is read, and where it
-/// would be written over.
+/// Values are encrypted with XChaCha20-Poly1305 and bound to their address: one that is copied to another tenant's row
+/// does not decrypt there. A value that no key decrypts is an error ([`StoreError::Sealed`]), both when it is read and
+/// when it would be overwritten.
 pub struct SealedStore {
     inner: Arc<dyn Store>,
     keys: Keys,
 }
 
 impl SealedStore {
-    /// The first of `keys` seals, all of them open. With none, what is written stands there in clear.
+    /// The first of `keys` encrypts, all of them decrypt. Without keys, values are written in clear.
     #[must_use]
     pub fn new(inner: Arc<dyn Store>, keys: &[EncryptionKey]) -> Self {
         Self { inner, keys: Keys::new(keys) }
     }
 
-    /// The same, if the keys open what is there, as far as one installation can tell: an add-on does not start with the
-    /// wrong ones.
+    /// Like [`SealedStore::new`], but checks the keys against one installation, so that an add-on does not start with
+    /// the wrong ones.
     ///
     /// # Errors
-    /// [`StoreError::Sealed`] when they do not. A store that is away, or fails otherwise, is no matter of keys.
+    /// [`StoreError::Sealed`] if they do not fit. A store that is unreachable or fails otherwise is not an error here.
     pub async fn tried(inner: Arc<dyn Store>, keys: &[EncryptionKey]) -> Result<Arc<Self>, StoreError> {
         let store = Self::new(inner, keys);
         match store.tenants(None, 1).await {
@@ -52,7 +52,7 @@ impl SealedStore {
         }
     }
 
-    /// The id of the key that seals: it names the key in what is stored, and says nothing else about it.
+    /// The id of the encrypting key. Stored values contain it; it says nothing else about the key.
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
         self.keys.first()
@@ -63,10 +63,10 @@ impl SealedStore {
         values.into_iter().map(|value| self.keys.open(place, value)).collect()
     }
 
-    /// Refuses where a write would take the place of a value that this node has no key for: another node has.
+    /// Refuses a write that would replace a value for which this node has no key, but another node may have one.
     async fn nothing_is_lost(&self, place: Place<'_>) -> Result<(), StoreError> {
         for held in self.inner.values(place).await? {
-            // what was altered is of no use to anybody
+            // an altered value is useless to everybody
             if let Err(error @ StoreError::Sealed(_)) = self.keys.find(place, &held) {
                 return Err(error);
             }
@@ -139,7 +139,7 @@ impl Store for SealedStore {
     ) -> StoreFuture<'a, ()> {
         Box::pin(async move {
             let sealed = self.keys.seal(Place::of_tenant(client_key, CLIENT_INFO), installation)?;
-            // the row of an uninstalled tenant is the one that a new install writes to
+            // a new install writes to the row of the uninstalled tenant
             for key in [CLIENT_INFO, CLIENT_INFO_UNINSTALLED] {
                 self.nothing_is_lost(Place::of_tenant(client_key, key)).await?;
             }

@@ -1,4 +1,4 @@
-//! Where migrations come from: the framework's own steps, or the list of an app that has steps of its own beside them.
+//! The source of migrations: the framework's own, or an app's list that also has the app's.
 
 use diesel::backend::Backend;
 use diesel::migration::{Migration, MigrationName, MigrationSource};
@@ -12,8 +12,8 @@ static POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 static SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 static MYSQL: EmbeddedMigrations = embed_migrations!("migrations/mysql");
 
-/// The migrations that an app runs, one list for each database: the framework's steps and its own, in order of version.
-/// A database for which the app gives no list gets the framework's steps alone.
+/// The migrations that an app runs, one list per database: the framework's and its own, in order of version. For a
+/// database without a list, only the framework's run.
 ///
 /// ```
 /// use atlassian_connect_store::Migrations;
@@ -33,13 +33,13 @@ pub struct Migrations {
 }
 
 impl Migrations {
-    /// The framework's steps alone.
+    /// Only the framework's migrations.
     #[must_use]
     pub const fn new() -> Self {
         Self { postgres: Source(&POSTGRES), sqlite: Source(&SQLITE), mysql: Source(&MYSQL) }
     }
 
-    /// The list for PostgreSQL: what `migrations/postgres` of the app holds.
+    /// The list for PostgreSQL: the content of the app's `migrations/postgres`.
     #[must_use]
     pub const fn postgres(self, list: &'static EmbeddedMigrations) -> Self {
         Self { postgres: Source(list), ..self }
@@ -57,10 +57,10 @@ impl Migrations {
         Self { mysql: Source(list), ..self }
     }
 
-    /// Whether each list has every step of the framework. A store with a list that lacks one is not opened.
+    /// Whether each list has all of the framework's migrations. A store is not opened with a list that lacks one.
     ///
     /// # Errors
-    /// [`StoreError::Configuration`] with the first step that is missing, and the remedy.
+    /// [`StoreError::Configuration`] with the first missing migration and what to do.
     pub fn check(&self) -> Result<(), StoreError> {
         let lists = [
             ("postgres", self.postgres, Source(&POSTGRES)),
@@ -73,7 +73,7 @@ impl Migrations {
             if let Some(missing) = own.steps_beside(list).map_err(unreadable)?.first() {
                 return Err(StoreError::Configuration(format!(
                     "migrations/{backend} of the app lacks the framework's migration {}: run the command \
-                     `migrate --write`, which adds the missing files, and build the app again",
+                     `migrate --write`, which adds the missing files, then rebuild the app",
                     missing.name
                 )));
             }
@@ -83,7 +83,7 @@ impl Migrations {
 }
 
 impl Migrations {
-    /// Whether the app has a step of its own for any of the databases.
+    /// Whether the app has its own migrations for any database.
     #[doc(hidden)]
     #[must_use]
     pub fn has_own_steps(&self) -> bool {
@@ -115,14 +115,14 @@ impl<DB: Backend> MigrationSource<DB> for Source {
 }
 
 impl Source {
-    /// The steps that `other` does not have, oldest first.
+    /// The migrations that are not in `other`, oldest first.
     pub(crate) fn steps_beside(self, other: Self) -> QueryResult<Vec<Step>> {
         let others = other.steps()?;
         let is_new = |step: &Step| others.iter().all(|other| other.version != step.version);
         Ok(self.steps()?.into_iter().filter(is_new).collect())
     }
 
-    /// Runs those pending steps that are wanted; answers their names.
+    /// Runs the wanted pending migrations. Returns their names.
     pub(crate) fn run_pending<C, DB>(
         self,
         connection: &mut C,
@@ -143,7 +143,7 @@ impl Source {
         Ok(applied)
     }
 
-    /// Takes back the newest step that has run; answers its version.
+    /// Reverts the newest migration that has run. Returns its version.
     pub(crate) fn revert_last<C, DB>(self, connection: &mut C) -> QueryResult<String>
     where
         C: MigrationHarness<DB>,
@@ -153,9 +153,9 @@ impl Source {
         Ok(version.to_string())
     }
 
-    /// The names of the steps, oldest first.
+    /// The names of the migrations, oldest first.
     pub(crate) fn steps(self) -> QueryResult<Vec<Step>> {
-        // the names are the same whatever the database
+        // the names do not depend on the database
         let migrations =
             MigrationSource::<diesel::sqlite::Sqlite>::migrations(self.0).map_err(Error::QueryBuilderError)?;
         let step = |name: &dyn MigrationName| Step { version: name.version().to_string(), name: name.to_string() };
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn a_list_without_a_step_of_the_framework_is_refused_with_the_remedy() {
         let error = Migrations::new().sqlite(&OTHERS).check().unwrap_err().to_string();
-        insta::assert_snapshot!(error, @"migrations/sqlite of the app lacks the framework's migration 2026-11-22-000001_create_addon_settings: run the command `migrate --write`, which adds the missing files, and build the app again");
+        insta::assert_snapshot!(error, @"migrations/sqlite of the app lacks the framework's migration 2026-11-22-000001_create_addon_settings: run the command `migrate --write`, which adds the missing files, then rebuild the app");
         for migrations in [Migrations::new().postgres(&OTHERS), Migrations::new().mysql(&OTHERS)] {
             assert!(migrations.check().is_err(), "{migrations:?}");
         }

@@ -1,6 +1,6 @@
-//! The store on an SQL database: one code path for all of them, on the tables of atlassian-connect-express.
+//! The store on an SQL database: one code path for all of them, on ACE's tables.
 //!
-//! Its index is not unique, so "update, then insert when nothing was updated" needs what keeps others out in between:
+//! ACE's index is not unique, so "update, then insert if no row was updated" needs a lock against concurrent writes:
 //! the transaction itself on SQLite (`BEGIN IMMEDIATE`), a lock on the tenant's name on PostgreSQL and MySQL.
 
 mod rows;
@@ -16,13 +16,14 @@ use super::attempt::{Attempt, abandoned};
 use super::blocking::blocking;
 use super::connection::{SqlConnection, take_lock};
 use super::database::{Access, Database};
+use super::row::{AssociationRow, NumberRow, ValueRow};
 use super::statement::{Bind, Statement};
 use super::{
     CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Changes, KeyPage, Place,
     Store, StoreError, StoreFuture, TenantPage, as_installation, check_keys, fits, now,
 };
 
-/// Tenants in an SQL database.
+/// A store in an SQL database.
 pub struct SqlStore {
     inner: Arc<Inner>,
 }
@@ -43,15 +44,10 @@ impl Values {
 }
 
 impl Statements {
-    /// The rows of an installation: (id, key), newest first.
-    fn installation_rows(
-        &self,
-        connection: &mut dyn SqlConnection,
-        client_key: &str,
-    ) -> QueryResult<Vec<(i64, String)>> {
+    /// The rows of an installation, newest first, without their values.
+    fn installation_rows(&self, connection: &mut dyn SqlConnection, client_key: &str) -> QueryResult<Vec<ValueRow>> {
         let binds = [Bind::Text(client_key), Bind::Text(CLIENT_INFO), Bind::Text(CLIENT_INFO_UNINSTALLED)];
-        let rows = connection.rows(&self.installation_rows, &binds)?;
-        Ok(rows.into_iter().filter_map(|(id, key)| Some((id?.parse().ok()?, key?))).collect())
+        connection.rows(&self.installation_rows, &binds)
     }
 
     fn rename(&self, connection: &mut dyn SqlConnection, id: i64, key: &str) -> QueryResult<()> {
@@ -66,9 +62,10 @@ impl Statements {
     ) -> QueryResult<()> {
         let mut rows = self.installation_rows(connection, client_key)?;
         connection.execute(&self.settings.delete, &[Bind::Text(client_key), Bind::Text(CLIENT_INFO_UNINSTALLED_AT)])?;
-        // The newest that is in use, else the newest of those that an uninstall put aside; stable, so order remains.
-        rows.sort_by_key(|(_, key)| key != CLIENT_INFO);
-        let mut ids = rows.into_iter().map(|(id, _)| id);
+        // The newest active one, else the newest one of an uninstalled tenant. The sort is stable, so the order
+        // remains.
+        rows.sort_by_key(|row| row.key != CLIENT_INFO);
+        let mut ids = rows.into_iter().map(|row| row.row_id);
         let Some(chosen) = ids.next() else {
             return self.settings.set(connection, client_key, CLIENT_INFO, installation);
         };
@@ -83,8 +80,9 @@ impl Statements {
     fn uninstall(&self, connection: &mut dyn SqlConnection, client_key: &str) -> QueryResult<bool> {
         connection.execute(&self.dissociate, &[Bind::Text(client_key)])?;
         let rows = self.installation_rows(connection, client_key)?;
-        let Some(&(newest, _)) = rows.iter().find(|(_, key)| key == CLIENT_INFO) else { return Ok(false) };
-        for (id, _) in rows {
+        let active = rows.iter().find(|row| row.key == CLIENT_INFO);
+        let Some(newest) = active.map(|row| row.row_id) else { return Ok(false) };
+        for ValueRow { row_id: id, .. } in rows {
             let key = if id == newest { CLIENT_INFO_UNINSTALLED } else { CLIENT_INFO_SUPERSEDED };
             self.rename(connection, id, key)?;
         }
@@ -93,10 +91,12 @@ impl Statements {
     }
 
     fn remove(&self, connection: &mut dyn SqlConnection, client_key: &str) -> QueryResult<bool> {
-        // the associations say whose the Forge values are
+        // the associations show whose the Forge values are
         let mut gone = 0;
-        for (id, _) in connection.rows(&self.installations_of, &[Bind::Text(client_key)])? {
-            gone += connection.execute(&self.forge.delete_all, &[Bind::Text(&id.unwrap_or_default())])?;
+        for AssociationRow { installation_id, .. } in
+            connection.rows(&self.installations_of, &[Bind::Text(client_key)])?
+        {
+            gone += connection.execute(&self.forge.delete_all, &[Bind::Text(&installation_id)])?;
         }
         for statement in [&self.dissociate, &self.settings.delete_all] {
             gone += connection.execute(statement, &[Bind::Text(client_key)])?;
@@ -119,13 +119,13 @@ impl Statements {
     }
 }
 
-/// Holds a lock on `name` until the transaction ends, on a database that has it.
+/// Holds a lock on `name` until the transaction ends, if the database has such a lock.
 fn lock(connection: &mut dyn SqlConnection, statement: Option<&Statement>, name: &str) -> QueryResult<()> {
     statement.map_or(Ok(()), |statement| take_lock(connection, statement, &[Bind::Text(name)]))
 }
 
-/// Before a tenant becomes another one: nobody else writes to it until the transaction ends, and the other nodes hear
-/// of it then.
+/// Called before a tenant changes: locks out other writers until the transaction ends, and notifies the other nodes
+/// then.
 fn changing(connection: &mut dyn SqlConnection, statements: &Statements, client_key: &str) -> QueryResult<()> {
     lock(connection, statements.lock_tenant.as_ref(), client_key)?;
     match &statements.notify {
@@ -134,13 +134,14 @@ fn changing(connection: &mut dyn SqlConnection, statements: &Statements, client_
     }
 }
 
-/// The stored text as JSON; the error names the row, never its value.
+/// Parses the stored text as JSON. The error names the row, never its value.
 fn parse(owner: &str, key: &str, text: &str) -> Result<Value, StoreError> {
-    serde_json::from_str(text).map_err(|_| StoreError::Refused(format!("the value of {key:?} of {owner:?} is no JSON")))
+    serde_json::from_str(text)
+        .map_err(|_| StoreError::Refused(format!("the value of {key:?} of {owner:?} is not valid JSON")))
 }
 
 impl SqlStore {
-    /// A store on `database`, whose settings are in `table`.
+    /// A store on `database` with the settings table `table`.
     pub(super) fn new(database: Arc<dyn Database>, table: &str) -> Self {
         let statements = Statements::new(database.dialect(), table);
         Self { inner: Arc::new(Inner { database, statements }) }
@@ -152,7 +153,7 @@ impl SqlStore {
         work: impl FnOnce(&Inner) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let inner = Arc::clone(&self.inner);
-        blocking("the work on the store", move || work(&inner)).await?
+        blocking("the operation on the store", move || work(&inner)).await?
     }
 
     async fn values(&self, of: fn(&Statements) -> &Values, owner: &str, key: &str) -> Result<Vec<Value>, StoreError> {
@@ -161,16 +162,15 @@ impl SqlStore {
         }
         let (owner, key) = (owner.to_owned(), key.to_owned());
         self.blocking(move |inner| {
-            let select = &of(&inner.statements).select;
-            let binds = [Bind::Text(&owner), Bind::Text(&key)];
-            let rows = inner.database.query(Access::Read, |connection| connection.rows(select, &binds))?;
-            rows.into_iter().filter_map(|(_, value)| value).map(|value| parse(&owner, &key, &value)).collect()
+            let values = of(&inner.statements);
+            let rows = inner.database.query(Access::Read, |connection| values.rows(connection, &owner, &key))?;
+            rows.into_iter().map(|(_, value)| parse(&owner, &key, &value)).collect()
         })
         .await
     }
 
-    /// Runs `work` with `keys` in one transaction; the first key names whom others must not write to meanwhile. Where
-    /// nobody waits for it any more, it is rolled back.
+    /// Runs `work` with `keys` in one transaction. Locks out other writers to the first key. If nobody waits for it any
+    /// more, it is rolled back.
     async fn write<T: Send + 'static, const N: usize>(
         &self,
         keys: [&str; N],
@@ -226,22 +226,23 @@ impl SqlStore {
             return Ok(TenantPage::default());
         }
         self.blocking(move |inner| {
-            // One more than asked for: it tells whether a next page exists.
+            // One more than requested, to see whether there is a next page.
             let fetch = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
             let binds = [Bind::Text(CLIENT_INFO), Bind::Text(&after), Bind::Integer(fetch)];
+            let statement = &inner.statements.tenants;
             let rows =
-                inner.database.query(Access::Read, |connection| connection.rows(&inner.statements.tenants, &binds))?;
+                inner.database.query(Access::Read, |connection| connection.rows::<ValueRow>(statement, &binds))?;
             let more = rows.len() > limit;
             let tenants = rows
                 .into_iter()
                 .take(limit)
-                .filter_map(|(client_key, value)| client_key.zip(value))
+                .filter_map(|row| Some((row.owner, row.val?)))
                 .map(|(client_key, value)| {
                     let installation = as_installation(parse(&client_key, CLIENT_INFO, &value)?);
                     Ok((client_key, installation))
                 })
                 .collect::<Result<Vec<_>, StoreError>>()?;
-            let next = tenants.last().filter(|_| more).map(|(client_key, _)| client_key.clone());
+            let next = if more { tenants.last().map(|(client_key, _)| client_key.clone()) } else { None };
             Ok(TenantPage { tenants, next })
         })
         .await
@@ -368,8 +369,10 @@ impl Store for SqlStore {
             let installation_id = installation_id.to_owned();
             self.blocking(move |inner| {
                 let (statement, binds) = (&inner.statements.client_key, [Bind::Text(&installation_id)]);
-                let rows = inner.database.query(Access::Read, |connection| connection.rows(statement, &binds))?;
-                Ok(rows.into_iter().find_map(|(_, client_key)| client_key))
+                let rows = inner
+                    .database
+                    .query(Access::Read, |connection| connection.rows::<AssociationRow>(statement, &binds))?;
+                Ok(rows.into_iter().next().map(|row| row.client_key))
             })
             .await
         })
@@ -403,7 +406,8 @@ impl Store for SqlStore {
 
     fn ping(&self) -> StoreFuture<'_, ()> {
         Box::pin(self.blocking(|inner| {
-            inner.database.query(Access::Read, |connection| connection.rows(&inner.statements.ping, &[])).map(drop)
+            let ping = &inner.statements.ping;
+            inner.database.query(Access::Read, |connection| connection.rows::<NumberRow>(ping, &[])).map(drop)
         }))
     }
 }

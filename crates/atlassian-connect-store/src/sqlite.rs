@@ -1,4 +1,7 @@
 //! SQLite, in a file or in memory.
+//!
+//! A new file gets mode 0600, because it holds secrets, and a write-ahead log. A commit is on the disk before the host
+//! is answered (`synchronous = FULL`): a secret is sent only once.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -11,49 +14,51 @@ use diesel::sqlite::SqliteConnection;
 use r2d2::ManageConnection;
 
 use super::StoreError;
-use super::connection::DbConnection;
-use super::database::{Pooled, describe};
-use super::statement::Dialect;
+use super::connection::{DbConnection, is_temporary};
+use super::database::{Pooled, message};
+use super::statement::{Dialect, equals};
 
 pub(super) static DIALECT: Dialect = Dialect {
     quote: '"',
     text: "TEXT",
+    integer: "BIGINT",
     json: "?",
-    bytes: ["", ""],
-    is_loose: false,
+    bytes: str::to_owned,
+    same: equals,
     lock: None,
     notify: None,
-    table_exists: "SELECT name, NULL FROM sqlite_master WHERE type IN ('table', 'view') AND name = ?",
+    table_exists: r#"SELECT @one AS "number" FROM sqlite_master WHERE type IN ('table', 'view') AND name = ?"#,
     before_migrations: &[],
     lock_migrations: None,
     source: |migrations| migrations.sqlite,
 };
 
-/// Of each connection. A commit is on the disk before it is answered: a tenant's secret is sent to us once.
+/// Settings of each connection. A commit is on disk before the answer: a host sends each secret only once.
 const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL;";
 
-/// The connections to the database of `url`, at most `size`. Makes its folder and file where missing.
-pub(super) fn database(url: &str, size: u32) -> Result<Pooled<Manager>, StoreError> {
+/// The connection pool for the database of `url`, with at most `size` connections. Creates its folder and file if they
+/// are missing.
+pub(super) fn database(url: &str, size: u32) -> Result<Pooled<SqliteManager>, StoreError> {
     let path = path(url)?;
     if path == Path::new(":memory:") {
-        // Each connection would be a database of its own.
-        return Ok(Pooled::new(Manager { path }, &DIALECT, 1, None));
+        // Each connection would be a separate database.
+        return Ok(Pooled::new(SqliteManager { path }, &DIALECT, 1, None));
     }
     let created = create(&path).map_err(|error| not_writable(&path, &error))?;
-    let manager = Manager { path };
+    let manager = SqliteManager { path };
     let mut connection = manager.connect()?;
     if created {
-        // Readers do not wait for the writer, and the file remembers it. An existing file keeps the mode it has, as
-        // another program may rely on it. Failing costs speed alone: some file systems cannot, and another node may be
-        // doing it.
+        // In WAL mode readers do not wait for the writer; the file stores the mode. An existing file keeps its
+        // permissions, because another program may rely on them. Failure only costs speed: some file systems do not
+        // support WAL, and another node may be changing the mode.
         let _ = connection.batch_execute("PRAGMA journal_mode = WAL");
     }
     Ok(Pooled::new(manager, &DIALECT, size, None))
 }
 
-/// The same for a file that is there, which is left as it is.
-pub(super) fn existing(path: &Path, size: u32) -> Result<Pooled<Manager>, StoreError> {
-    let manager = Manager { path: path.to_owned() };
+/// The same for an existing file, which is left unchanged.
+pub(super) fn existing(path: &Path, size: u32) -> Result<Pooled<SqliteManager>, StoreError> {
+    let manager = SqliteManager { path: path.to_owned() };
     manager.connect()?;
     Ok(Pooled::new(manager, &DIALECT, size, None))
 }
@@ -65,17 +70,17 @@ pub(super) fn path(url: &str) -> Result<PathBuf, StoreError> {
     let path = rest.split('?').next().unwrap_or_default();
     match path {
         "" => Err(StoreError::Configuration(
-            "the store's URL names no SQLite file: write it as sqlite:data/addon.db, or sqlite:///var/lib/addon.db"
+            "the store's URL does not name an SQLite file: write it as sqlite:data/addon.db, or sqlite:///var/lib/addon.db"
                 .to_owned(),
         )),
         ":memory:" => Ok(PathBuf::from(path)),
-        // Relative ones get their dot, so that SQLite cannot take the name for one of its own (`file:…`, `:memory:`).
+        // Relative paths get a leading dot, so that SQLite does not treat them as special names (`file:…`, `:memory:`).
         path => Ok(Path::new(".").join(path)),
     }
 }
 
-/// Makes sure that the file is there and may be written to; answers whether it is new. The file holds secrets: it is
-/// for its owner alone, and SQLite gives its journals the same mode.
+/// Makes sure that the file exists and is writable. Returns whether it is new. The file contains secrets: only its
+/// owner may read it. SQLite gives its journals the same mode.
 fn create(path: &Path) -> io::Result<bool> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
@@ -98,18 +103,18 @@ pub(super) fn shown(path: &Path) -> std::path::Display<'_> {
 fn not_writable(path: &Path, error: &io::Error) -> StoreError {
     StoreError::Configuration(format!(
         "the SQLite file {} cannot be written: {error}; make its folder writable for this process, or name another \
-         store by DATABASE_URL",
+         store with DATABASE_URL",
         shown(path)
     ))
 }
 
 /// Opens connections to one file.
 #[derive(Debug)]
-pub(super) struct Manager {
+pub(super) struct SqliteManager {
     path: PathBuf,
 }
 
-impl ManageConnection for Manager {
+impl ManageConnection for SqliteManager {
     type Connection = DbConnection;
     type Error = StoreError;
 
@@ -117,13 +122,15 @@ impl ManageConnection for Manager {
         let named = |error: &dyn std::fmt::Display| format!("the SQLite file {}: {error}", shown(&self.path));
         let mut connection = SqliteConnection::establish(&self.path.to_string_lossy())
             .map_err(|error| StoreError::Unavailable(named(&error)))?;
-        // The first look into the file: here it shows that it is none of SQLite's.
-        connection.batch_execute(PRAGMAS).and_then(|()| connection.batch_execute("PRAGMA schema_version")).map_err(
-            |error| match describe(&error) {
-                StoreError::Refused(text) => StoreError::Configuration(named(&text)),
-                other => other,
-            },
-        )?;
+        // The first access to the file: it fails here if this is not an SQLite database.
+        let opened = connection.batch_execute(PRAGMAS).and_then(|()| connection.batch_execute("PRAGMA schema_version"));
+        if let Err(error) = opened {
+            return Err(if is_temporary(&mut connection, &error) {
+                StoreError::Unavailable(message(&error))
+            } else {
+                StoreError::Configuration(named(&message(&error)))
+            });
+        }
         Ok(DbConnection::Sqlite(connection))
     }
 
@@ -131,7 +138,7 @@ impl ManageConnection for Manager {
         Ok(())
     }
 
-    /// After a panic in a transaction nobody knows what the connection is in the middle of.
+    /// After a panic inside a transaction, the connection's state is unknown.
     fn has_broken(&self, connection: &mut DbConnection) -> bool {
         std::thread::panicking() || connection.is_broken()
     }
@@ -172,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_is_named_with_the_remedy() {
+    fn an_impossible_file_is_named_with_the_remedy() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("file"), "text").unwrap();
         let below_a_file = folder.path().join("file/addon.db");

@@ -5,100 +5,105 @@ use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::Error;
 use diesel::serialize::ToSql;
-use diesel::sql_types::{BigInt, HasSqlType, Nullable, Text};
+use diesel::sql_types::{BigInt, HasSqlType, Text, Untyped};
 
 use super::source::{Migrations, Source};
 
-/// What differs between the databases.
+/// The differences between the databases.
 #[derive(Debug, Clone)]
 pub(super) struct Dialect {
-    /// The quote of identifiers.
+    /// The quote character of identifiers.
     pub quote: char,
-    /// The type of a text, in a cast.
+    /// The text type, for a cast.
     pub text: &'static str,
-    /// A bound JSON text, on its way into a JSON column.
+    /// The type of integers with 64 bits, for a cast.
+    pub integer: &'static str,
+    /// A bound JSON text, converted for a JSON column.
     pub json: &'static str,
-    /// What stands around a text that is to be compared byte by byte, whatever the database's language.
-    pub bytes: [&'static str; 2],
-    /// Whether `=` takes texts for equal that are not: by case, by accents, by spaces at the end.
-    pub is_loose: bool,
-    /// Holds the lock of one kind (an integer, `{kind}`) and one bound text until the transaction ends, and answers
-    /// `1`; `None`: a transaction excludes every other writer by itself.
+    /// An expression, a text, for comparing or sorting byte by byte, whatever the database's collation.
+    pub bytes: fn(&str) -> String,
+    /// The condition that the text `column` equals `value` (`?`, or another column) byte by byte.
+    pub same: fn(column: &str, value: &str) -> String,
+    /// Takes a lock on one kind (an integer, `{kind}`) and one bound text until the transaction ends, and returns 1.
+    /// `None`: a transaction excludes every other writer anyway.
     pub lock: Option<&'static str>,
-    /// Tells other nodes of one bound text, at the transaction's end; `None`: nobody can listen.
+    /// Notifies other nodes with one bound text when the transaction ends. `None`: not supported.
     pub notify: Option<&'static str>,
-    /// Answers a row when the table of the bound (unquoted) name can be read.
+    /// Returns a row if the table of the bound (unquoted) name can be read.
     pub table_exists: &'static str,
-    /// Run before the migrations, within [`super::database::Access::Migrate`].
+    /// Run before the migrations, inside [`super::database::Access::Migrate`].
     pub before_migrations: &'static [&'static str],
-    /// Keeps other nodes' migrations away until these have ended, and answers `1`; as `lock` otherwise.
+    /// Locks out other nodes' migrations until these have ended, and returns 1; otherwise like `lock`.
     pub lock_migrations: Option<&'static str>,
-    /// Those migrations that are for this database.
+    /// The migrations that apply to this database.
     pub source: fn(&Migrations) -> Source,
 }
 
 impl Dialect {
-    /// `expression`, a text, to be compared or sorted byte by byte.
     pub(crate) fn bytes(&self, expression: &str) -> String {
-        let [before, after] = self.bytes;
-        format!("{before}{expression}{after}")
+        (self.bytes)(expression)
+    }
+
+    pub(crate) fn same(&self, column: &str, value: &str) -> String {
+        (self.same)(column, value)
     }
 
     /// `expression` as a text.
-    pub(crate) fn text(&self, expression: &str) -> String {
+    fn text(&self, expression: &str) -> String {
         format!("CAST({expression} AS {})", self.text)
     }
 
-    /// That the text `column` is `value` (`?`, or another column) byte by byte. Where `=` alone is loose it stands
-    /// there besides: an index of the column's own order answers it.
-    pub(crate) fn same(&self, column: &str, value: &str) -> String {
-        if !self.is_loose {
-            return format!("{column} = {value}");
-        }
-        let again = if value == "?" { "?again" } else { value };
-        format!("({column} = {value} AND {} = {})", self.bytes(column), self.bytes(again))
+    /// `expression` as an integer with 64 bits.
+    pub(crate) fn integer(&self, expression: &str) -> String {
+        format!("CAST({expression} AS {})", self.integer)
     }
 }
 
-/// An embedded migration, by its names.
+/// [`Dialect::same`] where `=` compares byte by byte.
+pub(super) fn equals(column: &str, value: &str) -> String {
+    format!("{column} = {value}")
+}
+
+/// The names of an embedded migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Step {
-    /// What the database remembers of it: `20261122000001`.
+    /// The version as the database stores it: `20261122000001`.
     pub version: String,
     /// `2026-11-22-000001_create_addon_settings`.
     pub name: String,
 }
 
-/// A statement of one dialect, cut at its placeholders: diesel puts those in as the backend writes them.
+/// A statement of one dialect, split at its placeholders. Diesel inserts those in the backend's syntax.
 #[derive(Debug)]
 pub(super) struct Statement {
     head: String,
-    tail: Vec<(Hole, String)>,
+    tail: Vec<(Placeholder, String)>,
 }
 
 /// A placeholder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hole {
-    /// Of the next value.
+enum Placeholder {
+    /// Binds the next value.
     Next,
-    /// Of the value before once more.
+    /// Binds the previous value again.
     Again,
 }
 
 impl Statement {
-    /// Translates `template`: `?` binds a text or integer, `?again` the same once more, `@json` binds a JSON text,
-    /// `@val` reads the JSON column as text; identifiers stand in double quotes. A table's name never holds `?` or `@`:
-    /// [`super::tables`] sees to it.
+    /// Translates `template`: `?` binds a text or integer, `?again` the same value again, `@json` binds a JSON text,
+    /// `@val` reads the JSON column as text, `@one` is the number 1. Identifiers are in double quotes. A table's name never contains `?` or
+    /// `@`: [`super::tables`] checks that.
     pub(crate) fn new(dialect: &Dialect, template: &str) -> Self {
         let text = template
             .replace("@json", dialect.json)
             .replace("@val", &dialect.text(r#""val""#))
+            .replace("@one", &dialect.integer("1"))
             .replace('"', dialect.quote.encode_utf8(&mut [0; 4]));
         let mut pieces = text.split('?');
         let head = pieces.next().unwrap_or_default().to_owned();
         let tail = pieces.map(|piece| match piece.strip_prefix("again") {
-            Some(piece) => (Hole::Again, piece.to_owned()),
-            None => (Hole::Next, piece.to_owned()),
+            Some(piece) => (Placeholder::Again, piece.to_owned()),
+            None => (Placeholder::Next, piece.to_owned()),
         });
         Self { tail: tail.collect(), head }
     }
@@ -111,11 +116,8 @@ pub(super) enum Bind<'a> {
     Integer(i64),
 }
 
-/// What every SELECT of ours answers: two texts. Fewer kinds of rows mean one path for all backends.
-pub(super) type Row = (Option<String>, Option<String>);
-
-/// A statement with its values. Unlike diesel's `sql_query` it says that the text never changes, so that each
-/// connection prepares it once: half the round trips on PostgreSQL.
+/// A statement with its values. Unlike diesel's `sql_query`, it declares that the text never changes, so each
+/// connection prepares it once. That halves the round trips on PostgreSQL.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bound<'a> {
     pub statement: &'a Statement,
@@ -131,8 +133,8 @@ where
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         let (mut binds, mut bind) = (self.binds.iter(), None);
         out.push_sql(&self.statement.head);
-        for (hole, piece) in &self.statement.tail {
-            if *hole == Hole::Next {
+        for (placeholder, piece) in &self.statement.tail {
+            if *placeholder == Placeholder::Next {
                 bind = binds.next();
             }
             match bind {
@@ -152,7 +154,8 @@ impl QueryId for Bound<'_> {
 }
 
 impl Query for Bound<'_> {
-    type SqlType = (Nullable<Text>, Nullable<Text>);
+    /// The rows are read by the names of their columns.
+    type SqlType = Untyped;
 }
 
 impl<C> RunQueryDsl<C> for Bound<'_> {}
@@ -164,6 +167,7 @@ mod tests {
     use diesel::sqlite::Sqlite;
 
     use super::*;
+    use crate::row::PairRow;
     use crate::{postgres, sqlite};
 
     const TEMPLATE: &str = r#"UPDATE "T" SET "val" = @json WHERE "id" = ?"#;
@@ -181,24 +185,21 @@ mod tests {
     }
 
     #[test]
-    fn a_loose_database_compares_twice_and_binds_one_value_twice() {
-        let loose = Dialect { bytes: ["bytes(", ")"], is_loose: true, ..sqlite::DIALECT.clone() };
-        let template = format!(r#"SELECT 1 FROM "T" t WHERE {} AND "id" = ?"#, loose.same("t.\"key\"", "?"));
-        let statement = Statement::new(&loose, &template);
+    fn one_value_can_be_bound_twice() {
+        let template = r#"SELECT 1 FROM "T" t WHERE (t."key" = ? AND bytes(t."key") = bytes(?again)) AND "id" = ?"#;
+        let statement = Statement::new(&sqlite::DIALECT, template);
         let sql = debug_query::<Sqlite, _>(&Bound { statement: &statement, binds: &BINDS }).to_string();
         insta::assert_snapshot!(
             sql,
             @r#"SELECT 1 FROM "T" t WHERE (t."key" = ? AND bytes(t."key") = bytes(?)) AND "id" = ? -- binds: ["{}", "{}", 7]"#
         );
-        assert_eq!(sqlite::DIALECT.same("a", "b"), "a = b");
-        assert_eq!(loose.same("a", "b"), "(a = b AND bytes(a) = bytes(b))");
     }
 
     #[test]
     fn a_missing_value_is_an_error() {
         let mut connection = SqliteConnection::establish(":memory:").unwrap();
         let statement = Statement::new(&sqlite::DIALECT, "SELECT ?, ?");
-        let outcome = Bound { statement: &statement, binds: &BINDS[..1] }.load::<Row>(&mut connection);
+        let outcome = Bound { statement: &statement, binds: &BINDS[..1] }.load::<PairRow>(&mut connection);
         assert!(matches!(outcome, Err(Error::QueryBuilderError(_))), "{outcome:?}");
     }
 }

@@ -1,31 +1,32 @@
-//! Which of our tables a database has, and under which name.
+//! Finds out which of the add-on's tables a database has, and under which names.
 
 use diesel::result::QueryResult;
 
 use super::StoreError;
 use super::connection::SqlConnection;
+use super::row::NumberRow;
 use super::statement::{Bind, Dialect, Statement};
 
-/// Sequelize's model name in ACE where the configuration does not say another.
+/// Sequelize's model name in ACE, unless the configuration sets another.
 const DEFAULT_MODEL: &str = "AddonSetting";
 
-/// The tables beside that of the settings; ACE has no setting for their names.
+/// The other tables. ACE has no setting for their names.
 pub(super) const FORGE_TABLES: [&str; 2] = ["InstallationClientKeys", "ForgeSettings"];
 
-/// The names that the settings' table may have.
+/// The possible names of the settings table.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SettingsTable {
-    /// The model's name, and its plural where that is another: Sequelize names a table by the plural, or by the model
-    /// itself where `freezeTableName` says so.
+    /// The model's name, and its plural if that differs: Sequelize uses the plural as the table's name, or the model's
+    /// name itself with `freezeTableName`.
     forms: Vec<String>,
 }
 
 impl SettingsTable {
     /// The table of Sequelize's model `model`.
     pub(crate) fn of_model(model: &str) -> Result<Self, StoreError> {
-        // Quoted names may hold anything; these are put into statements as they are, so they may not.
+        // A quoted name may contain anything, but these are inserted into statements unescaped.
         let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '$' | ' ');
-        // The length is PostgreSQL's, which cuts a longer name off without a word.
+        // PostgreSQL's length limit. It truncates longer names silently.
         if model.is_empty() || model.len() > 60 || !model.chars().all(plain) {
             return Err(StoreError::Configuration(format!(
                 "store.table is {model:?}: it must have 1 to 60 letters, digits, spaces or any of _ - . $"
@@ -36,7 +37,7 @@ impl SettingsTable {
         Ok(Self { forms })
     }
 
-    /// Whether our migrations make this table.
+    /// Whether the framework's migrations create this table.
     pub(crate) fn is_default(&self) -> bool {
         self.forms.last().is_some_and(|form| *form == plural(DEFAULT_MODEL))
     }
@@ -47,7 +48,7 @@ impl SettingsTable {
     }
 }
 
-/// As Sequelize forms it, for the names that people give.
+/// The plural that Sequelize makes of the usual names.
 fn plural(name: &str) -> String {
     let lower = name.to_lowercase();
     let ends = |endings: &[&str]| endings.iter().any(|ending| lower.ends_with(ending));
@@ -59,24 +60,25 @@ fn plural(name: &str) -> String {
     }
 }
 
-/// What a database has of ours.
+/// Which of the add-on's tables a database has.
 #[derive(Debug)]
-pub(super) struct Found {
-    /// The forms of the settings' table that exist: one, in a sound database.
+pub(super) struct ExistingTables {
+    /// The settings tables that exist: exactly one in a correct database.
     pub settings: Vec<String>,
-    /// The Forge tables that do not exist.
+    /// The Forge tables that are missing.
     pub missing: Vec<&'static str>,
 }
 
-impl Found {
-    /// Looks. Several looks see one state only where nobody makes tables meanwhile.
+impl ExistingTables {
+    /// Reads them. The reads are only consistent if nobody creates tables meanwhile.
     pub(crate) fn look(
         connection: &mut dyn SqlConnection,
         dialect: &Dialect,
         table: &SettingsTable,
     ) -> QueryResult<Self> {
         let statement = Statement::new(dialect, dialect.table_exists);
-        let mut exists = |name: &str| connection.rows(&statement, &[Bind::Text(name)]).map(|rows| !rows.is_empty());
+        let mut exists =
+            |name: &str| connection.rows::<NumberRow>(&statement, &[Bind::Text(name)]).map(|rows| !rows.is_empty());
         let mut found = Self { settings: Vec::new(), missing: Vec::new() };
         for form in &table.forms {
             if exists(form)? {
@@ -91,7 +93,7 @@ impl Found {
         Ok(found)
     }
 
-    /// The settings' table, where it is clear and nothing is missing.
+    /// The settings table, if it is unambiguous and no table is missing.
     pub(crate) fn complete(&self) -> Option<&str> {
         match self.settings.as_slice() {
             [settings] if self.missing.is_empty() => Some(settings),
@@ -99,7 +101,7 @@ impl Found {
         }
     }
 
-    /// Whether the database has none of our tables.
+    /// Whether the database has none of the add-on's tables.
     pub(crate) fn is_nothing(&self) -> bool {
         self.settings.is_empty() && self.missing.len() == FORGE_TABLES.len()
     }

@@ -1,4 +1,4 @@
-//! Whether and how the connection to a server is encrypted, in the terms of libpq's `sslmode`.
+//! How the connection to a server is encrypted, in terms of libpq's `sslmode`.
 
 use std::sync::Arc;
 
@@ -14,18 +14,18 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::StoreError;
 
-/// libpq's modes; MySQL has the same five under other names.
+/// libpq's modes. MySQL has the same five under other names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SslMode {
-    /// In the clear.
+    /// Not encrypted.
     Disable,
-    /// Encrypted where the server can, in the clear otherwise.
+    /// Encrypted if the server supports it, otherwise not.
     Prefer,
-    /// Encrypted, to whoever answers.
+    /// Encrypted, with any server.
     Require,
-    /// Encrypted, to a server with a certificate of an authority that we trust.
+    /// Encrypted, with a server whose certificate comes from a trusted authority.
     VerifyCa,
-    /// And whose name is the one that we asked for.
+    /// Like [`SslMode::VerifyCa`], and the certificate must be for the requested host name.
     VerifyFull,
 }
 
@@ -34,7 +34,7 @@ impl SslMode {
         match name {
             "disable" => Ok(Self::Disable),
             "prefer" => Ok(Self::Prefer),
-            // node-postgres' word for the same: it stands in the URLs of many an add-on on Heroku.
+            // node-postgres' name for the same mode, used in the URLs of many add-ons on Heroku.
             "require" | "no-verify" => Ok(Self::Require),
             "verify-ca" => Ok(Self::VerifyCa),
             "verify-full" => Ok(Self::VerifyFull),
@@ -45,7 +45,7 @@ impl SslMode {
     }
 }
 
-/// What the URL says about TLS. tokio-postgres does not know all of it, so it is taken out of the URL.
+/// The TLS parameters of the URL. tokio-postgres does not know all of them, so they are removed from the URL.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct UrlParameters {
     sslmode: Option<String>,
@@ -53,9 +53,9 @@ pub(super) struct UrlParameters {
 }
 
 impl UrlParameters {
-    /// Parts `url` into itself without these parameters, and them.
+    /// Splits `url` into the URL without these parameters, and the parameters.
     pub(crate) fn take(url: &str) -> (String, Self) {
-        // A password may hold a `?`, like all before the `@`.
+        // A password may contain a `?`, so the search starts after the `@`.
         let from = url.find('@').unwrap_or_default();
         let Some(mark) = url[from..].find('?').map(|at| from + at) else { return (url.to_owned(), Self::default()) };
         let (mut taken, mut kept) = (Self::default(), Vec::new());
@@ -65,7 +65,7 @@ impl UrlParameters {
             match name {
                 "sslmode" => taken.sslmode = Some(value),
                 "sslrootcert" => taken.sslrootcert = Some(value),
-                // node-postgres' way to say it.
+                // node-postgres' way to write it.
                 "ssl" if matches!(value.as_str(), "true" | "1") => taken.sslmode = Some("verify-full".to_owned()),
                 "ssl" if matches!(value.as_str(), "false" | "0") => taken.sslmode = Some("disable".to_owned()),
                 _ => kept.push(parameter),
@@ -76,25 +76,25 @@ impl UrlParameters {
     }
 }
 
-/// The settings, resolved.
+/// The resolved settings.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Tls {
     pub mode: SslMode,
     /// Whether nobody chose the mode.
     pub by_default: bool,
-    /// PEM; `None`: the authorities that the web trusts.
+    /// The trusted certificates. `None`: the public certificate authorities.
     roots: Option<Vec<CertificateDer<'static>>>,
 }
 
 impl Tls {
-    /// The URL's word counts first, then `ssl` (ACE's `dialectOptions.ssl`), then `default`.
+    /// The URL counts first, then `ssl` (ACE's `dialectOptions.ssl`), then `default`.
     pub(crate) fn resolve(url: &UrlParameters, ssl: Option<&Value>, default: SslMode) -> Result<Self, StoreError> {
         let chosen = url.sslmode.as_deref().map(SslMode::parse).transpose()?;
         let file = url.sslrootcert.as_deref().filter(|&path| path != "system");
         Self::choose(chosen, file.map(|path| ("sslrootcert", path)), ssl, default)
     }
 
-    /// The same, where the URL has the mode `chosen`, and names the authority's file by (the parameter's name, path).
+    /// The same for a URL with the mode `chosen` and an authority's file (the parameter's name, path).
     pub(crate) fn choose(
         chosen: Option<SslMode>,
         file: Option<(&str, &str)>,
@@ -112,20 +112,20 @@ impl Tls {
         };
         let chosen = chosen.or(ace_mode);
         let mode = match chosen.unwrap_or(default) {
-            // As in libpq: whoever names an authority wants it asked.
+            // As in libpq: naming an authority means verifying against it.
             SslMode::Require if roots.is_some() => SslMode::VerifyCa,
             mode => mode,
         };
         Ok(Self { mode, by_default: chosen.is_none(), roots })
     }
 
-    /// The authorities that were given; `None`: those that the web trusts.
+    /// The given authorities. `None`: the public certificate authorities.
     #[cfg(feature = "mysql")]
     pub(crate) fn roots(&self) -> Option<&[CertificateDer<'static>]> {
         self.roots.as_deref()
     }
 
-    /// tokio-postgres' part of the mode; the rest is [`Tls::connector`]'s.
+    /// The part of the mode that tokio-postgres handles. [`Tls::connector`] handles the rest.
     pub(crate) fn negotiation(&self) -> tokio_postgres::config::SslMode {
         match self.mode {
             SslMode::Disable => tokio_postgres::config::SslMode::Disable,
@@ -134,15 +134,16 @@ impl Tls {
         }
     }
 
-    /// Makes the encrypted streams to PostgreSQL.
+    /// Creates the encrypted streams to PostgreSQL.
     pub(crate) fn connector(self) -> Result<MakeRustlsConnect, StoreError> {
         let mut config = self.client_config()?;
-        // Asked for by `sslnegotiation=direct`, and sent by libpq always.
+        // Required by `sslnegotiation=direct`; libpq always sends it.
         config.alpn_protocols = vec![b"postgresql".to_vec()];
         Ok(MakeRustlsConnect::new(config))
     }
 
-    /// What checks the server. The crypto provider is named here, so that no other part of the process chooses it.
+    /// The configuration that verifies the server. It names the crypto provider, so that no other part of the process
+    /// chooses it.
     pub(crate) fn client_config(self) -> Result<ClientConfig, StoreError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let algorithms = provider.signature_verification_algorithms;
@@ -161,12 +162,12 @@ impl Tls {
     }
 }
 
-/// ACE's `dialectOptions.ssl` is the object that node-postgres hands to node's TLS: verified, unless told otherwise.
+/// ACE passes the object `dialectOptions.ssl` to Node's TLS: certificates are verified unless it says otherwise.
 fn ace(ssl: &Value) -> Result<(Option<SslMode>, Option<Vec<CertificateDer<'static>>>), StoreError> {
     let wrong = |name: &str| {
         StoreError::Configuration(format!(
-            "store.dialectOptions.ssl{name} is not understood: ssl is true, false, or an object with \
-             rejectUnauthorized (true or false) and ca (PEM text, or a list of such)"
+            "store.dialectOptions.ssl{name} is not valid: ssl must be true, false, or an object with \
+             rejectUnauthorized (true or false) and ca (a PEM text or a list of them)"
         ))
     };
     let options = match ssl {
@@ -178,7 +179,7 @@ fn ace(ssl: &Value) -> Result<(Option<SslMode>, Option<Vec<CertificateDer<'stati
     };
     if ["cert", "key", "pfx"].iter().any(|name| options.contains_key(*name)) {
         tracing::warn!(
-            "store.dialectOptions.ssl: client certificates are not supported, cert, key and pfx are ignored"
+            "store.dialectOptions.ssl: client certificates are not supported; cert, key and pfx are ignored"
         );
     }
     match options.get("rejectUnauthorized") {
@@ -197,21 +198,21 @@ fn ace(ssl: &Value) -> Result<(Option<SslMode>, Option<Vec<CertificateDer<'stati
     Ok((Some(SslMode::VerifyFull), Some(certificates(pem.as_bytes(), "store.dialectOptions.ssl.ca")?)))
 }
 
-/// The certificates in a PEM text, at least one.
+/// The certificates in a PEM text; at least one.
 fn certificates(pem: &[u8], of: &str) -> Result<Vec<CertificateDer<'static>>, StoreError> {
     match CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>() {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        Ok(_) => Err(StoreError::Configuration(format!("{of} holds no certificate: it must be a PEM file"))),
-        Err(error) => Err(StoreError::Configuration(format!("{of} is no PEM text: {error}"))),
+        Ok(_) => Err(StoreError::Configuration(format!("{of} does not contain a certificate: it must be a PEM file"))),
+        Err(error) => Err(StoreError::Configuration(format!("{of} is not valid PEM: {error}"))),
     }
 }
 
-/// Whom a server must show to be.
+/// Which server certificates are accepted.
 #[derive(Debug)]
 struct Trust {
     roots: RootCertStore,
-    /// The roots as they are. A server may show one of them itself: openssl makes self-signed certificates that are
-    /// authorities too, which the chain's rules forbid a server, and libpq does not.
+    /// The given certificates themselves. A server may use one of them directly: openssl creates self-signed
+    /// certificates that are also authorities, which the chain rules forbid for a server and libpq accepts.
     pinned: Vec<CertificateDer<'static>>,
     name: bool,
 }
@@ -232,15 +233,15 @@ impl Trust {
     }
 }
 
-/// Checks what the mode asks for. The handshake's signature is checked in each: else not even the encryption would be
-/// worth anything.
+/// Verifies what the mode requires. The handshake's signature is verified in every mode, because otherwise the
+/// encryption would be worthless.
 #[derive(Debug)]
 struct Verifier {
     algorithms: WebPkiSupportedAlgorithms,
     trust: Option<Trust>,
 }
 
-/// The first thing that the chain's rules look at, so that a pinned certificate expires like any other.
+/// The chain rules check this first, so that a pinned certificate expires like any other.
 fn is_outdated(error: &rustls::Error) -> bool {
     use CertificateError::{Expired, ExpiredContext, NotValidYet, NotValidYetContext};
     let rustls::Error::InvalidCertificate(reason) = error else { return false };

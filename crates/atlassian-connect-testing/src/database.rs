@@ -1,23 +1,23 @@
-//! A database of a test's own, migrated, for an app that has tables.
+//! A migrated database for each test, for an app with tables.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use atlassian_connect_actix::store::internal::{AppDatabase, migrate};
 use atlassian_connect_actix::store::{Migrations, StoreConfig};
 use diesel::connection::SimpleConnection as _;
+use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use crate::fake_host::must;
 
-/// Names a server on which each test gets a schema of its own, in place of a SQLite file.
+/// Names a PostgreSQL server on which each test gets its own schema, instead of a SQLite file.
 const SERVER: &str = "TEST_DATABASE_URL";
 
-/// A database that goes when the test ends.
+/// A database that is removed when the test ends.
 pub(crate) struct TestDatabase {
     pub(crate) url: String,
-    /// The folder of its file.
+    /// The folder of the SQLite file.
     _folder: Option<TempDir>,
 }
 
@@ -25,19 +25,19 @@ impl TestDatabase {
     pub(crate) async fn new(migrations: Migrations) -> Self {
         match std::env::var(SERVER) {
             Ok(server) if server.starts_with("postgres") => Self { url: schema(&server).await, _folder: None },
-            Ok(other) => must(Err(other), "TEST_DATABASE_URL names no PostgreSQL server: unset it, or name one"),
+            Ok(other) => must(Err(other), "TEST_DATABASE_URL must be the URL of a PostgreSQL server, or unset"),
             Err(_) => file(migrations).await,
         }
     }
 }
 
-/// A copy of a file that is migrated once in this process: the copy takes no milliseconds, the migration does.
+/// A copy of a file that is migrated once per process, because copying is much faster than migrating.
 async fn file(migrations: Migrations) -> TestDatabase {
     static MIGRATED: Mutex<Option<HashMap<String, Vec<u8>>>> = Mutex::new(None);
     let steps = format!("{migrations:?}");
-    let known = || MIGRATED.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = || MIGRATED.lock();
     let copied = known().as_ref().and_then(|files| files.get(&steps).cloned());
-    let folder = must(tempfile::tempdir(), "no folder for the database");
+    let folder = must(tempfile::tempdir(), "cannot create a folder for the database");
     let path = folder.path().join("addon.db");
     let url = format!("sqlite:{}", path.display());
     if let Some(bytes) = copied {
@@ -52,13 +52,14 @@ async fn file(migrations: Migrations) -> TestDatabase {
     TestDatabase { url, _folder: Some(folder) }
 }
 
-/// A new schema on `server`.
+/// Creates a schema on `server`.
 async fn schema(server: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-    let database = must(AppDatabase::open(&StoreConfig::new(server)).await, "the server of the tests is not there");
+    let database =
+        must(AppDatabase::open(&StoreConfig::new(server)).await, "the server in TEST_DATABASE_URL cannot be reached");
     let create = format!("DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}");
-    must(database.read(move |connection| connection.batch_execute(&create)).await, "a schema cannot be made");
+    must(database.read(move |connection| connection.batch_execute(&create)).await, "a schema cannot be created");
     let separator = if server.contains('?') { '&' } else { '?' };
     format!("{server}{separator}options=-c%20search_path%3D{name}")
 }

@@ -1,4 +1,4 @@
-//! Tokens of Forge that the fake host gives out.
+//! Forge tokens that the fake host issues.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,7 +11,7 @@ use crate::fake_host::{TestTenant, must};
 
 pub(super) fn issue(journal: &Journal, tenant: &TestTenant, account_id: Option<&str>, seconds: i64) -> String {
     let token = product_api::issue(&journal.ledger, tenant, account_id, seconds, &next_id());
-    must(token, "a token could not be signed")
+    must(token, "the token cannot be signed")
 }
 
 fn next_id() -> String {
@@ -19,7 +19,7 @@ fn next_id() -> String {
     NUMBER.fetch_add(1, Ordering::Relaxed).to_string()
 }
 
-/// Gives out a token that acts as a user who is away, if the app asks for one of this site.
+/// Issues a token for an absent user, if the app requests one for this site.
 pub(super) fn offline_token(journal: &Journal, tenant: &TestTenant, call: &HostCall) -> HttpResponse {
     let (answer, refusal) = product_api::offline_token(&journal.ledger, tenant, &call.by, &call.json(), &next_id());
     if let Some(reason) = refusal {

@@ -9,6 +9,7 @@ use actix_web::http::{Method, header};
 use actix_web::web::ServiceConfig;
 use awc::{Client, ClientRequest};
 use serde_json::Value;
+use url::form_urlencoded;
 
 use super::database::TestDatabase;
 use super::journal::Journal;
@@ -18,11 +19,11 @@ use atlassian_connect_actix::config::{Config, Vars};
 use atlassian_connect_actix::internal::descriptor::Lifecycle;
 use atlassian_connect_actix::internal::jwt::now;
 use atlassian_connect_actix::internal::session;
-use atlassian_connect_actix::{Addon, AddonBuilder};
+use atlassian_connect_actix::{Addon, AddonBuilder, log};
 
 type Preparation = Box<dyn FnOnce(&Addon)>;
 
-/// The descriptor where the working directory has no `atlassian-connect.json`: the package under test is a library.
+/// The descriptor if the working directory has no `atlassian-connect.json`: then the package under test is a library.
 const DESCRIPTOR: &str = include_str!("descriptor.json");
 
 /// Settings of a [`TestHost`].
@@ -42,53 +43,55 @@ impl std::fmt::Debug for TestHostBuilder {
 }
 
 impl TestHostBuilder {
-    /// Sets an environment variable of the add-on; the process's own are not seen.
+    /// Sets an environment variable of the add-on. It does not see those of the process.
     #[must_use]
     pub fn var(mut self, name: &str, value: impl Into<String>) -> Self {
         self.vars.insert(name.to_owned(), value.into());
         self
     }
 
-    /// The text of a `config.json`; without one there is none.
+    /// Sets the text of `config.json`. Without this there is no such file.
     #[must_use]
     pub fn config(mut self, text: impl Into<String>) -> Self {
         self.config = Some(text.into());
         self
     }
 
-    /// A path in the add-on's base URL: `/addon/base`.
+    /// Sets a path in the add-on's base URL: `/addon/base`.
     #[must_use]
     pub fn base_path(mut self, path: &str) -> Self {
         path.clone_into(&mut self.base_path);
         self
     }
 
-    /// Changes the builder of the add-on.
+    /// Changes the add-on's builder.
     #[must_use]
     pub fn addon(mut self, change: impl FnOnce(AddonBuilder) -> AddonBuilder) -> Self {
         self.addon = change(self.addon);
         self
     }
 
-    /// Registers listeners, as `main.rs` does.
+    /// Registers listeners, like `main.rs`.
     #[must_use]
     pub fn prepare(mut self, prepare: impl FnOnce(&Addon) + 'static) -> Self {
         self.prepare.push(Box::new(prepare));
         self
     }
 
-    /// How many threads serve the add-on; as many as there are processors.
+    /// Sets the number of server threads. The default is the number of processors.
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = Some(workers);
         self
     }
 
-    /// Starts the add-on with its real server on a free port of the loopback interface.
+    /// Starts the add-on with its real server on a free loopback port. Its ERROR log lines go to the test's captured
+    /// output, so they explain a 500; `RUST_LOG` selects more. A subscriber that the process has already set is kept.
     pub async fn start<F>(self, routes: F) -> TestHost
     where
         F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
     {
+        log::start_in_test(std::env::var("RUST_LOG").ok().as_deref());
         let database = match self.addon.own_migrations() {
             Some(migrations) => Some(TestDatabase::new(migrations).await),
             None => None,
@@ -99,7 +102,7 @@ impl TestHostBuilder {
         let journal = Arc::new(Journal::default());
         let tokens = TokenServer::start(&journal);
         let tenant = site::serve(&journal);
-        let listener = must(TcpListener::bind(("127.0.0.1", 0)), "no port for the add-on");
+        let listener = must(TcpListener::bind(("127.0.0.1", 0)), "cannot bind a port for the add-on");
         let port = must(listener.local_addr(), "no address").port();
         let base_url = format!("http://127.0.0.1:{port}{}", self.base_path);
         let mut vars = BTreeMap::from([
@@ -111,12 +114,12 @@ impl TestHostBuilder {
             ("AC_AUTHORIZATION_SERVER_URL".to_owned(), tokens.url().to_owned()),
             ("AC_APP_ID".to_owned(), TestHost::APP_ID.to_owned()),
             ("AC_FORGE_JWKS_URL".to_owned(), forge_keys.url().to_owned()),
-            // production's default, and the sites of this host: an address must be named to be called
+            // production's default plus the sites of this host: only a listed address may be called
             ("AC_HOST_WHITELIST".to_owned(), "*.atlassian.net,127.0.0.1".to_owned()),
         ]);
         vars.extend(self.vars);
         let vars: Vars = vars.into_iter().collect();
-        let config = must(Config::from_parts(self.config.as_deref(), &vars), "the configuration is not taken");
+        let config = must(Config::from_parts(self.config.as_deref(), &vars), "the configuration is not valid");
         let addon = must(
             Box::pin(self.addon.fallback_descriptor(DESCRIPTOR).config(config).build()).await,
             "the add-on does not start",
@@ -143,7 +146,7 @@ impl TestHostBuilder {
     }
 }
 
-/// A fake host with the add-on running under it.
+/// A fake host with the add-on running.
 pub struct TestHost {
     addon: Addon,
     _database: Option<TestDatabase>,
@@ -164,10 +167,10 @@ impl std::fmt::Debug for TestHost {
 }
 
 impl TestHost {
-    /// The id of the Forge app that the add-on is.
+    /// The id of the add-on's Forge app.
     pub const APP_ID: &'static str = "6f0e5a4c-7d6b-4f1e-9a37-0c2f4f1b7a11";
 
-    /// Settings, then [`TestHostBuilder::start`].
+    /// Sets options, then [`TestHostBuilder::start`].
     #[must_use]
     pub fn builder() -> TestHostBuilder {
         TestHostBuilder {
@@ -180,10 +183,11 @@ impl TestHost {
         }
     }
 
-    /// The add-on with production's rules and nothing installed. An app that hands over migrations
-    /// ([`AddonBuilder::migrations`]) has a migrated SQLite database of its own for each host, or a schema of its own on
-    /// the PostgreSQL server that `TEST_DATABASE_URL` names; any other one has a store in memory. Its descriptor is the
-    /// `atlassian-connect.json` of the working directory, which is the folder of the package under test; where there is
+    /// Starts the add-on with production's rules and nothing installed. It has only the routes, not the app's listeners
+    /// and tables. For these, pass the app's builder: `TestHost::builder().addon(|_| crate::addon())`. An app with
+    /// migrations ([`AddonBuilder::migrations`]) gets a migrated SQLite database per host, or a schema on the
+    /// PostgreSQL server in `TEST_DATABASE_URL`; any other app gets a store in memory. The descriptor is
+    /// `atlassian-connect.json` in the working directory, which is the folder of the package under test. If there is
     /// none, it is a minimal one without modules.
     pub async fn start<F>(routes: F) -> Self
     where
@@ -192,17 +196,19 @@ impl TestHost {
         Self::builder().start(routes).await
     }
 
-    /// The same, installed by [`TestHost::tenant`].
+    /// The same, installed by [`TestHost::tenant`]. An app on Forge alone is not installed by a callback.
     pub async fn installed<F>(routes: F) -> Self
     where
         F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
     {
         let host = Self::start(routes).await;
-        host.install(&host.tenant).await;
+        if !host.addon.state().descriptor().is_of_forge() {
+            host.install(&host.tenant).await;
+        }
         host
     }
 
-    /// The first site. For others: [`TestHost::new_tenant`], then [`TestHost::install`].
+    /// The first site. For others, use [`TestHost::new_tenant`], then [`TestHost::install`].
     #[must_use]
     pub fn tenant(&self) -> TestTenant {
         self.tenant.clone()
@@ -214,13 +220,13 @@ impl TestHost {
         &self.addon
     }
 
-    /// The server of the install keys.
+    /// The server with the install keys.
     #[must_use]
     pub fn keys(&self) -> &KeyServer {
         &self.keys
     }
 
-    /// The server of Forge's keys.
+    /// The server with Forge's keys.
     #[doc(hidden)]
     #[must_use]
     pub fn forge_keys(&self) -> &JwksServer {
@@ -240,7 +246,7 @@ impl TestHost {
         &self.base_url
     }
 
-    /// A request to the add-on, unsigned; `path` below the base URL, with its query.
+    /// An unsigned request to the add-on. `path` is relative to the base URL and includes the query.
     #[must_use]
     pub fn request(&self, method: Method, path: &str) -> ClientRequest {
         self.client.request(method, format!("{}{path}", self.base_url))
@@ -257,19 +263,45 @@ impl TestHost {
             .await
     }
 
+    /// Sends a form like a page of the first site: a POST with the page's session token, like `{{ page.form_token()
+    /// }}`.
+    ///
+    /// ```no_run
+    /// # async fn save(host: atlassian_connect_testing::TestHost) {
+    /// let reply = host.post_form("/limit", &[("limit", "many")]).await;
+    /// assert_eq!(reply.status, 422, "{}", reply.body);
+    /// # }
+    /// ```
+    pub async fn post_form(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
+        self.post_form_as(&self.tenant, path, fields).await
+    }
+
+    /// The same for the user of another site.
+    pub async fn post_form_as(&self, tenant: &TestTenant, path: &str, fields: &[(&str, &str)]) -> Reply {
+        self.post_form_with(&self.session_token(tenant).await, path, fields).await
+    }
+
+    /// The same with a given session token, for example of a page on Forge: [`Reply::session_token`].
+    pub async fn post_form_with(&self, token: &str, path: &str, fields: &[(&str, &str)]) -> Reply {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("jwt", token).extend_pairs(fields);
+        let request = self.request(Method::POST, path).content_type("application/x-www-form-urlencoded");
+        self.send(request, form.finish().into_bytes()).await
+    }
+
     /// Sends a request with a body.
     pub async fn send(&self, request: ClientRequest, body: Vec<u8>) -> Reply {
         let mut response = must(request.send_body(body).await, "the add-on does not answer");
-        let bytes = must(response.body().limit(64 << 20).await, "the answer breaks off");
+        let bytes = must(response.body().limit(64 << 20).await, "the answer ended early");
         Reply::new(response.status().as_u16(), response.headers().clone(), &bytes)
     }
 
-    /// Opens a page as the host's iframe does: GET with a token in the query that is bound to it.
+    /// Opens a page like the host's iframe: a GET with a token in the query that is bound to it.
     pub async fn open_iframe(&self, path: &str) -> Reply {
         self.open_iframe_as(&self.tenant, path).await
     }
 
-    /// The same as another site.
+    /// The same for another site.
     pub async fn open_iframe_as(&self, tenant: &TestTenant, path: &str) -> Reply {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let token = tenant.token("GET", path, query);
@@ -277,20 +309,22 @@ impl TestHost {
         self.get(&format!("{path}?{query}{separator}jwt={token}")).await
     }
 
-    /// A session token, as a page of the add-on has it that the user of `tenant` has just opened. It is signed here with
-    /// the secret that the add-on has stored for the tenant, so that no page is needed. Fails the test if the tenant has
-    /// not installed the add-on.
+    /// A session token like that of a page which the user of `tenant` has just opened. It is signed here with the
+    /// stored secret of the tenant, so no page is needed. Fails the test if the tenant has not installed the add-on.
     pub async fn session_token(&self, tenant: &TestTenant) -> String {
         let state = self.addon.state();
         let stored = must(state.tenants.current(&tenant.client_key).await, "the store does not answer");
-        let stored = must(stored.ok_or(&tenant.client_key), "TestHost::install comes first: the add-on does not know");
+        let stored = must(
+            stored.ok_or(&tenant.client_key),
+            "call TestHost::install first: the add-on has not stored this tenant",
+        );
         let claims = tenant.claims("GET", "/", "");
         let times = session::Times { issued: now(), began: now() };
-        let token = session::sign(state, &stored, Some(&tenant.account_id), claims.get("context"), times);
-        must(token, "a session token could not be signed")
+        let token = session::sign(state, &stored, Some(&tenant.account_id), claims.get("context"), times, None);
+        must(token, "the session token cannot be signed")
     }
 
-    /// Calls a token route as the page's script does, with a session token of the first site.
+    /// Calls a token route like the page's script, with a session token of the first site.
     pub async fn call_with_session(&self, path: &str) -> Reply {
         let token = self.session_token(&self.tenant).await;
         self.call(Method::GET, path, &token, None).await
@@ -305,18 +339,18 @@ impl TestHost {
         self.send(request, body.map(|body| body.to_string().into_bytes()).unwrap_or_default()).await
     }
 
-    /// Sends a webhook, signed.
+    /// Sends a signed webhook.
     pub async fn webhook(&self, path: &str, body: &Value) -> Reply {
         self.webhook_as(&self.tenant, path, body).await
     }
 
-    /// The same as another site.
+    /// The same for another site.
     pub async fn webhook_as(&self, tenant: &TestTenant, path: &str, body: &Value) -> Reply {
         let (bare, query) = path.split_once('?').unwrap_or((path, ""));
         self.call(Method::POST, path, &tenant.token("POST", bare, query), Some(body)).await
     }
 
-    /// Installs the add-on at `tenant`, and fails the test if it does not let itself be installed.
+    /// Installs the add-on at `tenant`. Fails the test if the install is refused.
     pub async fn install(&self, tenant: &TestTenant) -> Reply {
         let reply = self.try_install(tenant).await;
         assert_eq!(reply.status, 204, "the install was refused: {}", reply.body);
@@ -325,10 +359,12 @@ impl TestHost {
 
     /// Sends `installed`, signed by the install key.
     pub async fn try_install(&self, tenant: &TestTenant) -> Reply {
-        // the add-on may call the site before it has answered
+        // the add-on may call the site before it answers
         let before = self.journal.ledger.know(tenant);
         let reply = self.lifecycle(Lifecycle::Installed, tenant).await;
-        if let Some(before) = before.filter(|_| reply.status >= 300) {
+        if reply.status >= 300
+            && let Some(before) = before
+        {
             self.journal.ledger.know(&before);
         }
         reply
@@ -339,11 +375,11 @@ impl TestHost {
         self.lifecycle(Lifecycle::Uninstalled, tenant).await
     }
 
-    /// Sends a callback to the path that the descriptor names for it.
+    /// Sends a callback to its path in the descriptor.
     async fn lifecycle(&self, callback: Lifecycle, tenant: &TestTenant) -> Reply {
         let descriptor = self.addon.state().descriptor();
         let named = descriptor.lifecycle(callback).ok_or(callback.name());
-        let path = must(named, "no site would send this, since the descriptor's lifecycle does not name it");
+        let path = must(named, "the descriptor's lifecycle does not name this callback");
         let token = KeyServer::sign(&claims_for(tenant, &self.base_url, path));
         let payload = tenant.payload(descriptor.key(), callback.name());
         self.call(Method::POST, path, &token, Some(&payload)).await
@@ -352,5 +388,48 @@ impl TestHost {
     /// Stops the add-on's server.
     pub async fn stop(&self) {
         self.handle.stop(true).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use actix_web::web;
+    use atlassian_connect_actix::database::Database;
+
+    use super::*;
+
+    /// Fails in a separate process, for the test below.
+    #[actix_web::test]
+    #[ignore = "part of another test"]
+    async fn a_page_without_its_database() {
+        let routes = |cfg: &mut ServiceConfig| {
+            cfg.route("/page", web::get().to(|_: Database| async { "" }));
+        };
+        let host = TestHost::start(routes).await;
+        assert_eq!(host.get("/page").await.status, 200);
+    }
+
+    fn failed(log: &str) -> String {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "host::tests::a_page_without_its_database", "--include-ignored"])
+            .env("RUST_LOG", log)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(child.stdout).unwrap();
+        assert!(!child.status.success() && said.contains("left: 500"), "{said}");
+        said
+    }
+
+    #[test]
+    fn a_test_with_a_500_shows_the_cause_and_what_to_do() {
+        let said = failed("");
+        let (_, captured) = said.split_once("a_page_without_its_database stdout ----").unwrap();
+        let line = captured.lines().find(|line| line.contains("ERROR")).unwrap();
+        assert!(line.contains("status=500") && line.contains("TestHost::builder().addon("), "{line}");
+        assert!(!captured.contains(" INFO "), "{captured}");
+        assert!(failed("info").contains(" INFO "));
+        assert!(!failed("off").contains("ERROR"));
     }
 }

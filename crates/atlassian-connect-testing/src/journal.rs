@@ -1,12 +1,12 @@
-//! What the sites of the fake host are asked, and by whom.
+//! The requests that the fake host's sites received, and who sent them.
 
-use std::sync::Mutex;
+use parking_lot::Mutex;
 
 use super::call::HostCall;
 use super::stub::Stub;
-use crate::fake_host::{By, Ledger, lock};
+use crate::fake_host::{By, Ledger};
 
-/// What the servers of one test share.
+/// The state that the servers of one test share.
 #[derive(Default)]
 pub(super) struct Journal {
     pub(super) ledger: Ledger,
@@ -17,22 +17,22 @@ pub(super) struct Journal {
 
 impl Journal {
     pub(super) fn problem(&self, problem: String) {
-        lock(&self.problems).push(problem);
+        self.problems.lock().push(problem);
     }
 
     pub(super) fn problems(&self) -> Vec<String> {
-        lock(&self.problems).clone()
+        self.problems.lock().clone()
     }
 
     pub(super) fn calls(&self) -> Vec<HostCall> {
-        lock(&self.calls).clone()
+        self.calls.lock().clone()
     }
 
-    /// Writes a request down, and why its credentials do not hold if they do not.
+    /// Records a request, and the reason if its credentials are invalid.
     pub(super) fn write(&self, call: &HostCall) {
         if let By::Refused(reason) = &call.by {
             self.problem(format!("{} {}: {reason}", call.method, call.path));
         }
-        lock(&self.calls).push(call.clone());
+        self.calls.lock().push(call.clone());
     }
 }

@@ -1,19 +1,20 @@
-//! The fake platform's keys.
+//! The keys of the fake Forge platform.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock};
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpResponse, HttpServer, web};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::fake_host::{InstallKey, lock, must};
+use crate::fake_host::{InstallKey, must};
 
-/// Two key pairs a process: making one takes longer than most tests.
+/// Two key pairs per process, because generating one takes longer than most tests.
 static KEYS: LazyLock<[InstallKey; 2]> =
     LazyLock::new(|| [JwksServer::KID, JwksServer::NEXT_KID].map(|kid| must(InstallKey::generate(kid), "no key pair")));
 
-/// What the server answers for its key set.
+/// The server's answer to a request for the key set.
 #[derive(Debug, Clone)]
 pub enum JwksAnswer {
     /// The set.
@@ -22,7 +23,7 @@ pub enum JwksAnswer {
     Other(u16, String),
 }
 
-/// A server of Forge's key set: it counts its fetches, rotates its keys, and can be told to fail.
+/// A server with Forge's key set. It counts its fetches, rotates its keys, and can simulate failures.
 #[derive(Debug)]
 pub struct JwksServer {
     url: String,
@@ -32,9 +33,9 @@ pub struct JwksServer {
 }
 
 impl JwksServer {
-    /// The id of the key that it begins with.
+    /// The id of its first key.
     pub const KID: &'static str = "forge-key-1";
-    /// The id of the key that [`JwksServer::rotate`] brings.
+    /// The id of the key after [`JwksServer::rotate`].
     pub const NEXT_KID: &'static str = "forge-key-2";
 
     /// Starts it on a free port of the loopback interface.
@@ -47,7 +48,7 @@ impl JwksServer {
             let (fetches, state) = shared.clone();
             App::new().default_service(web::to(move || {
                 fetches.fetch_add(1, Ordering::SeqCst);
-                let (keys, answer) = lock(&state).clone();
+                let (keys, answer) = state.lock().clone();
                 std::future::ready(match answer {
                     JwksAnswer::Keys => HttpResponse::Ok().json(json!({ "keys": set(&keys) })),
                     JwksAnswer::Other(status, text) => {
@@ -56,7 +57,8 @@ impl JwksServer {
                 })
             }))
         });
-        let server = must(server.workers(1).disable_signals().bind(("127.0.0.1", 0)), "no port for the key set");
+        let server =
+            must(server.workers(1).disable_signals().bind(("127.0.0.1", 0)), "cannot bind a port for the key set");
         let port = server.addrs().first().map_or(0, std::net::SocketAddr::port);
         let server = server.run();
         let handle = server.handle();
@@ -64,53 +66,53 @@ impl JwksServer {
         Self { url: format!("http://127.0.0.1:{port}/jwks.json"), fetches, state, handle }
     }
 
-    /// What `AC_FORGE_JWKS_URL` is set to.
+    /// The value for `AC_FORGE_JWKS_URL`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// How often it was asked.
+    /// How many requests it has received.
     #[must_use]
     pub fn fetches(&self) -> usize {
         self.fetches.load(Ordering::SeqCst)
     }
 
-    /// Makes it answer otherwise from now on.
+    /// Changes its answers.
     pub fn answer(&self, answer: JwksAnswer) {
-        lock(&self.state).1 = answer;
+        self.state.lock().1 = answer;
     }
 
-    /// Takes the first key back and serves the next one.
+    /// Replaces the first key by the next one.
     pub fn rotate(&self) {
-        lock(&self.state).0 = vec![1];
+        self.state.lock().0 = vec![1];
     }
 
     /// Serves both keys.
     pub fn overlap(&self) {
-        lock(&self.state).0 = vec![0, 1];
+        self.state.lock().0 = vec![0, 1];
     }
 
-    /// Signs `claims` with RS256 as the platform does, with a key that it serves now.
+    /// Signs `claims` with RS256 like the platform, with a key that it currently serves.
     #[must_use]
     pub fn sign(&self, claims: &Value) -> String {
-        let newest = lock(&self.state).0.last().copied().unwrap_or(0);
-        must(KEYS[newest].sign(claims), "a token could not be signed")
+        let newest = self.state.lock().0.last().copied().unwrap_or(0);
+        must(KEYS[newest].sign(claims), "the token cannot be signed")
     }
 
     /// The same under another key id.
     #[must_use]
     pub fn sign_as(kid: &str, claims: &Value) -> String {
-        must(KEYS[0].signer().sign(kid, claims), "a token could not be signed")
+        must(KEYS[0].signer().sign(kid, claims), "the token cannot be signed")
     }
 
-    /// The signature of a token whose first two segments are `message`, for a platform that errs in its header too.
+    /// The signature of a token with the first two segments `message`, to simulate a faulty header.
     #[must_use]
     pub fn signature(message: &str) -> String {
-        must(KEYS[0].signer().signature(message), "a token could not be signed")
+        must(KEYS[0].signer().signature(message), "the token cannot be signed")
     }
 
-    /// Stops answering at all.
+    /// Stops answering.
     pub async fn stop(&self) {
         self.handle.stop(false).await;
     }

@@ -1,36 +1,37 @@
-//! The fake host's install keys.
+//! The install keys of the fake host.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpResponse, HttpServer, web};
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use crate::fake_host::{InstallKey, must};
 
-/// One key pair a process: making one takes longer than most tests.
+/// One key pair per process, because generating one takes longer than most tests.
 static KEY: LazyLock<InstallKey> = LazyLock::new(|| must(InstallKey::generate(KeyServer::KID), "no key pair"));
 
-/// What the server answers for a key.
+/// The server's answer to a request for a key.
 #[derive(Debug, Clone)]
 pub enum KeyAnswer {
     /// The key.
     Key,
     /// This status and text.
     Other(u16, String),
-    /// The key, after this time.
+    /// The key, after this delay.
     Late(Duration),
     /// The key, under this id instead of [`KeyServer::KID`].
     KeyAt(String),
-    /// The key; any other id is not answered at all.
+    /// The key; no answer for any other id.
     KeyOrSilence,
     /// A redirect to this URL.
     Elsewhere(String),
 }
 
-/// A server that serves the public key of the fake host, counts its fetches, and can be told to fail.
+/// A server with the fake host's public key. It counts its fetches and can simulate failures.
 #[derive(Debug)]
 pub struct KeyServer {
     url: String,
@@ -40,7 +41,7 @@ pub struct KeyServer {
 }
 
 impl KeyServer {
-    /// The id of the key that it serves.
+    /// The id of its key.
     pub const KID: &'static str = "install-key-1";
 
     /// Starts it on a free port of the loopback interface.
@@ -53,7 +54,7 @@ impl KeyServer {
             let (counter, answers) = (Arc::clone(&counter), Arc::clone(&answers));
             App::new().default_service(web::to(move |request: actix_web::HttpRequest| {
                 counter.fetch_add(1, Ordering::SeqCst);
-                let answer = answers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let answer = answers.lock().clone();
                 let path = request.path().to_owned();
                 let known = path == format!("/keys/{}", KEY.kid());
                 async move {
@@ -78,7 +79,8 @@ impl KeyServer {
                 }
             }))
         });
-        let server = must(server.workers(1).disable_signals().bind(("127.0.0.1", 0)), "no port for the key server");
+        let server =
+            must(server.workers(1).disable_signals().bind(("127.0.0.1", 0)), "cannot bind a port for the key server");
         let port = server.addrs().first().map_or(0, std::net::SocketAddr::port);
         let server = server.run();
         let handle = server.handle();
@@ -86,42 +88,42 @@ impl KeyServer {
         Self { url: format!("http://127.0.0.1:{port}/keys"), fetches, answer, handle }
     }
 
-    /// What `CONNECT_KEYS_CDN_URL` is set to.
+    /// The value for `CONNECT_KEYS_CDN_URL`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// How often it was asked.
+    /// How many requests it has received.
     #[must_use]
     pub fn fetches(&self) -> usize {
         self.fetches.load(Ordering::SeqCst)
     }
 
-    /// Makes it answer otherwise from now on.
+    /// Changes its answers.
     pub fn answer(&self, answer: KeyAnswer) {
-        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = answer;
+        *self.answer.lock() = answer;
     }
 
     /// Signs `claims` with RS256, as the host does.
     #[must_use]
     pub fn sign(claims: &Value) -> String {
-        must(KEY.sign(claims), "a token could not be signed")
+        must(KEY.sign(claims), "the token cannot be signed")
     }
 
     /// The same under another key id.
     #[must_use]
     pub fn sign_as(kid: &str, claims: &Value) -> String {
-        must(KEY.signer().sign(kid, claims), "a token could not be signed")
+        must(KEY.signer().sign(kid, claims), "the token cannot be signed")
     }
 
-    /// The signature of a token whose first two segments are `message`, for a host that errs in its header too.
+    /// The signature of a token with the first two segments `message`, to simulate a faulty header.
     #[must_use]
     pub fn signature(message: &str) -> String {
-        must(KEY.signer().signature(message), "a token could not be signed")
+        must(KEY.signer().signature(message), "the token cannot be signed")
     }
 
-    /// Stops answering at all.
+    /// Stops answering.
     pub async fn stop(&self) {
         self.handle.stop(false).await;
     }

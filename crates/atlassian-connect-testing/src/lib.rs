@@ -1,5 +1,5 @@
-//! A fake Atlassian host in the test process, for the tests of your add-on: it installs the add-on with a real signed
-//! callback, opens its pages, sends webhooks, over HTTP against the real server.
+//! A fake Atlassian host in the test process. It installs your add-on with a real signed callback, opens its pages and
+//! sends webhooks, over HTTP against the real server.
 //!
 //! ```
 //! use actix_web::{HttpResponse, get, web::ServiceConfig};
@@ -8,7 +8,7 @@
 //!
 //! #[get("/page")]
 //! async fn page(caller: ConnectJwt) -> HttpResponse {
-//!     HttpResponse::Ok().body(caller.client_key().to_owned())
+//!     HttpResponse::Ok().body(caller.tenant_key().to_owned())
 //! }
 //!
 //! # actix_web::rt::System::new().block_on(async {
@@ -19,8 +19,8 @@
 //! # });
 //! ```
 //!
-//! The other way round it answers what the add-on asks of its site. Credentials are proven as Atlassian proves them, a
-//! request whose signature or token does not hold is answered 401:
+//! It also answers the add-on's requests to its site. It verifies credentials like Atlassian, and answers 401 to an
+//! invalid signature or token:
 //!
 //! ```
 //! use actix_web::{get, web::{Json, ServiceConfig}};
@@ -46,14 +46,15 @@
 //! # });
 //! ```
 //!
-//! Its functions panic when the fake host itself cannot do its work: that is a failed test.
-// a test that cannot go on has failed; nothing here runs in an add-on that serves
+//! The functions panic if the fake host itself fails, so that the test fails.
+// a test that cannot continue has failed; nothing here runs in production
 #![allow(clippy::missing_panics_doc)]
 
 mod call;
 mod database;
 mod fake_host;
 mod forge;
+mod forge_pages;
 mod forge_tokens;
 mod host;
 mod journal;
@@ -67,10 +68,10 @@ mod site;
 mod stub;
 mod token_server;
 
-/// What the crates of the framework share beyond what users see. No promise holds for it.
+/// Shared between the framework's crates, hidden from users. Not covered by semantic versioning.
 #[doc(hidden)]
 pub mod internal {
-    pub use crate::fake_host::{GrantForm, InstallKey, Issued, LIFETIME, Ledger, lock, product_api};
+    pub use crate::fake_host::{GrantForm, InstallKey, Issued, LIFETIME, Ledger, product_api};
     pub use crate::jwks_server::{JwksAnswer, JwksServer};
     pub use crate::key_server::KeyAnswer;
     pub use crate::schema::Columns;

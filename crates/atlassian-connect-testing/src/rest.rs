@@ -1,4 +1,4 @@
-//! Stubs of the REST API of the fake host's sites, and what was asked of it.
+//! Stubs of the REST API of the fake host's sites, and the requests that they received.
 
 use std::sync::Arc;
 
@@ -10,12 +10,13 @@ use super::call::HostCall;
 use super::host::TestHost;
 use super::site::serve;
 use super::stub::{Answer, Stub};
-use crate::fake_host::{TestTenant, lock};
+use crate::fake_host::TestTenant;
 
 impl TestHost {
-    /// Makes every site of this host answer `path`, which is below the base URL and has no query; one that ends in `*`
-    /// stands for all that begin so. The newest stub that fits counts; what no stub fits is answered 404, but for Jira's
-    /// `serverInfo` and Confluence's `api/v2/spaces`, which name the site's base URL. A request whose credentials do not hold is answered 401 and reaches no stub.
+    /// Makes every site of this host answer requests for `path`, which is relative to the base URL and has no query. A
+    /// path that ends in `*` matches all that begin with it. The newest matching stub answers; without one the answer
+    /// is 404, except for Jira's `serverInfo` and Confluence's `api/v2/spaces`, which return the site's base URL. A
+    /// request with invalid credentials is answered with 401 and reaches no stub.
     ///
     /// ```
     /// use actix_web::{HttpResponse, http::Method};
@@ -32,9 +33,12 @@ impl TestHost {
         F: Fn(HostCall) -> R + Send + Sync + 'static,
         R: Future<Output = HttpResponse> + 'static,
     {
-        assert!(path.starts_with('/') && !path.contains('?'), "a stub's path begins with / and has no query: {path}");
+        assert!(
+            path.starts_with('/') && !path.contains('?'),
+            "a stub's path must begin with / and have no query: {path}"
+        );
         let answer: Answer = Arc::new(move |call| Box::pin(answer(call)));
-        lock(&self.journal.stubs).push(Stub { method, path: path.to_owned(), answer });
+        self.journal.stubs.lock().push(Stub { method, path: path.to_owned(), answer });
     }
 
     /// Answers a GET of `path` with JSON, see [`TestHost::stub`].
@@ -47,22 +51,34 @@ impl TestHost {
         self.stub(Method::POST, path, move |_| std::future::ready(HttpResponse::Ok().json(&json)));
     }
 
-    /// Every request that the sites of this host got, in the order of their arrival.
+    /// All requests that the sites of this host received, in order of arrival.
     #[must_use]
     pub fn calls(&self) -> Vec<HostCall> {
         self.journal.calls()
     }
 
-    /// What the host had to refuse: requests whose signature or token does not hold, assertions that are none.
+    /// What the host refused: requests with an invalid signature or token, and invalid assertions.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
         self.journal.problems()
     }
 
-    /// A further site with a REST API of its own, on an origin of its own. [`TestHost::install`] installs there.
+    /// Another site with its own REST API on its own origin. Install it with [`TestHost::install`].
     #[must_use]
     pub fn new_tenant(&self) -> TestTenant {
         serve(&self.journal)
+    }
+
+    /// The same with another product: `confluence`.
+    #[must_use]
+    pub fn new_tenant_of(&self, product: &str) -> TestTenant {
+        let mut tenant = serve(&self.journal);
+        product.clone_into(&mut tenant.product);
+        if product == "confluence" {
+            tenant.base_url += "/wiki";
+        }
+        self.journal.ledger.know(&tenant);
+        tenant
     }
 }
 
@@ -78,7 +94,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn the_newest_stub_that_fits_answers() {
+    async fn the_newest_matching_stub_answers() {
         let host = TestHost::start(|_| {}).await;
         let tenant = host.tenant();
         let url = |path: &str| format!("{}{path}", tenant.base_url);
@@ -94,12 +110,12 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn credentials_that_do_not_hold_reach_no_stub() {
+    async fn invalid_credentials_reach_no_stub() {
         let host = TestHost::start(|_| {}).await;
         host.stub_get("/x", json!(1));
         let url = format!("{}/x", host.tenant().base_url);
         let response = awc::Client::new().get(url).insert_header(("Authorization", "Bearer x")).send().await.unwrap();
         assert_eq!(response.status(), 401);
-        assert_eq!(host.problems(), ["GET /x: nobody gave out its bearer token"]);
+        assert_eq!(host.problems(), ["GET /x: its bearer token was not issued"]);
     }
 }

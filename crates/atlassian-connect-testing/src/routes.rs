@@ -1,10 +1,10 @@
-//! Whether the descriptor's URLs are answered.
+//! Checks that the descriptor's URLs are answered.
 
 use super::TestHost;
 use atlassian_connect_actix::internal::descriptor::Called;
 
-/// Fails the test unless a route answers every URL of the descriptor: lifecycle callbacks and webhooks to POST, the
-/// `url` of every other module to GET (or POST). Refusing an unsigned request is an answer.
+/// Fails the test unless a route answers every URL in the descriptor: lifecycle callbacks and webhooks to POST, the
+/// `url` of every other module to GET (or POST). Refusing an unsigned request counts as an answer.
 pub async fn assert_descriptor_routes(host: &TestHost) {
     let descriptor = host.addon().state().descriptor();
     let mut missing = Vec::new();

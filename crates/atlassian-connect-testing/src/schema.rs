@@ -1,4 +1,4 @@
-//! Whether the tables that the code knows are those that the migrations make.
+//! Checks that the tables in the code match those that the migrations create.
 
 use std::any::type_name;
 
@@ -46,7 +46,7 @@ columns!(A B C D E F G H I J K L M N O);
 columns!(A B C D E F G H I J K L M N O P);
 
 #[derive(QueryableByName)]
-struct Found {
+struct ColumnInfo {
     #[diesel(sql_type = Text)]
     name: String,
     #[diesel(sql_type = Text)]
@@ -55,7 +55,7 @@ struct Found {
     nullable: String,
 }
 
-/// What a database calls the types that diesel's are stored as.
+/// The databases' names for the types that diesel's types are stored as.
 const KINDS: [(&str, &[&str]); 11] = [
     ("SmallInt", &["smallint"]),
     ("Integer", &["integer", "int"]),
@@ -70,8 +70,8 @@ const KINDS: [(&str, &[&str]); 11] = [
     ("Timestamp", &["timestamp", "datetime", "timestamp without time zone"]),
 ];
 
-/// Fails the test where the database of `addon` has no table `T`, or one with other columns: another name, another type,
-/// or one that may be null where the code does not expect it. Run it against each database that the app is for.
+/// Fails the test if the database of `addon` has no table `T`, or if a column differs in its name, its type, or whether
+/// it may be null. Run it against every database that the app supports.
 ///
 /// ```no_run
 /// # async fn check(host: atlassian_connect_testing::TestHost) {
@@ -92,10 +92,10 @@ where
 {
     let name = table.to_owned();
     let database = must(addon.database(), "the app has no database");
-    let found = must(database.read(move |connection| found(connection, &name)).await, "the schema cannot be read");
+    let found = must(database.read(move |connection| columns_of(connection, &name)).await, "the schema cannot be read");
     let expected = T::AllColumns::columns();
-    assert!(!found.is_empty(), "the database has no table {table}: the migrations do not make it");
-    let names = |found: &[Found]| found.iter().map(|found| found.name.clone()).collect::<Vec<_>>();
+    assert!(!found.is_empty(), "the database has no table {table}: the migrations do not create it");
+    let names = |found: &[ColumnInfo]| found.iter().map(|found| found.name.clone()).collect::<Vec<_>>();
     let known: Vec<_> = expected.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(known, names(&found), "the columns of {table}: in the code, in the database");
     for ((name, kind), column) in expected.iter().zip(&found) {
@@ -109,9 +109,9 @@ where
     }
 }
 
-// MySQL is there in builds that have it
+// only builds with the feature support MySQL
 #[allow(clippy::match_wildcard_for_single_variants)]
-fn found(connection: &mut DbConnection, table: &str) -> QueryResult<Vec<Found>> {
+fn columns_of(connection: &mut DbConnection, table: &str) -> QueryResult<Vec<ColumnInfo>> {
     let text = match connection {
         DbConnection::Sqlite(_) => {
             "SELECT name, type AS kind, CASE WHEN \"notnull\" = 1 OR pk > 0 THEN 'NO' ELSE 'YES' END AS nullable \
@@ -122,7 +122,7 @@ fn found(connection: &mut DbConnection, table: &str) -> QueryResult<Vec<Found>> 
              FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = '{table}' \
              ORDER BY ordinal_position"
         }
-        // MySQL, of builds that have it
+        // MySQL, in builds that support it
         #[allow(unreachable_patterns)]
         _ => {
             "SELECT column_name AS name, CAST(data_type AS CHAR) AS kind, CAST(is_nullable AS CHAR) AS nullable \
@@ -130,6 +130,6 @@ fn found(connection: &mut DbConnection, table: &str) -> QueryResult<Vec<Found>> 
              ORDER BY ordinal_position"
         }
     };
-    // the name stands in the test's own code
+    // the name comes from the test's own code
     diesel::sql_query(text.replace("{table}", &table.replace('\'', "''"))).load(connection)
 }

@@ -12,13 +12,14 @@ use super::call::HostCall;
 use super::forge_tokens;
 use super::journal::Journal;
 use crate::fake_host::product_api::{GRAPHQL, below_api, site_info};
-use crate::fake_host::{By, TestTenant, lock, must};
+use crate::fake_host::{By, TestTenant, must};
+use atlassian_connect_actix::internal::association::CLIENT_KEY_PROPERTY;
 use atlassian_connect_actix::internal::jwt::qsh::relative_path;
 
-/// What of a body is kept: a test may send an attachment of any size.
+/// How much of a body is kept, because a test may send large attachments.
 const KEPT: usize = 1024 * 1024;
 
-/// A tenant whose base URL is answered from `journal`.
+/// A tenant whose base URL is answered by `journal`.
 pub(super) fn serve(journal: &Arc<Journal>) -> TestTenant {
     let mut tenant = TestTenant::new();
     let shared = (Arc::clone(journal), tenant.client_key.clone());
@@ -29,7 +30,7 @@ pub(super) fn serve(journal: &Arc<Journal>) -> TestTenant {
             async move { answer(&journal, client_key, &request, body).await }
         }))
     });
-    let server = must(server.workers(1).disable_signals().bind(("127.0.0.1", 0)), "no port for a site");
+    let server = must(server.workers(1).disable_signals().bind(("127.0.0.1", 0)), "cannot bind a port for a site");
     let port = server.addrs().first().map_or(0, std::net::SocketAddr::port);
     actix_web::rt::spawn(server.run());
     tenant.base_url = format!("http://127.0.0.1:{port}");
@@ -59,11 +60,14 @@ async fn answer(journal: &Journal, client_key: String, request: &HttpRequest, bo
         length,
         by,
     };
+    let answer = journal.stubs.lock().iter().rev().find(|stub| stub.fits(&call)).map(|stub| Arc::clone(&stub.answer));
+    if answer.is_none() && is_question_of_the_framework(&call) {
+        return HttpResponse::NotFound().finish();
+    }
     journal.write(&call);
     if let By::Refused(reason) = &call.by {
         return HttpResponse::Unauthorized().json(json!({ "message": reason }));
     }
-    let answer = lock(&journal.stubs).iter().rev().find(|stub| stub.fits(&call)).map(|stub| Arc::clone(&stub.answer));
     match answer {
         Some(answer) => answer(call).await,
         None if call.path == GRAPHQL => forge_tokens::offline_token(journal, &tenant, &call),
@@ -77,7 +81,13 @@ async fn answer(journal: &Journal, client_key: String, request: &HttpRequest, bo
     }
 }
 
-/// The start of the body, and its length.
+/// Whether the framework asks, in the background, for the clientKey of a site. The app did not call, so the test does not
+/// see it, unless it answers.
+fn is_question_of_the_framework(call: &HostCall) -> bool {
+    !matches!(call.by, By::Refused(_)) && call.method == Method::GET && call.path.ends_with(CLIENT_KEY_PROPERTY)
+}
+
+/// The beginning of the body, and its whole length.
 async fn read(mut body: web::Payload) -> (Bytes, u64) {
     let (mut kept, mut length) = (BytesMut::new(), 0);
     while let Some(Ok(chunk)) = body.next().await {

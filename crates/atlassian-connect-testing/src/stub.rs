@@ -1,4 +1,4 @@
-//! What a path of the fake host's sites is answered.
+//! Stubbed answers of the fake host's sites.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::call::HostCall;
 
 pub(super) type Answer = Arc<dyn Fn(HostCall) -> LocalBoxFuture<'static, HttpResponse> + Send + Sync>;
 
-/// What a path is answered.
+/// The answer to a path.
 pub(super) struct Stub {
     pub(super) method: Method,
     pub(super) path: String,

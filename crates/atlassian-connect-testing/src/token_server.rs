@@ -1,28 +1,29 @@
-//! The fake host's authorization server: tokens to act as a user.
+//! The fake host's authorization server: issues tokens for users.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::{App, HttpResponse, HttpServer, web};
+use parking_lot::Mutex;
 use serde_json::json;
 
 use super::journal::Journal;
-use crate::fake_host::{GrantForm, Issued, lock, must};
+use crate::fake_host::{GrantForm, Issued, must};
 use atlassian_connect_actix::internal::jwt::now;
 
-/// What the server answers.
+/// The server's answers.
 #[derive(Debug, Clone)]
 pub enum TokenAnswer {
-    /// A token, if the assertion holds.
+    /// A token, if the assertion is valid.
     Token,
     /// This status and text.
     Other(u16, String),
-    /// A token, after this time.
+    /// A token, after this delay.
     Late(Duration),
 }
 
-/// A server that gives out tokens as Atlassian's does, checks the assertions, counts, and can be told to fail.
+/// A server that issues tokens like Atlassian's. It verifies assertions, counts requests, and can simulate failures.
 #[derive(Debug)]
 pub struct TokenServer {
     url: String,
@@ -35,7 +36,7 @@ impl TokenServer {
     pub(super) fn start(journal: &Arc<Journal>) -> Self {
         let (requests, lifetime) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicI64::new(900)));
         let answer = Arc::new(Mutex::new(TokenAnswer::Token));
-        let listener = must(std::net::TcpListener::bind(("127.0.0.1", 0)), "no port for the token server");
+        let listener = must(std::net::TcpListener::bind(("127.0.0.1", 0)), "cannot bind a port for the token server");
         let url = format!("http://{}", must(listener.local_addr(), "no address"));
         let shared =
             (url.clone(), Arc::clone(journal), Arc::clone(&requests), Arc::clone(&lifetime), Arc::clone(&answer));
@@ -45,7 +46,7 @@ impl TokenServer {
                 let (url, journal, requests, lifetime, answer) = shared.clone();
                 async move {
                     let number = requests.fetch_add(1, Ordering::SeqCst) + 1;
-                    let answer = lock(&answer).clone();
+                    let answer = answer.lock().clone();
                     match answer {
                         TokenAnswer::Other(status, text) => {
                             return HttpResponse::build(must(status.try_into(), "no status")).body(text);
@@ -73,29 +74,29 @@ impl TokenServer {
             };
             App::new().route("/oauth2/token", web::post().to(token))
         });
-        let server = must(server.workers(1).disable_signals().listen(listener), "the token server does not listen");
+        let server = must(server.workers(1).disable_signals().listen(listener), "the token server cannot listen");
         actix_web::rt::spawn(server.run());
         Self { url, requests, lifetime, answer }
     }
 
-    /// What `AC_AUTHORIZATION_SERVER_URL` is set to.
+    /// The value for `AC_AUTHORIZATION_SERVER_URL`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// How often it was asked for a token.
+    /// How many token requests it has received.
     #[must_use]
     pub fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }
 
-    /// Makes it answer otherwise from now on.
+    /// Changes its answers.
     pub fn answer(&self, answer: TokenAnswer) {
-        *lock(&self.answer) = answer;
+        *self.answer.lock() = answer;
     }
 
-    /// How long its tokens live from now on, in seconds; 900.
+    /// Sets the lifetime of its tokens in seconds. The default is 900.
     pub fn lifetime(&self, seconds: i64) {
         self.lifetime.store(seconds, Ordering::SeqCst);
     }

@@ -1,7 +1,7 @@
--- The tenants: table, columns and index as atlassian-connect-express makes them, so that either opens the other's.
--- The index is not unique, as there: an old database may hold two rows of one tenant, and each holds a secret that
--- may be the good one. It becomes unique once such rows are settled. IF NOT EXISTS: safe on a database of ACE's, and
--- after a step that was broken off, as MySQL takes no table back. Any language's names fit, and differ by case.
+-- The table of tenants, with the columns and the index of atlassian-connect-express (ACE), so that both can use it.
+-- The index is not unique, as in ACE: an old database may have two rows of one tenant, and either may hold the valid
+-- secret. IF NOT EXISTS: safe on a database that ACE has created, and after an interrupted step, because MySQL cannot
+-- roll back CREATE TABLE. utf8mb4_bin: names in any language fit, and their case counts.
 CREATE TABLE IF NOT EXISTS `AddonSettings` (
     `id` INTEGER NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `clientKey` VARCHAR(255),

@@ -1,5 +1,5 @@
--- What people write down beside an issue. A tenant is a site; the issue stands there by its id, which a move to another
--- project does not change; the author by their Atlassian account id.
+-- Notes beside issues. issue is the id, which stays the same if the issue moves to another project; author is the
+-- Atlassian account id.
 CREATE TABLE notes (
     id BIGINT NOT NULL PRIMARY KEY,
     tenant VARCHAR(255) NOT NULL,

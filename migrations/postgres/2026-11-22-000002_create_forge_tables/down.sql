@@ -1,4 +1,4 @@
--- Drops empty tables alone, as the settings' migration does and for its reason.
+-- Drops only empty tables, for the reason given in the migration of the settings.
 DO $$
 BEGIN
     IF EXISTS (SELECT 1 FROM "InstallationClientKeys") OR EXISTS (SELECT 1 FROM "ForgeSettings") THEN

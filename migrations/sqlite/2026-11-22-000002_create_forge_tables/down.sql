@@ -1,4 +1,4 @@
--- Drops empty tables alone, as the settings' migration does, in its way and for its reason.
+-- Drops only empty tables, for the reason given in the migration of the settings.
 CREATE TEMP TABLE "revert_guard" (
     "empty" INTEGER,
     CONSTRAINT "the Forge tables still hold rows: back them up and empty them, then revert" CHECK ("empty" = 1)

@@ -25,7 +25,7 @@ async fn attach(
     let file = Multipart::new().stream("file", &name, "application/octet-stream", length, body.map_err(std::io::Error::other));
 
     let user = session.host().as_user(session.require_account_id()?);
-    let upload = user.post(format!("/rest/api/3/issue/{issue}/attachments")).header("X-Atlassian-Token", "no-check");
+    let upload = user.post(format!("/rest/api/3/issue/{issue}/attachments"));
     Ok(Json(upload.multipart(file).send().await?.json().await?))
 }
 

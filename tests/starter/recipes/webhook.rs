@@ -6,7 +6,7 @@ use serde_json::json;
 
 async fn greet(webhook: Occurrence) -> Result<(), ListenerError> {
     let issue = webhook.body.pointer("/issue/key").and_then(|key| key.as_str()).ok_or("no issue")?.to_owned();
-    // the host waits for the answer to its webhook: what takes long goes into the background
+    // Jira waits for the answer to its webhook: slow work belongs into the background
     webhook.addon().spawn(move |addon| async move {
         let client = addon.http_client(webhook.client_key()).await?;
         let comment = json!({ "body": { "type": "doc", "version": 1, "content": [

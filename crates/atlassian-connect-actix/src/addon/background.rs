@@ -1,4 +1,4 @@
-//! Work beside requests: once, and again and again.
+//! Background work: spawned once, or run periodically.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -17,33 +17,33 @@ use crate::store::internal::now;
 use crate::store::{Place, Store};
 use crate::tasks::{Job, Tasks};
 
-/// The owner of the rows: no installation has such a name.
+/// The owner of the rows in the store. No installation has this id.
 const OWNER: &str = "atlassian-connect:jobs";
-/// A node that has not renewed its row for so long is gone, in seconds.
+/// A node that has not renewed its row for this long is taken for dead, in seconds.
 const LEASE: u64 = 60;
-/// How far the clocks of nodes differ at most, in seconds.
+/// The largest difference between the clocks of two nodes, in seconds.
 const SKEW: u64 = 60;
 /// How often a node renews its row while it works.
 const PULSE: Duration = Duration::from_secs(20);
-/// How long a node waits after the store has failed it, or another node was first.
+/// How long a node waits after the store failed, or after another node took the job.
 const PAUSE: Duration = Duration::from_secs(15);
-/// How long it waits before it tries to write down an end again.
+/// How long it waits before it tries again to record that a job has run.
 const RETRY: Duration = Duration::from_secs(2);
-/// A node looks at the row at least so often: another node may have gone.
+/// The longest time between two looks at the row: the node that held the lease may be gone.
 const LOOK: Duration = Duration::from_secs(60);
-/// How far nodes that start at once are spread at most.
+/// The random delay that spreads nodes which start at once, at most.
 const SPREAD: Duration = Duration::from_secs(10);
 
-/// What is written down of a job: when it is due, and until when a node answers for it; both in seconds since 1970.
+/// The stored state of a job: when it is due, and until when a node holds its lease; both in seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Row {
     due: u64,
     lease: u64,
-    /// Changes with each write, so that no two are the same.
+    /// Changes with each write, so that no two rows are equal.
     turn: u64,
 }
 
-/// The add-on, for who must not keep it alive.
+/// A weak handle on the add-on, for tasks that must not keep it alive.
 struct WeakAddon {
     state: Weak<State>,
     events: Weak<Events>,
@@ -66,7 +66,7 @@ async fn run(what: &str, work: impl Future<Output = Result<(), ListenerError>>) 
     }
 }
 
-/// Counts as under way until it is dropped.
+/// Counts the work as running until it is dropped.
 struct UnderWay(Arc<Tasks>);
 
 impl UnderWay {
@@ -82,7 +82,7 @@ impl Drop for UnderWay {
     }
 }
 
-/// Takes up what is spawned, on this thread, for as long as the add-on lives.
+/// Runs what is spawned, on this thread, for as long as the add-on lives.
 pub(super) fn start(state: &Data<State>) {
     let Some(mut jobs) = state.tasks.work() else { return };
     panics::spawn("the background work of the add-on", async move {
@@ -102,7 +102,7 @@ where
     let job: Job = Box::new(move || {
         Box::pin(async move {
             let _place = under_way.0.place().await;
-            // a panic of the call itself is caught as well
+            // also catches a panic of the call itself
             run("spawned by the add-on", async move { work(given).await }).await;
         })
     });
@@ -121,12 +121,12 @@ where
     }
     let (weak, tasks, name) = (WeakAddon::of(addon), Arc::clone(&addon.state.tasks), name.to_owned());
     let period = period.max(Duration::from_secs(1));
-    let work: Job = Box::new(move || Box::pin(follow(weak, tasks, period, name, job)));
+    let work: Job = Box::new(move || Box::pin(run_periodically(weak, tasks, period, name, job)));
     addon.state.tasks.send(work);
 }
 
 /// Runs a job whenever it is due, for as long as the add-on lives.
-async fn follow<F, R>(weak: WeakAddon, tasks: Arc<Tasks>, period: Duration, name: String, job: F)
+async fn run_periodically<F, R>(weak: WeakAddon, tasks: Arc<Tasks>, period: Duration, name: String, job: F)
 where
     F: Fn(Addon) -> R + 'static,
     R: Future<Output = Result<(), ListenerError>> + 'static,
@@ -139,7 +139,7 @@ where
             () = tasks.stopping() => return,
         }
         let Some(addon) = weak.upgrade() else { return };
-        wait = match turn(&addon, period, &name, &job).await {
+        wait = match run_if_due(&addon, period, &name, &job).await {
             Ok(wait) => wait.min(LOOK).saturating_add(spread.mul_f64(jitter() / 10.0)),
             Err(error) => {
                 tracing::warn!(name, %error, "a periodic job could not be looked up in the store");
@@ -149,8 +149,8 @@ where
     }
 }
 
-/// Runs the job if it is due and no other node does; how long to wait then.
-async fn turn<F, R>(addon: &Addon, period: Duration, name: &str, job: &F) -> Result<Duration, Error>
+/// Runs the job if it is due and no other node runs it. Returns how long to wait before the next look.
+async fn run_if_due<F, R>(addon: &Addon, period: Duration, name: &str, job: &F) -> Result<Duration, Error>
 where
     F: Fn(Addon) -> R + 'static,
     R: Future<Output = Result<(), ListenerError>> + 'static,
@@ -158,7 +158,7 @@ where
     let store = addon.state.tenants.store();
     let place = Place::of_forge(OWNER, name);
     let Some(found) = store.forge_get(OWNER, name).await? else {
-        // the first time ever: another node may write the same, and one of the two comes later
+        // first start: another node may write the same row, and the later write wins
         store.forge_set(OWNER, name, &value(Row { due: now(), lease: 0, turn: 0 })?).await?;
         return Ok(Duration::from_secs(1));
     };
@@ -170,7 +170,7 @@ where
         turn: row.turn.wrapping_add(1),
     };
     if row.due > latest.due.saturating_add(SKEW) || row.lease > latest.lease.saturating_add(SKEW) {
-        // written by a clock that was ahead: it must not silence the job for longer than its period
+        // written by a clock that was ahead: the job must not pause for longer than its period
         let right = Row { due: row.due.min(latest.due), lease: row.lease.min(latest.lease), ..latest };
         store.exchange(place, &found, &value(right)?).await?;
         return Ok(Duration::from_secs(1));
@@ -179,7 +179,7 @@ where
         return Ok(Duration::from_secs(row.due.max(row.lease).saturating_sub(at)));
     }
     let mut ours = Row { due: row.due, ..latest };
-    // counted before the look: a stop that begins meanwhile waits
+    // counted before the check, so that a stop that begins now waits for the job
     let under_way = UnderWay::of(addon);
     if addon.state.tasks.is_stopping() || !store.exchange(place, &found, &value(ours)?).await? {
         return Ok(PAUSE);
@@ -196,9 +196,9 @@ where
                 match store.exchange(place, &value(ours)?, &value(renewed)?).await {
                     Ok(true) => ours = renewed,
                     Ok(false) => tracing::warn!(name, "another node has taken over a periodic job that still runs here"),
-                    // whether it was written is not known: what follows has to fit what stands there
+                    // the write may or may not have succeeded: read the row to find out
                     Err(error) => {
-                        tracing::warn!(name, %error, "a periodic job could not be held on to");
+                        tracing::warn!(name, %error, "the lease of a periodic job could not be renewed");
                         if store.forge_get(OWNER, name).await.ok().flatten() == Some(value(renewed)?) {
                             ours = renewed;
                         }
@@ -214,22 +214,22 @@ where
     Ok(Duration::from_secs(next.saturating_sub(now())).max(Duration::from_secs(1)))
 }
 
-/// Writes down that the job has run. A store that is away for a moment must not make it run again, so this is tried for as
-/// long as the lease lasts.
+/// Records that the job has run. A store that is unavailable for a moment must not make it run again, so this is retried
+/// for as long as the lease lasts.
 async fn finish(store: &dyn Store, name: &str, ours: Row, done: Row) -> Result<(), Error> {
     let (place, ours, done) = (Place::of_forge(OWNER, name), value(ours)?, value(done)?);
     loop {
         match store.exchange(place, &ours, &done).await {
             Ok(true) => return Ok(()),
             Ok(false) => {
-                // a try before this one may have been written although its answer was lost
+                // an earlier try may have been written although its answer was lost
                 if store.forge_get(OWNER, name).await? != Some(done) {
-                    tracing::warn!(name, "another node has taken over a periodic job that has run here");
+                    tracing::warn!(name, "another node has taken over a periodic job that ran here");
                 }
                 return Ok(());
             }
             Err(error) if now() < Row::deserialize(&ours)?.lease => {
-                tracing::warn!(name, %error, "it could not be written down that a periodic job has run");
+                tracing::warn!(name, %error, "the run of a periodic job could not be recorded");
                 sleep(RETRY).await;
             }
             Err(error) => return Err(error.into()),
@@ -260,7 +260,7 @@ mod tests {
         builder.store(Arc::clone(store) as _).build().await.unwrap()
     }
 
-    /// One look at the job by `node`: how long it waits then, and how often the job ran.
+    /// One look of `node` at the job: how long it waits then, and how often the job has run.
     async fn look(node: &Addon) -> (u64, u32) {
         let runs = Rc::new(Cell::new(0));
         let counted = Rc::clone(&runs);
@@ -268,7 +268,7 @@ mod tests {
             counted.set(counted.get() + 1);
             async { Ok(()) }
         };
-        let wait = turn(node, HOUR, "job", &job).await.unwrap();
+        let wait = run_if_due(node, HOUR, "job", &job).await.unwrap();
         (wait.as_secs(), runs.get())
     }
 
@@ -277,32 +277,32 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_job_runs_once_in_a_period_whichever_node_looks() {
+    async fn a_job_runs_once_per_period_on_one_node() {
         let store = Arc::new(MemoryStore::new());
         let (first, second) = (node(&store).await, node(&store).await);
-        assert_eq!(look(&first).await, (1, 0), "it is written down that it is due");
+        assert_eq!(look(&first).await, (1, 0), "the due time is recorded");
         assert_eq!(look(&second).await.1, 1);
         for node in [&first, &second] {
             let (wait, runs) = look(node).await;
             assert!(runs == 0 && (3590..=3600).contains(&wait), "{wait} s");
         }
-        // a node that starts later finds it so
+        // a node that starts later finds the row
         assert_eq!(look(&node(&store).await).await.1, 0);
     }
 
     #[actix_web::test]
-    async fn a_lease_keeps_others_away_until_it_ends() {
+    async fn a_lease_keeps_other_nodes_away_until_it_expires() {
         let store = Arc::new(MemoryStore::new());
         let node = node(&store).await;
         write(&store, now() - 5, now() + 30).await;
         let (wait, runs) = look(&node).await;
         assert!(runs == 0 && (25..=30).contains(&wait), "{wait} s");
         write(&store, now() - 5, now() - 1).await;
-        assert_eq!(look(&node).await.1, 1, "whoever held it is gone");
+        assert_eq!(look(&node).await.1, 1, "its holder is gone");
     }
 
     #[actix_web::test]
-    async fn times_of_a_clock_that_was_wrong_do_not_silence_a_job() {
+    async fn times_from_a_wrong_clock_do_not_stop_a_job() {
         let store = Arc::new(MemoryStore::new());
         let node = node(&store).await;
         write(&store, u64::MAX, 0).await;

@@ -1,4 +1,4 @@
-//! What an add-on is made of, read and put together.
+//! Builds an add-on: reads its configuration and descriptor, and opens its store.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,13 +17,13 @@ use crate::panics;
 use crate::software::AppVersion;
 use crate::state::{ErrorHandler, ErrorPage, ErrorRenderer, ErrorRendering, State};
 use crate::store::internal::{AppDatabase, SealedStore, open_with_database};
-use crate::store::{Changes, Migrations, Store, StoreError};
+use crate::store::{Changes, MemoryStore, Migrations, Store, StoreError};
 use crate::tenants::Tenants;
 
 /// ACE's default of `errorTemplateName`.
 const DEFAULT_RENDERER: &str = "unauthorized";
 
-/// Collects what an add-on is made of.
+/// Builds an [`Addon`].
 ///
 /// ```no_run
 /// # async fn start() -> Result<(), atlassian_connect_actix::StartError> {
@@ -58,7 +58,7 @@ impl std::fmt::Debug for AddonBuilder {
 
 impl AddonBuilder {
     /// The app's name and version, `env!("CARGO_PKG_NAME")` and `env!("CARGO_PKG_VERSION")`: for `--version`, the
-    /// `User-Agent` of requests to hosts, and the log. Without them the descriptor's key is the name.
+    /// `User-Agent` of requests to hosts, and the log. By default the name is the descriptor's key.
     #[must_use]
     pub fn app(mut self, name: impl Into<String>, version: impl Into<String>) -> Self {
         self.app = Some(AppVersion { name: name.into(), version: version.into() });
@@ -70,21 +70,21 @@ impl AddonBuilder {
         self.app.as_ref()
     }
 
-    /// A configuration made in code, in place of `config.json` and the environment.
+    /// Uses this configuration instead of `config.json` and the environment.
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.config = Some(config);
         self
     }
 
-    /// Another descriptor than `atlassian-connect.json` in the working directory.
+    /// Reads the descriptor from this file instead of `atlassian-connect.json` in the working directory.
     #[must_use]
     pub fn descriptor_file(mut self, file: impl Into<PathBuf>) -> Self {
         self.descriptor.path = file.into();
         self
     }
 
-    /// The text of a descriptor for an add-on whose file is not there, as in the tests of a library.
+    /// The descriptor to use if the file does not exist, for example in a library's tests.
     #[doc(hidden)]
     #[must_use]
     pub fn fallback_descriptor(mut self, text: &'static str) -> Self {
@@ -92,7 +92,7 @@ impl AddonBuilder {
         self
     }
 
-    /// Changes the filled descriptor before it is served, ACE's `descriptorTransformer`.
+    /// Changes the descriptor before it is served: ACE's `descriptorTransformer`.
     #[must_use]
     pub fn descriptor_transformer<F>(mut self, transform: F) -> Self
     where
@@ -102,7 +102,7 @@ impl AddonBuilder {
         self
     }
 
-    /// Registers an HTML renderer for errors under the name by which `errorTemplateName` chooses it.
+    /// Registers an HTML renderer for errors under a name that `errorTemplateName` can choose.
     #[must_use]
     pub fn error_renderer<F>(mut self, name: impl Into<String>, render: F) -> Self
     where
@@ -112,7 +112,7 @@ impl AddonBuilder {
         self
     }
 
-    /// Answers errors by code of the add-on's own, whatever `Accept` says: ACE's `expressErrorHandling`.
+    /// Lets the app's own code answer errors, whatever `Accept` says: ACE's `expressErrorHandling`.
     #[must_use]
     pub fn error_handler<F>(mut self, handler: F) -> Self
     where
@@ -122,15 +122,15 @@ impl AddonBuilder {
         self
     }
 
-    /// A store of the add-on's own in place of the configured one. `storeEncryptionKeys` seal its values as well.
+    /// Uses this store instead of the configured one. `storeEncryptionKeys` encrypts its values as well.
     #[must_use]
     pub fn store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
         self
     }
 
-    /// The migrations of the app: the framework's steps and its own, as `migrations/` of the app has them. Without this
-    /// the framework's steps alone are run.
+    /// The migrations of the app: the framework's steps and its own, from the app's `migrations/`. By default only the
+    /// framework's steps are run.
     #[must_use]
     pub fn migrations(mut self, migrations: Migrations) -> Self {
         self.migrations = Some(migrations);
@@ -145,7 +145,7 @@ impl AddonBuilder {
     /// The configuration that [`AddonBuilder::build`] will use.
     ///
     /// # Errors
-    /// [`ConfigError`] with everything that is wrong in it.
+    /// [`ConfigError`] with every problem of the configuration.
     pub fn load_config(&self) -> Result<Config, ConfigError> {
         self.load_config_with(&Vars::from_process())
     }
@@ -171,19 +171,19 @@ impl AddonBuilder {
         self.descriptor.load(config)
     }
 
-    /// Every finding about the descriptor, also about one that cannot be served.
+    /// Every finding about the descriptor, even if it cannot be served.
     #[doc(hidden)]
     pub fn inspect_descriptor(&self, config: &Config) -> Result<Vec<Finding>, DescriptorError> {
         self.descriptor.inspect(config)
     }
 
-    /// The store of the add-on's own, where it has one.
+    /// The store given to [`AddonBuilder::store`].
     #[doc(hidden)]
     pub fn own_store(&self) -> Option<Arc<dyn Store>> {
         self.store.clone()
     }
 
-    /// Reads configuration and descriptor, opens the store.
+    /// Reads the configuration and the descriptor, and opens the store.
     ///
     /// # Errors
     /// [`StartError`].
@@ -194,9 +194,8 @@ impl AddonBuilder {
         self.assemble(config, descriptor).await
     }
 
-    /// The add-on of what has been read.
-    #[doc(hidden)]
-    pub async fn assemble(self, config: Config, descriptor: Descriptor) -> Result<Addon, StartError> {
+    /// Builds the add-on from a configuration and a descriptor.
+    async fn assemble(self, config: Config, descriptor: Descriptor) -> Result<Addon, StartError> {
         let errors = error_rendering(&config, self.renderers, self.handler)?;
         let (store, database) = match self.store {
             Some(store) => (SealedStore::tried(store, &config.store.encryption_keys).await? as _, None),
@@ -206,26 +205,38 @@ impl AddonBuilder {
         if config.options.no_auth {
             tracing::warn!("AC_OPTS=no-auth: pages and token routes are open to every process on this machine");
         }
-        let addon = put_together(config, descriptor, store, database, errors, (self.app, self.descriptor));
+        let addon = assemble_addon(config, descriptor, store, database, errors, (self.app, self.descriptor));
         let state = addon.shared_state();
         if let Some(changes) = state.tenants.store().changes() {
             panics::spawn(
-                "hearing of the writes of other nodes",
-                hear(Arc::downgrade(&state.clone().into_inner()), changes),
+                "the task that receives the writes of other nodes",
+                apply_changes(Arc::downgrade(&state.clone().into_inner()), changes),
             );
         }
         background::start(&state);
-        if state.config.app_id.is_some() {
+        if !state.config.app_ids.is_empty() {
             panics::spawn(
-                "the work on events of Forge's",
+                "the task that works on Forge events",
                 crate::forge::worker::work(Arc::downgrade(&state.clone().into_inner())),
             );
         }
         Ok(addon)
     }
 
-    /// The add-on on a store as it is, for a command that tells the listeners: it serves nobody and takes up no work, and
-    /// nothing is made or migrated.
+    /// The add-on for a command that only asks which routes there are. It opens neither the store nor a database, and
+    /// runs nothing in the background.
+    ///
+    /// # Errors
+    /// [`StartError::Errors`].
+    #[doc(hidden)]
+    pub fn without_store(self, config: Config, descriptor: Descriptor) -> Result<Addon, StartError> {
+        let errors = error_rendering(&config, self.renderers, self.handler)?;
+        let store = Arc::new(MemoryStore::default());
+        Ok(assemble_addon(config, descriptor, store, None, errors, (self.app, self.descriptor)))
+    }
+
+    /// The add-on on an existing store, for a command that emits events. It serves no requests, runs no periodic jobs,
+    /// and migrates nothing.
     ///
     /// # Errors
     /// [`StartError`].
@@ -233,21 +244,20 @@ impl AddonBuilder {
     pub async fn at_rest(self, config: Config, store: Arc<dyn Store>) -> Result<Addon, StartError> {
         let descriptor = self.descriptor.load(&config)?;
         let errors = error_rendering(&config, self.renderers, self.handler)?;
-        let own_store = self.store.is_some();
-        let place = config.app_database().or_else(|| (!own_store).then(|| config.store.clone()));
-        let database = match place {
+        let database = match config.app_database() {
             Some(place) => AppDatabase::connect(&place).await?,
+            None if self.store.is_none() => AppDatabase::connect(&config.store).await?,
             None => None,
         };
-        let addon = put_together(config, descriptor, store, database, errors, (self.app, self.descriptor));
-        // what a listener spawns runs, periodic jobs do not
+        let addon = assemble_addon(config, descriptor, store, database, errors, (self.app, self.descriptor));
+        // work that a listener spawns runs, periodic jobs do not
         addon.state().tasks.stop();
         background::start(&addon.shared_state());
         Ok(addon)
     }
 }
 
-fn put_together(
+fn assemble_addon(
     config: Config,
     descriptor: Descriptor,
     store: Arc<dyn Store>,
@@ -262,15 +272,15 @@ fn put_together(
     Addon::of(web::Data::new(state), events)
 }
 
-/// The database of the app's own tables: what the configuration names, else that of the store. An app with tables does not
-/// start without; where they are not there yet, the log says so.
+/// The database of the app's own tables: the configured one, else that of the store. An app with tables does not start
+/// without a database. If its migrations are pending, the log says so.
 async fn app_database(config: &Config, of_store: Option<AppDatabase>) -> Result<Option<AppDatabase>, StartError> {
     let has_tables = config.store.migrations.has_own_steps();
     let database = match (config.app_database(), of_store) {
         (Some(place), _) => AppDatabase::open(&place).await?,
         (None, Some(database)) => database,
         (None, None) if !has_tables => return Ok(None),
-        // such a store forgets everything on a restart, and so may the tables
+        // an in-memory store forgets everything on a restart, and so may the tables
         (None, None) if config.store.is_memory() => {
             let memory = config.store.at(SecretString::from("sqlite::memory:"), "the store, which is in memory");
             AppDatabase::open(&memory).await?
@@ -287,11 +297,11 @@ async fn app_database(config: &Config, of_store: Option<AppDatabase>) -> Result<
     Ok(Some(database))
 }
 
-/// Hears of what other nodes write, for as long as the add-on lives.
-async fn hear(state: Weak<State>, mut changes: Changes) {
+/// Applies what other nodes write, for as long as the add-on lives.
+async fn apply_changes(state: Weak<State>, mut changes: Changes) {
     while let Some(change) = changes.next().await {
         let Some(state) = state.upgrade() else { return };
-        state.tenants.hear(&change);
+        state.tenants.apply(&change);
     }
 }
 

@@ -1,18 +1,19 @@
-//! What happens to the add-on, and who wants to know: listeners by ACE's names, or by type.
+//! Events and their listeners, by ACE's names or by type.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::Data;
 use futures_util::future::LocalBoxFuture;
+use parking_lot::RwLock;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Addon;
 use crate::emission::{Emission, names};
 use crate::error::Error;
-use crate::host::{HostClient, site_ari};
+use crate::host::HostClient;
 use crate::panics;
 use crate::settings::Settings;
 use crate::state::{Listeners, State};
@@ -21,21 +22,22 @@ use crate::tenants::Tenant;
 pub use super::forge_events::{AppInstalled, AppUpgraded, PreUninstall};
 pub use crate::emission::ForgeOrigin;
 
-/// Why a listener could not do its work. The host is answered 500, so that it tries again.
+/// Why a listener failed. The host is answered 500, so that it tries again.
 pub type ListenerError = Box<dyn std::error::Error>;
 
-/// Something that happened: its name as in ACE, the tenant it happened to, and what the host sent.
+/// An event that occurred: its name as in ACE, the tenant, and the body that the host sent.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Occurrence {
     /// `jira:issue_created`, `host_settings_saved`, `enabled` …
     pub event: String,
-    /// The tenant that proved itself; absent before anybody has.
+    /// The authenticated tenant; `None` if the request has none.
     pub tenant: Option<Arc<Tenant>>,
-    /// Where it comes from, if Forge has sent it.
+    /// Which installation and event it comes from, if Forge sent it.
     pub forge: Option<Arc<ForgeOrigin>>,
-    /// The body of the request, without its `sharedSecret`; null when there is none.
+    /// The body of the request without its `sharedSecret`; null if there is none.
     pub body: Arc<Value>,
+    tenant_key: Option<String>,
     addon: Addon,
 }
 
@@ -50,69 +52,74 @@ impl std::fmt::Debug for Occurrence {
 }
 
 impl Occurrence {
-    /// The tenant's clientKey; empty when no tenant is known.
+    /// The tenant's clientKey; empty if there is no tenant.
     #[must_use]
     pub fn client_key(&self) -> &str {
         self.tenant.as_ref().map_or("", |tenant| tenant.client_key())
     }
 
-    /// The body as a type of the add-on's own.
+    /// The body as a type of the app.
     ///
     /// # Errors
-    /// When the body is of another shape.
+    /// The body does not fit the type.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         T::deserialize(self.body.as_ref())
     }
 
-    /// The add-on that it happened to.
+    /// The add-on that received the event.
     #[must_use]
     pub fn addon(&self) -> Addon {
         self.addon.clone()
     }
 
-    /// A client for the tenant's product, as the app.
+    /// A client for the tenant's product, as the app. An event of Forge is answered through Forge, as long as there is a
+    /// token of its installation: the Connect tenant that may be known as well ends with Connect.
     ///
     /// # Errors
-    /// [`Error::Unauthorized`] where no tenant is known and no token of the Forge installation,
-    /// [`Error::Unavailable`] when the store is away.
+    /// [`Error::Unauthorized`] if there is neither a tenant nor a token of the Forge installation,
+    /// [`Error::Unavailable`] when the store is unavailable.
     pub async fn host(&self) -> Result<HostClient, Error> {
-        match (&self.tenant, &self.forge) {
-            (Some(tenant), _) => Ok(HostClient::new(self.addon.shared_state(), Arc::clone(tenant))),
-            (None, Some(origin)) => self.addon.forge_client(&origin.installation_id).await,
-            (None, None) => Err(Error::unauthorized("no tenant is known")),
+        let connect = self.tenant.as_ref().map(|tenant| HostClient::new(self.addon.shared_state(), Arc::clone(tenant)));
+        let Some(origin) = &self.forge else {
+            return connect.ok_or_else(|| Error::unauthorized("no tenant is known"));
+        };
+        match (HostClient::of_origin(self.addon.shared_state(), origin).await, connect) {
+            (Err(Error::Unauthorized { .. }), Some(connect)) => Ok(connect),
+            (client, _) => client,
         }
     }
 
-    /// The settings of the tenant: those that [`crate::PageContext::settings`] has.
+    /// The key under which the app stores data of the tenant, the same as
+    /// [`Caller::tenant_key`](crate::auth::Caller::tenant_key).
     ///
     /// # Errors
-    /// [`Error::Unauthorized`] where no tenant is known.
+    /// [`Error::Unauthorized`] if no tenant is known.
+    pub fn tenant_key(&self) -> Result<String, Error> {
+        self.tenant_key.clone().ok_or_else(|| Error::unauthorized("no tenant is known"))
+    }
+
+    /// The settings of the tenant, the same as [`crate::PageContext::settings`].
+    ///
+    /// # Errors
+    /// As [`Occurrence::tenant_key`].
     pub fn settings(&self) -> Result<Settings, Error> {
-        let key = match (&self.tenant, &self.forge) {
-            (Some(tenant), _) => tenant.client_key().to_owned(),
-            // as `ForgeInvocation::tenant_key` names it
-            (None, Some(origin)) => {
-                origin.api_base_url.as_deref().and_then(site_ari).unwrap_or_else(|| origin.installation_id.clone())
-            }
-            (None, None) => return Err(Error::unauthorized("no tenant is known")),
-        };
-        Ok(Settings::of_tenant(self.addon.shared_state(), key))
+        Ok(Settings::of_tenant(self.addon.shared_state(), self.tenant_key()?))
     }
 }
 
-/// A kind of occurrence with a Rust type: implement it for a webhook's payload, or use those of this module.
+/// An event with a Rust type: implement it for a webhook's payload, or use the types of this module.
 pub trait Event: Sized + 'static {
-    /// The name under which it is known.
+    /// The name of the event.
     const NAME: &'static str;
 
-    /// Reads it.
+    /// Makes the typed event from an occurrence.
     ///
     /// # Errors
-    /// When the occurrence is of another shape; the host is answered 500.
+    /// The occurrence does not fit the type; the host is answered 500.
     fn read(occurrence: &Occurrence) -> Result<Self, ListenerError>;
 }
 
-/// An event has the methods of the occurrence that it was read from.
+/// An event has all methods of its occurrence.
 macro_rules! has_occurrence {
     ($type:ident) => {
         impl std::ops::Deref for $type {
@@ -132,9 +139,9 @@ macro_rules! lifecycle_events {
         #[derive(Debug, Clone)]
         #[non_exhaustive]
         pub struct $type {
-            /// The tenant it happened to.
+            /// The tenant.
             pub tenant: Arc<Tenant>,
-            /// What the host sent, without its `sharedSecret`.
+            /// The body that the host sent, without its `sharedSecret`.
             pub body: Arc<Value>,
             occurrence: Occurrence,
         }
@@ -155,7 +162,7 @@ macro_rules! lifecycle_events {
 lifecycle_events! {
     /// A signed install has been stored: the tenant is installed, or has a new secret.
     HostSettingsSaved = "host_settings_saved",
-    /// A tenant has uninstalled the add-on; its data may go, its secret opens nothing any more.
+    /// A tenant has uninstalled the add-on. Its secret is no longer accepted, and its data may be deleted.
     Uninstalled = "uninstalled",
     /// A tenant has enabled the add-on.
     Enabled = "enabled",
@@ -163,8 +170,8 @@ lifecycle_events! {
     Disabled = "disabled",
 }
 
-/// All that was stored for a tenant has been removed for good, by the command `tenants remove` or `tenants purge`: what
-/// the app keeps of it in tables of its own goes too. It may be told again, also of a tenant that nobody knows any more.
+/// All stored data of a tenant has been deleted, by the command `tenants remove` or `tenants purge`. Delete the
+/// tenant's rows in the app's own tables as well. The event may come again, also for an unknown tenant.
 ///
 /// ```no_run
 /// # fn listen(addon: &atlassian_connect_actix::Addon) {
@@ -196,6 +203,44 @@ impl Event for TenantRemoved {
     }
 }
 
+/// A site that used the app only through Forge is now known as a Connect tenant. Its settings have moved to the clientKey;
+/// move the rows in the app's own tables as well. The event may come again, with the same keys: also when there is
+/// nothing left to move.
+///
+/// ```no_run
+/// # fn listen(addon: &atlassian_connect_actix::Addon) {
+/// use atlassian_connect_actix::events::TenantAssociated;
+///
+/// addon.listen(|associated: TenantAssociated| async move {
+///     let database = associated.addon().database()?;
+///     let (from, to) = (associated.from.clone(), associated.to.clone());
+///     // such as: diesel::update(notes::table.filter(notes::tenant.eq(from))).set(notes::tenant.eq(to))
+///     database.write(move |_connection| Ok((from.len(), to.len()))).await?;
+///     Ok(())
+/// });
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TenantAssociated {
+    /// The key of the site, under which the app stored data until now.
+    pub from: String,
+    /// The clientKey.
+    pub to: String,
+    occurrence: Occurrence,
+}
+
+has_occurrence!(TenantAssociated);
+
+impl Event for TenantAssociated {
+    const NAME: &'static str = names::TENANT_ASSOCIATED;
+
+    fn read(occurrence: &Occurrence) -> Result<Self, ListenerError> {
+        let text = |name: &'static str| occurrence.body.get(name).and_then(Value::as_str).ok_or(name);
+        Ok(Self { from: text("from")?.to_owned(), to: text("to")?.to_owned(), occurrence: occurrence.clone() })
+    }
+}
+
 type Listener = Arc<dyn Fn(Occurrence) -> LocalBoxFuture<'static, Result<(), ListenerError>> + Send + Sync>;
 
 /// The listeners of an add-on.
@@ -211,18 +256,18 @@ impl std::fmt::Debug for Events {
 }
 
 impl Events {
-    /// Calls `listener` at each occurrence of the event of that name, ACE's `addon.on(name, …)`.
+    /// Calls `listener` for each occurrence of the event with that name, ACE's `addon.on(name, …)`.
     pub(crate) fn on<F, R>(&self, event: impl Into<String>, listener: F)
     where
         F: Fn(Occurrence) -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), ListenerError>> + 'static,
     {
         let listener: Listener = Arc::new(move |occurrence| Box::pin(listener(occurrence)));
-        let mut listeners = self.listeners.write().unwrap_or_else(PoisonError::into_inner);
+        let mut listeners = self.listeners.write();
         listeners.entry(event.into()).or_default().push(listener);
     }
 
-    /// Calls `listener` with each `E`.
+    /// Calls `listener` for each `E`.
     pub(crate) fn listen<E, F, R>(&self, listener: F)
     where
         E: Event,
@@ -236,21 +281,21 @@ impl Events {
         });
     }
 
-    /// Tells the listeners of `occurrence.event`, one after the other, and waits for each, all in all for `limit`.
-    async fn tell(&self, occurrence: Occurrence, limit: Duration) -> Result<(), Error> {
+    /// Calls the listeners of `occurrence.event`, one after the other, for at most `limit` in total.
+    async fn call_listeners(&self, occurrence: Occurrence, limit: Duration) -> Result<(), Error> {
         let listeners = {
-            let listeners = self.listeners.read().unwrap_or_else(PoisonError::into_inner);
+            let listeners = self.listeners.read();
             listeners.get(&occurrence.event).cloned().unwrap_or_default()
         };
-        let told = async {
+        let calls = async {
             let mut failures = Vec::new();
             for listener in &listeners {
-                // the call itself may panic too, and so may the text of an error
+                // the call itself may panic too, and so may formatting the error
                 failures.extend(outcome(async { listener(occurrence.clone()).await }).await.err());
             }
             failures
         };
-        match tokio::time::timeout(limit, told).await {
+        match tokio::time::timeout(limit, calls).await {
             Ok(failures) if failures.is_empty() => Ok(()),
             Ok(failures) => Err(Error::internal(format!("listener of {}: {}", occurrence.event, failures.join("; ")))),
             Err(_) => Err(Error::internal(format!("listeners of {} took longer than {limit:?}", occurrence.event))),
@@ -258,7 +303,7 @@ impl Events {
     }
 }
 
-/// What came of work of the add-on's: why it failed, or panicked.
+/// Runs work of the app. The error says why it failed or panicked.
 pub(super) async fn outcome(work: impl Future<Output = Result<(), ListenerError>>) -> Result<(), String> {
     let outcome = panics::caught(async { work.await.map_err(|error| error.to_string()) }).await;
     outcome.unwrap_or_else(|panic| Err(panic.to_string()))
@@ -272,9 +317,9 @@ impl Listeners for Events {
         limit: Duration,
     ) -> LocalBoxFuture<'static, Result<(), Error>> {
         Box::pin(async move {
-            let Emission { event, tenant, forge, body } = emission;
+            let Emission { event, tenant, tenant_key, forge, body } = emission;
             let addon = Addon::of(state, Arc::clone(&self));
-            self.tell(Occurrence { event, tenant, forge, body, addon }, limit).await
+            self.call_listeners(Occurrence { event, tenant, forge, body, tenant_key, addon }, limit).await
         })
     }
 }
@@ -306,8 +351,8 @@ mod tests {
     }
 
     async fn occurrence(event: &str, body: Value) -> Occurrence {
-        let Emission { event, tenant, forge, body } = Emission::new(event, None, body);
-        Occurrence { event, tenant, forge, body, addon: addon().await }
+        let Emission { event, tenant, tenant_key, forge, body } = Emission::new(event, None, body);
+        Occurrence { event, tenant, forge, body, tenant_key, addon: addon().await }
     }
 
     async fn created(body: Value) -> Occurrence {
@@ -315,7 +360,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn listeners_hear_their_event_by_name_and_by_type() {
+    async fn listeners_get_their_event_by_name_and_by_type() {
         let events = Events::default();
         let heard = Arc::new(Mutex::new(Vec::new()));
         let (by_name, by_type) = (Arc::clone(&heard), Arc::clone(&heard));
@@ -334,14 +379,17 @@ mod tests {
             }
         });
         let second = Duration::from_secs(1);
-        events.tell(created(serde_json::json!({"issue": "A-1"})).await, second).await.unwrap();
-        events.tell(occurrence("other", Value::Null).await, second).await.unwrap();
+        events.call_listeners(created(serde_json::json!({"issue": "A-1"})).await, second).await.unwrap();
+        events.call_listeners(occurrence("other", Value::Null).await, second).await.unwrap();
         assert_eq!(*heard.lock().unwrap(), ["jira:issue_created", "A-1"]);
-        assert!(events.tell(created(Value::Null).await, second).await.is_err(), "a body of another shape is a failure");
+        assert!(
+            events.call_listeners(created(Value::Null).await, second).await.is_err(),
+            "a body of another shape is a failure"
+        );
     }
 
     #[actix_web::test]
-    async fn a_failure_is_told_and_does_not_silence_the_others() {
+    async fn a_failure_is_reported_and_does_not_stop_the_other_listeners() {
         let events = Events::default();
         let heard = Arc::new(Mutex::new(0));
         let count = Arc::clone(&heard);
@@ -350,14 +398,14 @@ mod tests {
             *count.lock().unwrap() += 1;
             async { Ok(()) }
         });
-        let error = events.tell(created(Value::Null).await, Duration::from_secs(1)).await.unwrap_err();
+        let error = events.call_listeners(created(Value::Null).await, Duration::from_secs(1)).await.unwrap_err();
         assert_eq!(error.to_string(), "internal error: listener of jira:issue_created: no disk");
         assert_eq!(*heard.lock().unwrap(), 1);
     }
 
     #[actix_web::test]
-    async fn a_panic_is_a_failure_and_does_not_silence_the_others() {
-        /// An error whose text panics.
+    async fn a_panic_is_a_failure_and_does_not_stop_the_other_listeners() {
+        /// An error that panics when it is formatted.
         #[derive(Debug)]
         struct Mute;
 
@@ -386,7 +434,7 @@ mod tests {
             async { Ok(()) }
         });
         for times in 1..=2 {
-            let error = events.tell(created(Value::Null).await, Duration::from_secs(1)).await.unwrap_err();
+            let error = events.call_listeners(created(Value::Null).await, Duration::from_secs(1)).await.unwrap_err();
             assert_eq!(
                 error.to_string(),
                 "internal error: listener of jira:issue_created: panicked: in the call; panicked: in the future; \
@@ -400,6 +448,6 @@ mod tests {
     async fn a_listener_has_a_time_limit() {
         let events = Events::default();
         events.on("jira:issue_created", |_| std::future::pending());
-        assert!(events.tell(created(Value::Null).await, Duration::from_millis(5)).await.is_err());
+        assert!(events.call_listeners(created(Value::Null).await, Duration::from_millis(5)).await.is_err());
     }
 }

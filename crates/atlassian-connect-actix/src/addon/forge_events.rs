@@ -1,4 +1,4 @@
-//! The life of a Forge app as typed events. Product events are listened to by their names.
+//! The lifecycle events of a Forge app, as types. Listen to product events by their names.
 
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ macro_rules! life_cycle {
         #[derive(Debug, Clone)]
         #[non_exhaustive]
         pub struct $type {
-            /// The installation's ARI, by the invocation's token.
+            /// The installation's ARI, from the invocation token.
             pub installation_id: String,
-            /// Where the event comes from, by the invocation's token.
+            /// Where the event comes from, from the invocation token.
             pub origin: Arc<ForgeOrigin>,
-            /// What Forge sent.
+            /// The body that Forge sent.
             pub body: Arc<Value>,
             occurrence: Occurrence,
         }
@@ -28,8 +28,8 @@ macro_rules! life_cycle {
             const NAME: &'static str = $name;
 
             fn read(occurrence: &Occurrence) -> Result<Self, ListenerError> {
-                let origin = occurrence.forge.clone().ok_or("it is no event of Forge's")?;
-                // the event's own `id` is the same in another form, and signed by nobody
+                let origin = occurrence.forge.clone().ok_or("Forge did not send this event")?;
+                // the event's own `id` names the same installation in another form, but is not signed
                 let installation_id = origin.installation_id.clone();
                 Ok(Self { installation_id, origin, body: Arc::clone(&occurrence.body), occurrence: occurrence.clone() })
             }
@@ -38,10 +38,11 @@ macro_rules! life_cycle {
 }
 
 life_cycle! {
-    /// The app was installed. The product's API may answer 401 and 403 for some minutes.
+    /// The app was installed. The product's API may answer 401 and 403 for a few minutes.
     AppInstalled = names::INSTALLED,
     /// An installation was upgraded to another major version.
     AppUpgraded = names::UPGRADED,
-    /// The app is about to be uninstalled: the last moment that its token is good for. A failure stops nothing.
+    /// The app is about to be uninstalled. Its token is still valid now. A failing listener does not stop the
+    /// uninstall.
     PreUninstall = names::PRE_UNINSTALL,
 }

@@ -1,4 +1,4 @@
-//! The add-on: built from its parts, mounted with one scope, run.
+//! The add-on: built, mounted as one scope, and run.
 
 mod background;
 mod builder;
@@ -37,20 +37,20 @@ use crate::store::StoreError;
 use crate::tenants::Tenant;
 use crate::{forge, health, lifecycle, pattern, webhook};
 
-/// Why an add-on does not start. `Display` is for the person at the terminal.
+/// Why an add-on does not start. `Display` is written for the person at the terminal.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The configuration.
+    /// The configuration is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The descriptor.
+    /// The descriptor is invalid.
     #[error(transparent)]
     Descriptor(#[from] DescriptorError),
-    /// The store.
+    /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// `errorTemplateName` or `expressErrorHandling` name what the code does not have.
+    /// `errorTemplateName` or `expressErrorHandling` refers to something that the code does not register.
     #[error("{0}")]
     Errors(String),
     /// The address cannot be listened on.
@@ -58,7 +58,7 @@ pub enum StartError {
     Listen {
         /// `127.0.0.1:3000`.
         address: SocketAddr,
-        /// The system's words.
+        /// The system's error.
         reason: std::io::Error,
     },
     /// The server ended by itself.
@@ -69,13 +69,13 @@ pub enum StartError {
 fn listen_remedy(reason: &std::io::Error) -> &'static str {
     match reason.kind() {
         std::io::ErrorKind::AddrInUse => {
-            "Stop what listens there, or choose another port (PORT, or port in config.json)."
+            "Stop the program that uses it, or choose another port (PORT, or port in config.json)."
         }
         std::io::ErrorKind::AddrNotAvailable => {
             "This machine has no such address: choose another (AC_BIND, or bind in config.json)."
         }
         std::io::ErrorKind::PermissionDenied => {
-            "The port is not yours to use: choose one from 1024 on (PORT, or port in config.json)."
+            "This port needs special rights: choose one from 1024 on (PORT, or port in config.json)."
         }
         _ => "Choose another address (AC_BIND) or port (PORT).",
     }
@@ -83,7 +83,7 @@ fn listen_remedy(reason: &std::io::Error) -> &'static str {
 
 /// An add-on, ready to be mounted or run. Clones are the same add-on.
 ///
-/// A handler takes it as an argument, whoever calls; that proves nothing about the caller.
+/// A handler can take it as an argument. It says nothing about the caller.
 #[derive(Clone)]
 pub struct Addon {
     state: web::Data<State>,
@@ -107,21 +107,31 @@ impl Addon {
         Self { state, events }
     }
 
-    /// What the workers share.
+    /// The state that the workers share.
     #[doc(hidden)]
     #[must_use]
     pub fn state(&self) -> &State {
         &self.state
     }
 
-    /// The same, to be kept.
+    /// The same state, as an owned handle.
     #[doc(hidden)]
     #[must_use]
     pub fn shared_state(&self) -> web::Data<State> {
         self.state.clone()
     }
 
-    /// Where the descriptor was read from, and can be read again.
+    /// Makes a new signing key for the tokens of pages on Forge. Tokens signed with the previous key stay valid until
+    /// they expire.
+    ///
+    /// # Errors
+    /// The store failed.
+    #[doc(hidden)]
+    pub async fn rotate_page_key(&self) -> Result<(), StoreError> {
+        self.state.pages.keys.rotate(self.state.tenants.store().as_ref()).await.map(drop)
+    }
+
+    /// Where the descriptor was read from. It can be read again.
     #[doc(hidden)]
     #[must_use]
     pub fn descriptor_file(&self) -> &DescriptorFile {
@@ -134,7 +144,7 @@ impl Addon {
         &self.state.config
     }
 
-    /// Listens to an event by its name, ACE's `addon.on`: a webhook's, or one of [`crate::events`].
+    /// Listens to an event by its name, ACE's `addon.on`: that of a webhook, or one of [`crate::events`].
     pub fn on<F, R>(&self, event: impl Into<String>, listener: F)
     where
         F: Fn(Occurrence) -> R + Send + Sync + 'static,
@@ -153,21 +163,21 @@ impl Addon {
         self.events.listen(listener);
     }
 
-    /// A client for a tenant's host outside of a request, as the add-on.
+    /// A client for a tenant's host outside a request, as the add-on.
     ///
     /// # Errors
-    /// [`Error::Unauthorized`] when no such tenant is installed, [`Error::Unavailable`] when the store is away.
+    /// [`Error::Unauthorized`] if the tenant is not installed, [`Error::Unavailable`] when the store is unavailable.
     pub async fn http_client(&self, client_key: &str) -> Result<HostClient, Error> {
         let tenant = self.state.tenants.current(client_key).await?;
         let tenant = tenant.ok_or_else(|| Error::unauthorized(format!("no tenant {client_key} is installed")))?;
         Ok(HostClient::new(self.state.clone(), tenant))
     }
 
-    /// A client for a Forge installation outside of an invocation, as the app: with the last token that an invocation
-    /// has brought to this node or another. A scheduled trigger keeps it from running out.
+    /// A client for a Forge installation outside an invocation, as the app. It uses the last token that an invocation
+    /// brought to this node or another. A scheduled trigger keeps that token fresh.
     ///
     /// # Errors
-    /// [`Error::Unauthorized`] when there is no token that is still good, [`Error::Unavailable`] when the store is away.
+    /// [`Error::Unauthorized`] if there is no valid token, [`Error::Unavailable`] when the store is unavailable.
     pub async fn forge_client(&self, installation_id: &str) -> Result<HostClient, Error> {
         HostClient::of_installation(self.state.clone(), installation_id).await
     }
@@ -175,27 +185,27 @@ impl Addon {
     /// The database of the app's own tables.
     ///
     /// # Errors
-    /// [`Error::Internal`] where there is none, with the remedy.
+    /// [`Error::Internal`] if there is none; it says how to configure one.
     pub fn database(&self) -> Result<Database, Error> {
         Database::of(&self.state)
     }
 
-    /// The installed tenant with this clientKey; `None`: there is none.
+    /// The installed tenant with this clientKey, if there is one.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the store is away.
+    /// [`Error::Unavailable`] when the store is unavailable.
     pub async fn tenant(&self, client_key: &str) -> Result<Option<Arc<Tenant>>, Error> {
         Ok(self.state.tenants.current(client_key).await?)
     }
 
-    /// The settings of a tenant outside of a request, in a job for example. In a handler use those of the authenticated
-    /// caller.
+    /// The settings of a tenant outside a request, for example in a job. In a handler, use `settings()` of the
+    /// authenticated caller.
     #[must_use]
     pub fn settings(&self, tenant: &Tenant) -> Settings {
         Settings::of_tenant(self.state.clone(), tenant.client_key().to_owned())
     }
 
-    /// All tenants that are installed, in the order of their clientKeys, read page by page.
+    /// A stream of all installed tenants in the order of their clientKeys, read page by page.
     ///
     /// ```no_run
     /// # async fn count(addon: &atlassian_connect_actix::Addon) -> Result<(), atlassian_connect_actix::Error> {
@@ -211,7 +221,7 @@ impl Addon {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the store is away; the stream ends with it.
+    /// [`Error::Unavailable`] when the store is unavailable; it ends the stream.
     pub fn tenants(&self) -> impl Stream<Item = Result<Arc<Tenant>, Error>> + use<> {
         let state = self.state.clone();
         let pages = stream::try_unfold(Some(None::<String>), move |place| {
@@ -225,8 +235,8 @@ impl Addon {
         pages.try_flatten()
     }
 
-    /// Runs `work` in the background, on a thread that serves no requests: it must not block. A failure or a panic is
-    /// logged. A stop waits for it, 28 seconds at most.
+    /// Runs `work` in the background, on a thread that serves no requests. It must not block. A failure or panic is
+    /// logged. A stop waits for it, for at most 28 seconds.
     ///
     /// ```no_run
     /// # fn start(addon: &atlassian_connect_actix::Addon) {
@@ -245,10 +255,10 @@ impl Addon {
         background::spawn(self, work);
     }
 
-    /// Runs `job` once in each `period`, a second at least: on one node, where several share the store. It first runs
-    /// some seconds after the first start; the store remembers when it is due, over restarts. A failure or a panic is
-    /// logged, and the job runs again at its next time. Where a node goes away in the middle, another one runs it after a
-    /// minute. A stop waits for one that runs. `name`: under which it is remembered; each job has its own.
+    /// Runs `job` once per `period` (at least one second), on one node if several share the store. The first run is
+    /// some seconds after the first start; the store keeps the next due time over restarts. A failure or panic is
+    /// logged, and the job runs again at its next time. If a node dies during a run, another node runs the job after a
+    /// minute. A stop waits for a running job. Each job needs its own `name`.
     ///
     /// ```no_run
     /// # fn start(addon: &atlassian_connect_actix::Addon) {
@@ -268,10 +278,9 @@ impl Addon {
         background::every(self, period, name, job);
     }
 
-    /// Waits for what Forge has delivered and is being worked on, and for what runs in the background, for `limit` at
-    /// most. What is left then, or has failed and
-    /// waits for another try, is taken up at the next start, or by another node. [`Addon::run`] does so at its end; whoever
-    /// owns their own `HttpServer` calls it when that has stopped.
+    /// Waits for Forge events and background work that are under way, for at most `limit`. Events that are then left,
+    /// or that failed and wait for another try, are taken up at the next start or by another node. [`Addon::run`] calls
+    /// this at its end. If you run your own `HttpServer`, call it after the server has stopped.
     pub async fn drain(&self, limit: Duration) {
         let begun = Instant::now();
         self.state.tasks.stop();
@@ -279,14 +288,14 @@ impl Addon {
         crate::forge::worker::drain(&self.state, limit).await;
         let left = self.state.tasks.drain(limit.saturating_sub(begun.elapsed())).await;
         if left > 0 {
-            tracing::warn!(left, "background work is cut off by the stop");
+            tracing::warn!(left, "background work was cut off by the stop");
         }
     }
 
     /// Mounts the add-on: one scope at the path of the base URL, with the descriptor, the lifecycle callbacks, the
-    /// webhooks, the health routes, then `routes`, and the framework's middleware around them all. For whoever owns
-    /// their own `HttpServer`, and for tests. The deadlines and bounds of connections are those of [`Addon::serve`]: another
-    /// server has its own.
+    /// webhooks, the health routes, then `routes`, and the framework's middleware around them. Use it with your own
+    /// `HttpServer`, and in tests. The deadlines and limits of connections belong to [`Addon::serve`]: your own server
+    /// has its own.
     ///
     /// ```no_run
     /// # use actix_web::{App, HttpServer};
@@ -304,7 +313,7 @@ impl Addon {
 }
 
 impl Addon {
-    /// See [`Addon::configure`]. `observer` is called with each request.
+    /// See [`Addon::configure`]. `observer` is called for each request.
     fn mount<F>(&self, observer: Option<Observer>, routes: F) -> impl FnOnce(&mut ServiceConfig) + use<F>
     where
         F: FnOnce(&mut ServiceConfig) + 'static,
@@ -328,7 +337,11 @@ impl Addon {
                     health::routes(cfg);
                     lifecycle::routes(cfg, &descriptor, config.setup_install_route);
                     webhook::routes(cfg, &descriptor);
-                    cfg.service(descriptor_route).configure(routes);
+                    forge::pages::routes(cfg, config);
+                    if !descriptor.is_of_forge() {
+                        cfg.service(descriptor_route);
+                    }
+                    cfg.configure(routes);
                 })
                 .default_service(web::to(|| async { Err::<actix_web::HttpResponse, _>(Error::no_route()) }))
                 .wrap(from_fn(move |request, next| crate::middleware::around(inner.clone(), request, next)))
@@ -338,14 +351,15 @@ impl Addon {
                     observer.is_some(),
                     from_fn(move |request, next| observed(observer.clone(), request, next)),
                 ))
-                // outside of it, or a page could not read why it was refused
+                // outermost, or a page could not read why it was refused
                 .wrap(Condition::new(!config.forge_origins.is_empty(), forge::cors::cors(&config.forge_origins)))
                 .wrap(TracingLogger::<RequestSpan>::new());
             cfg.service(scope);
         }
     }
 
-    /// What is outside of the base URL's path: nothing, said as it is said inside. Only where the whole server is ours.
+    /// Answers requests outside the base URL's path with the same 404 as inside. Only for [`Addon::serve`], where the
+    /// whole server is ours.
     fn configure_outside(&self) -> impl FnOnce(&mut ServiceConfig) + use<> {
         let (state, observer) = (self.state.clone(), self.mounted());
         move |cfg| {
@@ -388,7 +402,7 @@ fn form_error(error: &actix_web::error::UrlencodedError) -> Error {
     match error {
         E::Overflow { limit, .. } => Error::TooLarge { limit: *limit },
         E::Payload(error) => Error::of_payload(error),
-        _ => Error::bad_request(format!("The form does not fit: {error}")),
+        _ => Error::bad_request(format!("The form is not valid: {error}")),
     }
 }
 
@@ -396,8 +410,8 @@ fn json_error(error: &actix_web::error::JsonPayloadError) -> Error {
     use actix_web::error::JsonPayloadError as E;
     match error {
         E::OverflowKnownLength { limit, .. } | E::Overflow { limit } => Error::TooLarge { limit: *limit },
-        E::ContentType => Error::bad_request("The body must be JSON, and say so in Content-Type."),
-        E::Deserialize(error) => Error::bad_request(format!("The JSON does not fit: {error}")),
+        E::ContentType => Error::bad_request("The body must be JSON, with the Content-Type application/json."),
+        E::Deserialize(error) => Error::bad_request(format!("The JSON is not valid: {error}")),
         E::Payload(error) => Error::of_payload(error),
         _ => Error::Body { detail: error.to_string() },
     }

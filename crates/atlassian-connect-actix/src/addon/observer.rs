@@ -1,23 +1,23 @@
-//! Who is told about each request to the add-on.
+//! The observer of requests.
 
 use super::Addon;
 use crate::observer::Observer;
 
-/// Why an observer is not taken.
+/// Why an observer is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ObserverError {
-    /// There is at most one.
-    #[error("the add-on has an observer already")]
+    /// There can be only one.
+    #[error("the add-on already has an observer")]
     Taken,
     /// The middleware is mounted with the routes.
-    #[error("the add-on is mounted already: set the observer before Addon::configure or Addon::serve")]
+    #[error("the add-on is already mounted: set the observer before Addon::configure or Addon::serve")]
     Mounted,
 }
 
 impl Addon {
-    /// Calls `observer` with each request, once it has been answered: set it before [`Addon::configure`] or
-    /// [`Addon::serve`]. Without an observer nothing is mounted for it.
+    /// Calls `observer` for each request, once it has been answered. Set it before [`Addon::configure`] or
+    /// [`Addon::serve`]. Without one, no middleware is mounted for it.
     ///
     /// # Errors
     /// [`ObserverError`].
@@ -30,7 +30,7 @@ impl Addon {
         })
     }
 
-    /// The add-on is being mounted: from now on it takes no observer, and nothing in front of Atlassian's sources.
+    /// Marks the add-on as mounted: from now on it accepts no observer and no further key sources.
     pub(super) fn mounted(&self) -> Option<Observer> {
         self.state.fix_sources();
         self.state.observer().get_or_init(|| None).clone()

@@ -14,16 +14,15 @@ use crate::descriptor;
 use crate::panics;
 use crate::software;
 
-/// From the signal on: requests are finished first, then events of Forge's. Heroku kills after 30 seconds.
+/// The time from the signal to the end: requests are finished first, then Forge events. Heroku kills after 30 seconds.
 const STOP: Duration = Duration::from_secs(28);
 
 impl Addon {
-    /// Does the usual: listens where the configuration says, serves, and stops gracefully at SIGTERM, SIGINT
-    /// or SIGUSR2. Nothing else: what `cargo run` does in development besides (sandbox, registration, tunnel) is the
-    /// command line's.
+    /// Listens at the configured address, serves, and stops gracefully at SIGTERM, SIGINT or SIGUSR2. The sandbox,
+    /// registration and tunnel that `cargo run` adds in development belong to the command line crate.
     ///
     /// # Errors
-    /// [`StartError`] when it cannot listen, or when the server ends by itself.
+    /// [`StartError`] if it cannot listen, or when the server ends by itself.
     pub async fn run<F>(self, routes: F) -> Result<(), StartError>
     where
         F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
@@ -33,10 +32,10 @@ impl Addon {
         self.stop_at_signal(server, async {}).await
     }
 
-    /// Listens where the configuration says. Connections wait until [`Addon::serve`] accepts them.
+    /// Listens at the configured address. Connections wait until [`Addon::serve`] accepts them.
     ///
     /// # Errors
-    /// [`StartError::Listen`], which says what helps.
+    /// [`StartError::Listen`], which suggests a remedy.
     pub fn bind(&self) -> Result<TcpListener, StartError> {
         let config = self.config();
         let address = SocketAddr::new(config.bind, config.port);
@@ -46,16 +45,24 @@ impl Addon {
     /// Logs which add-on serves, and at which URLs.
     pub fn log_urls(&self) {
         let base = self.config().local_base_url.as_str();
-        let key = self.state.descriptor().key().to_owned();
+        let descriptor = self.state.descriptor();
+        let key = descriptor.key().to_owned();
         tracing::info!("{} serves {key}", software::version_line(self.state.app(), &key));
         tracing::info!("the add-on is at {base}");
-        tracing::info!("its descriptor at {base}/{}", descriptor::FILE_NAME);
+        if descriptor.is_of_forge() {
+            tracing::info!(
+                "there is no {}: the app is on Forge alone, no route of Connect is mounted",
+                descriptor::FILE_NAME
+            );
+        } else {
+            tracing::info!("its descriptor at {base}/{}", descriptor::FILE_NAME);
+        }
         tracing::info!("its health at {base}/healthz");
     }
 
-    /// Waits for the end of a server of [`Addon::serve`]. At SIGTERM, SIGINT or SIGUSR2 it waits for `before_stop`, while
-    /// the add-on still serves; then requests and events that are under way are finished, and the server stops. All of
-    /// this takes less than 30 seconds if `before_stop` does.
+    /// Waits until a server of [`Addon::serve`] ends. At SIGTERM, SIGINT or SIGUSR2 it first waits for `before_stop`,
+    /// while the add-on still serves. Then running requests and events are finished, and the server stops. All of this
+    /// takes less than 30 seconds if `before_stop` does.
     ///
     /// # Errors
     /// [`StartError::Server`] when the server ends by itself.
@@ -72,14 +79,14 @@ impl Addon {
     }
 }
 
-/// Waits for the signal, and stops the server. `stopping` gets the time of the signal.
+/// Waits for the signal, then stops the server. `stopping` gets the time of the signal.
 async fn stop(handle: ServerHandle, before_stop: impl Future<Output = ()>, stopping: Rc<Cell<Option<Instant>>>) {
     let signal = wait_for_signal().await;
     stopping.set(Some(Instant::now()));
     if let Err(panic) = panics::caught(before_stop).await {
-        tracing::error!(%panic, "what had to be done before the stop was not finished");
+        tracing::error!(%panic, "the work before the stop was not finished");
     }
-    tracing::info!(signal, "stopping: requests under way are finished");
+    tracing::info!(signal, "stopping: finishing the requests that are under way");
     handle.stop(true).await;
 }
 
@@ -89,13 +96,13 @@ async fn wait_for_signal() -> &'static str {
     let (Ok(mut terminate), Ok(mut interrupt), Ok(mut restart)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::user_defined2()))
     else {
-        tracing::error!("signals cannot be heard: the process ends without finishing its requests");
+        tracing::error!("signals cannot be received: the process ends without finishing its requests");
         return std::future::pending().await;
     };
     tokio::select! {
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
-        // what restarts programs while their code changes sends this
+        // sent by programs that restart a server when its code changes
         _ = restart.recv() => "SIGUSR2",
     }
 }

@@ -1,4 +1,4 @@
-//! The server: actix's HTTP code on streams of our own, see [`crate::connection`].
+//! The server: actix's HTTP code on our own streams, see [`crate::connection`].
 
 use std::net::TcpListener;
 use std::rc::Rc;
@@ -16,19 +16,20 @@ use actix_web::web::ServiceConfig;
 use super::{Addon, StartError};
 use crate::connection::{self, ClientStream, KEEP_ALIVE, Pool, PoolLimits};
 
-/// How long requests that are under way may take at a stop. Heroku kills after 30 seconds.
+/// How long running requests may take at a stop. Heroku kills after 30 seconds.
 const SHUTDOWN_SECONDS: u64 = 25;
-/// Threads a worker has for the store: the pool has few connections, more threads would only wait.
+/// Threads per worker for blocking work. The store's pool has few connections, so more threads would only wait.
 const BLOCKING_THREADS: usize = 8;
-/// Connections that the system keeps until they are accepted; it may have a lower limit of its own.
+/// The queue of connections that are not accepted yet. The system may have a lower limit.
 const BACKLOG: i32 = 4096;
-/// The first head; later ones are timed by the stream.
+/// The deadline of the first head. Later heads are timed by the stream.
 const FIRST_HEAD: Duration = Duration::from_secs(10);
-/// How long a client is read from that was answered before its body had come whole, so that it gets to the answer.
+/// How long a client is still read from if it was answered before its body was complete, so that it can read the
+/// answer.
 const LINGER: Duration = Duration::from_secs(5);
 
 impl Addon {
-    /// Listens on `listener` and serves until it is stopped; it handles no signals.
+    /// Serves connections of `listener` until it is stopped. It handles no signals.
     ///
     /// # Errors
     /// [`StartError::Server`].
@@ -39,7 +40,7 @@ impl Addon {
         self.serve_with(listener, None, routes)
     }
 
-    /// The same with so many workers; `None`: one a processor.
+    /// The same with a number of workers; `None`: one per processor.
     #[doc(hidden)]
     pub fn serve_with<F>(&self, listener: TcpListener, workers: Option<usize>, routes: F) -> Result<Server, StartError>
     where
@@ -49,7 +50,7 @@ impl Addon {
         self.mounted();
         let workers = workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, usize::from));
         let limits = PoolLimits::of_worker(&self.config().limits, workers, descriptors());
-        // the standard library asks for a queue of 128; where the system does not take another, that one stays
+        // the standard library asks for a queue of 128, which stays if the system refuses another
         let _ = socket2::SockRef::from(&listener).listen(BACKLOG);
         let builder = Server::build()
             .workers(workers)
@@ -94,7 +95,7 @@ impl Addon {
     }
 }
 
-/// How many files and sockets the process may open, after it has asked for as many as it can get.
+/// How many files and sockets the process may open, after it has raised its limit as far as it can.
 #[cfg(unix)]
 fn descriptors() -> Option<u64> {
     rlimit::increase_nofile_limit(u64::MAX).ok()

@@ -1,4 +1,4 @@
-//! What only the add-on with its routes can say about its descriptor.
+//! Checks the descriptor against the mounted routes.
 
 use actix_web::dev::{Service, ServiceResponse};
 use actix_web::http::{Method, StatusCode, Uri};
@@ -12,13 +12,13 @@ use super::Addon;
 use crate::descriptor::{Called, Finding, Severity};
 
 impl Addon {
-    /// The URLs of the descriptor that no route answers, as errors. The routes are asked in this process, without a
-    /// token, a body or a connection: what refuses is there, what answers 404 or 405 is not. Handlers that ask for no
-    /// proof do run. Callbacks and webhooks are mounted by the framework and are not asked, but for `installed` where
-    /// `setupInstallRoute` is off. Nothing of it is logged.
+    /// The URLs of the descriptor that no route answers, as errors. The routes are called in this process, without a
+    /// token, a body or a connection: a refusal means that the route exists, 404 or 405 that it does not. Handlers
+    /// without an authenticated extractor do run. Callbacks and webhooks are mounted by the framework and not called,
+    /// except `installed` if `setupInstallRoute` is off. Nothing of it is logged.
     ///
-    /// The command `descriptor --validate` does this; a start of the add-on does not. A test does it over HTTP, with the
-    /// test kit's `assert_descriptor_routes`.
+    /// The command `descriptor --validate` calls this; the start of an add-on does not. Tests do the same over HTTP,
+    /// with the test kit's `assert_descriptor_routes`.
     pub async fn unanswered<F>(&self, routes: F) -> Vec<Finding>
     where
         F: FnOnce(&mut ServiceConfig) + 'static,
@@ -38,17 +38,17 @@ impl Addon {
             let mut missing = Vec::new();
             for called in asked {
                 let url = format!("{base}{}", called.filled());
-                // what is no URL has no request either
+                // without a valid URL there is no request
                 let methods = if Uri::try_from(&url).is_ok() { called.methods } else { &[] };
                 let request = |method: &Method| TestRequest::with_uri(&url).method(method.clone()).to_request();
                 if !answers(&app, methods.iter().map(request)).await {
-                    let text = format!("is {:?}, and no route answers it", called.url);
+                    let text = format!("is {:?}, but no route answers it", called.url);
                     missing.push(descriptor.finding(Severity::Error, called.path, text));
                 }
             }
             missing
         };
-        // these requests are nobody's: the log would show refusals that nobody has met
+        // nobody sent these requests: they must not appear in the log
         search.with_subscriber(NoSubscriber::default()).await
     }
 }

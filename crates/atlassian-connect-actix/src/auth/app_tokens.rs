@@ -1,22 +1,17 @@
-//! Keeping the app's token that an invocation brings, see [`AppToken`].
+//! Stores the app's token that an invocation brings, see [`AppToken`].
 
 use actix_web::web;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::installation::Apis;
 use crate::outbound::AppToken;
 use crate::panics;
 use crate::state::State;
 
-/// Keeps the token of an invocation. `is_sure`: Forge itself sent it, and no page. The store is written to in the
+/// Keeps the token of an invocation. `is_sure`: Forge itself sent it, not a page. The store is written in the
 /// background: the invocation does not wait for it.
-pub(super) fn keep(
-    state: &web::Data<State>,
-    installation_id: &str,
-    token: &SecretString,
-    api_base_url: Option<&str>,
-    is_sure: bool,
-) {
-    let token = AppToken::read(token.expose_secret(), api_base_url, is_sure, state.config.limits.token);
+pub(super) fn keep(state: &web::Data<State>, installation_id: &str, token: &SecretString, apis: Apis, is_sure: bool) {
+    let token = AppToken::read(token.expose_secret(), apis, is_sure, state.config.limits.token);
     if !state.outbound.app_tokens.offer(installation_id, &token) || !is_sure {
         return;
     }

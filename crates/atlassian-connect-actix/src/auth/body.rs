@@ -1,5 +1,5 @@
-//! The body of a request whose sender is not authenticated yet. A form may carry the token, so it is read once, for all
-//! who want it. Any other body waits until the proof that the route asks for is there.
+//! The body of a request that is not authenticated yet. A form may carry the token, so it is read once and shared by
+//! all extractors. Any other body is read only after the extractors of the route have authenticated the caller.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -25,8 +25,8 @@ fn is_form(headers: &HeaderMap) -> bool {
     content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(FORM)
 }
 
-/// Prepares the body for the extractors. Nothing is read before one of them asks, so that a form for a path without a
-/// route costs nothing.
+/// Prepares the body for the extractors. Nothing is read before one of them asks, so that a form for an unknown path
+/// costs nothing.
 pub(crate) fn prepare(request: &mut ServiceRequest, limit: usize) {
     let payload = request.take_payload();
     if matches!(payload, Payload::None) {
@@ -45,7 +45,7 @@ pub(crate) fn prepare(request: &mut ServiceRequest, limit: usize) {
     request.set_payload(Payload::Stream { payload });
 }
 
-/// The body of a form. Clones share one reading of it.
+/// The body of a form, read once. Clones share the result.
 #[derive(Clone)]
 pub(crate) struct FormBody(Shared<LocalBoxFuture<'static, Result<Bytes, Error>>>);
 
@@ -66,24 +66,24 @@ impl FormBody {
         request.extensions().get::<Self>().cloned()
     }
 
-    /// Reads it, or waits for whoever does.
+    /// Reads the form, or waits for the reading that is under way.
     pub(crate) async fn read(self) -> Result<Bytes, Error> {
         self.0.await
     }
 
-    /// What has been read of it by now.
+    /// The form, if it has been read.
     pub(crate) fn already_read(&self) -> Option<Bytes> {
         self.0.peek()?.as_ref().ok().cloned()
     }
 }
 
-/// What the body waits for: the proof of its sender, where the route asks for one. The proofs say so when they are asked
-/// for, before any extractor is polled.
+/// What the body waits for: the authentication of its sender, if the route asks for it. The extractors register it when
+/// they are created, before any of them is polled.
 #[derive(Clone, Default)]
 pub(crate) struct BodyGate(Rc<RefCell<Option<LocalBoxFuture<'static, ()>>>>);
 
 impl BodyGate {
-    /// No byte of the body of `request` is read before `proof` has ended.
+    /// Reads no byte of the body of `request` before `proof` has ended.
     pub(crate) fn wait_for(request: &HttpRequest, proof: impl Future + 'static) {
         if let Some(Self(gate)) = request.extensions().get::<Self>() {
             *gate.borrow_mut() = Some(proof.map(drop).boxed_local());
@@ -91,7 +91,7 @@ impl BodyGate {
     }
 }
 
-/// A body behind its gate.
+/// A body that is read only after its gate opens.
 struct GatedBody {
     gate: Option<BodyGate>,
     body: Payload,
@@ -110,7 +110,7 @@ impl Stream for GatedBody {
             drop(proof);
             self.gate = None;
             if is_awaited {
-                // actix polls all extractors of a handler in turn: one that refuses the proof does so first
+                // actix polls all extractors of a handler in turn: the one that refuses the caller comes first
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -119,7 +119,7 @@ impl Stream for GatedBody {
     }
 }
 
-/// Refuses a body whose head says that it has more than `limit` bytes, before any of them is read.
+/// Refuses a body that announces more than `limit` bytes, before any of them is read.
 pub(super) fn check_length(headers: &HeaderMap, limit: usize) -> Result<(), Error> {
     match declared_length(headers) {
         Some(length) if length > limit => Err(Error::TooLarge { limit }),

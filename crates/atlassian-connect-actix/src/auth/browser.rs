@@ -1,4 +1,4 @@
-//! What a browser says about the page that a request comes from.
+//! What a browser says about the page that sent a request.
 
 use actix_web::http::header::{self, HeaderMap};
 use url::Url;
@@ -6,8 +6,8 @@ use url::Url;
 use crate::config::is_loopback;
 
 /// Whether a page of another site sent the request. A program sends neither header, a typed address says `none`, and a
-/// page of another port of this machine, as the sandbox is, says `same-site`. The page in a sandboxed frame has the
-/// origin `null`: it may be anybody's.
+/// page on another port of this machine (the sandbox) says `same-site`. A page in a sandboxed frame has the origin
+/// `null` and may belong to anybody.
 ///
 /// Source: W3C, "Fetch Metadata Request Headers"; RFC 6454, 7.
 pub(super) fn is_from_another_site(headers: &HeaderMap) -> bool {

@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
@@ -9,9 +10,10 @@ use actix_web::{FromRequest, HttpRequest};
 use super::caller::{Binding, Caller};
 use super::{ProofFuture, pipeline};
 use crate::error::Error;
+use crate::tenants::Tenant;
 
-/// A token of the host's that is bound to this very request, on a route that no page opens: a webhook, `enabled`,
-/// `disabled`. It is [`ConnectJwt`](super::ConnectJwt), but `AC_OPTS=no-auth` does not open it.
+/// A JWT of the host that is bound to this request, on a route that no page opens: a webhook, `enabled`, `disabled`. It
+/// is [`ConnectJwt`](super::ConnectJwt), except that `AC_OPTS=no-auth` does not apply to it.
 ///
 /// ```
 /// use actix_web::{HttpResponse, post};
@@ -19,7 +21,7 @@ use crate::error::Error;
 ///
 /// #[post("/my-webhook")]
 /// async fn webhook(caller: CallbackJwt) -> HttpResponse {
-///     println!("from {}", caller.client_key());
+///     println!("from {}", caller.tenant_key());
 ///     HttpResponse::NoContent().finish()
 /// }
 /// ```
@@ -31,6 +33,13 @@ impl Deref for CallbackJwt {
 
     fn deref(&self) -> &Caller {
         &self.0
+    }
+}
+
+impl CallbackJwt {
+    /// The tenant that calls. Pages on Forge are not accepted here.
+    pub(crate) fn connect_tenant(&self) -> Option<Arc<Tenant>> {
+        self.0.tenant().cloned()
     }
 }
 

@@ -1,17 +1,19 @@
-//! Who called, once that is proven.
+//! The authenticated caller of a request.
 
 use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use actix_web::http::header::HeaderValue;
 use actix_web::{HttpMessage as _, HttpRequest, web};
 use serde_json::Value;
 
-use super::{AuthError, other_request, session};
+use super::{AuthError, ForgePage, other_request, session};
 use crate::connection;
 use crate::error::Error;
 use crate::host::HostClient;
 use crate::jwt::{Claims, now};
+use crate::page::BoundUrl;
 use crate::settings::Settings;
 use crate::state::State;
 use crate::tenants::Tenant;
@@ -19,42 +21,76 @@ use crate::tenants::Tenant;
 /// What the token of a caller is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Binding {
-    /// It is a session token of our own, for any URL of the add-on.
+    /// Our own session token, for any URL of the add-on.
     Session,
-    /// It is a context JWT, for any URL of the add-on.
+    /// A context JWT, for any URL of the add-on.
     Context,
-    /// Its query string hash is that of this very request.
+    /// Signed by the host, with the query string hash of this request.
     Request,
-    /// Its query string hash is that of another request.
+    /// Our own page token, with the query string hash of this request.
+    Page,
+    /// The query string hash of another request.
     OtherRequest,
-    /// It has no query string hash.
+    /// No query string hash.
     Nothing,
-    /// `no-auth` in development: nothing was asked.
+    /// `no-auth` in development: nothing was checked.
     Unchecked,
 }
 
-/// A proven caller: a tenant, and the user that the tenant's token names.
+/// How a caller reached the app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Via {
+    /// A frame of Connect.
+    Connect,
+    /// A frame of the app's shell on Forge.
+    Forge,
+}
+
+/// What authenticated the caller.
+enum Origin {
+    Connect(Arc<Tenant>),
+    Forge(Box<ForgePage>),
+}
+
+/// An authenticated caller: a tenant, and the user that the token names.
 pub struct Caller {
     state: web::Data<State>,
-    tenant: Arc<Tenant>,
+    origin: Origin,
     claims: Claims,
     binding: Binding,
-    /// The canonical text of the request, where the token is bound to another one.
+    /// The canonical text of this request, if the token is bound to another one.
     canonical: String,
     session_token: OnceCell<String>,
 }
 
 impl Caller {
-    pub(super) fn new(state: web::Data<State>, tenant: Arc<Tenant>, claims: Claims, binding: Binding) -> Self {
-        Self { state, tenant, claims, binding, canonical: String::new(), session_token: OnceCell::new() }
+    pub(super) fn new(state: web::Data<State>, tenant: Arc<Tenant>, claims: Claims) -> Self {
+        Self::of(state, Origin::Connect(tenant), claims)
     }
 
-    /// The same, whose token is bound to another request than the one that reads `canonical`.
+    pub(super) fn of_forge(state: web::Data<State>, page: ForgePage) -> Self {
+        let claims = page.claims().to_claims();
+        Self::of(state, Origin::Forge(Box::new(page)), claims)
+    }
+
+    /// A caller whose token is bound to nothing yet, see [`Caller::bound`].
+    fn of(state: web::Data<State>, origin: Origin, claims: Claims) -> Self {
+        let (canonical, session_token) = (String::new(), OnceCell::new());
+        Self { state, origin, claims, binding: Binding::Nothing, canonical, session_token }
+    }
+
+    /// Sets what the token is bound to.
+    pub(super) fn bound(self, binding: Binding) -> Self {
+        Self { binding, ..self }
+    }
+
+    /// Marks the token as bound to another request. `canonical` is the canonical text of this one.
     pub(super) fn of_other_request(self, canonical: String) -> Self {
         Self { binding: Binding::OtherRequest, canonical, ..self }
     }
 
-    /// Takes the caller for a route whose tokens are bound as `accepted` says.
+    /// Accepts the caller if its token is bound in one of the `accepted` ways.
     pub(super) fn accept(self: &Rc<Self>, request: &HttpRequest, accepted: &[Binding]) -> Result<Rc<Self>, AuthError> {
         if accepted.contains(&self.binding) || self.binding == Binding::Unchecked {
             connection::prove(request);
@@ -62,65 +98,84 @@ impl Caller {
             return Ok(Rc::clone(self));
         }
         let reason = match self.binding {
-            Binding::Session => "is missing: a session token opens token routes only",
-            Binding::Context => "is context-qsh: a context JWT opens token routes only",
-            Binding::Request => "is of this request, where a context JWT is asked for",
+            Binding::Session => "is missing: a session token is accepted on token routes only",
+            Binding::Context => "is context-qsh: a context JWT is accepted on token routes only",
+            Binding::Request => "is that of this request, but this route requires a context JWT",
+            Binding::Page => "is that of a page token, but this route requires a token of the host",
             Binding::OtherRequest => return Err(other_request(&self.canonical)),
             Binding::Nothing | Binding::Unchecked => "is missing",
         };
         Err(AuthError::Qsh(reason.to_owned()))
     }
 
-    /// The tenant's clientKey.
+    /// How the caller reached the app: through a frame of Connect, or one of Forge.
     #[must_use]
-    pub fn client_key(&self) -> &str {
-        self.tenant.client_key()
+    pub fn via(&self) -> Via {
+        match self.origin {
+            Origin::Connect(_) => Via::Connect,
+            Origin::Forge(_) => Via::Forge,
+        }
     }
 
-    /// The tenant.
+    /// The key under which the app stores data of this tenant. It is the clientKey where there is a Connect tenant,
+    /// through Forge too. On Forge alone it is the ARI of the site, else that of the installation.
     #[must_use]
-    pub fn tenant(&self) -> &Arc<Tenant> {
-        &self.tenant
+    pub fn tenant_key(&self) -> &str {
+        match &self.origin {
+            Origin::Connect(tenant) => tenant.client_key(),
+            Origin::Forge(page) => &page.claims().tenant,
+        }
     }
 
-    /// The Atlassian account id of the user; `None` for an anonymous one.
+    /// The Connect tenant; `None` where the app is on Forge alone.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&Arc<Tenant>> {
+        match &self.origin {
+            Origin::Connect(tenant) => Some(tenant),
+            Origin::Forge(page) => page.tenant(),
+        }
+    }
+
+    /// The Atlassian account id of the user; `None` for an anonymous user.
     #[must_use]
     pub fn account_id(&self) -> Option<&str> {
         self.claims.account_id()
     }
 
-    /// The same where a user is needed.
+    /// The account id, where a user is required.
     ///
     /// # Errors
-    /// A 401 that says so, for an anonymous user.
+    /// A 401 for an anonymous user.
     pub fn require_account_id(&self) -> Result<&str, Error> {
-        self.account_id().ok_or_else(|| {
-            Error::unauthorized_because("This needs a user, and nobody is logged in.", "the token names no user")
-        })
+        self.account_id()
+            .ok_or_else(|| Error::unauthorized_because("You must be logged in to do this.", "the token names no user"))
     }
 
-    /// The `context` claim: what the user looks at.
+    /// What the user looks at: Connect's `context` claim, or on Forge the same, made from the invocation's context.
     #[must_use]
     pub fn context(&self) -> Option<&Value> {
         self.claims.context.as_ref()
     }
 
-    /// The verified claims.
+    /// The verified claims. Through Forge they are those of our own session or page token, with the tenant as `iss`.
     #[must_use]
     pub fn claims(&self) -> &Claims {
         &self.claims
     }
 
-    /// A client for the caller's own host, as the add-on.
+    /// A client for the caller's host, as the app. Through Forge it uses the tokens that came with the page.
     #[must_use]
     pub fn host(&self) -> HostClient {
-        HostClient::new(self.state.clone(), Arc::clone(&self.tenant))
+        match &self.origin {
+            Origin::Connect(tenant) => HostClient::new(self.state.clone(), Arc::clone(tenant)),
+            Origin::Forge(page) => page.host(self.state.clone()),
+        }
     }
 
-    /// What the app keeps of the caller's tenant.
+    /// The settings of the caller's tenant.
     #[must_use]
     pub fn settings(&self) -> Settings {
-        Settings::of_tenant(self.state.clone(), self.client_key().to_owned())
+        Settings::of_tenant(self.state.clone(), self.tenant_key().to_owned())
     }
 
     /// The add-on's state.
@@ -129,36 +184,79 @@ impl Caller {
         &self.state
     }
 
-    /// A session token for this caller: what the add-on's page calls back with. One a request, made at first use. Where
-    /// the caller came with a session token, it continues that session, which ends after `maxSessionAge`.
+    /// The page on Forge, if the caller came through one.
+    pub(crate) fn forge_page(&self) -> Option<&ForgePage> {
+        match &self.origin {
+            Origin::Connect(_) => None,
+            Origin::Forge(page) => Some(page),
+        }
+    }
+
+    /// The `Content-Security-Policy` that says who may frame the caller's pages.
+    pub(crate) fn content_security_policy(&self) -> HeaderValue {
+        match &self.origin {
+            Origin::Connect(tenant) => tenant.content_security_policy().clone(),
+            Origin::Forge(page) => page.content_security_policy(),
+        }
+    }
+
+    /// A session token for this caller, with which the add-on's page calls back. It is made at first use, once per
+    /// request. If the caller came with a session token, the new one continues that session, which ends after
+    /// `maxSessionAge`.
     ///
     /// # Errors
-    /// [`Error::Internal`] when it cannot be signed.
+    /// [`Error::Internal`] when the token cannot be signed.
     pub fn session_token(&self) -> Result<&str, Error> {
         if let Some(token) = self.session_token.get() {
             return Ok(token);
         }
-        let issued = now();
-        // what the host has signed begins a session, what we have signed continues one
-        let continued = (self.binding == Binding::Session).then(|| session::beginning(&self.claims)).flatten();
-        let began = continued.unwrap_or(issued);
-        let (user, context) = (self.claims.sub.as_deref(), self.claims.context.as_ref());
-        let token = session::sign(&self.state, &self.tenant, user, context, session::Times { issued, began });
-        let token = token.map_err(Error::internal)?;
+        let token = self.token(None)?;
         Ok(self.session_token.get_or_init(|| token))
+    }
+
+    /// The URL of another page of the app, with a token for that page. `path` is below the base URL and may have a
+    /// query. The token is valid for as long as a session token. Any other URL is returned as it is, without a token.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the token cannot be signed.
+    pub fn link(&self, path: &str) -> Result<String, Error> {
+        if !path.starts_with('/') || path.starts_with("//") || path.contains('\\') {
+            return Ok(path.to_owned());
+        }
+        let (path, fragment) = path.split_at(path.find('#').unwrap_or(path.len()));
+        let url = BoundUrl::of(&self.state.config.local_base_url, path);
+        let url = url.ok_or_else(|| Error::internal("a link leads outside the app"))?;
+        Ok(url.with_token(&self.token(Some(url.hash()))?) + fragment)
+    }
+
+    /// A session token, or with a hash a token for that one request.
+    fn token(&self, qsh: Option<&str>) -> Result<String, Error> {
+        let issued = now();
+        // a token of the host begins a session, one of the app continues it
+        let is_ours = matches!(self.binding, Binding::Session | Binding::Page);
+        let began = is_ours.then(|| session::beginning(&self.claims)).flatten().unwrap_or(issued);
+        match &self.origin {
+            Origin::Connect(tenant) => {
+                let (user, context) = (self.claims.sub.as_deref(), self.claims.context.as_ref());
+                let times = session::Times { issued, began };
+                session::sign(&self.state, tenant, user, context, times, qsh).map_err(Error::internal)
+            }
+            Origin::Forge(page) => page.token(&self.state, qsh, issued),
+        }
     }
 }
 
 impl std::fmt::Debug for Caller {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Caller")
-            .field("client_key", &self.client_key())
+            .field("via", &self.via())
+            .field("tenant_key", &self.tenant_key())
             .field("account_id", &self.account_id())
             .finish_non_exhaustive()
     }
 }
 
-/// What an extractor leaves in the request's extensions when it takes a caller: the middleware answers with a
-/// refreshed session token, and with the headers of a page that a tenant's site may frame.
+/// Left in the request's extensions by an extractor that accepts a caller. The middleware then adds a refreshed session
+/// token and the headers that let the tenant's site frame the page.
 #[derive(Debug, Clone)]
 pub(crate) struct Granted(pub(crate) Rc<Caller>);

@@ -10,8 +10,9 @@ use super::caller::{Binding, Caller};
 use super::{ProofFuture, pipeline};
 use crate::error::Error;
 
-/// A token of the host's that is bound to this very request by its query string hash: an iframe page.
-/// A route that no page opens takes a [`CallbackJwt`](crate::auth::CallbackJwt).
+/// A JWT of the host that is bound to this request by its query string hash, as the host sends it for an iframe page.
+/// It does not accept a page on Forge or a link made by [`Caller::link`]: [`PageToken`](crate::auth::PageToken) does.
+/// On a route that no page opens, use [`CallbackJwt`](crate::auth::CallbackJwt).
 ///
 /// ```
 /// use actix_web::{HttpResponse, get};
@@ -19,7 +20,7 @@ use crate::error::Error;
 ///
 /// #[get("/page")]
 /// async fn page(caller: ConnectJwt) -> HttpResponse {
-///     HttpResponse::Ok().body(caller.client_key().to_owned())
+///     HttpResponse::Ok().body(caller.tenant_key().to_owned())
 /// }
 /// ```
 #[derive(Debug, Clone)]

@@ -10,7 +10,7 @@ use super::caller::{Binding, Caller};
 use super::{ProofFuture, pipeline};
 use crate::error::Error;
 
-/// A context JWT alone, as `AP.context.getToken` gives it to the page.
+/// A context JWT, as `AP.context.getToken` returns it to the page. No other token is accepted.
 ///
 /// ```
 /// use actix_web::{HttpResponse, get};
@@ -18,7 +18,7 @@ use crate::error::Error;
 ///
 /// #[get("/fresh")]
 /// async fn fresh(caller: ContextJwt) -> HttpResponse {
-///     HttpResponse::Ok().body(caller.client_key().to_owned())
+///     HttpResponse::Ok().body(caller.tenant_key().to_owned())
 /// }
 /// ```
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-//! Bodies that come compressed. Lifecycle callbacks, webhooks and Forge's events may: some gateways and senders do so.
+//! Compressed bodies. Some gateways compress lifecycle callbacks, webhooks and Forge's events.
 
 use std::io::{self, Write};
 
@@ -13,10 +13,10 @@ use super::body;
 use crate::connection::Connection;
 use crate::error::Error;
 
-/// Characters of an encoding's name that an error repeats, at most.
+/// The longest part of an encoding's name that an error repeats, in characters.
 const LONGEST_NAME: usize = 40;
 
-/// What a decoder keeps for itself: 32 kB of the past, as much of what it has not handed on, and its tables.
+/// The memory of a decoder: its window of 32 kB, as much output that is not read yet, and its tables.
 const DECODER: usize = 80 * 1024;
 
 /// How a body is encoded.
@@ -30,7 +30,7 @@ impl Encoding {
     /// What `Content-Encoding` says.
     ///
     /// # Errors
-    /// [`Error::UnsupportedEncoding`] for anything but gzip, several encodings on top of each other too.
+    /// [`Error::UnsupportedEncoding`] for anything but gzip, also for several encodings at once.
     fn of(headers: &HeaderMap) -> Result<Self, Error> {
         let values: Vec<_> =
             headers.get_all(header::CONTENT_ENCODING).map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
@@ -53,7 +53,7 @@ impl Encoding {
     }
 }
 
-/// Reads the body of `request` and inflates it where it is compressed; `limit` bytes at most, before and after.
+/// Reads the body of `request` and decompresses it if needed. `limit` bytes at most, before and after.
 pub(crate) async fn read_inflated(
     payload: &mut Payload,
     request: &HttpRequest,
@@ -75,7 +75,7 @@ pub(crate) async fn read_inflated(
     }
 }
 
-/// `held` hears how many bytes more are kept.
+/// Calls `held` with the number of bytes that are kept in addition.
 async fn inflate(payload: &mut Payload, limit: usize, held: impl Fn(usize)) -> Result<BytesMut, Error> {
     let mut decoder = MultiGzDecoder::new(Bounded { bytes: BytesMut::new(), limit, is_full: false });
     let mut has_begun = false;
@@ -103,7 +103,7 @@ async fn inflate(payload: &mut Payload, limit: usize, held: impl Fn(usize)) -> R
     Ok(body)
 }
 
-/// What has been inflated. It takes no more than its limit, so that the decoder stops where that is reached.
+/// The decompressed bytes. Writing more than the limit fails, so that the decoder stops there.
 struct Bounded {
     bytes: BytesMut,
     limit: usize,

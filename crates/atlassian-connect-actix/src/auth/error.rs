@@ -3,26 +3,26 @@
 use crate::error::Error;
 use crate::jwt::JwtError;
 
-/// Which check failed. Texts are for the log: no token, no secret.
+/// Which check failed. The texts are for the log and hold no token and no secret.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthError {
-    /// No token in the query, the form, the headers.
+    /// There is no token in the query, the form or the headers.
     #[error("there is no token in the query, the form or the headers")]
     Missing,
-    /// More than one in a place where one is expected, or one in the query and one in the form.
+    /// A place holds more than one token, or both the query and the form hold one.
     #[error("there is more than one token: {0}")]
     Ambiguous(&'static str),
-    /// The token itself.
+    /// The token itself is invalid.
     #[error(transparent)]
     Token(#[from] JwtError),
-    /// It names no tenant.
+    /// The token names no tenant.
     #[error("the token names no tenant (aud, iss)")]
     NoTenant,
-    /// Nobody has installed under this key.
+    /// No tenant is installed under this key.
     #[error("no tenant {0} is installed")]
     UnknownTenant(String),
-    /// The token is signed with the tenant's secret, but not by the tenant.
+    /// The token is signed with the tenant's secret, but is not issued by the tenant.
     #[error("the token of tenant {tenant} is issued by {issuer:?}")]
     Issuer {
         /// The tenant's clientKey.
@@ -30,32 +30,32 @@ pub enum AuthError {
         /// The claim `iss`.
         issuer: String,
     },
-    /// The signature is not that of the key or secret that is named.
+    /// The signature does not match the key or secret.
     #[error("the signature does not match {0}")]
     Signature(String),
-    /// A session token of ours, whose session cannot be continued.
+    /// One of our session tokens, whose session cannot be continued.
     #[error("the session {0}")]
     Session(&'static str),
-    /// Bound to another request, or to none where one is required.
+    /// The token is bound to another request, or to none although the route requires it.
     #[error("the query string hash {0}")]
     Qsh(String),
-    /// A Forge invocation comes to an add-on that is no Forge app.
-    #[error("Forge's invocations cannot be verified without appId (AC_APP_ID), the app's id in the Forge manifest")]
+    /// A Forge invocation reached an add-on without a Forge app id.
+    #[error("Forge invocations cannot be verified without appId (AC_APP_ID), the app's id in the Forge manifest")]
     NoForgeApp,
-    /// No key for a Forge invocation.
-    #[error("there is no key {kid:?} for the invocation token: {error}")]
+    /// No key is known for a Forge invocation.
+    #[error("no key {kid:?} is known for the invocation token: {error}")]
     ForgeKey {
-        /// The `kid` of the token; empty where it names none.
+        /// The `kid` of the token; empty if the token has none.
         kid: String,
-        /// Why there is no key.
+        /// Why no key is known.
         error: crate::keys::KeyError,
     },
-    /// A lifecycle callback whose payload or token does not fit.
-    #[error("the lifecycle callback is not taken: {0}")]
+    /// A lifecycle callback whose payload or token is wrong.
+    #[error("the lifecycle callback is refused: {0}")]
     Lifecycle(String),
 }
 
-/// A text of a token or a request as a refusal names it: it comes from outside.
+/// Shortens a text from outside, such as a key id, for an error.
 pub(super) fn shorten(text: &str) -> String {
     const LONGEST: usize = 200;
     let mut chars = text.chars().map(|c| if c.is_control() { '?' } else { c });
@@ -66,9 +66,12 @@ pub(super) fn shorten(text: &str) -> String {
     short
 }
 
-/// Why a token that is bound to another request is refused: the text whose hash would have fitted.
+/// The error for a token that is bound to another request. It names the canonical text that was expected.
 pub(super) fn other_request(canonical: &str) -> AuthError {
-    AuthError::Qsh(format!("is that of another request. This one reads {}", crate::redact::shown(canonical)))
+    AuthError::Qsh(format!(
+        "is that of another request. The canonical text of this request is {}",
+        crate::redact::shown(canonical)
+    ))
 }
 
 impl From<AuthError> for Error {

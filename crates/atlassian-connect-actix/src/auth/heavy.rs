@@ -1,4 +1,4 @@
-//! Work on a large form, beside the event loop that serves everybody else.
+//! Runs work on large forms outside the event loop.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use tokio::time::timeout;
 
 use crate::error::Error;
 
-/// Text of this size is looked at where it is: that takes less time than handing it over.
+/// A text of this size is processed in place: that is faster than moving it to another thread.
 const LIGHT: usize = 16 * 1024;
-/// Large forms that are looked at at once: the threads are the store's as well.
+/// How many large forms are processed at once. The store uses the same threads.
 static PERMITS: Semaphore = Semaphore::const_new(2);
-/// How long a large form waits for its turn.
+/// How long a large form waits for a permit.
 const TURN: Duration = Duration::from_secs(10);
 
-/// Runs `work`, which looks at so many bytes; on the blocking pool if they are many.
+/// Runs `work`, which processes `bytes` bytes: on the blocking pool if they are many.
 pub(super) async fn on_bytes<T: Send + 'static>(
     bytes: usize,
     work: impl FnOnce() -> T + Send + 'static,
@@ -23,8 +23,8 @@ pub(super) async fn on_bytes<T: Send + 'static>(
     if bytes <= LIGHT {
         return Ok(work());
     }
-    let turn = timeout(TURN, PERMITS.acquire()).await;
-    let Ok(Ok(_permit)) = turn else {
+    let permit = timeout(TURN, PERMITS.acquire()).await;
+    let Ok(Ok(_permit)) = permit else {
         return Err(Error::Unavailable { detail: "too many large forms are being authenticated".into() });
     };
     web::block(work).await.map_err(Error::internal)

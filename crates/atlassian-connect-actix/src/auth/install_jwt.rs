@@ -8,17 +8,18 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use super::source::Places;
+use super::source::TokenPlaces;
 use super::{AuthError, ProofFuture, other_request, read_inflated, shorten, without_mark};
 use crate::connection;
 use crate::error::Error;
 use crate::jwt::{CONTEXT_QSH, Claims, Unverified, now, qsh};
 use crate::keys::{Authority, InstallKeySource};
 use crate::state::State;
-use crate::tenants::{Installation, is_key};
+use crate::tenants::{Installation, is_key, is_reserved};
 
-/// A callback `installed` or `uninstalled`: RS256 by the key server of the host's domain, for one of our base URLs,
-/// issued by the clientKey of its payload, from a host on the whitelist, bound to this request. It takes the body.
+/// A callback `installed` or `uninstalled`, signed (RS256) with a key of the host's install-key server. It must be for
+/// one of our base URLs, issued by the clientKey of its payload, from a host on the whitelist, and bound to this
+/// request. It consumes the body.
 ///
 /// Source: Atlassian, "Connect installation lifecycle security improvements" (2021).
 #[derive(Debug)]
@@ -29,13 +30,13 @@ pub struct InstallJwt {
 }
 
 impl InstallJwt {
-    /// The body as the host sent it; it holds the secret.
+    /// The body as the host sent it, with the shared secret.
     #[must_use]
     pub fn payload(&self) -> &Value {
         &self.payload
     }
 
-    /// The body as far as the framework reads it.
+    /// The body, as the type that the framework reads.
     #[must_use]
     pub fn installation(&self) -> &Installation {
         &self.installation
@@ -49,8 +50,8 @@ impl InstallJwt {
 
     async fn verify(request: HttpRequest, mut payload: Payload) -> Result<Self, Error> {
         let state = State::of(&request)?;
-        let places = Places::of(&request);
-        // the body is not read yet: a token in a form or in JSON is not looked for
+        let places = TokenPlaces::of(&request);
+        // the body is not read yet, so a token in a form or in JSON is not considered
         let token = places.token("")?;
         let unverified = Unverified::parse(&token, state.config.limits.token).map_err(AuthError::from)?;
         unverified.expect_algorithm("RS256").map_err(AuthError::from)?;
@@ -90,7 +91,7 @@ impl InstallJwt {
             return Err(AuthError::Ambiguous("in the query and in the body").into());
         }
         for member in Installation::leave_out_malformed(&mut payload) {
-            tracing::warn!(client_key = %sender.client_key, member, "a member of the install is not a string, and is left out");
+            tracing::warn!(client_key = %sender.client_key, member, "a field of the install is not a string and is ignored");
         }
         let installation = Installation::read(&payload)
             .ok_or_else(|| Error::bad_request("The body needs a clientKey, and its fields must be strings."))?;
@@ -101,8 +102,8 @@ impl InstallJwt {
     }
 }
 
-/// Who says that they send the callback: what is read of the body before that is proven. Anything else in it is skipped,
-/// so that it costs no memory; a member that stands there twice is refused, since it would have two meanings.
+/// The sender that the body claims, read before the signature is verified. Any other field is skipped, so that it costs
+/// no memory. A duplicate field is refused, since it would have two meanings.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Sender<'a> {
@@ -116,7 +117,7 @@ impl<'a> Sender<'a> {
     fn read(body: &'a [u8]) -> Result<Self, Error> {
         let incomplete = || Error::bad_request("The body needs a clientKey and a baseUrl, both as strings.");
         match serde_json::from_slice::<Self>(body) {
-            Ok(sender) if is_key(&sender.client_key) => Ok(sender),
+            Ok(sender) if is_key(&sender.client_key) && !is_reserved(&sender.client_key) => Ok(sender),
             Ok(_) => Err(incomplete()),
             Err(error) if error.is_data() => Err(incomplete()),
             Err(_) => Err(not_json()),
@@ -134,7 +135,7 @@ impl<'a> Sender<'a> {
     }
 }
 
-/// Whether the body has a token of its own. It is never used, but who sends two tokens may mean either.
+/// Whether the body has a token of its own. It is never used, but a request with two tokens is ambiguous.
 fn names_token(payload: &Value) -> bool {
     payload.get("jwt").is_some_and(|token| !token.is_null() && token != "")
 }
@@ -156,7 +157,7 @@ fn refuse(reason: impl Into<String>) -> AuthError {
     AuthError::Lifecycle(reason.into())
 }
 
-/// The key of a source that has sites of its own cannot install a tenant that the store knows from somewhere else.
+/// A key source with sites of its own must not install a tenant that the store knows from another site.
 async fn check_owner(state: &State, source: &dyn InstallKeySource, client_key: &str) -> Result<(), Error> {
     let known = state.tenants.refreshed(client_key).await?;
     match known.iter().find(|tenant| !source.may_replace(tenant.base_url())) {

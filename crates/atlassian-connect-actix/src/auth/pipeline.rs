@@ -1,4 +1,4 @@
-//! token -> client -> signature -> claims -> query string hash, once a request.
+//! token -> client -> signature -> claims -> query string hash, once per request.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,37 +13,38 @@ use url::Url;
 
 use super::body::{BodyGate, FormBody};
 use super::caller::{Binding, Caller};
-use super::source::Places;
-use super::{AuthError, browser, heavy, session, shorten};
+use super::source::TokenPlaces;
+use super::{AuthError, browser, forge_page, heavy, session, shorten};
 use crate::config::is_loopback;
 use crate::error::Error;
-use crate::jwt::{AddonClaims, CONTEXT_QSH, Claims, Unverified, now, qsh};
+use crate::jwt::{AddonClaims, CONTEXT_QSH, Claims, Envelope, Unverified, now, qsh};
+use crate::panics;
 use crate::state::State;
 use crate::tenants::{Tenant, is_key};
 
-/// The verification of a request, in its extensions: extractors are polled side by side, the second one finds the
-/// first one's.
+/// The verification of a request, kept in its extensions. Extractors are polled side by side, and the second one finds
+/// the verification of the first.
 #[derive(Clone)]
 struct Verification(Shared<LocalBoxFuture<'static, Result<Rc<Caller>, Error>>>);
 
-/// The caller that sends `request`, if its token is bound in one of the `accepted` ways. The verification is known to
-/// the request before this returns, so that its body waits for it.
+/// The caller that sends `request`, if its token is bound in one of the `accepted` ways. The verification is registered
+/// in the request before this returns, so that the body waits for it.
 pub(super) fn accepted(
     request: &HttpRequest,
     accepted: &'static [Binding],
 ) -> impl Future<Output = Result<Rc<Caller>, Error>> + use<> {
-    judged(request.clone(), verification(request, Unproven::Considered), accepted)
+    accept_verified(request.clone(), verification(request, Unproven::Considered), accepted)
 }
 
-/// The same for routes that no page opens: `no-auth` does not open them.
+/// The same for routes that no page opens: `no-auth` does not apply to them.
 pub(super) fn accepted_callback(
     request: &HttpRequest,
     accepted: &'static [Binding],
 ) -> impl Future<Output = Result<Rc<Caller>, Error>> + use<> {
-    judged(request.clone(), verification(request, Unproven::Refused), accepted)
+    accept_verified(request.clone(), verification(request, Unproven::Refused), accepted)
 }
 
-async fn judged(
+async fn accept_verified(
     request: HttpRequest,
     verification: Result<Verification, Error>,
     accepted: &[Binding],
@@ -54,7 +55,7 @@ async fn judged(
 }
 
 fn verification(request: &HttpRequest, unproven: Unproven) -> Result<Verification, Error> {
-    // what no-auth lets in is not what a callback may find
+    // a caller that no-auth let in must not count for a callback
     let is_shared = unproven == Unproven::Considered || !State::of(request)?.config.options.no_auth;
     if is_shared && let Some(known) = request.extensions().get::<Verification>() {
         return Ok(known.clone());
@@ -67,21 +68,22 @@ fn verification(request: &HttpRequest, unproven: Unproven) -> Result<Verificatio
     Ok(verification)
 }
 
-/// What becomes of callers without a proof.
+/// What happens to callers that are not authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unproven {
     Refused,
-    /// With `no-auth`, those on this machine are let in.
+    /// With `no-auth`, callers on this machine are let in.
     Considered,
 }
 
-/// Takes what it needs out of the request now: a future that held the request would keep it in its own extensions.
+/// Takes what it needs out of the request now. A future that held the request would keep it alive in its own
+/// extensions.
 fn verify(
     request: &HttpRequest,
     unproven: Unproven,
 ) -> Result<impl Future<Output = Result<Rc<Caller>, Error>> + use<>, Error> {
     let state = State::of(request)?;
-    let (places, form) = (Places::of(request), FormBody::of(request));
+    let (places, form) = (TokenPlaces::of(request), FormBody::of(request));
     let relative = qsh::relative_path(request.uri().path(), state.config.local_base_url.path()).map(str::to_owned);
     let (method, query) = (request.method().clone(), request.query_string().to_owned());
     let trusting = unproven == Unproven::Considered && state.config.options.no_auth && is_local(request);
@@ -92,51 +94,63 @@ fn verify(
         };
         let (size, sent) = (query.len() + form.len(), form.clone());
         let token = heavy::on_bytes(size, move || places.token(text(&sent))).await?;
-        if trusting {
+        let limit = state.config.limits.token;
+        let opened = token.as_ref().map(|token| Envelope::open(token, limit));
+        let is_of_forge = matches!(&opened, Ok(Ok(token)) if forge_page::is_page_token(token));
+        if trusting && !is_of_forge {
             return unchecked(state, token.ok().as_deref(), &query).await;
         }
-        let token = token?;
-        let unverified = Unverified::parse(&token, state.config.limits.token).map_err(AuthError::from)?;
-        let tenant = prove(&state, &unverified).await?;
-        let claims = unverified.into_claims();
-        let is_session = is_session(&claims, &tenant, state.descriptor().key())?;
-        let leeway = if is_session { 0 } else { i64::try_from(state.config.leeway.as_secs()).unwrap_or(0) };
-        claims.check_time(now(), leeway).map_err(AuthError::from)?;
-        if is_session {
-            session::check_age(&claims, &state.config, now())?;
-        }
+        let opened = opened.map_err(Clone::clone)?.map_err(AuthError::from)?;
+        let (signer, caller) = if is_of_forge {
+            let page = forge_page::verify(&state, opened).await?;
+            (Signer::App, Caller::of_forge(state, page))
+        } else {
+            let unverified = opened.read().map_err(AuthError::from)?;
+            let tenant = prove(&state, &unverified).await?;
+            let claims = unverified.into_claims();
+            let signer = signer(&claims, &tenant, state.descriptor().key())?;
+            let is_ours = signer == Signer::App;
+            let leeway = if is_ours { 0 } else { i64::try_from(state.config.leeway.as_secs()).unwrap_or(0) };
+            claims.check_time(now(), leeway).map_err(AuthError::from)?;
+            if is_ours {
+                session::check_age(session::beginning(&claims), &state.config, now())?;
+            } else {
+                record_call(&state, &tenant);
+            }
+            (signer, Caller::new(state, tenant, claims))
+        };
         let mut canonical = None;
-        let binding = match claims.qsh.clone() {
-            None if is_session => Binding::Session,
+        let binding = match caller.claims().qsh.clone() {
+            None if signer == Signer::App => Binding::Session,
             None => Binding::Nothing,
-            Some(hash) if hash == CONTEXT_QSH => Binding::Context,
+            Some(hash) if hash == CONTEXT_QSH && signer == Signer::Host => Binding::Context,
             Some(hash) => {
                 let compare = move || {
                     let form = Some(text(&form)).filter(|form| !form.is_empty());
                     let Some(path) = relative.as_deref() else { return Some(String::new()) };
                     let request = qsh::Request { method: method.as_str(), path, query: &query, form };
                     let fits = qsh::matches(&hash, &request);
-                    // the log names it without the form, whose fields are nobody's business
+                    // the log names the request without the form, whose fields are private
                     (!fits).then(|| qsh::canonical(method.as_str(), path, &query))
                 };
                 canonical = heavy::on_bytes(size, compare).await?;
-                Binding::Request
+                if signer == Signer::App { Binding::Page } else { Binding::Request }
             }
         };
-        let caller = Caller::new(state, tenant, claims, binding);
         Ok(Rc::new(match canonical {
-            None => caller,
+            None => caller.bound(binding),
             Some(canonical) => caller.of_other_request(canonical),
         }))
     })
 }
 
-/// A form that is not UTF-8 carries no token and takes no part in a hash.
+/// The form as text. A form that is not UTF-8 carries no token and is not part of the hash.
 fn text(form: &[u8]) -> &str {
     std::str::from_utf8(form).unwrap_or_default()
 }
 
-/// The tenant that the token names and whose secret signs it. The cache may say yes; only the store says no.
+/// The tenant that the token names and whose secret signs it. A match may come from the cache; a mismatch is checked
+/// against the store.
 async fn prove(state: &State, unverified: &Unverified<'_>) -> Result<Arc<Tenant>, Error> {
     unverified.expect_algorithm("HS256").map_err(AuthError::from)?;
     let client_key = unverified.claims().tenant().filter(|key| is_key(key)).ok_or(AuthError::NoTenant)?;
@@ -152,22 +166,46 @@ async fn prove(state: &State, unverified: &Unverified<'_>) -> Result<Arc<Tenant>
     }
 }
 
-/// Whether the token is a session token of ours; an error when it is neither that nor issued by the tenant. What we
-/// sign with the same secret for the host or for the authorization server is neither.
-fn is_session(claims: &Claims, tenant: &Tenant, addon_key: &str) -> Result<bool, AuthError> {
+/// Records in the background, once a day, that the tenant has called.
+fn record_call(state: &web::Data<State>, tenant: &Arc<Tenant>) {
+    if !state.tenants.is_first_call_of_the_day(tenant) {
+        return;
+    }
+    let (state, tenant) = (state.clone(), Arc::clone(tenant));
+    panics::spawn("recording the call of a tenant", async move {
+        if let Err(error) = state.tenants.record_call(tenant.client_key()).await {
+            tracing::warn!(client_key = tenant.client_key(), %error, "the call of a tenant could not be recorded");
+        }
+    });
+}
+
+/// Who has signed a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Signer {
+    Host,
+    /// We have: it is a session token, or a page token with a hash.
+    App,
+}
+
+/// Who signed the token. An error if it is neither our session or page token nor issued by the tenant. Tokens that we
+/// sign with the same secret for the host or for the authorization server are refused.
+fn signer(claims: &Claims, tenant: &Tenant, addon_key: &str) -> Result<Signer, AuthError> {
     let issuer = claims.iss.as_deref();
-    let is_session = issuer == Some(tenant.signing_key(addon_key))
+    let purpose = if claims.qsh.is_some() { AddonClaims::PAGE } else { AddonClaims::SESSION };
+    if issuer == Some(tenant.signing_key(addon_key))
         && claims.aud.first() == Some(tenant.client_key())
-        && claims.purpose.as_deref() == Some(AddonClaims::SESSION)
-        && claims.qsh.is_none();
-    if !is_session && (issuer != Some(tenant.client_key()) || claims.purpose.is_some()) {
+        && claims.purpose.as_deref() == Some(purpose)
+    {
+        return Ok(Signer::App);
+    }
+    if issuer != Some(tenant.client_key()) || claims.purpose.is_some() {
         let (tenant, issuer) = (shorten(tenant.client_key()), shorten(issuer.unwrap_or_default()));
         return Err(AuthError::Issuer { tenant, issuer });
     }
-    Ok(is_session)
+    Ok(Signer::Host)
 }
 
-/// `no-auth`: the tenant is the token's, else `?clientKey=`, else the only one there is.
+/// `no-auth`: the tenant is that of the token, else of `?clientKey=`, else the only one there is.
 async fn unchecked(state: web::Data<State>, token: Option<&str>, query: &str) -> Result<Rc<Caller>, Error> {
     let claims =
         token.and_then(|token| Unverified::parse(token, state.config.limits.token).ok()).map(Unverified::into_claims);
@@ -181,11 +219,12 @@ async fn unchecked(state: web::Data<State>, token: Option<&str>, query: &str) ->
     };
     let tenant = tenant.ok_or(AuthError::NoTenant)?;
     tracing::warn!(client_key = tenant.client_key(), "no-auth: this request was not authenticated");
-    Ok(Rc::new(Caller::new(state, tenant, claims.unwrap_or_default(), Binding::Unchecked)))
+    Ok(Rc::new(Caller::new(state, tenant, claims.unwrap_or_default()).bound(Binding::Unchecked)))
 }
 
-/// A peer on this machine that asks for this machine: not a tunnel or proxy that speaks for somebody else, not a page of
-/// a web site whose name leads here (DNS rebinding), and not a page of another site that is open in a browser here.
+/// Whether the peer is on this machine and asks for this machine. It is not if a tunnel or proxy forwards for somebody
+/// else, if the name belongs to a web site that resolves to this machine (DNS rebinding), or if the page belongs to
+/// another site.
 fn is_local(request: &HttpRequest) -> bool {
     let by_proxy = |name: &str| {
         name.starts_with("x-forwarded") || matches!(name, "forwarded" | "x-real-ip" | "cf-connecting-ip" | "via")

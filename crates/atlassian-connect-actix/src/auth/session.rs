@@ -1,4 +1,4 @@
-//! How long a session lasts: each answer renews its token, and `maxSessionAge` ends it.
+//! How long a session lasts: each answer renews its token, until `maxSessionAge` ends the session.
 
 use std::time::Duration;
 
@@ -13,13 +13,14 @@ use crate::tenants::Tenant;
 /// Both in seconds since 1970.
 #[derive(Debug, Clone, Copy)]
 pub struct Times {
-    /// Of the token.
+    /// When the token was issued.
     pub issued: i64,
-    /// Of the session.
+    /// When the session began.
     pub began: i64,
 }
 
-/// A session token: what a page of `tenant`, opened by `user`, calls back with.
+/// Signs a session token: a page of `tenant`, opened by `user`, calls back with it. With a `qsh` it is a token for that
+/// one request.
 ///
 /// # Errors
 /// [`JwtError::Signing`].
@@ -29,6 +30,7 @@ pub fn sign(
     user: Option<&str>,
     context: Option<&Value>,
     times: Times,
+    qsh: Option<&str>,
 ) -> Result<String, JwtError> {
     tenant.secret().sign(&AddonClaims {
         iss: tenant.signing_key(state.descriptor().key()),
@@ -38,21 +40,22 @@ pub fn sign(
         exp: expiry(&state.config, times.issued, times.began),
         auth_time: times.began,
         context,
-        purpose: AddonClaims::SESSION,
+        qsh,
+        purpose: if qsh.is_some() { AddonClaims::PAGE } else { AddonClaims::SESSION },
     })
 }
 
-/// When the session began that a session token continues. One of an older version says only when it was issued.
+/// When the session of a token began. Tokens of older versions only say when they were issued.
 pub(super) fn beginning(claims: &Claims) -> Option<i64> {
     claims.auth_time.or(claims.iat)
 }
 
-/// Whether a session token may still be used; `now` in seconds since 1970.
-pub(super) fn check_age(claims: &Claims, config: &Config, now: i64) -> Result<(), AuthError> {
-    let Some(began) = beginning(claims) else {
+/// Whether a session that began at `began` is still young enough; times are in seconds since 1970.
+pub(super) fn check_age(began: Option<i64>, config: &Config, now: i64) -> Result<(), AuthError> {
+    let Some(began) = began else {
         return Err(AuthError::Session("has no beginning (auth_time, iat)"));
     };
-    // the clock of another node may be ahead of ours
+    // the clock of another node may be ahead of this one
     if began > now.saturating_add(seconds(config.leeway)) {
         return Err(AuthError::Session("begins in the future"));
     }
@@ -62,8 +65,8 @@ pub(super) fn check_age(claims: &Claims, config: &Config, now: i64) -> Result<()
     Ok(())
 }
 
-/// When a token expires that is issued now, for a session that began then; in seconds since 1970.
-fn expiry(config: &Config, issued: i64, began: i64) -> i64 {
+/// When a token that is issued now expires, for a session that began at `began`; in seconds since 1970.
+pub(crate) fn expiry(config: &Config, issued: i64, began: i64) -> i64 {
     issued.saturating_add(seconds(config.max_token_age)).min(end(config, began))
 }
 
@@ -87,7 +90,7 @@ mod tests {
         let now = 1_700_000_000;
         let of = |auth_time: Option<i64>, iat: Option<i64>| {
             let claims = Claims { iat, auth_time, ..Claims::default() };
-            check_age(&claims, &config, now).map_err(|error| error.to_string())
+            check_age(beginning(&claims), &config, now).map_err(|error| error.to_string())
         };
         let refused = |reason: &str| Err(format!("the session {reason}"));
         for (auth_time, iat, expected) in [

@@ -10,7 +10,8 @@ use super::caller::{Binding, Caller};
 use super::{ProofFuture, pipeline};
 use crate::error::Error;
 
-/// A call from the add-on's own page: our session token, a context JWT, or a token of the host's bound to this request.
+/// A call from the add-on's own page, through Connect or Forge: our session token, a context JWT, or a token that is
+/// bound to this request.
 ///
 /// ```
 /// use actix_web::{HttpResponse, get};
@@ -18,7 +19,7 @@ use crate::error::Error;
 ///
 /// #[get("/api")]
 /// async fn api(caller: SessionToken) -> HttpResponse {
-///     HttpResponse::Ok().body(caller.client_key().to_owned())
+///     HttpResponse::Ok().body(caller.tenant_key().to_owned())
 /// }
 /// ```
 #[derive(Debug, Clone)]
@@ -37,7 +38,8 @@ impl FromRequest for SessionToken {
     type Future = ProofFuture<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let caller = pipeline::accepted(request, &[Binding::Session, Binding::Context, Binding::Request]);
+        let caller =
+            pipeline::accepted(request, &[Binding::Session, Binding::Context, Binding::Request, Binding::Page]);
         Box::pin(async move { Ok(Self(caller.await?)) })
     }
 }

@@ -8,15 +8,15 @@ use super::AuthError;
 
 const X_ACPT: HeaderName = HeaderName::from_static("x-acpt");
 
-/// The places of a request that may carry a token, but for its form.
+/// The parts of a request that may carry a token, except its form.
 #[derive(Debug, Clone)]
-pub(super) struct Places {
+pub(super) struct TokenPlaces {
     query: String,
     authorization: Result<Option<String>, AuthError>,
     acpt: Result<Option<String>, AuthError>,
 }
 
-impl Places {
+impl TokenPlaces {
     pub(super) fn of(request: &HttpRequest) -> Self {
         let header = |name| Ok(single_header(request.headers(), name)?.map(str::to_owned));
         Self {
@@ -26,13 +26,13 @@ impl Places {
         }
     }
 
-    /// Whether the query has a token, whatever else has one.
+    /// Whether the query has a token, even if other parts have one too.
     pub(super) fn has_token_in_query(&self) -> bool {
         !matches!(parameter(&self.query, "jwt"), Ok(None))
     }
 
-    /// The token, in ACE's order: query `jwt`, form `jwt` (both: refused), `Authorization: JWT …` (in any case), query `acpt`, header
-    /// `X-acpt`. `form` is empty where the body is none.
+    /// The token, in ACE's order: query `jwt`, form `jwt` (refused if both have one), `Authorization: JWT …` (in any
+    /// case), query `acpt`, header `X-acpt`. `form` is empty if the body is not a form.
     pub(super) fn token(&self, form: &str) -> Result<String, AuthError> {
         let (in_query, in_form) = (parameter(&self.query, "jwt")?, parameter(form, "jwt")?);
         if in_query.is_some() && in_form.is_some() {
@@ -54,11 +54,11 @@ impl Places {
     }
 }
 
-/// The value of a parameter that may stand once; an empty one counts as none.
+/// The value of a parameter that may occur once; an empty one counts as none.
 fn parameter(text: &str, name: &str) -> Result<Option<String>, AuthError> {
     let mut values = text.split('&').filter_map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        // the hash leaves every parameter out whose *decoded* name is jwt: it must count here as well
+        // the hash omits every parameter whose *decoded* name is jwt: it must count here as well
         (percent_decode_str(key).decode_utf8_lossy() == name).then_some(value)
     });
     let Some(value) = values.next() else { return Ok(None) };
@@ -88,7 +88,7 @@ mod tests {
         for (name, value) in headers {
             request = request.append_header((*name, *value));
         }
-        let places = Places::of(&request.to_http_request());
+        let places = TokenPlaces::of(&request.to_http_request());
         places.token(form.unwrap_or_default()).map_err(|error| error.to_string())
     }
 

@@ -1,11 +1,11 @@
-//! A URL that the add-on is reached by.
+//! A base URL: one at which the add-on is reached.
 
 use std::fmt;
 use std::str::FromStr;
 
 use url::{Host, Url};
 
-/// An http or https URL without a query, a fragment, credentials, or a slash at its end; it may have a path.
+/// An http or https URL without query, fragment, credentials or trailing slash. It may have a path.
 ///
 /// ```
 /// use atlassian_connect_actix::config::BaseUrl;
@@ -19,17 +19,17 @@ use url::{Host, Url};
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct BaseUrl(Url);
 
-/// Why a text is no [`BaseUrl`].
+/// Why a text is not a valid [`BaseUrl`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BaseUrlError {
-    /// It cannot be read as a URL.
-    #[error("is no URL")]
+    /// It is not a valid URL.
+    #[error("is not a valid URL")]
     Malformed,
     /// Its scheme is neither http nor https.
     #[error("is neither http nor https")]
     Scheme,
-    /// Its host has characters that no host name has, such as an unresolved `$NAME`.
+    /// Its host has characters that are not allowed in a host name, such as those of an unresolved `$NAME`.
     #[error("has no usable host name")]
     Host,
     /// It has a user or a password.
@@ -41,10 +41,10 @@ pub enum BaseUrlError {
 }
 
 impl BaseUrl {
-    /// The whole URL, without a slash at its end: `https://example.com/addon`.
+    /// The whole URL, without a trailing slash: `https://example.com/addon`.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        // A URL without a path still ends in the slash of its root.
+        // a URL without a path still ends in the slash of its root
         self.0.as_str().trim_end_matches('/')
     }
 
@@ -103,8 +103,8 @@ impl fmt::Debug for BaseUrl {
     }
 }
 
-/// Whether the host is an address, or a name of letters, digits, `-`, `_` and dots. The URL standard allows more,
-/// which would be misread where a host ends up in a header.
+/// Whether the host is an address, or a name of letters, digits, `-`, `_` and dots. The URL standard allows more
+/// characters, but some of them have a meaning in a header.
 pub(crate) fn has_usable_host(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => {
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_base_url() {
+    fn other_urls_are_refused() {
         for (text, error) in [
             ("x.example", BaseUrlError::Malformed),
             ("http://localhost:$port", BaseUrlError::Malformed),

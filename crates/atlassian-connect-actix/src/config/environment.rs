@@ -1,12 +1,12 @@
-//! Which environment the add-on runs in.
+//! The environment that the add-on runs in.
 
 use std::fmt;
 
 use super::Vars;
 
-/// The environment: its name, and whether it relaxes anything.
+/// The environment: its name, and whether it relaxes rules.
 ///
-/// Only `development` and `test` do; any other name has production's rules.
+/// Only `development` and `test` relax rules; any other name has production's rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
     name: String,
@@ -21,10 +21,10 @@ enum Kind {
 }
 
 impl Environment {
-    /// The environment that `APP_ENV` names, else `NODE_ENV`, else `production` where Heroku's `DYNO` is set, else
-    /// `development`.
+    /// The environment named by `APP_ENV`, else by `NODE_ENV`. If neither is set, it is `production` if Heroku's `DYNO`
+    /// is set, else `development`.
     ///
-    /// Needs no file: logging can be set up by it before the configuration is read.
+    /// Does not read the file, so that logging can be set up before the configuration is read.
     #[must_use]
     pub fn from_vars(vars: &Vars) -> Self {
         let named = vars.get("APP_ENV").or_else(|| vars.get("NODE_ENV"));
@@ -37,25 +37,25 @@ impl Environment {
         Self { name: name.to_owned(), kind }
     }
 
-    /// Its name, which is also the name of its section in `config.json` and the descriptor's `{{environment}}`.
+    /// Its name, which is also that of its section in `config.json` and the descriptor's `{{environment}}`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether development's rules hold: in `development` and in `test`.
+    /// Whether development's rules apply: in `development` and `test`.
     #[must_use]
     pub fn is_development(&self) -> bool {
         self.kind != Kind::Production
     }
 
-    /// Whether it is `development` itself: somebody works here. In `test` nobody looks.
+    /// Whether it is `development` itself, where a developer is watching. It is false in `test`.
     #[must_use]
     pub fn is_development_itself(&self) -> bool {
         self.kind == Kind::Development
     }
 
-    /// Whether production's rules hold: everywhere else.
+    /// Whether production's rules apply: in every other environment.
     #[must_use]
     pub fn is_production(&self) -> bool {
         self.kind == Kind::Production

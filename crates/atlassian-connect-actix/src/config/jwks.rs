@@ -1,24 +1,24 @@
-//! Where the keys of an Isolated Cloud are.
+//! The URLs of the key sets of Isolated Clouds.
 
 use std::str::FromStr;
 
 use super::problems::Fault;
 use super::urls;
 
-/// What stands in the template for the label of the cloud.
+/// The placeholder of the template for the label of the cloud.
 const PLACEHOLDER: &str = "{icLabel}";
 
-/// The URL of a key set with `{icLabel}` in it, `https://keys.{icLabel}.example.com/jwks.json`.
+/// The URL of a key set that contains `{icLabel}`, as in `https://keys.{icLabel}.example.com/jwks.json`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JwksTemplate(String);
 
-/// The text is no template; says why.
+/// Why the text is not a valid template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct BadJwksTemplate(&'static str);
 
 impl JwksTemplate {
-    /// The URL for the cloud `label`; `None` when that is none.
+    /// The URL for the cloud `label`; `None` if the label is not valid.
     ///
     /// Source: Atlassian, "Forge Remote essentials", on Isolated Cloud.
     #[must_use]
@@ -38,7 +38,7 @@ impl FromStr for JwksTemplate {
         }
         match urls::service(&text.replace(PLACEHOLDER, "a")) {
             Ok(_) => Ok(Self(text.to_owned())),
-            Err(_) => Err(BadJwksTemplate("is no https URL")),
+            Err(_) => Err(BadJwksTemplate("is not an https URL")),
         }
     }
 }

@@ -4,7 +4,7 @@ use config::{Map, Value, ValueKind};
 
 use super::nearest;
 
-/// Variables and the key that each one sets. Where two set one key, the later wins.
+/// Variables and the keys that they set. If two variables set the same key, the later one wins.
 pub(super) const VARIABLES: &[(&str, &str)] = &[
     ("PORT", "port"),
     ("AC_BIND", "bind"),
@@ -24,14 +24,17 @@ pub(super) const VARIABLES: &[(&str, &str)] = &[
     ("AC_AUTHORIZATION_SERVER_URL", "authorizationServerUrl"),
     ("AC_FORGE_JWKS_URL", "forgeJwksUrl"),
     ("AC_FORGE_ORIGINS", "forgeOrigins"),
+    ("AC_FORGE_ENVIRONMENTS", "forgeEnvironments"),
     ("AC_FORGE_ISOLATED_JWKS_URL", "forgeIsolatedJwksUrl"),
     ("AC_DATABASE_URL", "database.url"),
     ("AC_SANDBOX_PORT", "sandbox.port"),
     ("AC_STORE_ENCRYPTION_KEYS", "storeEncryptionKeys"),
+    ("AC_PAGE_KEYS", "pageKeys"),
+    ("AC_FORGE_SHELL_ORIGINS", "forge.shellOrigins"),
 ];
 
-/// The same for one adapter of ACE's alone: its name, the variable, the key. MongoDB's is the strongest of all, as in
-/// ACE; Heroku's for Redis counts where nothing else names a URL.
+/// The same for a single adapter of ACE: its name, the variable, the key. As in ACE, MongoDB's variable overrides
+/// everything else. Heroku's variable for Redis is used only if nothing else names a URL.
 pub(super) const OF_ADAPTERS: &[(&str, &str, &str)] =
     &[("mongodb", "MONGODB_URI", "store.url"), ("redis", "REDIS_URL", "store.url")];
 
@@ -68,13 +71,16 @@ const TOP: &[&str] = &[
     "authorizationServerUrl",
     "forgeJwksUrl",
     "forgeOrigins",
+    "forgeEnvironments",
     "forgeIsolatedJwksUrl",
     "sandbox",
     "storeEncryptionKeys",
+    "pageKeys",
+    "forge",
     "app",
 ];
 
-/// Keys that ACE reads and we do not need: the environment's name comes from the variables, a transformer is code.
+/// Keys that ACE reads and we ignore: the environment's name comes from the variables, a transformer is code.
 const TOP_OF_ACE: &[&str] = &["environment", "descriptorTransformer"];
 
 const STORE: &[&str] = &[
@@ -90,16 +96,16 @@ const STORE: &[&str] = &[
     "autoMigrate",
 ];
 
-/// `type` is ACE's older word for `dialect`, `rs` the one for MongoDB's `url`; the rest is for Sequelize and for other
+/// `type` is ACE's older name for `dialect`, and `rs` for MongoDB's `url`. The rest is for Sequelize and for other
 /// adapters of ACE.
 const STORE_OF_ACE: &[&str] = &["type", "rs", "logging", "region", "endpoint", "retry"];
 
 const POOL: &[&str] = &["max"];
 
-/// Sequelize's; a connection that r2d2 hands out needs none of them.
+/// Sequelize's settings, which r2d2's pool does not need.
 const POOL_OF_ACE: &[&str] = &["min", "idle", "acquire", "evict", "maxUses"];
 
-/// The known keys of an object: those of ours and those of ACE that are ignored. `None`: anything may stand there.
+/// The known keys of an object: ours, and those of ACE that are ignored. `None`: any key is allowed.
 fn known(path: &str) -> Option<(&'static [&'static str], &'static [&'static str])> {
     match path {
         "" => Some((TOP, TOP_OF_ACE)),
@@ -124,17 +130,18 @@ fn known(path: &str) -> Option<(&'static [&'static str], &'static [&'static str]
         )),
         "cache" => Some((&["capacity", "ttl"], &[])),
         "sandbox" => Some((&["port"], &[])),
+        "forge" => Some((&["pages", "shellOrigins"], &[])),
         _ => None,
     }
 }
 
-/// Whether a top-level entry is the section of an environment: an object under a key that is no known one.
+/// Whether a top-level entry is the section of an environment: an object under an unknown key.
 pub(super) fn is_section(key: &str, value: &Value) -> bool {
     matches!(value.kind, ValueKind::Table(_)) && !TOP.contains(&key) && !TOP_OF_ACE.contains(&key)
 }
 
-/// A warning for each key of `table` that nobody reads, sorted. `place` says where the table stands; `path` is its
-/// key with dots, empty for the whole.
+/// A warning for each unknown key of `table`, sorted. `place` says where the table is; `path` is its dotted key, empty
+/// for the top level.
 pub(super) fn unknown(table: &Map<String, Value>, place: &str, path: &str) -> Vec<String> {
     let Some((ours, of_ace)) = known(path) else {
         return Vec::new();
@@ -149,7 +156,7 @@ pub(super) fn unknown(table: &Map<String, Value>, place: &str, path: &str) -> Ve
         } else if !of_ace.contains(&key.as_str()) {
             let meant = match nearest(key, ours) {
                 Some(near) => format!("did you mean `{}`?", full(near)),
-                None if path.is_empty() => "keys of your own stand under `app`".to_owned(),
+                None if path.is_empty() => "put your own keys under `app`".to_owned(),
                 None => format!("`{path}` has {}", ours.join(", ")),
             };
             warnings.push(format!("{place}: `{}` is not known and has no effect; {meant}", full(key)));
@@ -159,8 +166,8 @@ pub(super) fn unknown(table: &Map<String, Value>, place: &str, path: &str) -> Ve
     warnings
 }
 
-/// A warning where a section is named almost like a known key, or like an environment that is always there: what stands
-/// in it is read in no other environment.
+/// A warning if a section is named almost like a known key, or like one of the usual environments: no other environment
+/// reads it.
 pub(super) fn misnamed_section(name: &str) -> Option<String> {
     const ENVIRONMENTS: &[&str] = &["development", "test", "production"];
     if ENVIRONMENTS.contains(&name) {

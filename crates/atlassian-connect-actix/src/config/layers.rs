@@ -1,4 +1,4 @@
-//! From a text to one table of values: parse, replace `$NAME`, lay one layer over the other.
+//! From texts to one table of values: parse, replace `$NAME`, merge the layers.
 
 use config::{FileFormat, Format, Map, Source, Value, ValueKind};
 
@@ -9,10 +9,10 @@ use super::problems::{Fault, Problem};
 /// The file's name, as problems and warnings call it.
 pub(super) const FILE: &str = "config.json";
 
-/// A table of values; each remembers where it comes from ([`Value::origin`]).
+/// A table of values. Each value records its origin ([`Value::origin`]).
 pub(super) type Table = Map<String, Value>;
 
-/// Reads JSON with comments. An empty text is an empty table, as for ACE.
+/// Parses JSON with comments. An empty text is an empty table, as in ACE.
 pub(super) fn parse(text: &str) -> Result<Table, Problem> {
     if text.trim_matches('\u{feff}').trim().is_empty() {
         return Ok(Table::new());
@@ -20,10 +20,10 @@ pub(super) fn parse(text: &str) -> Result<Table, Problem> {
     FileFormat::Json5.parse(None, text).map_err(|error| syntax_problem(&error.to_string(), text))
 }
 
-/// json5 says `expected comma at line 3 column 5`, then the places of the objects around; only an end that came too
-/// early has no place of its own. What stands at the place is added.
+/// Turns an error of json5 into a problem. json5 says `expected comma at line 3 column 5`, then the positions of the
+/// enclosing objects. Only an unexpected end has no position. What was found at the position is added.
 fn syntax_problem(message: &str, text: &str) -> Problem {
-    let remedy = "Mend the file: it is JSON in which comments and trailing commas are allowed";
+    let remedy = "Fix the file: it must be JSON, in which comments and trailing commas are allowed";
     let mut parts = message.split(" at line ");
     let (what, place) = (parts.next().unwrap_or_default(), parts.next());
     if what.starts_with("EOF parsing ") {
@@ -38,13 +38,13 @@ fn syntax_problem(message: &str, text: &str) -> Problem {
         Some((line.parse::<usize>().ok()?, column.parse::<usize>().ok()?))
     });
     let Some((line, column)) = place else {
-        return Fault::new("is no JSON object", remedy).at(FILE, None);
+        return Fault::new("is not a JSON object", remedy).at(FILE, None);
     };
     let rest = text.lines().nth(line.saturating_sub(1)).unwrap_or_default().chars().skip(column.saturating_sub(1));
     Fault::new(format!("{what}, found {}", describe(rest)), remedy).at(&format!("{FILE}:{line}:{column}"), None)
 }
 
-/// What the rest of a line starts with, without repeating a value: it may be a password.
+/// What the rest of a line begins with. A value is not repeated: it may be a password.
 fn describe(mut rest: impl Iterator<Item = char>) -> String {
     match rest.next() {
         None => "the end of the line".to_owned(),
@@ -65,7 +65,7 @@ pub(super) struct Split {
     pub(super) names: Vec<String>,
 }
 
-/// Takes the file apart; sections of other environments are left behind.
+/// Splits the file; sections of other environments are dropped.
 pub(super) fn split(file: Table, environment: &str) -> Split {
     let (sections, top): (Table, Table) = file.into_iter().partition(|(key, value)| keys::is_section(key, value));
     let mut names: Vec<_> = sections.keys().cloned().collect();
@@ -77,7 +77,7 @@ pub(super) fn split(file: Table, environment: &str) -> Split {
     Split { top, section, names }
 }
 
-/// Replaces `$NAME` in each string of a layer and notes where its values come from.
+/// Replaces `$NAME` in each string of a layer and records the origin of its values.
 pub(super) fn settle(layer: Table, origin: &str, vars: &Vars) -> Table {
     layer.into_iter().map(|(key, value)| (key, settle_value(value, origin, vars))).collect()
 }
@@ -94,7 +94,7 @@ fn settle_value(value: Value, origin: &str, vars: &Vars) -> Value {
     Value::new(Some(&origin.to_owned()), kind)
 }
 
-/// One layer for each variable that is set, weakest first; `file` are the layers below.
+/// One layer per variable that is set, weakest first. `file` holds the layers below.
 pub(super) fn variables(vars: &Vars, file: &[Table]) -> Vec<Table> {
     let layer = |name: &str, path: &str| {
         let value = Value::new(Some(&name.to_owned()), vars.get(name)?);
@@ -106,18 +106,22 @@ pub(super) fn variables(vars: &Vars, file: &[Table]) -> Vec<Table> {
     });
     let named = |key: &str| store.and_then(|store| store.get(key)).map(ToString::to_string);
     let of_adapter = |adapter: &str| {
+        if named("adapter").as_deref() != Some(adapter) {
+            return None;
+        }
         let (_, name, path) = keys::OF_ADAPTERS.iter().find(|(of, ..)| *of == adapter)?;
-        layer(name, path).filter(|_| named("adapter").as_deref() == Some(adapter))
+        layer(name, path)
     };
-    let weakest = of_adapter("redis").filter(|_| named("url").is_none_or(|url| url.trim().is_empty()));
+    let has_url = named("url").is_some_and(|url| !url.trim().is_empty());
+    let weakest = if has_url { None } else { of_adapter("redis") };
     let usual = VARIABLES.iter().filter_map(|(name, path)| layer(name, path));
     weakest.into_iter().chain(usual).chain(of_adapter("mongodb")).collect()
 }
 
-/// Lays each layer over those before it: objects merge, everything else replaces.
+/// Merges the layers, each over those before it: objects merge, everything else is replaced.
 ///
-/// But for the place of the store: its keys belong together, so a layer that names a place takes away what the
-/// layers below say of it.
+/// The location of the store is special: its keys belong together. A layer that sets one of them removes those of the
+/// layers below.
 pub(super) fn merge(mut layers: Vec<Table>) -> Result<Table, config::ConfigError> {
     if let Some(last) = layers.iter().rposition(names_a_place) {
         for lower in &mut layers[..last] {
@@ -131,7 +135,7 @@ pub(super) fn merge(mut layers: Vec<Table>) -> Result<Table, config::ConfigError
     builder.build()?.collect()
 }
 
-/// The keys of `store` that say together where it is.
+/// The keys of `store` that together say where it is.
 const PLACE: [&str; 6] = ["adapter", "type", "dialect", "url", "rs", "storage"];
 
 fn names_a_place(layer: &Table) -> bool {
@@ -170,8 +174,8 @@ pub(super) fn substitute(text: &str, lookup: impl Fn(&str) -> Option<String>) ->
     out + rest
 }
 
-/// The name that is left in a text after [`substitute`], if it was meant as one: it is the whole text, or written in
-/// capitals as variables are. A `$` of a password may be just that.
+/// The variable that is still named in a text after [`substitute`]: the whole text is the name, or it is written in
+/// capitals. Any other `$` may be part of a password.
 pub(super) fn unresolved(text: &str) -> Option<&str> {
     let mut rest = text;
     while let Some((before, name, after)) = next_name(rest) {
@@ -227,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_left_over() {
+    fn unresolved_names_are_found() {
         for (text, expected) in [
             ("$PORT", Some("PORT")),
             ("$port", Some("port")),
@@ -243,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_syntax_error_names_the_place_and_what_is_there() {
-        insta::assert_snapshot!(parse("{ port: 1 watch }").unwrap_err(), @"config.json:1:11: expected comma, found a word. Mend the file: it is JSON in which comments and trailing commas are allowed.");
+        insta::assert_snapshot!(parse("{ port: 1 watch }").unwrap_err(), @"config.json:1:11: expected comma, found a word. Fix the file: it must be JSON, in which comments and trailing commas are allowed.");
         for (text, place, wrong) in [
             ("{\n  // c\n  \"port\": 3000\n  \"watch\": true\n}", ":4:3", "expected comma, found a string"),
             ("{ \"port\" 3000 }", ":1:10", "expected colon, found a number"),
@@ -255,7 +259,7 @@ mod tests {
             ("{ a: { b: { url: \"hunter2\" hunter3 } } }", ":1:28", "expected comma, found a word"),
             ("{} x", ":1:4", "trailing characters, found a word"),
             ("{ port: 0x }", ":1:11", "expected number, found white space"),
-            ("[1]", "", "is no JSON object"),
+            ("[1]", "", "is not a JSON object"),
         ] {
             let problem = parse(text).unwrap_err();
             assert_eq!(
@@ -288,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_layer_that_names_the_store_takes_the_lower_place_away() {
+    fn a_layer_that_names_the_store_replaces_the_lower_location() {
         let layer = |text| settle(parse(text).unwrap(), "x", &Vars::default());
         let merged = merge(vec![
             layer("{ store: { dialect: 'sqlite', storage: 'a.db', table: 'T' } }"),

@@ -1,18 +1,19 @@
-//! The configuration: read once at start, checked as a whole, typed from then on.
+//! The configuration: read once at start, validated as a whole, and typed.
 //!
-//! An existing `config.json` of atlassian-connect-express (ACE) is read as it is. Each layer lies over the one before:
+//! An existing `config.json` of atlassian-connect-express (ACE) is read as it is. Each layer overrides the one before:
 //!
 //! 1. the defaults of the table below,
 //! 2. the top level of `config.json` (JSON with comments),
-//! 3. its section of the environment (`development`, `production` …),
-//! 4. the environment's variables.
+//! 3. the section of the environment (`development`, `production` …),
+//! 4. the environment variables.
 //!
-//! Objects merge, lists replace. In the file's strings `$NAME` stands for a variable. A variable that is set but empty
-//! counts as unset, and so does an empty text in the file. Unknown keys warn; the add-on's own keys stand under `app`
-//! and come typed by [`Config::app`].
+//! Objects merge, lists are replaced. In the file's strings `$NAME` is replaced by that variable. A variable that is
+//! set but empty counts as unset, and so does an empty string in the file. Unknown keys cause a warning. Put the
+//! add-on's own keys under `app` and read them with [`Config::app`].
 //!
-//! The environment is named by `APP_ENV`, else `NODE_ENV`, else it is `production` where Heroku's `DYNO` is set, else
-//! `development`. Only `development` and `test` relax anything. A name other than these three needs its section.
+//! `APP_ENV` names the environment, else `NODE_ENV`. If neither is set, it is `production` if Heroku's `DYNO` is set,
+//! else `development`. Only `development` and `test` relax rules. Any environment other than these three needs its
+//! section in the file.
 //!
 //! | key | variable | default |
 //! |---|---|---|
@@ -26,13 +27,13 @@
 //! | `store.pool.max` | | 8 connections |
 //! | `store.dialectOptions.ssl` | | by the URL's `sslmode` |
 //! | `store.autoMigrate` | `AC_AUTO_MIGRATE` | true in development, false otherwise |
-//! | `database.url` | `AC_DATABASE_URL` | the store, where that is an SQL database |
+//! | `database.url` | `AC_DATABASE_URL` | the store's database, if it is SQL |
 //! | `whitelist` | `AC_HOST_WHITELIST` | any host in development, `*.atlassian.net` otherwise (`bitbucket.org` and `*.bitbucket.org` for Bitbucket) |
 //! | `frameAncestors` | | none |
 //! | `allowedBaseUrls` | `AC_ALLOWED_BASE_URLS` | none |
 //! | `product` | `AC_PRODUCT` | `jira` |
 //! | `appKey` | `AC_APP_KEY` | the descriptor's |
-//! | `appId` | `AC_APP_ID` | none |
+//! | `appId` | `AC_APP_ID` | none; one id or several |
 //! | `hostScriptUrl` | `AC_HOST_SCRIPT_URL` | Atlassian's `all.js` |
 //! | `maxTokenAge` | `AC_MAX_TOKEN_AGE` | 900 s, at most a day |
 //! | `maxSessionAge` | `AC_MAX_SESSION_AGE` | 12 hours, in seconds; at least `maxTokenAge`, at most 7 days |
@@ -54,14 +55,18 @@
 //! | `installKeysUrl` | `CONNECT_KEYS_CDN_URL` | by the host's domain |
 //! | `authorizationServerUrl` | `AC_AUTHORIZATION_SERVER_URL` | by the host's domain |
 //! | `forgeJwksUrl` | `AC_FORGE_JWKS_URL` | Forge's production keys |
-//! | `forgeOrigins` | `AC_FORGE_ORIGINS` | none; origins whose pages may call with an invocation token |
+//! | `forgeOrigins` | `AC_FORGE_ORIGINS` | none; origins whose pages may call with an invocation token (CORS) |
+//! | `forgeEnvironments` | `AC_FORGE_ENVIRONMENTS` | `PRODUCTION`; any in development |
 //! | `forgeIsolatedJwksUrl` | `AC_FORGE_ISOLATED_JWKS_URL` | none; the keys of Isolated Clouds, with `{icLabel}` in it |
+//! | `forge.pages` | | none; paths by module key, for Forge pages that are not in the descriptor |
+//! | `forge.shellOrigins` | `AC_FORGE_SHELL_ORIGINS` | `https://*.cdn.prod.atlassian-dev.net`; `http://localhost:*` as well in development |
+//! | `pageKeys` | `AC_PAGE_KEYS` | generated and stored in the store |
 //! | `sandbox.port` | `AC_SANDBOX_PORT` | `port` + 1 |
-//! | `storeEncryptionKeys` | `AC_STORE_ENCRYPTION_KEYS` | none: values stand in the store as they are |
+//! | `storeEncryptionKeys` | `AC_STORE_ENCRYPTION_KEYS` | none: values are stored unencrypted |
 //! | `app` | | the add-on's own keys |
-//! | | `AC_OPTS` | none of `no-reg`, `force-reg`, `force-dereg`, `no-auth` |
+//! | | `AC_OPTS` | none; any of `no-reg`, `force-reg`, `force-dereg`, `no-auth` |
 //!
-//! Where the table says a list, one text with commas is as good.
+//! A list may also be written as one string, separated by commas.
 
 pub(crate) mod base_url;
 mod environment;
@@ -72,11 +77,13 @@ mod problems;
 mod read;
 mod resolve;
 mod settings;
+mod shell_origins;
 mod store;
 mod urls;
 mod vars;
 mod whitelist;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -98,13 +105,14 @@ pub use problems::ConfigError;
 pub(crate) use problems::Problem;
 pub use settings::Product;
 pub(crate) use settings::{CacheConfig, DevOptions, Limits, UnknownProduct};
+pub(crate) use shell_origins::ShellOrigin;
 pub use vars::Vars;
 pub(crate) use whitelist::Whitelist;
 
 use layers::FILE;
 use problems::{Fault, sounds_secret};
 
-/// The configuration of an add-on. No field shows a secret by `Debug`.
+/// The configuration of an add-on. `Debug` shows no secrets.
 ///
 /// ```
 /// use atlassian_connect_actix::config::{Config, Vars};
@@ -123,45 +131,46 @@ use problems::{Fault, sounds_secret};
 /// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-// each switch is a key of its own in the file
+// each switch is a key of the file
 #[allow(clippy::struct_excessive_bools)]
 pub struct Config {
     /// `APP_ENV`, else `NODE_ENV`, else `production` on Heroku, else `development`.
     pub environment: Environment,
-    /// `port`, `PORT`: where the server listens; 3000. 0: any free port.
+    /// `port`, `PORT`: the port of the server; 3000. 0: any free port.
     pub port: u16,
-    /// `bind`, `AC_BIND`: the address it listens on; loopback in development, all of IPv4 otherwise.
+    /// `bind`, `AC_BIND`: the address of the server; loopback in development, all IPv4 addresses otherwise.
     pub bind: IpAddr,
-    /// `localBaseUrl`, `AC_LOCAL_BASE_URL`: the URL that Atlassian reaches the add-on by.
+    /// `localBaseUrl`, `AC_LOCAL_BASE_URL`: the URL at which Atlassian reaches the add-on.
     pub local_base_url: BaseUrl,
     /// `product`, `AC_PRODUCT`; Jira.
     pub product: Product,
     /// `store`, `DB_URL`, `DATABASE_URL`, `MONGODB_URI`, `REDIS_URL`, `AC_AUTO_MIGRATE`, `storeEncryptionKeys`, `AC_STORE_ENCRYPTION_KEYS`.
     pub store: StoreConfig,
-    /// `database.url`, `AC_DATABASE_URL`: where the app's own tables are; in the store's database.
+    /// `database.url`, `AC_DATABASE_URL`: the database of the app's own tables; by default that of the store.
     pub database_url: Option<SecretString>,
-    /// `whitelist`, `AC_HOST_WHITELIST`: which hosts may install; any in development, the product's own otherwise.
+    /// `whitelist`, `AC_HOST_WHITELIST`: the hosts that may install; any in development, the product's own otherwise.
     #[doc(hidden)]
     pub whitelist: Whitelist,
     /// `frameAncestors`: further origins that may frame a page; none.
     pub frame_ancestors: Vec<String>,
-    /// `allowedBaseUrls`, `AC_ALLOWED_BASE_URLS`: further base URLs that an install may be meant for; none. Never
-    /// holds [`Config::local_base_url`].
+    /// `allowedBaseUrls`, `AC_ALLOWED_BASE_URLS`: further base URLs that an install may be for; none. Never contains
+    /// [`Config::local_base_url`].
     pub allowed_base_urls: Vec<BaseUrl>,
-    /// `appKey`, `AC_APP_KEY`; the descriptor's.
+    /// `appKey`, `AC_APP_KEY`: the add-on's key; the descriptor's.
     pub app_key: Option<String>,
-    /// `appId`, `AC_APP_ID`: the Forge app's bare id, without `ari:cloud:ecosystem::app/`; none.
-    pub app_id: Option<String>,
-    /// `hostScriptUrl`, `AC_HOST_SCRIPT_URL`: the bridge's script; Atlassian's.
+    /// `appId`, `AC_APP_ID`: the bare ids of the Forge apps that this deployment serves, without
+    /// `ari:cloud:ecosystem::app/`; none. The first one is the app itself, see [`Config::app_id`].
+    pub app_ids: Vec<String>,
+    /// `hostScriptUrl`, `AC_HOST_SCRIPT_URL`: the script of the bridge; Atlassian's.
     pub host_script_url: Option<String>,
-    /// `maxTokenAge`, `AC_MAX_TOKEN_AGE`, in seconds from 1 to 86400: how long a session token is good; 900.
+    /// `maxTokenAge`, `AC_MAX_TOKEN_AGE`, in seconds from 1 to 86400: how long a session token is valid; 900.
     pub max_token_age: Duration,
-    /// `maxSessionAge`, `AC_MAX_SESSION_AGE`, in seconds from `maxTokenAge` to 604800: how long after a page was opened
-    /// its session token can be renewed; 43200, or `maxTokenAge` where that is more.
+    /// `maxSessionAge`, `AC_MAX_SESSION_AGE`, in seconds from `maxTokenAge` to 604800: how long the session token of a
+    /// page can be renewed after the page was opened; 43200, or `maxTokenAge` if that is more.
     pub max_session_age: Duration,
-    /// `jwt.validityInMinutes`, from 1 to 15: how long a token that we sign for the host is good; 3.
+    /// `jwt.validityInMinutes`, from 1 to 15: how long a token that we sign for the host is valid; 3.
     pub jwt_validity: Duration,
-    /// `leeway`, in seconds up to 120: how far the clock of those who sign for us may be off; 30.
+    /// `leeway`, in seconds up to 120: the tolerated clock difference for tokens that others sign; 30.
     pub leeway: Duration,
     /// `limits`.
     #[doc(hidden)]
@@ -169,40 +178,54 @@ pub struct Config {
     /// `cache`.
     #[doc(hidden)]
     pub cache: CacheConfig,
-    /// `compressPages`: whether pages that carry a session token are compressed; false, since their length would then tell
-    /// something of the token.
+    /// `compressPages`: whether pages with a session token are compressed; false, since their length could then reveal
+    /// part of the token.
     pub compress_pages: bool,
-    /// `errorTemplate`: whether errors are rendered as pages where the caller accepts HTML; true.
+    /// `errorTemplate`: whether errors are rendered as pages if the caller accepts HTML; true.
     pub error_template: bool,
-    /// `errorTemplateName`: which of the renderers that the add-on registered does so; the framework's.
+    /// `errorTemplateName`: which registered error renderer to use; the framework's.
     pub error_template_name: Option<String>,
-    /// `errorTemplateObject`: what the error's template sees as `extra`; empty.
+    /// `errorTemplateObject`: available in the error template as `extra`; empty.
     pub error_template_object: Map<String, Value>,
-    /// `expressErrorHandling`: the add-on's own code renders every error; false.
+    /// `expressErrorHandling`: whether the add-on's own code renders every error; false.
     pub express_error_handling: bool,
-    /// `validateDescriptor`: check the descriptor against Atlassian's schema at start, which needs the Cargo feature
-    /// `schema`; false.
+    /// `validateDescriptor`: whether to check the descriptor against Atlassian's schema at start, which needs the Cargo
+    /// feature `schema`; false.
     pub validate_descriptor: bool,
-    /// `watch`: register again when the descriptor changes (development); true.
+    /// `watch`: whether to register again when the descriptor changes (development); true.
     pub watch: bool,
-    /// `setupInstallRoute`: mount the lifecycle routes; true.
+    /// `setupInstallRoute`: whether to mount the lifecycle routes; true.
     pub setup_install_route: bool,
-    /// `userAgent`: what calls to a host say who we are; the framework's name, its version and the add-on's key.
+    /// `userAgent`: the `User-Agent` of calls to a host; the framework's name, its version and the add-on's key.
     pub user_agent: Option<String>,
     /// `hosts`: sites to register with in development, as URLs with credentials; none.
     pub hosts: Vec<SecretString>,
-    /// `installKeysUrl`, `CONNECT_KEYS_CDN_URL`: where the keys of installs are; by the host's domain.
+    /// `installKeysUrl`, `CONNECT_KEYS_CDN_URL`: the install-key server; by the host's domain.
     pub install_keys_url: Option<Url>,
-    /// `authorizationServerUrl`, `AC_AUTHORIZATION_SERVER_URL`: who gives tokens of users; by the host's domain.
+    /// `authorizationServerUrl`, `AC_AUTHORIZATION_SERVER_URL`: the server that issues user tokens; by the host's
+    /// domain.
     pub authorization_server_url: Option<Url>,
-    /// `forgeJwksUrl`, `AC_FORGE_JWKS_URL`: Forge's key set itself; that of production.
+    /// `forgeJwksUrl`, `AC_FORGE_JWKS_URL`: the URL of Forge's key set; that of production.
     pub forge_jwks_url: Option<Url>,
-    /// `forgeOrigins`, `AC_FORGE_ORIGINS`: origins whose pages may call straight from the browser (CORS); none.
+    /// `forgeOrigins`, `AC_FORGE_ORIGINS`: origins whose pages may call directly from the browser (CORS); none.
     pub forge_origins: Vec<String>,
-    /// `forgeIsolatedJwksUrl`, `AC_FORGE_ISOLATED_JWKS_URL`: the key sets of Isolated Clouds; none.
+    /// `forgeEnvironments`, `AC_FORGE_ENVIRONMENTS`: the types of the Forge app's environments that this deployment
+    /// serves, in upper case. `None`: any, as in development; in production `PRODUCTION`.
+    pub forge_environments: Option<Vec<String>>,
+    /// `forgeIsolatedJwksUrl`, `AC_FORGE_ISOLATED_JWKS_URL`: the URL of the key sets of Isolated Clouds; none.
     #[doc(hidden)]
     pub forge_isolated_jwks_url: Option<JwksTemplate>,
-    /// `sandbox.port`, `AC_SANDBOX_PORT`: where the sandbox listens; one above [`Config::port`].
+    /// `pageKeys`, `AC_PAGE_KEYS`: the keys for tokens of pages on Forge; the first one signs, all verify. By default
+    /// one key, kept in the store.
+    #[doc(hidden)]
+    pub page_keys: Vec<SecretString>,
+    /// `forge.pages`: paths by module key, for Forge modules that are not in the descriptor; none.
+    #[doc(hidden)]
+    pub forge_pages: BTreeMap<String, String>,
+    /// `forge.shellOrigins`, `AC_FORGE_SHELL_ORIGINS`: the allowed origins of the shell of pages on Forge; Forge's own.
+    #[doc(hidden)]
+    pub forge_shell_origins: Vec<ShellOrigin>,
+    /// `sandbox.port`, `AC_SANDBOX_PORT`: the port of the sandbox; one above [`Config::port`].
     pub sandbox_port: Option<u16>,
     /// `AC_OPTS`.
     #[doc(hidden)]
@@ -212,16 +235,16 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads `./config.json`, where there is one, and the variables of this process. Warnings go to the log, so that
-    /// is set up before.
+    /// Reads `./config.json`, if it exists, and the variables of this process. Warnings go to the log, so set up
+    /// logging first.
     ///
     /// # Errors
-    /// Everything that is wrong with the configuration, or why the file cannot be read.
+    /// Every problem of the configuration, or why the file cannot be read.
     pub fn load() -> Result<Self, ConfigError> {
         Self::load_with(&Vars::from_process())
     }
 
-    /// As [`Config::load`], with the variables given: for a command or an example with defaults of its own.
+    /// Like [`Config::load`], with the given variables: for a command or an example with its own defaults.
     ///
     /// # Errors
     /// As [`Config::load`].
@@ -238,16 +261,16 @@ impl Config {
         Self::from_parts(text.as_deref(), vars)
     }
 
-    /// The configuration of a file's text and these variables: nothing else is read.
+    /// Makes the configuration from the file's text and these variables. Nothing else is read.
     ///
     /// # Errors
-    /// Everything that is wrong, not only the first.
+    /// Every problem, not only the first.
     pub fn from_parts(text: Option<&str>, vars: &Vars) -> Result<Self, ConfigError> {
         resolve::config(text, vars)
     }
 
-    /// The add-on's own keys, which stand under `app`; without any, `T` is read from an empty object. A number or a truth
-    /// value may stand there as text, which is what `$NAME` gives.
+    /// Reads the add-on's own keys under `app`; an empty object if there are none. A number or boolean may be written
+    /// as a string, which is what `$NAME` produces.
     ///
     /// ```
     /// use atlassian_connect_actix::config::{Config, Vars};
@@ -262,25 +285,42 @@ impl Config {
     /// ```
     ///
     /// # Errors
-    /// A key is missing or has a value of another type.
+    /// A key is missing or its value has another type.
     pub fn app<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
         self.app.0.clone().try_deserialize().map_err(|error| app_problem(error).into())
     }
 
-    /// Where the app's own tables are, if that is not the store.
+    /// The bare id of the Forge app: the first one, if there are several.
+    #[must_use]
+    pub fn app_id(&self) -> Option<&str> {
+        self.app_ids.first().map(String::as_str)
+    }
+
+    /// Whether this deployment serves an environment of the Forge app, by its type: `STAGING`.
+    pub(crate) fn serves_environment(&self, kind: &str) -> bool {
+        let served = self.forge_environments.as_ref();
+        served.is_none_or(|served| served.iter().any(|served| served.eq_ignore_ascii_case(kind)))
+    }
+
+    /// Whether `origin` is an allowed origin of the app's shell on Forge.
+    pub(crate) fn is_shell(&self, origin: &str) -> bool {
+        self.forge_shell_origins.iter().any(|allowed| allowed.matches(origin))
+    }
+
+    /// The database of the app's own tables, if it is not the store's.
     #[doc(hidden)]
     #[must_use]
     pub fn app_database(&self) -> Option<StoreConfig> {
         self.database_url.clone().map(|url| self.store.at(url, "database.url"))
     }
 
-    /// What is odd and did not keep the add-on from starting, as it was logged: unknown keys, options without effect.
+    /// The warnings about this configuration, as they were logged: unknown keys, options without effect.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// Every base URL that the add-on is reached by, [`Config::local_base_url`] first.
+    /// Every base URL of the add-on, [`Config::local_base_url`] first.
     pub fn base_urls(&self) -> impl Iterator<Item = &BaseUrl> {
         std::iter::once(&self.local_base_url).chain(&self.allowed_base_urls)
     }
@@ -290,7 +330,7 @@ impl Config {
 #[derive(Clone)]
 struct AppSection(config::Value);
 
-/// Names only.
+/// Shows names only.
 impl fmt::Debug for AppSection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut names: Vec<_> = match &self.0.kind {
@@ -302,10 +342,11 @@ impl fmt::Debug for AppSection {
     }
 }
 
-/// Why the values under `app` do not fit the add-on's type. A key that is named like a secret keeps its value.
+/// Why the values under `app` do not match the add-on's type. The value of a key that is named like a secret is not
+/// shown.
 fn app_problem(error: config::ConfigError) -> Problem {
     use config::ConfigError as E;
-    let remedy = "Mend the value, or the type that the add-on reads it as";
+    let remedy = "Fix the value, or the type that the add-on reads it into";
     let full = |key: Option<String>| key.map_or_else(|| "app".to_owned(), |key| format!("app.{key}"));
     match error {
         E::NotFound(key) => Fault::new("is missing", "Add it to config.json").at(&full(Some(key)), None),
@@ -313,14 +354,15 @@ fn app_problem(error: config::ConfigError) -> Problem {
             let key = full(key);
             let found = if sounds_secret(&key) { "another type".to_owned() } else { unexpected.to_string() };
             let origin = origin.map_or_else(String::new, |origin| format!(" ({origin})"));
-            Fault::new(format!("is {found}{origin} where {expected} is wanted"), remedy).at(&key, None)
+            Fault::new(format!("is {found}{origin}, but {expected} is expected"), remedy).at(&key, None)
         }
         E::At { error, key, .. } => {
             let key = full(key);
-            let wrong = if sounds_secret(&key) { "does not fit".to_owned() } else { format!("does not fit: {error}") };
+            let wrong = "does not have the expected type";
+            let wrong = if sounds_secret(&key) { wrong.to_owned() } else { format!("{wrong}: {error}") };
             Fault::new(wrong, remedy).at(&key, None)
         }
-        other => Fault::new(format!("does not fit: {other}"), remedy).at("app", None),
+        other => Fault::new(format!("cannot be read: {other}"), remedy).at("app", None),
     }
 }
 

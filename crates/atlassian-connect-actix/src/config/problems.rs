@@ -1,10 +1,10 @@
-//! What is wrong with a configuration, all of it at once.
+//! The problems of a configuration, all reported at once.
 
 use std::fmt;
 
-/// The configuration cannot be used.
+/// The configuration is invalid.
 ///
-/// Holds every problem that was found, not only the first; `Display` has one line for each.
+/// Holds every problem, not only the first. `Display` shows one per line.
 #[derive(Debug, Clone, thiserror::Error)]
 pub struct ConfigError {
     problems: Vec<Problem>,
@@ -16,7 +16,7 @@ impl ConfigError {
         Self { problems, warnings: Vec::new() }
     }
 
-    /// What is odd besides: a key that is missing often stands there under a mistyped name.
+    /// Adds the warnings: a missing key is often present under a mistyped name.
     pub(super) fn with_warnings(self, warnings: Vec<String>) -> Self {
         Self { warnings, ..self }
     }
@@ -28,7 +28,7 @@ impl ConfigError {
         &self.problems
     }
 
-    /// What is odd besides, as [`super::Config::warnings`].
+    /// The warnings, as [`super::Config::warnings`].
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
@@ -52,17 +52,17 @@ impl From<Problem> for ConfigError {
     }
 }
 
-/// One thing that is wrong, and what helps. No field holds a secret.
+/// One problem and its remedy. No field holds a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Problem {
-    /// The key, with dots: `jwt.validityInMinutes`; or the file's name.
+    /// The dotted key, such as `jwt.validityInMinutes`, or the file's name.
     pub key: String,
-    /// The value and where it comes from, as it may be shown: `"abc" (PORT)`; `None` where there is none.
+    /// The value and its origin, safe to show: `"abc" (PORT)`; `None` if there is none.
     pub value: Option<String>,
     /// What is wrong with it.
     pub wrong: String,
-    /// What to do.
+    /// The remedy.
     pub remedy: String,
 }
 
@@ -76,7 +76,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Why a value is refused, before it is known under which key it stands.
+/// Why a value is refused, before its key is known.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) wrong: String,
@@ -93,7 +93,7 @@ impl Fault {
     }
 }
 
-/// `text` as an error or a log may show it: what looks like credentials of a URL is starred out.
+/// `text` for an error or the log: credentials of a URL are replaced by asterisks.
 pub(super) fn redact(text: &str) -> String {
     if text.starts_with("sqlite:") {
         return text.to_owned();
@@ -101,7 +101,7 @@ pub(super) fn redact(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else {
         return text.rsplit_once('@').map_or_else(|| text.to_owned(), |(_, rest)| format!("***@{rest}"));
     };
-    // The last `@`, because a password that was not escaped may hold one, or a slash.
+    // the last `@`, because a password that is not escaped may contain one, or a slash
     let rest = rest.rsplit_once('@').map_or_else(|| rest.to_owned(), |(_, rest)| format!("***@{rest}"));
     let Some((place, query)) = rest.split_once('?') else {
         return format!("{scheme}://{rest}");
@@ -116,7 +116,7 @@ pub(super) fn redact(text: &str) -> String {
     format!("{scheme}://{place}?{}", query.join("&"))
 }
 
-/// Whether a key or parameter is named like one that holds a secret.
+/// Whether a key or parameter is named like a secret.
 pub(super) fn sounds_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["pass", "pwd", "secret", "token", "credential", "key"].iter().any(|word| name.contains(word))
@@ -129,16 +129,16 @@ mod tests {
     #[test]
     fn every_problem_has_its_line() {
         let port =
-            Fault::new("is no whole number", "Write one from 0 to 65535").at("port", Some("\"x\" (PORT)".into()));
-        let store = Fault::new("no store is named", "Set DATABASE_URL").at("store.url", None);
+            Fault::new("is not a whole number", "Write one from 0 to 65535").at("port", Some("\"x\" (PORT)".into()));
+        let store = Fault::new("no store is configured", "Set DATABASE_URL").at("store.url", None);
         insta::assert_snapshot!(ConfigError::from(port.clone()), @r#"
         the configuration has a problem:
-          port = "x" (PORT): is no whole number. Write one from 0 to 65535.
+          port = "x" (PORT): is not a whole number. Write one from 0 to 65535.
         "#);
         insta::assert_snapshot!(ConfigError::new(vec![port, store]), @r#"
         the configuration has 2 problems:
-          port = "x" (PORT): is no whole number. Write one from 0 to 65535.
-          store.url: no store is named. Set DATABASE_URL.
+          port = "x" (PORT): is not a whole number. Write one from 0 to 65535.
+          store.url: no store is configured. Set DATABASE_URL.
         "#);
     }
 

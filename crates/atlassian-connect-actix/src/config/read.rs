@@ -1,4 +1,4 @@
-//! Reads typed values out of the merged table and collects what is wrong with them.
+//! Reads typed values from the merged table and collects their problems.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -8,8 +8,8 @@ use config::{Value, ValueKind};
 use super::layers::{FILE, Table, substitute, unresolved};
 use super::problems::{Fault, Problem, redact};
 
-/// The merged values. Each method answers `None` where the key is absent, and where its value is wrong, which it then
-/// has noted: a default may follow, for the sake of finding further problems.
+/// The merged values. Each method returns `None` if the key is absent. It also does if the value is invalid, after it
+/// has recorded the problem: the caller then uses a default, so that further problems are found.
 #[derive(Debug)]
 pub(super) struct Reader {
     values: Table,
@@ -21,7 +21,7 @@ impl Reader {
         Self { values, problems: Vec::new() }
     }
 
-    /// The value under a dotted key; an empty text counts as absent, as for ACE.
+    /// The value under a dotted key; an empty string counts as absent, as in ACE.
     pub(super) fn value(&self, key: &str) -> Option<&Value> {
         let mut segments = key.split('.');
         let first = self.values.get(segments.next()?)?;
@@ -36,7 +36,7 @@ impl Reader {
         }
     }
 
-    /// Where the value under `key` comes from: the key itself where it stands in the file, else the variable.
+    /// The origin of the value under `key`: the key itself if the file sets it, else the variable.
     pub(super) fn source(&self, key: &str) -> String {
         match self.value(key).and_then(Value::origin) {
             Some(variable) if !variable.starts_with(FILE) => variable.to_owned(),
@@ -44,12 +44,12 @@ impl Reader {
         }
     }
 
-    /// Text; a number or a truth value is taken as it is written.
+    /// A string; a number or boolean is taken as it is written.
     pub(super) fn text(&mut self, key: &str) -> Option<String> {
         self.text_where(key, |_| None)
     }
 
-    /// Text in which `lookup` answers for further `$NAME`s.
+    /// A string in which `lookup` resolves further `$NAME`s.
     pub(super) fn text_where(&mut self, key: &str, lookup: impl Fn(&str) -> Option<String>) -> Option<String> {
         let value = self.value(key)?.clone();
         match scalar(&value) {
@@ -58,29 +58,29 @@ impl Reader {
         }
     }
 
-    /// Text that `parse` turns into something.
+    /// A string that `parse` converts.
     pub(super) fn parsed<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, Fault>) -> Option<T> {
         let text = self.text(key)?;
         let value = self.value(key)?.clone();
         parse(&text).map_or_else(|fault| self.refuse(key, fault, &value), Some)
     }
 
-    /// A whole number, also as text.
+    /// A whole number, also as a string.
     pub(super) fn whole(&mut self, key: &str, range: RangeInclusive<u64>, unit: &str) -> Option<u64> {
         let text = self.text(key)?;
         let value = self.value(key)?.clone();
         let remedy = format!("Write a whole number{unit} from {} to {}", range.start(), range.end());
-        // Through i128, so that a number that is too small or too large is told from a text that is none.
+        // i128 tells a number that is out of range from a text that is not a number
         match text.strip_suffix(".0").unwrap_or(&text).parse::<i128>() {
             Ok(number) => match u64::try_from(number).ok().filter(|number| range.contains(number)) {
                 Some(number) => Some(number),
                 None => self.refuse(key, Fault::new("is out of range", remedy), &value),
             },
-            Err(_) => self.refuse(key, Fault::new("is no whole number", remedy), &value),
+            Err(_) => self.refuse(key, Fault::new("is not a whole number", remedy), &value),
         }
     }
 
-    /// A truth value, also as text.
+    /// A boolean, also as a string.
     pub(super) fn flag(&mut self, key: &str) -> Option<bool> {
         self.parsed(key, |text| match text.to_ascii_lowercase().as_str() {
             "true" | "yes" | "on" | "1" => Ok(true),
@@ -89,7 +89,7 @@ impl Reader {
         })
     }
 
-    /// A list of texts, or one text with commas; each one goes through `parse`.
+    /// A list of strings, or one string with commas. Each entry goes through `parse`.
     pub(super) fn list<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, Fault>) -> Option<Vec<T>> {
         let value = self.value(key)?.clone();
         let entries = match &value.kind {
@@ -99,13 +99,17 @@ impl Reader {
                     let origin = value.origin().map(str::to_owned);
                     text.split(',').map(|entry| Value::new(origin.as_ref(), entry.trim())).collect()
                 }
-                None => return self.refuse(key, Fault::new("is no list", "Write a list of texts"), &value),
+                None => return self.refuse(key, Fault::new("is not a list", "Write a list of strings"), &value),
             },
         };
         let mut list = Vec::with_capacity(entries.len());
         for entry in entries {
             let Some(text) = scalar(&entry) else {
-                self.refuse::<T>(key, Fault::new("holds something that is no text", "Write a list of texts"), &entry);
+                self.refuse::<T>(
+                    key,
+                    Fault::new("has an entry that is not a string", "Write a list of strings"),
+                    &entry,
+                );
                 continue;
             };
             if text.trim().is_empty() {
@@ -128,44 +132,42 @@ impl Reader {
         let value = self.value(key)?.clone();
         match self.json(key)? {
             serde_json::Value::Object(object) => Some(object),
-            _ => self.refuse(key, Fault::new("is no object", "Write an object in braces"), &value),
+            _ => self.refuse(key, Fault::new("is not an object", "Write an object in braces"), &value),
         }
     }
 
-    /// Whatever stands there, as JSON with sorted keys.
+    /// Any value, as JSON with sorted keys.
     pub(super) fn json(&self, key: &str) -> Option<serde_json::Value> {
         let mut json: serde_json::Value = self.value(key)?.clone().try_deserialize().ok()?;
         json.sort_all_objects();
         Some(json)
     }
 
-    /// Notes a problem of a key that has no value.
+    /// Records a problem of a key that has no value.
     pub(super) fn missing(&mut self, key: &str, wrong: impl Into<String>, remedy: impl Into<String>) {
         self.problems.push(Fault::new(wrong, remedy).at(key, None));
     }
 
-    /// Notes a problem of a key's value.
+    /// Records a problem of a key's value.
     pub(super) fn refuse<T>(&mut self, key: &str, fault: Fault, value: &Value) -> Option<T> {
         let shown = Shown { key, value }.to_string();
         self.problems.push(fault.at(key, Some(shown)));
         None
     }
 
-    /// `text`, unless the file left a variable in it that is not set. A variable's own value is taken as it is.
+    /// `text`, unless the file left an unset variable in it. The value of a variable is not resolved again.
     fn resolved(&mut self, key: &str, text: String, value: &Value) -> Option<String> {
         let from_file = value.origin().is_some_and(|origin| origin.starts_with(FILE));
-        match unresolved(&text).filter(|_| from_file) {
-            Some(name) => {
-                let wrong = format!("the variable {name} is not set");
-                let remedy = format!("Set {name}, or write the value itself into {FILE}");
-                self.refuse(key, Fault::new(wrong, remedy), value)
-            }
-            None => Some(text),
+        if from_file && let Some(name) = unresolved(&text) {
+            let wrong = format!("the variable {name} is not set");
+            let remedy = format!("Set {name}, or write the value itself into {FILE}");
+            return self.refuse(key, Fault::new(wrong, remedy), value);
         }
+        Some(text)
     }
 }
 
-/// A value that is one text, number or truth value.
+/// The value as one string, if it is a string, number or boolean.
 fn scalar(value: &Value) -> Option<String> {
     match &value.kind {
         ValueKind::Nil | ValueKind::Table(_) | ValueKind::Array(_) => None,
@@ -174,7 +176,7 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// A value and its origin as a problem shows them; secrets are starred out.
+/// A value and its origin, as a problem shows them; secrets are replaced by asterisks.
 struct Shown<'a> {
     key: &'a str,
     value: &'a Value,
@@ -193,11 +195,11 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// A text that must not be shown, not even in part: a key, or a URL with credentials that cannot be told apart in it.
-/// What still names a variable is no secret yet.
+/// Whether a text must not be shown at all: a key, or a URL whose credentials cannot be told apart from the rest. A
+/// text that still names a variable is not a secret yet.
 fn is_secret(key: &str, text: &str) -> bool {
     let secret = match key {
-        "storeEncryptionKeys" => true,
+        "storeEncryptionKeys" | "pageKeys" => true,
         "store.url" | "store.rs" | "database.url" | "hosts" => !text.contains("://"),
         _ => false,
     };

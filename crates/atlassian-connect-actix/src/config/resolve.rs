@@ -1,5 +1,6 @@
 //! From the layers to a [`Config`].
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -9,10 +10,12 @@ use super::jwks;
 use super::layers::{self, FILE};
 use super::problems::Fault;
 use super::read::Reader;
+use super::shell_origins::{self, ShellOrigin};
 use super::{
     AppSection, BaseUrl, CacheConfig, Config, ConfigError, DevOptions, Environment, Limits, Product, Vars, Whitelist,
     base_url, keys, urls, whitelist,
 };
+use crate::jwt::{ForgeClaims, ForgeEnvironment};
 
 const NO_AUTH: &str = "AC_OPTS=no-auth";
 const MIB: u64 = 1024 * 1024;
@@ -28,7 +31,7 @@ pub(super) fn config(text: Option<&str>, vars: &Vars) -> Result<Config, ConfigEr
     let product = product(reader);
     let options = options(vars, &environment, &mut warnings);
     let max_token_age = seconds(reader, "maxTokenAge", 1, 86_400, 900);
-    // a session lives at least as long as one of its tokens
+    // a session lasts at least as long as one of its tokens
     let least = max_token_age.as_secs();
     let config = Config {
         port,
@@ -39,7 +42,7 @@ pub(super) fn config(text: Option<&str>, vars: &Vars) -> Result<Config, ConfigEr
         frame_ancestors: reader.list("frameAncestors", urls::ancestor).unwrap_or_default(),
         allowed_base_urls: allowed_base_urls(reader, local_base_url.as_ref()),
         app_key: reader.parsed("appKey", app_key),
-        app_id: reader.parsed("appId", app_id),
+        app_ids: app_ids(reader),
         host_script_url: reader.parsed("hostScriptUrl", |text| urls::script(text, development)),
         max_token_age,
         max_session_age: seconds(reader, "maxSessionAge", least, 7 * 86_400, least.max(12 * 3600)),
@@ -66,14 +69,18 @@ pub(super) fn config(text: Option<&str>, vars: &Vars) -> Result<Config, ConfigEr
         authorization_server_url: reader.parsed("authorizationServerUrl", urls::service),
         forge_jwks_url: reader.parsed("forgeJwksUrl", urls::service),
         forge_origins: reader.list("forgeOrigins", urls::ancestor).unwrap_or_default(),
+        forge_environments: forge_environments(reader, development),
         forge_isolated_jwks_url: reader.parsed("forgeIsolatedJwksUrl", jwks::template),
         sandbox_port: self::port(reader, "sandbox.port"),
+        page_keys: secrets(reader.list("pageKeys", page_key)),
+        forge_pages: forge_pages(reader),
+        forge_shell_origins: shell_origins(reader, development),
         database_url: reader.text("database.url").map(SecretString::from),
         options,
         app: app(reader),
         local_base_url: match local_base_url {
             Some(url) if reader.problems.is_empty() => url,
-            // Without a base URL there is a problem: see local_base_url.
+            // without a base URL, local_base_url has already recorded a problem
             _ => return Err(ConfigError::new(std::mem::take(&mut reader.problems)).with_warnings(warnings)),
         },
         environment,
@@ -82,7 +89,7 @@ pub(super) fn config(text: Option<&str>, vars: &Vars) -> Result<Config, ConfigEr
     Ok(with_warnings(config))
 }
 
-/// Parses the file, picks the section, lays the layers over each other; with the warnings about unknown keys.
+/// Parses the file, picks the section and merges the layers. Also returns the warnings about unknown keys.
 fn read(text: Option<&str>, vars: &Vars, environment: &Environment) -> Result<(Reader, Vec<String>), ConfigError> {
     let name = environment.name();
     let file = layers::split(layers::parse(text.unwrap_or_default())?, name);
@@ -94,7 +101,7 @@ fn read(text: Option<&str>, vars: &Vars, environment: &Environment) -> Result<(R
         };
         let fault = Fault::new(
             "the environment has no section",
-            format!("{there}: add a section `{name}`, or set APP_ENV or NODE_ENV to one that there is"),
+            format!("{there}: add a section `{name}`, or set APP_ENV or NODE_ENV to an existing one"),
         );
         return Err(fault.at(name, None).into());
     }
@@ -114,25 +121,25 @@ fn read(text: Option<&str>, vars: &Vars, environment: &Environment) -> Result<(R
     Ok((Reader::new(values), warnings))
 }
 
-/// Adds what only the whole shows, and logs all warnings.
+/// Adds the warnings that concern several keys, and logs all of them.
 fn with_warnings(mut config: Config) -> Config {
     let url = config.local_base_url.as_url();
     if config.environment.is_production() && url.scheme() == "http" && !base_url::is_loopback(url) {
-        config.warnings.push("localBaseUrl is http: Atlassian's hosts call an add-on by https alone".to_owned());
+        config.warnings.push("localBaseUrl is http, but Atlassian's hosts call add-ons over https only".to_owned());
     }
     if config.environment.is_production() && config.store.url.expose_secret() == "memory:" {
         config.warnings.push("the store is in memory: a restart forgets every installation".to_owned());
     }
-    let open: Vec<&str> = config.whitelist.open_globs().filter(|_| config.environment.is_production()).collect();
-    if !open.is_empty() {
+    let open: Vec<&str> = config.whitelist.open_globs().collect();
+    if config.environment.is_production() && !open.is_empty() {
         config.warnings.push(format!(
-            "whitelist has {}: anybody can have a host of that name and install the add-on; name the domains, as in \
+            "whitelist has {}: anybody can own a matching host and install the add-on; name the domains, as in \
              *.atlassian.net",
             open.join(", ")
         ));
     }
     for warning in &config.warnings {
-        // Somebody meant to open the add-on to everybody: no mere warning.
+        // this opens the add-on to everybody, so it is an error, not a warning
         if warning.starts_with(NO_AUTH) {
             tracing::error!("{warning}");
         } else {
@@ -148,12 +155,12 @@ fn port(reader: &mut Reader, key: &str) -> Option<u16> {
 
 fn bind(reader: &mut Reader) -> Option<IpAddr> {
     reader.parsed("bind", |text| {
-        let fault = || Fault::new("is no IP address", "Write an address, as in 127.0.0.1, 0.0.0.0 or ::");
+        let fault = || Fault::new("is not an IP address", "Write an address, as in 127.0.0.1, 0.0.0.0 or ::");
         if text == "localhost" { Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { text.parse().map_err(|_| fault()) }
     })
 }
 
-/// `None` only with a problem noted.
+/// `None` only if a problem was recorded.
 fn local_base_url(reader: &mut Reader, environment: &Environment, port: u16) -> Option<BaseUrl> {
     let key = "localBaseUrl";
     let Some(value) = reader.value(key).cloned() else {
@@ -163,8 +170,8 @@ fn local_base_url(reader: &mut Reader, environment: &Environment, port: u16) -> 
         reader.missing(
             key,
             format!("is required in {environment}"),
-            "Set AC_LOCAL_BASE_URL, or localBaseUrl in config.json, to the URL that Atlassian reaches the add-on \
-             by, as in https://addon.example.com",
+            "Set AC_LOCAL_BASE_URL, or localBaseUrl in config.json, to the URL at which Atlassian reaches the \
+             add-on, as in https://addon.example.com",
         );
         return None;
     };
@@ -194,10 +201,10 @@ fn hosts_that_install(reader: &mut Reader, environment: &Environment, product: P
     let problems = reader.problems.len();
     match (reader.list(key, whitelist::glob), value) {
         (Some(globs), _) if !globs.is_empty() => Whitelist::of(globs),
-        // In development an empty list stands for any host, as `""` does in ACE's.
+        // in development an empty list means any host, as `""` does in ACE
         _ if environment.is_development() => Whitelist::any(),
         (Some(_), Some(value)) if reader.problems.len() == problems => {
-            let remedy = "Name the hosts that may install the add-on, or take the key away for those of Atlassian";
+            let remedy = "Name the hosts that may install the add-on, or remove the key to allow Atlassian's hosts";
             reader.refuse::<()>(key, Fault::new("names no host", remedy), &value);
             Whitelist::of(Vec::new())
         }
@@ -232,27 +239,108 @@ fn seconds(reader: &mut Reader, key: &str, least: u64, most: u64, default: u64) 
     Duration::from_secs(reader.whole(key, least..=most, " of seconds").unwrap_or(default))
 }
 
-/// The pattern that Atlassian's schema has for it.
+/// The pattern of an add-on's key in Atlassian's schema.
 fn app_key(text: &str) -> Result<String, Fault> {
     if text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')) {
         return Ok(text.to_owned());
     }
-    Err(Fault::new("is no key of an add-on", "Use letters, digits, dots, dashes and underscores alone"))
+    Err(Fault::new("is not a valid add-on key", "Use only letters, digits, dots, dashes and underscores"))
 }
 
 fn app_id(text: &str) -> Result<String, Fault> {
-    let id = text.strip_prefix("ari:cloud:ecosystem::app/").unwrap_or(text);
+    let id = text.strip_prefix(ForgeClaims::APP_ARI).unwrap_or(text);
     if !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
         return Ok(id.to_owned());
     }
-    Err(Fault::new("is no id of a Forge app", "Write app.id as it stands in the Forge manifest"))
+    Err(Fault::new("is not a valid Forge app id", "Copy app.id from the Forge manifest"))
+}
+
+/// Without repetitions: the position of an id has a meaning.
+fn app_ids(reader: &mut Reader) -> Vec<String> {
+    let mut ids: Vec<String> = Vec::new();
+    for id in reader.list("appId", app_id).unwrap_or_default() {
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    ids
+}
+
+/// The types of environments that Forge has. An environment with a name of the developer's own is a DEVELOPMENT one.
+///
+/// Source: Atlassian, "Environments and versions".
+const FORGE_ENVIRONMENTS: [&str; 3] = [ForgeEnvironment::PRODUCTION, "STAGING", "DEVELOPMENT"];
+
+fn forge_environments(reader: &mut Reader, development: bool) -> Option<Vec<String>> {
+    let key = "forgeEnvironments";
+    let value = reader.value(key).cloned();
+    let problems = reader.problems.len();
+    let named = reader.list(key, |text| {
+        let kind = text.to_ascii_uppercase();
+        if FORGE_ENVIRONMENTS.contains(&kind.as_str()) {
+            return Ok(kind);
+        }
+        Err(Fault::new(
+            "is not the type of an environment",
+            "Write PRODUCTION, STAGING or DEVELOPMENT; an environment with a name of your own is a DEVELOPMENT one",
+        ))
+    });
+    match (named, value) {
+        (Some(named), _) if !named.is_empty() => Some(named),
+        (Some(_), Some(value)) if reader.problems.len() == problems => {
+            let remedy = "Name the environments to serve, or remove the key";
+            reader.refuse(key, Fault::new("names no environment", remedy), &value)
+        }
+        _ if development => None,
+        _ => Some(vec![ForgeEnvironment::PRODUCTION.to_owned()]),
+    }
+}
+
+fn page_key(text: &str) -> Result<String, Fault> {
+    if text.len() >= 32 {
+        return Ok(text.to_owned());
+    }
+    Err(Fault::new(
+        "is shorter than 32 characters",
+        "Make one with `openssl rand -base64 32`; several are separated by commas",
+    ))
+}
+
+fn forge_pages(reader: &mut Reader) -> BTreeMap<String, String> {
+    let mut pages = BTreeMap::new();
+    let names: Vec<String> =
+        reader.object("forge.pages").unwrap_or_default().into_iter().map(|(name, _)| name).collect();
+    for name in names {
+        let key = format!("forge.pages.{name}");
+        let path = reader.parsed(&key, |path| {
+            if path.starts_with('/') && !path.starts_with("//") && !path.contains('\\') {
+                return Ok(path.to_owned());
+            }
+            Err(Fault::new("is not a path of the app", "Write the page's path, as in /hello-world"))
+        });
+        if let Some(path) = path {
+            pages.insert(name, path);
+        }
+    }
+    pages
+}
+
+fn shell_origins(reader: &mut Reader, development: bool) -> Vec<ShellOrigin> {
+    if let Some(configured) = reader.list("forge.shellOrigins", shell_origins::parse) {
+        return configured;
+    }
+    let mut origins = vec![shell_origins::FORGE];
+    if development {
+        origins.extend(shell_origins::LOCAL);
+    }
+    origins.into_iter().filter_map(|origin| shell_origins::parse(origin).ok()).collect()
 }
 
 fn user_agent(text: &str) -> Result<String, Fault> {
     if text.bytes().all(|b| (b' '..=b'~').contains(&b)) {
         return Ok(text.to_owned());
     }
-    Err(Fault::new("cannot stand in a header", "Use printable ASCII alone"))
+    Err(Fault::new("has characters that a header cannot hold", "Use only printable ASCII characters"))
 }
 
 fn secrets(list: Option<Vec<String>>) -> Vec<SecretString> {
@@ -264,8 +352,8 @@ fn app(reader: &mut Reader) -> AppSection {
     match reader.value("app").cloned() {
         Some(value) if matches!(value.kind, config::ValueKind::Table(_)) => AppSection(value),
         Some(value) => {
-            // The value may be anything of the add-on's, so only its place is shown.
-            let fault = Fault::new("is no object", "Write your keys in braces, as in { \"greeting\": \"Hello\" }");
+            // the value belongs to the app, so only its origin is shown
+            let fault = Fault::new("is not an object", "Write your keys in braces, as in { \"greeting\": \"Hello\" }");
             reader.problems.push(fault.at("app", value.origin().map(|origin| format!("… ({origin})"))));
             AppSection(empty())
         }

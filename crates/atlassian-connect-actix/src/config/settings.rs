@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::nearest;
 
 /// The Atlassian product that the add-on is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Product {
     /// `jira`.
     #[default]
@@ -28,7 +28,7 @@ impl Product {
         }
     }
 
-    /// The hosts that install in production, where `whitelist` names none.
+    /// The hosts that may install in production if `whitelist` is not set.
     pub(super) fn default_whitelist(self) -> &'static [&'static str] {
         match self {
             Self::Jira | Self::Confluence => &["*.atlassian.net"],
@@ -37,9 +37,9 @@ impl Product {
     }
 }
 
-/// The text is no name of a product.
+/// The text is not the name of a product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is no product")]
+#[error("is not a known product")]
 pub struct UnknownProduct;
 
 #[doc(hidden)]
@@ -54,33 +54,34 @@ impl FromStr for Product {
     }
 }
 
-/// How much a request may take.
+/// Limits for requests and connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// `limits.body`: bytes of a request's body at most; 2 MiB.
+    /// `limits.body`: the largest body of a request, in bytes; 2 MiB.
     pub body: usize,
-    /// `limits.lifecycleBody`: bytes of the body of `installed` and `uninstalled` at most, which is read before its
-    /// sender is authenticated; 64 KiB.
+    /// `limits.lifecycleBody`: the largest body of `installed` and `uninstalled`, in bytes. It is read before its
+    /// sender is authenticated. 64 KiB.
     pub lifecycle_body: usize,
-    /// `limits.forgeBody`: bytes of a Forge invocation's body, or a signed one, at most; 5 MiB, Forge's own limit.
+    /// `limits.forgeBody`: the largest body of a Forge invocation or of a signed request, in bytes; 5 MiB, Forge's own
+    /// limit.
     pub forge_body: usize,
-    /// `limits.token`: bytes of a token at most; 16 KiB.
+    /// `limits.token`: the largest token, in bytes; 16 KiB.
     pub token: usize,
-    /// `limits.listener`, in seconds: how long the listeners of an event may take before the host is told to retry;
+    /// `limits.listener`, in seconds: how long the listeners of an event may take before the host is told to try again;
     /// 10 s.
     pub listener: Duration,
-    /// `limits.connections`: connections of clients at most. Past it those that wait for their client longest are
-    /// closed. 6000; fewer where the system lets the process open fewer files.
+    /// `limits.connections`: the most connections of clients. Above it, those that have waited longest for their client
+    /// are closed. 6000; fewer if the process may open fewer files.
     pub connections: usize,
-    /// `limits.unproven`: bytes that are kept at most, over all connections, for requests whose sender is not
-    /// authenticated. Past it the slowest are answered 503. 32 MiB.
+    /// `limits.unproven`: the most bytes kept for requests that are not authenticated yet, over all connections. Above
+    /// it, the slowest requests are answered 503. 32 MiB.
     pub unproven: usize,
     /// `limits.head`, in seconds: how long the head of a request may take, and the first bytes of its body; 10 s.
     pub head: Duration,
-    /// `limits.bodyRate`: bytes a second at least, of a body and of an answer that the client reads; 1024.
+    /// `limits.bodyRate`: the lowest rate of a body, and of an answer that the client reads, in bytes per second; 1024.
     pub body_rate: u64,
-    /// `limits.stalled`, in seconds: how long a client may read nothing of its answer; 30 s.
+    /// `limits.stalled`, in seconds: how long a client may stop reading its answer; 30 s.
     pub stalled: Duration,
 }
 
@@ -88,31 +89,31 @@ pub struct Limits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CacheConfig {
-    /// `cache.capacity`: tenants at most; 10 000. 0: no cache.
+    /// `cache.capacity`: the most tenants; 10 000. 0: no cache.
     pub capacity: u64,
-    /// `cache.ttl`, in seconds: how old an entry may get; 10 s.
+    /// `cache.ttl`, in seconds: the longest age of an entry; 10 s.
     pub ttl: Duration,
 }
 
-/// The words of `AC_OPTS`, separated by commas or white space.
-// each is an option of its own
+/// The options in `AC_OPTS`, separated by commas or white space.
+// each one is an option
 #[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct DevOptions {
-    /// `no-reg`: neither register with a host nor open the sandbox.
+    /// `no-reg`: neither register with a host nor start the sandbox.
     pub no_reg: bool,
-    /// `force-reg`: register even where the host has the add-on.
+    /// `force-reg`: register even if the host already has the add-on.
     pub force_reg: bool,
-    /// `force-dereg`: deregister on stop.
+    /// `force-dereg`: deregister at the stop.
     pub force_dereg: bool,
-    /// `no-auth`: page and token routes skip signature, `exp` and qsh for peers on loopback. Always false in
+    /// `no-auth`: page and token routes do not check signature, `exp` and qsh for peers on loopback. Always false in
     /// production.
     pub no_auth: bool,
 }
 
 impl DevOptions {
-    /// The options, and a warning for each word that is none.
+    /// Parses the options. Each unknown word gives a warning.
     pub(super) fn parse(words: &str) -> (Self, Vec<String>) {
         const KNOWN: [&str; 4] = ["no-reg", "force-reg", "force-dereg", "no-auth"];
         let mut options = Self::default();
@@ -124,8 +125,8 @@ impl DevOptions {
                 "force-dereg" => options.force_dereg = true,
                 "no-auth" => options.no_auth = true,
                 _ => warnings.push(match nearest(word, &KNOWN) {
-                    Some(known) => format!("AC_OPTS: `{word}` is no option; did you mean `{known}`?"),
-                    None => format!("AC_OPTS: `{word}` is no option; there are {}", KNOWN.join(", ")),
+                    Some(known) => format!("AC_OPTS: `{word}` is not an option; did you mean `{known}`?"),
+                    None => format!("AC_OPTS: `{word}` is not an option; the options are {}", KNOWN.join(", ")),
                 }),
             }
         }
@@ -146,13 +147,13 @@ mod tests {
     }
 
     #[test]
-    fn words_that_are_no_options_warn() {
+    fn unknown_options_warn() {
         let (options, warnings) = DevOptions::parse("no-regs no-token-verfication NO-AUTH");
         assert_eq!(options, DevOptions::default());
         insta::assert_snapshot!(warnings.join("\n"), @"
-        AC_OPTS: `no-regs` is no option; did you mean `no-reg`?
-        AC_OPTS: `no-token-verfication` is no option; there are no-reg, force-reg, force-dereg, no-auth
-        AC_OPTS: `NO-AUTH` is no option; did you mean `no-auth`?
+        AC_OPTS: `no-regs` is not an option; did you mean `no-reg`?
+        AC_OPTS: `no-token-verfication` is not an option; the options are no-reg, force-reg, force-dereg, no-auth
+        AC_OPTS: `NO-AUTH` is not an option; did you mean `no-auth`?
         ");
     }
 

@@ -1,4 +1,4 @@
-//! Which store, and how it is reached, from the forms that ACE knows.
+//! Which store is used and where it is, in all forms that ACE accepts.
 
 use atlassian_connect_store::internal::BadEncryptionKey;
 use atlassian_connect_store::internal::DEFAULT_SOURCE;
@@ -8,7 +8,7 @@ use super::Environment;
 use super::problems::Fault;
 use super::read::Reader;
 
-/// Reads the settings of the store. A problem is noted by `reader`.
+/// Reads the settings of the store; `reader` records the problems.
 pub(super) fn resolve(reader: &mut Reader, environment: &Environment) -> StoreConfig {
     let (url, source) = place(reader, environment).unwrap_or_default();
     let table = reader.parsed("store.table", |name| {
@@ -45,35 +45,35 @@ fn encryption_key(text: &str) -> Result<EncryptionKey, Fault> {
 const REMEDY: &str = "Set DATABASE_URL, or store.url in config.json, as in postgres://user:password@host/database, \
                       sqlite:data/addon.db, or memory: to forget every installation on a restart";
 
-/// The URL and what chose it, from the forms that ACE knows. `None`: a problem is noted.
+/// The URL, and the key or variable that set it. `None` if a problem was recorded.
 fn place(reader: &mut Reader, environment: &Environment) -> Option<(String, String)> {
     if let Some(store) =
         reader.value("store").filter(|store| !matches!(store.kind, config::ValueKind::Table(_))).cloned()
     {
-        return reader.refuse("store", Fault::new("is no object", "Write { \"url\": \"…\" }"), &store);
+        return reader.refuse("store", Fault::new("is not an object", "Write { \"url\": \"…\" }"), &store);
     }
     let adapter = reader.text("store.adapter").unwrap_or_else(|| "sequelize".to_owned());
-    // ACE's older word counts more than the newer one.
+    // ACE's older name overrides the newer one.
     let dialect = ["store.type", "store.dialect"].into_iter().find(|key| reader.value(key).is_some());
     let kind = dialect.and_then(|key| reader.text(key));
     let kind = kind.as_deref();
 
-    // ACE's sample: `type` is `memory` beside any dialect, file or URL. A variable with a URL leaves nothing of the file's
-    // store, so it still counts.
+    // In ACE's sample, `type: memory` overrides any dialect, file or URL beside it. A variable with a URL replaces all
+    // of the file's store, so it still wins.
     if adapter == "sequelize" && dialect == Some("store.type") && kind == Some("memory") {
         return Some(("memory:".to_owned(), reader.source("store.type")));
     }
-    // Sequelize takes the file of a SQLite store first; any other dialect goes by the URL.
+    // Sequelize prefers the file of a SQLite store; any other dialect uses the URL
     let sqlite = matches!(kind, Some("sqlite" | "sqlite3"));
     if reader.value("store.storage").is_some() && (sqlite || reader.value("store.url").is_none()) {
         let file = reader.text("store.storage")?;
         return Some((canonical(format!("sqlite:{file}")), reader.source("store.storage")));
     }
-    // ACE's older word for MongoDB's URL counts more than the newer one.
+    // ACE's older name for MongoDB's URL overrides the newer one
     let key = if adapter == "mongodb" && reader.value("store.rs").is_some() { "store.rs" } else { "store.url" };
     if reader.value(key).is_some() {
         let url = reader.parsed(key, |url| {
-            if is_url(url) { Ok(canonical(url.to_owned())) } else { Err(Fault::new("is no URL of a store", REMEDY)) }
+            if is_url(url) { Ok(canonical(url.to_owned())) } else { Err(Fault::new("is not a store URL", REMEDY)) }
         })?;
         return Some((url, reader.source(key)));
     }
@@ -81,31 +81,31 @@ fn place(reader: &mut Reader, environment: &Environment) -> Option<(String, Stri
         ("memory", _) => Some(("memory:".to_owned(), reader.source("store.adapter"))),
         (_, Some(key)) if kind == Some("memory") => Some(("memory:".to_owned(), reader.source(key))),
         ("sequelize", Some(_)) => {
-            reader.missing("store.url", "the store has a dialect and neither a url nor a storage", REMEDY);
+            reader.missing("store.url", "the store has a dialect, but neither a url nor a storage", REMEDY);
             None
         }
         ("sequelize", None) if environment.is_development() => {
             Some(("sqlite:data/addon.db".to_owned(), format!("{DEFAULT_SOURCE}{environment}")))
         }
         ("sequelize", None) => {
-            reader.missing("store.url", format!("no store is named, and {environment} has no default"), REMEDY);
+            reader.missing("store.url", format!("no store is configured, and {environment} has no default"), REMEDY);
             None
         }
         ("redis" | "mongodb", _) => {
-            let wrong = format!("the store's adapter is {adapter}, and it has no url");
+            let wrong = format!("the store's adapter is {adapter}, but it has no url");
             reader.missing(
                 "store.url",
                 wrong,
-                format!("Write it there, or set DATABASE_URL: {adapter}://user:password@host"),
+                format!("Set store.url or DATABASE_URL, as in {adapter}://user:password@host"),
             );
             None
         }
-        // The name of a store of the add-on's own, or of one that is not compiled in: opening it tells.
+        // the app's own store, or one that is not compiled in: opening it decides
         (other, _) => Some((format!("{other}:"), reader.source("store.adapter"))),
     }
 }
 
-/// One spelling for a store in memory.
+/// The same spelling for every in-memory store.
 fn canonical(url: String) -> String {
     match url.as_str() {
         "memory:" | "memory://" | "sqlite::memory:" | "sqlite://:memory:" => "memory:".to_owned(),
@@ -113,7 +113,7 @@ fn canonical(url: String) -> String {
     }
 }
 
-/// Which schemes there are is the store's to say; `user:password@host` is no scheme.
+/// Whether the text has a scheme. The store crate knows which schemes exist; `user:password@host` has none.
 fn is_url(url: &str) -> bool {
     let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
     url.starts_with("sqlite:")

@@ -1,4 +1,4 @@
-//! The configuration as a whole: what a file and variables make of it.
+//! The configuration as a whole: what a file and variables produce.
 
 mod refused;
 
@@ -8,13 +8,13 @@ use secrecy::ExposeSecret;
 
 use super::*;
 
-/// The shape of the `config.json` that the template of atlassian-connect-express has.
+/// A `config.json` as in the template of atlassian-connect-express.
 const ACE: &str = r#"
 {
   /* Sections are environments; the section is chosen by NODE_ENV. */
   "product": "jira",
   "development": {
-    // Whether the app has an error handler of its own.
+    // Whether the app has its own error handler.
     "expressErrorHandling": false,
     "port": 3000,
     "errorTemplate": true,
@@ -29,7 +29,7 @@ const ACE: &str = r#"
     },
   },
   "production": {
-    // The platform tells the port.
+    // The platform sets the port.
     "port": "$PORT",
     "errorTemplate": true,
     "localBaseUrl": "https://your-subdomain.example.com",
@@ -54,7 +54,7 @@ fn errors(text: &str, vars: &[(&str, &str)]) -> String {
     Config::from_parts(Some(text), &vars.iter().copied().collect()).unwrap_err().to_string()
 }
 
-/// Variables that production needs, and further ones.
+/// The variables that production needs, and further ones.
 fn production<'a>(further: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let needed = [
         ("NODE_ENV", "production"),
@@ -92,14 +92,15 @@ fn without_a_file_development_has_its_defaults() {
     assert_eq!(config.options, DevOptions::default());
     assert!(config.frame_ancestors.is_empty() && config.allowed_base_urls.is_empty() && config.hosts.is_empty());
     assert!(config.error_template_object.is_empty() && config.store.encryption_keys.is_empty());
-    assert_eq!([&config.app_key, &config.app_id, &config.host_script_url, &config.user_agent], [&None; 4]);
+    assert_eq!([&config.app_key, &config.host_script_url, &config.user_agent], [&None; 3]);
+    assert_eq!((config.app_id(), &config.forge_environments), (None, &None));
     assert_eq!([&config.install_keys_url, &config.authorization_server_url, &config.forge_jwks_url], [&None; 3]);
     assert_eq!((config.sandbox_port, &config.error_template_name), (None, &None));
     assert_eq!(config.warnings(), &[] as &[String]);
 }
 
 #[test]
-fn production_without_a_file_goes_by_the_variables() {
+fn production_without_a_file_uses_the_variables() {
     let config = Config::from_parts(None, &production(&[]).into_iter().collect()).unwrap();
     assert!(config.environment.is_production() && config.store.production && !config.store.auto_migrate);
     assert_eq!(config.bind.to_string(), "0.0.0.0");
@@ -135,7 +136,7 @@ fn the_template_of_ace_in_production() {
 
 type Look = fn(&Config) -> String;
 
-/// One in base64, one in hex.
+/// One key in base64, one in hex.
 const TWO_KEYS: &str = "T25lT25lT25lT25lT25lT25lT25lT25lT25lT25lT24=, \
                         0101010101010101010101010101010101010101010101010101010101010101";
 
@@ -147,7 +148,7 @@ fn each_variable_beats_the_file() {
         "hostScriptUrl": "https://file.example/all.js", "maxTokenAge": 1, "maxSessionAge": 100, "installKeysUrl": "https://file.example",
         "authorizationServerUrl": "https://file.example", "forgeJwksUrl": "https://file.example",
         "sandbox": { "port": 1 }, "storeEncryptionKeys": ["ZmlsZWZpbGVmaWxlZmlsZWZpbGVmaWxlZmlsZWZpbGU="] } }"#;
-    let table: [(&str, &str, &str, Look); 22] = [
+    let table: [(&str, &str, &str, Look); 25] = [
         ("PORT", "8080", "8080", |c| c.port.to_string()),
         ("AC_BIND", "::1", "::1", |c| c.bind.to_string()),
         ("AC_LOCAL_BASE_URL", "https://v.example/a/", "https://v.example/a", |c| c.local_base_url.to_string()),
@@ -160,7 +161,7 @@ fn each_variable_beats_the_file() {
         }),
         ("AC_PRODUCT", "confluence", "confluence", |c| c.product.as_str().to_owned()),
         ("AC_APP_KEY", "my.add-on_1", "my.add-on_1", |c| c.app_key.clone().unwrap()),
-        ("AC_APP_ID", "ari:cloud:ecosystem::app/6f0e-1", "6f0e-1", |c| c.app_id.clone().unwrap()),
+        ("AC_APP_ID", "ari:cloud:ecosystem::app/6f0e-1, b, 6f0e-1", "6f0e-1 b", |c| c.app_ids.join(" ")),
         ("AC_HOST_SCRIPT_URL", "http://v.example/a.js", "http://v.example/a.js", |c| {
             c.host_script_url.clone().unwrap()
         }),
@@ -176,6 +177,9 @@ fn each_variable_beats_the_file() {
             c.forge_jwks_url.clone().unwrap().to_string()
         }),
         ("AC_FORGE_ORIGINS", "https://v.example", "https://v.example", |c| c.forge_origins.join(",")),
+        ("AC_FORGE_ENVIRONMENTS", "Staging,production", "STAGING PRODUCTION", |c| {
+            c.forge_environments.clone().unwrap_or_default().join(" ")
+        }),
         ("AC_FORGE_ISOLATED_JWKS_URL", "https://v.example/{icLabel}", "https://v.example/x", |c| {
             c.forge_isolated_jwks_url.as_ref().map(|template| template.url("x").unwrap()).unwrap_or_default()
         }),
@@ -185,6 +189,15 @@ fn each_variable_beats_the_file() {
         ("AC_SANDBOX_PORT", "3005", "3005", |c| c.sandbox_port.unwrap().to_string()),
         ("AC_STORE_ENCRYPTION_KEYS", TWO_KEYS, "d0bc48d3 e4c70ed8", |c| {
             c.store.encryption_keys.iter().map(atlassian_connect_store::internal::key_id).collect::<Vec<_>>().join(" ")
+        }),
+        ("AC_PAGE_KEYS", TWO_KEYS, "2", |c| c.page_keys.len().to_string()),
+        ("AC_FORGE_SHELL_ORIGINS", "https://v.example.com", "https://v.example.com", |c| {
+            let one = |origin: &str| c.forge_shell_origins.iter().any(|allowed| allowed.matches(origin));
+            ["https://v.example.com", "http://localhost"]
+                .into_iter()
+                .filter(|origin| one(origin))
+                .collect::<Vec<_>>()
+                .join(" ")
         }),
     ];
     assert_eq!(table.map(|(name, ..)| name).as_slice(), in_order_of_keys().as_slice(), "a variable has no test");
@@ -266,7 +279,7 @@ fn the_store_in_every_form_of_ace() {
 }
 
 #[test]
-fn adapters_have_variables_of_their_own() {
+fn adapters_have_their_own_variables() {
     let all = [
         ("MONGODB_URI", "mongodb://uri"),
         ("REDIS_URL", "redis://heroku"),
@@ -297,7 +310,7 @@ fn adapters_have_variables_of_their_own() {
 }
 
 #[test]
-fn the_place_of_the_store_comes_from_one_layer() {
+fn the_location_of_the_store_comes_from_one_layer() {
     let file = "{ store: { dialect: 'sqlite', storage: 'a.db', table: 'T' },
         production: { store: { url: 'postgres://h/d' } }, development: { store: { type: 'memory' } } }";
     assert_eq!(config(file, &production(&[("DATABASE_URL", "")])).store.url.expose_secret(), "postgres://h/d");
@@ -330,13 +343,13 @@ fn the_whitelist_by_environment_and_product() {
     }
     insta::assert_snapshot!(errors("{ whitelist: [''] }", &production(&[])), @"
     the configuration has a problem:
-      whitelist = […] (config.json): names no host. Name the hosts that may install the add-on, or take the key away for those of Atlassian.
+      whitelist = […] (config.json): names no host. Name the hosts that may install the add-on, or remove the key to allow Atlassian's hosts.
     ");
     assert!(!config("{ whitelist: 'a.example' }", &[]).whitelist.matches("anything.example"));
 }
 
 #[test]
-fn numbers_may_be_texts() {
+fn numbers_may_be_strings() {
     let config =
         config("{ port: '3100', leeway: 0, maxTokenAge: ' 60 ', cache: { ttl: 5.0 }, errorTemplate: 'false' }", &[]);
     assert_eq!((config.port, config.leeway.as_secs(), config.max_token_age.as_secs()), (3100, 0, 60));
@@ -344,7 +357,7 @@ fn numbers_may_be_texts() {
 }
 
 #[test]
-fn allowed_base_urls_leave_the_local_one_out() {
+fn allowed_base_urls_omit_the_local_one() {
     let file = "{ localBaseUrl: 'https://a.example/x', allowedBaseUrls: 'https://b.example/ , https://a.example/x/' }";
     let config = config(file, &[]);
     let all: Vec<_> = config.base_urls().map(BaseUrl::as_str).collect();
@@ -375,19 +388,46 @@ fn the_keys_of_the_add_on() {
     ");
     insta::assert_snapshot!(problem("{ app: { greeting: 'x', retries: 'many' } }"), @r#"
     the configuration has a problem:
-      app.retries: is string "many" (config.json) where an integer is wanted. Mend the value, or the type that the add-on reads it as.
+      app.retries: is string "many" (config.json), but an integer is expected. Fix the value, or the type that the add-on reads it into.
     "#);
     insta::assert_snapshot!(problem("{ app: { greeting: 'x', retries: 300 } }"), @"
     the configuration has a problem:
-      app.retries: is 64-bit unsigned integer `300` where an unsigned 8 bit integer is wanted. Mend the value, or the type that the add-on reads it as.
+      app.retries: is 64-bit unsigned integer `300`, but an unsigned 8 bit integer is expected. Fix the value, or the type that the add-on reads it into.
     ");
     insta::assert_snapshot!(problem("{ app: { greeting: 'x', nested: { password: 'hunter2' } } }"), @"
     the configuration has a problem:
-      app.nested.password: is another type (config.json) where a boolean is wanted. Mend the value, or the type that the add-on reads it as.
+      app.nested.password: is another type (config.json), but a boolean is expected. Fix the value, or the type that the add-on reads it into.
     ");
 }
 
-/// The password that nothing shows, as long as a key is.
+#[test]
+fn the_environments_of_forge_by_environment() {
+    let of = |file: &str, vars: &[(&str, &str)]| config(file, vars).forge_environments;
+    let production = production(&[]);
+    let named = Some(vec!["STAGING".to_owned(), "DEVELOPMENT".to_owned()]);
+    for file in ["{}", "{ forgeEnvironments: '' }", "{ forgeEnvironments: null }"] {
+        assert_eq!(of(file, &production), Some(vec!["PRODUCTION".to_owned()]), "{file}");
+        assert_eq!((of(file, &[]), of(file, &[("NODE_ENV", "test")])), (None, None), "{file}");
+    }
+    for file in ["{ forgeEnvironments: ['staging', 'Development'] }", "{ forgeEnvironments: 'STAGING,DEVELOPMENT' }"] {
+        assert_eq!((of(file, &production), of(file, &[])), (named.clone(), named.clone()), "{file}");
+    }
+    insta::assert_snapshot!(errors("{ forgeEnvironments: ['prod', 'STAGING'] }", &production), @r#"
+    the configuration has a problem:
+      forgeEnvironments = "prod" (config.json): is not the type of an environment. Write PRODUCTION, STAGING or DEVELOPMENT; an environment with a name of your own is a DEVELOPMENT one.
+    "#);
+    insta::assert_snapshot!(errors("{ forgeEnvironments: [] }", &production), @"
+    the configuration has a problem:
+      forgeEnvironments = […] (config.json): names no environment. Name the environments to serve, or remove the key.
+    ");
+    insta::assert_snapshot!(errors("{ appId: ['a/b', 'c', {}] }", &production), @r#"
+    the configuration has 2 problems:
+      appId = "a/b" (config.json): is not a valid Forge app id. Copy app.id from the Forge manifest.
+      appId = {…} (config.json): has an entry that is not a string. Write a list of strings.
+    "#);
+}
+
+/// A password that must not be shown; as long as a key.
 const HUNTER2: &str = "hunter2hunter2hunter2hunter2hunter2hunter2g";
 
 #[test]

@@ -1,12 +1,12 @@
-//! A snapshot of the environment's variables.
+//! A snapshot of the environment variables.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Environment variables, read once. Everything of the crate that depends on one takes it from here, so tests need
-/// not touch the process.
+/// Environment variables, read once. All code of the crate takes them from here, so that tests need not change the
+/// process.
 ///
-/// A variable that is set but empty counts as unset, as shells and hosting platforms mean it.
+/// A variable that is set but empty counts as unset, which is what shells and hosting platforms mean by it.
 ///
 /// ```
 /// use atlassian_connect_actix::config::Vars;
@@ -20,7 +20,7 @@ use std::fmt;
 pub struct Vars(BTreeMap<String, String>);
 
 impl Vars {
-    /// The variables of this process; one that is not UTF-8 is left out.
+    /// The variables of this process, except those that are not UTF-8.
     #[must_use]
     pub fn from_process() -> Self {
         std::env::vars_os()
@@ -28,13 +28,13 @@ impl Vars {
             .collect()
     }
 
-    /// The value of `name`; `None` where it is unset or blank.
+    /// The value of `name`; `None` if it is unset or blank.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.trim().is_empty())
     }
 
-    /// Sets `name` where it is unset: for a command or an example that has a default of its own.
+    /// Sets `name` if it is unset: for a command or an example with its own default.
     #[must_use]
     pub fn with_default(mut self, name: &str, value: &str) -> Self {
         if self.get(name).is_none() {
@@ -44,7 +44,7 @@ impl Vars {
     }
 }
 
-/// Names only: a value may be a secret.
+/// Shows names only: a value may be a secret.
 impl fmt::Debug for Vars {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_default_stands_in_for_unset_and_for_empty() {
+    fn a_default_applies_to_unset_and_empty_variables() {
         let vars = Vars::from([("SET", "1"), ("EMPTY", ""), ("BLANK", " ")]);
         let vars = vars.with_default("SET", "2").with_default("EMPTY", "2").with_default("UNSET", "2");
         let values = ["SET", "EMPTY", "UNSET", "BLANK", "OTHER"].map(|name| vars.get(name));

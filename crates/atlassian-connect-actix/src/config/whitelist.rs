@@ -1,4 +1,4 @@
-//! Which hosts may install the add-on.
+//! The hosts that may install the add-on.
 
 use url::Host;
 
@@ -6,7 +6,7 @@ use super::problems::Fault;
 
 /// The hosts that may install the add-on, as globs of host names.
 ///
-/// `*` stands for any part of one label and never for a dot: `*.atlassian.net` is `acme.atlassian.net` and not
+/// `*` matches any part of one label, but never a dot: `*.atlassian.net` matches `acme.atlassian.net`, but not
 /// `acme.eu.atlassian.net`. A glob matches the whole name; case does not matter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Whitelist {
@@ -23,31 +23,31 @@ impl Whitelist {
         Self { globs: Some(globs) }
     }
 
-    /// Whether `host` (a name or address without a port, as [`url::Url::host_str`] gives it) may install.
+    /// Whether `host` may install. It is a name or address without a port, as [`url::Url::host_str`] returns it.
     #[must_use]
     pub fn matches(&self, host: &str) -> bool {
         let host = host.to_ascii_lowercase();
         self.globs.as_ref().is_none_or(|globs| globs.iter().any(|glob| covers(glob, &host)))
     }
 
-    /// The globs that leave the top-level domain open (`*`, `*.*`, `acme.*`), so that anybody can have such a host.
+    /// The globs that leave the top-level domain open (`*`, `*.*`, `acme.*`), so that anybody can own a matching host.
     pub(super) fn open_globs(&self) -> impl Iterator<Item = &str> {
         let is_open = |glob: &&str| glob.rsplit('.').next().is_some_and(|label| label.bytes().all(|byte| byte == b'*'));
         self.globs.iter().flatten().map(String::as_str).filter(is_open)
     }
 
-    /// Whether an entry is `host` itself, not a glob that covers it.
+    /// Whether an entry is `host` itself, not a glob that matches it.
     #[must_use]
     pub fn names_literally(&self, host: &str) -> bool {
         self.globs.iter().flatten().any(|glob| !glob.contains('*') && glob.eq_ignore_ascii_case(host))
     }
 }
 
-/// An entry in the form in which URLs give their host: lower case, punycode.
+/// An entry in the form that URLs use for a host: lower case, punycode.
 pub(super) fn glob(entry: &str) -> Result<String, Fault> {
-    let remedy = "Write a host name alone, where * stands for one label: *.atlassian.net";
+    let remedy = "Write only a host name; * matches one label, as in *.atlassian.net";
     if entry.contains("://") {
-        return Err(Fault::new("is a URL and not a host", remedy));
+        return Err(Fault::new("is a URL, not a host name", remedy));
     }
     if entry.contains('/') {
         return Err(Fault::new("has a path", remedy));
@@ -62,11 +62,11 @@ pub(super) fn glob(entry: &str) -> Result<String, Fault> {
         {
             Err(Fault::new("has a port", remedy))
         }
-        Err(_) => Err(Fault::new("is no host name", remedy)),
+        Err(_) => Err(Fault::new("is not a host name", remedy)),
     }
 }
 
-/// Label by label, so that no `*` can reach over a dot.
+/// Compares label by label, so that no `*` matches a dot.
 fn covers(glob: &str, host: &str) -> bool {
     let (mut globs, mut labels) = (glob.split('.'), host.split('.'));
     loop {
@@ -78,7 +78,8 @@ fn covers(glob: &str, host: &str) -> bool {
     }
 }
 
-/// The text between stars in order: the first at the start, the last at the end, the others wherever they come next.
+/// Matches the pieces of text between the stars in order: the first at the start, the last at the end, the others
+/// wherever they come next.
 fn covers_label(glob: &str, label: &str) -> bool {
     let Some((start, rest)) = glob.split_once('*') else {
         return glob == label;
@@ -167,14 +168,14 @@ mod tests {
     }
 
     #[test]
-    fn entries_that_are_no_hosts_are_refused() {
+    fn entries_other_than_hosts_are_refused() {
         for (entry, wrong) in [
-            ("https://acme.atlassian.net", "is a URL and not a host"),
+            ("https://acme.atlassian.net", "is a URL, not a host name"),
             ("acme.atlassian.net/wiki", "has a path"),
             ("localhost:2990", "has a port"),
             ("localhost:*", "has a port"),
-            ("a b", "is no host name"),
-            ("user@host", "is no host name"),
+            ("a b", "is not a host name"),
+            ("user@host", "is not a host name"),
             ("a..b", "has an empty label"),
             (".atlassian.net", "has an empty label"),
         ] {

@@ -1,4 +1,4 @@
-//! The body of a request on its way to a handler.
+//! The body of a request, on its way to the handler.
 
 use std::io;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use futures_util::Stream;
 use super::{Connection, Cut};
 use crate::error::Error;
 
-/// A body that tells its connection when the handler waits for it and what the handler has got.
+/// A body that tells its connection when the handler waits for it and what the handler has read.
 pub(crate) struct WatchedBody {
     body: Payload,
     connection: Rc<Connection>,
@@ -50,22 +50,21 @@ impl Drop for WatchedBody {
     }
 }
 
-/// The error that a handler reads in place of the rest of a body; [`Error::of_payload`] finds ours in it.
+/// The error that a handler reads instead of the rest of a body. [`Error::of_payload`] finds ours in it.
 fn refusal(cut: Cut) -> PayloadError {
     let error = match cut {
         Cut::Slow => Error::BodyTimeout,
         Cut::Overload => Error::Unavailable {
-            detail: "too much is held for clients that have not authenticated, and this body is among the slowest"
-                .into(),
+            detail: "too much memory is used by unauthenticated clients, and this body is among the slowest".into(),
         },
     };
     error.into_payload_error()
 }
 
-/// A body that is read as it comes, such as a large upload that goes on to the host: no limit of its size, and no
-/// minimum rate. A pause of `limits.stalled` (30 s) ends it.
+/// A body that is read as it arrives, for example a large upload that is passed on to the host. It has no size limit
+/// and no minimum rate. A pause of `limits.stalled` (30 s) ends it.
 ///
-/// It proves nothing: take a proof beside it, which is waited for before the first byte is handed out.
+/// It does not authenticate the caller: add an authenticated extractor. No byte is read before that one has finished.
 ///
 /// ```
 /// use actix_web::{HttpResponse, post};
@@ -96,7 +95,7 @@ impl Stream for StreamedBody {
     type Item = Result<Bytes, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        // not before it is read: until then somebody else's error, or a form's token, may be waited for
+        // not before it is read: until then another extractor may still fail, or look for a token in the form
         if let Some(connection) = self.connection.take() {
             connection.streams();
         }
@@ -116,7 +115,7 @@ impl FromRequest for StreamedBody {
 }
 
 impl Error {
-    /// What an error of a body is to its request.
+    /// Turns an error of a body into the error of its request.
     pub(crate) fn of_payload(error: &PayloadError) -> Self {
         match error {
             PayloadError::Io(inner) => match inner.get_ref().and_then(|inner| inner.downcast_ref::<Self>()) {
@@ -127,7 +126,7 @@ impl Error {
         }
     }
 
-    /// The same where actix has wrapped it.
+    /// The same for an error that actix has wrapped.
     pub(crate) fn of_body(error: &actix_web::Error) -> Self {
         match error.as_error::<PayloadError>() {
             Some(error) => Self::of_payload(error),
@@ -135,7 +134,7 @@ impl Error {
         }
     }
 
-    /// The error as a body's, for handlers that read it through actix.
+    /// Turns the error into one of a body, for handlers that read the body through actix.
     pub(crate) fn into_payload_error(self) -> PayloadError {
         PayloadError::Io(io::Error::other(self))
     }

@@ -1,17 +1,17 @@
-//! Where the body of a request ends, so that the HTTP code never gets a byte of the next request before this one is
-//! answered: it would decode all requests that it has, and answer with what it knows of the last one.
+//! Where the body of a request ends. The HTTP code must not get a byte of the next request before this one is answered:
+//! it would decode all requests that it has, and answer with what it knows of the last one.
 
-/// What of a body is still to come.
+/// The part of a body that is still to come.
 #[derive(Debug, Default)]
 pub(super) enum Framing {
     /// Nothing.
     #[default]
     Ended,
-    /// So many bytes.
+    /// This number of bytes.
     Length(usize),
     /// Chunks (RFC 9112, 7.1).
     Chunks(Chunks),
-    /// All that comes until the client closes.
+    /// Everything until the client closes.
     UntilClose,
 }
 
@@ -24,7 +24,7 @@ impl Framing {
         matches!(self, Self::Ended)
     }
 
-    /// The most that may be read at once, where that is known.
+    /// The most bytes that may be read at once, if it is known.
     pub(super) fn most(&self) -> usize {
         match self {
             Self::Ended => 0,
@@ -33,7 +33,7 @@ impl Framing {
         }
     }
 
-    /// How many of these bytes, which come next, are of the body.
+    /// How many of these bytes, which come next, belong to the body.
     pub(super) fn take(&mut self, bytes: &[u8]) -> usize {
         let (own, has_ended) = match self {
             Self::Ended => (0, true),
@@ -55,19 +55,19 @@ impl Framing {
     }
 }
 
-/// How far a body in chunks has come. Where something is malformed, the HTTP code says so; the end that is found here is
-/// never behind the one that it finds.
+/// The position in a chunked body. If something is malformed, the HTTP code reports it; the end found here is never
+/// after the one that the HTTP code finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Chunks {
     /// In the digits of a chunk's size.
     Size(u64),
     /// In the rest of that line.
     Extension(u64),
-    /// So many bytes of a chunk are left.
+    /// Inside a chunk; this number of bytes is left.
     Data(u64),
-    /// In the line end behind a chunk.
+    /// In the line end after a chunk.
     DataEnd,
-    /// At the beginning of a line behind the last chunk.
+    /// At the beginning of a line after the last chunk.
     Trailers,
     /// In such a line.
     Trailer,
@@ -118,7 +118,7 @@ mod tests {
 
     type New = fn() -> Framing;
 
-    /// How many bytes are of the body, read in pieces of this size.
+    /// How many bytes belong to the body, if it is read in pieces of this size.
     fn of_body(framing: New, bytes: &[u8], piece: usize) -> usize {
         let mut framing = framing();
         let mut taken = 0;
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_ends_where_it_says() {
+    fn a_body_ends_where_its_framing_says() {
         let chunks = || Framing::Chunks(Chunks::BEGIN);
         let cases: [(New, &str, &str); 11] = [
             (chunks, "3\r\nabc\r\n0\r\n\r\n", "GET / HTTP/1.1\r\n\r\n"),

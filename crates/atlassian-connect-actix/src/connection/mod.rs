@@ -1,10 +1,10 @@
-//! The connections of clients: deadlines, and bounds on what is kept for a client that has not proven who it is.
+//! The connections of clients: deadlines, and limits on the memory that unauthenticated clients can use.
 //!
-//! actix-http times the first request head of a connection and nothing else, and it goes on reading while an answer
-//! cannot be written. So the server runs on a stream of our own ([`ClientStream`]), which hands the HTTP code one
-//! request at a time, and nothing at all while the client does not read its answer. A middleware ([`watch`]) tells the
-//! record of the connection ([`Connection`]) where requests and answers begin and end. Each worker has a [`Pool`] of its
-//! connections, which looks at all of them twice a second and closes what is overdue.
+//! actix-http times only the first request head of a connection, and it goes on reading while an answer cannot be
+//! written. So the server runs on our own stream ([`ClientStream`]). It passes one request at a time to the HTTP code,
+//! and nothing while the client does not read its answer. A middleware ([`watch`]) tells the record of the connection
+//! ([`Connection`]) where requests and answers begin and end. Each worker has a [`Pool`] of its connections, which
+//! checks all of them twice a second and closes those that are overdue.
 
 mod body;
 mod framing;
@@ -32,32 +32,32 @@ use record::Record;
 pub(crate) use stream::ClientStream;
 pub(crate) use watch::{declared_length, watch};
 
-/// What is known of one connection. The stream, the middleware and the pool share it; all live on one thread.
+/// The state of one connection. The stream, the middleware and the pool share it; all run on one thread.
 pub(crate) struct Connection {
     pool: Rc<Pool>,
     record: Rc<Record>,
 }
 
 impl Connection {
-    /// A new connection of `pool`, with its number there; `None` where there is no room for it.
+    /// A new connection of `pool`, with its number there; `None` if there is no room for it.
     fn admit(pool: &Rc<Pool>) -> Option<(u64, Rc<Self>)> {
         let (id, record) = pool.admit()?;
         Some((id, Rc::new(Self { pool: Rc::clone(pool), record })))
     }
 
-    /// The connection that brought `request`; none where the add-on is mounted in somebody else's server.
+    /// The connection that brought `request`; `None` if the add-on is mounted in another server.
     pub(crate) fn of(request: &HttpRequest) -> Option<Rc<Self>> {
         request.conn_data::<Rc<Self>>().cloned()
     }
 
-    /// The sender of the current request has proven who it is: what it has sent no longer counts against the bound,
-    /// and the server waits for its answer when it stops.
+    /// Marks the sender of the current request as authenticated. Its bytes no longer count against the limit, and a
+    /// stop of the server waits for its answer.
     pub(crate) fn prove(&self) {
         let released = self.record.progress.borrow_mut().prove();
         self.pool.release(released);
     }
 
-    /// A request has been read up to its body, if it has one. `headers`: how many it has.
+    /// A request has been read up to its body, if it has one. `headers`: the number of its headers.
     fn begin(&self, body: Option<Framing>, headers: usize) {
         let has_body = body.is_some();
         let counted = self.record.progress.borrow_mut().begin(Instant::now(), body, headers);
@@ -67,13 +67,13 @@ impl Connection {
         }
     }
 
-    /// The answer has so many bytes, which are kept until the client takes them.
+    /// The answer has this number of bytes, which are kept until the client reads them.
     fn answers(&self, bytes: usize) {
         let counted = self.record.progress.borrow_mut().answers(bytes);
         self.pool.hold(counted, &self.record);
     }
 
-    /// The answer has been handed to the HTTP code whole, or will never be.
+    /// The answer has been passed to the HTTP code completely, or never will be.
     fn answered(&self) {
         let released = self.record.progress.borrow_mut().answered(Instant::now());
         self.pool.release(released);
@@ -85,20 +85,20 @@ impl Connection {
         self.record.progress.borrow_mut().permit()
     }
 
-    /// So many bytes of a head have been received; whether it has come to its end.
+    /// This number of bytes of a head has been received; `has_ended`: the head is complete.
     fn received_head(&self, bytes: usize, has_ended: bool) {
         let counted = self.record.progress.borrow_mut().received_head(Instant::now(), bytes, has_ended);
         self.pool.hold(counted, &self.record);
     }
 
-    /// These bytes have been received; how many of them are of the body.
+    /// These bytes have been received. Returns how many of them belong to the body.
     fn received_body(&self, bytes: &[u8]) -> usize {
         let (own, counted) = self.record.progress.borrow_mut().received_body(Instant::now(), bytes);
         self.pool.hold(counted, &self.record);
         own
     }
 
-    /// A compressed body of the current request was inflated to so many bytes, which are kept.
+    /// A compressed body of the current request was inflated to this number of bytes, which are kept.
     pub(crate) fn inflated(&self, bytes: usize) {
         let counted = self.record.progress.borrow_mut().inflated(bytes);
         self.pool.hold(counted, &self.record);
@@ -109,7 +109,7 @@ impl Connection {
         self.record.progress.borrow_mut().blocked(Instant::now());
     }
 
-    /// So many bytes have been written.
+    /// This number of bytes has been written.
     fn wrote(&self, bytes: usize) {
         let (was_blocked, released) = self.record.progress.borrow_mut().wrote(Instant::now(), bytes);
         self.pool.release(released);
@@ -131,7 +131,7 @@ impl Connection {
         self.wake_reader();
     }
 
-    /// The handler has got so many bytes of the body.
+    /// The handler has read this number of bytes of the body.
     fn consumed(&self, bytes: usize) {
         self.record.progress.borrow_mut().consumed(Instant::now(), bytes);
         self.wake_reader();
@@ -158,7 +158,7 @@ impl Connection {
         self.record.hang_up.notify_waiters();
     }
 
-    /// The stream was not allowed to read, and wants to be woken once it is.
+    /// The stream was not allowed to read, and wants to be woken when it is.
     fn starve(&self) {
         self.record.progress.borrow_mut().is_starved = true;
     }
@@ -186,8 +186,8 @@ impl Connection {
     }
 }
 
-/// Waits until the client of `request` closes its side, which most do when they give up. For work that must not be done
-/// for a client that will never hear of it; where the connection is somebody else's, it waits for ever.
+/// Waits until the client of `request` closes its side, which most clients do when they give up. Use it for work that
+/// is useless without the client. If the connection belongs to another server, it waits for ever.
 pub(crate) async fn hung_up(request: &HttpRequest) {
     let Some(connection) = Connection::of(request) else { return std::future::pending().await };
     loop {
@@ -199,7 +199,7 @@ pub(crate) async fn hung_up(request: &HttpRequest) {
     }
 }
 
-/// Notes that whoever sent `request` has proven who they are.
+/// Marks the sender of `request` as authenticated.
 pub(crate) fn prove(request: &HttpRequest) {
     if let Some(connection) = Connection::of(request) {
         connection.prove();

@@ -1,5 +1,5 @@
-//! The connections of one worker: how many there may be, how much they may hold before anybody is proven, and which of
-//! them have had their time.
+//! The connections of one worker: how many there may be, how much memory unauthenticated clients may use, and which
+//! connections are overdue.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -12,18 +12,19 @@ use super::limits::PoolLimits;
 use super::progress::{Cut, Verdict};
 use super::record::Record;
 
-/// How often the connections are looked at.
+/// How often the connections are checked.
 const PULSE: Duration = Duration::from_millis(500);
-/// The same while more are overdue than are closed at once.
+/// The same, while more connections are overdue than are closed at once.
 const NEXT_LOOK: Duration = Duration::from_millis(10);
-/// Connections that are closed at one look: who opens thousands together has them closed together, and others would wait
-/// for the end of it.
+/// How many connections are closed in one check. Many connections that were opened together are due together, and
+/// closing them all would delay the other clients.
 const AT_ONCE: usize = 8;
-/// The same while the server stops.
+/// The same, while the server stops.
 const STOPPING_PULSE: Duration = Duration::from_millis(50);
-/// Longer than the idle time of the usual proxies, so that it is never us who closes a connection they are about to use.
+/// Longer than the idle timeout of the usual proxies, so that we never close a connection that they are about to use.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(95);
-/// Room is made for this share of all connections at once, so that not each new one looks for an old one to close.
+/// Room is made for this share of all connections at once, so that not every new connection has to search for an old
+/// one.
 const BATCH: usize = 64;
 
 /// The connections of one worker.
@@ -32,13 +33,14 @@ pub(crate) struct Pool {
     connections: RefCell<HashMap<u64, Weak<Record>>>,
     next: Cell<u64>,
     held: Cell<usize>,
-    /// Connections that are to close and have not noticed yet.
+    /// Connections that are to be closed but have not noticed yet.
     leaving: Cell<usize>,
     stopping: Cell<Option<Instant>>,
 }
 
 impl Pool {
-    /// The pool of the calling worker; it is looked after for as long as it is used. `stop` tells when the server stops.
+    /// The pool of the calling worker. It is maintained for as long as it is used. `stop` signals that the server
+    /// stops.
     pub(crate) fn start(limits: PoolLimits, stop: GracefulShutdownSignal) -> Rc<Self> {
         let pool = Rc::new(Self {
             limits,
@@ -52,7 +54,7 @@ impl Pool {
         pool
     }
 
-    /// Takes a connection in, if there is room for it or room can be made.
+    /// Adds a connection, if there is room for it or room can be made.
     pub(super) fn admit(&self) -> Option<(u64, Rc<Record>)> {
         let count = self.connections.borrow().len();
         let is_full = count.saturating_sub(self.leaving.get()) >= self.limits.connections;
@@ -72,8 +74,8 @@ impl Pool {
         }
     }
 
-    /// So many bytes more are held for `receiving`, who is unknown. Where that is too much, the slowest lose theirs;
-    /// somebody who sends is none of them, unless there is nobody else.
+    /// Holds `bytes` more for `receiving`, an unauthenticated client. If that is too much, the slowest connections lose
+    /// theirs. The one that is sending is spared, unless it is the only one.
     pub(super) fn hold(&self, bytes: usize, receiving: &Rc<Record>) {
         self.held.set(self.held.get().saturating_add(bytes));
         if bytes == 0 || self.held.get() <= self.limits.unproven {
@@ -88,7 +90,7 @@ impl Pool {
             })
             .collect();
         slowest.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-        // somewhat more than is needed, or each byte that comes would start the search again
+        // frees somewhat more than needed, or each further byte would start the search again
         let enough = self.limits.unproven - self.limits.unproven / 8;
         let mut refused = 0;
         for connection in slowest.iter().map(|(_, connection)| connection).chain([receiving]) {
@@ -98,14 +100,14 @@ impl Pool {
             self.give_up(connection);
             refused += 1;
         }
-        tracing::warn!(refused, "too much is held for clients that have not authenticated: the slowest are refused");
+        tracing::warn!(refused, "unauthenticated clients use too much memory: the slowest are refused");
     }
 
     pub(super) fn release(&self, bytes: usize) {
         self.held.set(self.held.get().saturating_sub(bytes));
     }
 
-    /// Closes some of the connections that wait for their client; how many.
+    /// Closes some of the connections that wait for their client. Returns how many.
     fn make_room(&self) -> usize {
         let mut waiting: Vec<_> = self
             .all()
@@ -123,11 +125,11 @@ impl Pool {
         for (_, connection) in &waiting[..count] {
             self.give_up(connection);
         }
-        tracing::debug!(closed = count, "there are too many connections: those that waited longest were closed");
+        tracing::debug!(closed = count, "too many connections: those that waited longest were closed");
         count
     }
 
-    /// A body is refused, so that its sender reads why; any other connection is closed.
+    /// Refuses the body of a connection, so that its sender can read why. A connection without one is closed.
     fn give_up(&self, connection: &Record) {
         let (waits_for_body, held) = {
             let mut progress = connection.progress.borrow_mut();
@@ -147,7 +149,7 @@ impl Pool {
         }
     }
 
-    /// Closes what is overdue; whether there is more of it.
+    /// Closes overdue connections. Returns whether there are more.
     fn look_at_all(&self) -> bool {
         let (now, stopping) = (Instant::now(), self.stopping.get());
         let mut left = if stopping.is_some() { usize::MAX } else { AT_ONCE };

@@ -1,4 +1,4 @@
-//! How far a connection has come: plain values and the rules between them, without a socket or a clock.
+//! The progress of a connection: plain values and the rules between them, without a socket or a clock.
 
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -6,23 +6,23 @@ use std::time::{Duration, Instant};
 use super::framing::Framing;
 use super::limits::PoolLimits;
 
-/// Bytes of a body that are read before its handler has asked for them.
+/// How many bytes of a body are read before its handler asks for them.
 const AHEAD: usize = 64 * 1024;
-/// The same of a body in chunks: each chunk costs more memory than its bytes.
+/// The same for a chunked body: each chunk costs more memory than its bytes.
 const AHEAD_OF_CHUNKS: usize = 8 * 1024;
-/// What a header costs beyond its bytes, measured with requests of a hundred headers.
+/// The memory of a header beyond its bytes, measured with requests of a hundred headers.
 const HEADER: usize = 400;
-/// actix-http keeps no more of a head than this: it answers 431.
+/// actix-http keeps no more than this of a head: it answers 431.
 const MAX_HEAD: usize = 128 * 1024;
 
-/// What a connection is doing.
+/// The state of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// No byte of the next request has come.
+    /// No byte of the next request has arrived.
     Waiting,
-    /// A part of a head has come.
+    /// A part of a head has arrived.
     Head,
-    /// A request is being worked on or answered.
+    /// A request is being handled or answered.
     Request,
 }
 
@@ -31,24 +31,24 @@ pub(super) enum Phase {
 pub(super) enum Permit {
     /// Not now.
     Nothing,
-    /// Not now, but as soon as the HTTP code has looked at what it got.
+    /// Not now, but as soon as the HTTP code has processed what it got.
     AfterParsing,
     /// Up to the end of a head.
     Head,
-    /// So many bytes of a body.
+    /// This number of bytes of a body.
     Body(usize),
 }
 
-/// Why a body is not waited for.
+/// Why a body is no longer waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cut {
-    /// It comes too slowly.
+    /// It is too slow.
     Slow,
-    /// Too much is kept for clients that have not proven who they are, and this body is the slowest.
+    /// Unauthenticated clients use too much memory, and this body is the slowest.
     Overload,
 }
 
-/// What the pool does about a connection.
+/// What the pool does with a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Close,
@@ -58,19 +58,19 @@ pub(super) enum Verdict {
 /// The body of the current request.
 #[derive(Debug, Default)]
 pub(super) struct Body {
-    /// What of it is still to come. That goes on after the answer, where nobody has read it.
+    /// The part that is still to come. It is read even after the answer, if no handler has read it.
     framing: Framing,
-    /// The handler may still ask for it.
+    /// Whether the handler may still ask for it.
     is_open: bool,
-    /// Bytes that were read and that the handler has not got.
+    /// Bytes that were read but not passed to the handler.
     ahead: usize,
-    /// Bytes that the handler has got.
+    /// Bytes that the handler has read.
     consumed: u64,
-    /// Since when the handler waits for more.
+    /// Since when the handler has been waiting for more.
     waiting: Option<Instant>,
-    /// How long it has waited before.
+    /// How long it has waited before that.
     waited: Duration,
-    /// No minimum rate: the route says so.
+    /// Whether the route waives the minimum rate.
     may_be_slow: bool,
     pub(super) waker: Option<Waker>,
     pub(super) cut: Option<Cut>,
@@ -79,38 +79,38 @@ pub(super) struct Body {
 /// The answers that the client has to read.
 #[derive(Debug, Default)]
 struct Answer {
-    /// Since when nothing more could be written.
+    /// Since when writing has been blocked.
     blocked: Option<Instant>,
-    /// How long writing was blocked before, since the request began.
+    /// How long writing was blocked before that, since the request began.
     blocked_before: Duration,
     /// Bytes written since then.
     written: u64,
-    /// Bytes of answers to somebody who is not proven, which have not been written yet.
+    /// Unwritten bytes of answers to unauthenticated clients.
     unsent: usize,
 }
 
-/// How far a connection has come.
+/// The progress of a connection.
 #[derive(Debug)]
-#[allow(clippy::struct_excessive_bools)] // each is a fact of its own
+#[allow(clippy::struct_excessive_bools)] // each is a separate fact
 pub(super) struct Progress {
     phase: Phase,
     /// When the phase began.
     since: Instant,
-    /// A head has been handed over whole and may not have been parsed yet.
+    /// Whether a complete head has been passed on that may not have been parsed yet.
     has_whole_head: bool,
-    /// The sender of the current request is proven.
+    /// Whether the sender of the current request is authenticated.
     is_proven: bool,
-    /// One of an earlier request was.
+    /// Whether that of an earlier request was.
     was_proven: bool,
-    /// A request has been answered, and its body had come whole: what follows is another request.
+    /// Whether a request with a complete body has been answered: what follows is another request.
     has_answered: bool,
-    /// Bytes received for the current request while its sender is not proven.
+    /// Bytes received for the current request while its sender is not authenticated.
     held: usize,
     pub(super) body: Body,
     answer: Answer,
     pub(super) is_starved: bool,
     pub(super) is_condemned: bool,
-    /// The client has closed its side while a request of its was being worked on.
+    /// Whether the client closed its side while its request was being handled.
     pub(super) has_hung_up: bool,
     pub(super) task: Option<Waker>,
 }
@@ -134,7 +134,7 @@ impl Progress {
         }
     }
 
-    /// How many bytes more are held.
+    /// Returns how many bytes more are held.
     pub(super) fn begin(&mut self, now: Instant, body: Option<Framing>, headers: usize) -> usize {
         self.enter(Phase::Request, now);
         self.has_whole_head = false;
@@ -146,7 +146,7 @@ impl Progress {
         cost
     }
 
-    /// How many bytes more are held.
+    /// Returns how many bytes more are held.
     pub(super) fn answers(&mut self, bytes: usize) -> usize {
         if self.is_proven {
             return 0;
@@ -155,7 +155,7 @@ impl Progress {
         bytes
     }
 
-    /// How many bytes are not held any longer.
+    /// Returns how many bytes are no longer held.
     pub(super) fn answered(&mut self, now: Instant) -> usize {
         self.was_proven |= self.is_proven;
         self.is_proven = false;
@@ -165,13 +165,13 @@ impl Progress {
         std::mem::take(&mut self.held)
     }
 
-    /// How many bytes are not held any longer.
+    /// Returns how many bytes are no longer held.
     pub(super) fn prove(&mut self) -> usize {
         self.is_proven = true;
         self.end()
     }
 
-    /// How many bytes are not held any longer, as the connection ends or its request is refused.
+    /// Ends the connection or refuses its request. Returns how many bytes are no longer held.
     pub(super) fn end(&mut self) -> usize {
         std::mem::take(&mut self.held).saturating_add(std::mem::take(&mut self.answer.unsent))
     }
@@ -181,7 +181,7 @@ impl Progress {
             return Permit::Nothing;
         }
         match self.phase {
-            // what nobody has read of the last body is handed out to be dropped
+            // the unread rest of the last body is passed on, to be dropped
             Phase::Waiting if !self.body.framing.has_ended() => Permit::Body(AHEAD.min(self.body.framing.most())),
             Phase::Waiting | Phase::Head if std::mem::take(&mut self.has_whole_head) => Permit::AfterParsing,
             Phase::Waiting | Phase::Head => Permit::Head,
@@ -194,7 +194,7 @@ impl Progress {
         }
     }
 
-    /// How many bytes more are held.
+    /// Returns how many bytes more are held.
     pub(super) fn received_head(&mut self, now: Instant, bytes: usize, has_ended: bool) -> usize {
         if self.phase == Phase::Waiting {
             self.enter(Phase::Head, now);
@@ -206,7 +206,7 @@ impl Progress {
         more
     }
 
-    /// How many of the bytes are of the body, and how many bytes more are held.
+    /// Returns how many of the bytes belong to the body, and how many bytes more are held.
     pub(super) fn received_body(&mut self, now: Instant, bytes: &[u8]) -> (usize, usize) {
         let own = self.body.framing.take(bytes);
         if self.phase == Phase::Waiting {
@@ -224,7 +224,7 @@ impl Progress {
         (own, own)
     }
 
-    /// So many bytes are kept of what was inflated. How many bytes more are held.
+    /// Keeps this number of inflated bytes. Returns how many bytes more are held.
     pub(super) fn inflated(&mut self, bytes: usize) -> usize {
         if self.is_proven || self.body.may_be_slow {
             return 0;
@@ -233,14 +233,14 @@ impl Progress {
         bytes
     }
 
-    /// The handler has got so many bytes of the body.
+    /// The handler has read this number of bytes of the body.
     pub(super) fn consumed(&mut self, now: Instant, bytes: usize) {
         self.body.stop_waiting(now);
         self.body.ahead = self.body.ahead.saturating_sub(bytes);
         self.body.consumed = self.body.consumed.saturating_add(bytes as u64);
     }
 
-    /// The handler waits for more of the body, so that all that came is used up but for a part of a chunk's frame.
+    /// The handler waits for more of the body, so it has used all that arrived, except a part of a chunk's frame.
     pub(super) fn wants_body(&mut self, now: Instant, waker: &Waker) {
         self.body.ahead = 0;
         self.body.waiting.get_or_insert(now);
@@ -256,7 +256,8 @@ impl Progress {
         self.body.waker = None;
     }
 
-    /// The route reads a stream: it may be slow, and what was read is not kept. How many bytes are not held any longer.
+    /// The route reads a stream: it may be slow, and bytes that were read are not kept. Returns how many bytes are no
+    /// longer held.
     pub(super) fn streams(&mut self) -> usize {
         self.body.may_be_slow = true;
         std::mem::take(&mut self.held)
@@ -266,7 +267,7 @@ impl Progress {
         self.answer.blocked.get_or_insert(now);
     }
 
-    /// Whether writing had been blocked, and how many bytes are not held any longer.
+    /// Returns whether writing had been blocked, and how many bytes are no longer held.
     pub(super) fn wrote(&mut self, now: Instant, bytes: usize) -> (bool, usize) {
         self.answer.written = self.answer.written.saturating_add(bytes as u64);
         let released = bytes.min(self.answer.unsent);
@@ -278,7 +279,7 @@ impl Progress {
         (blocked.is_some(), released)
     }
 
-    /// What is to be done about the connection now. `stopping`: since when the server stops.
+    /// What to do with the connection now. `stopping`: since when the server stops.
     pub(super) fn verdict(&self, now: Instant, limits: &PoolLimits, stopping: Option<Instant>) -> Option<Verdict> {
         if self.is_condemned {
             return None;
@@ -318,15 +319,16 @@ impl Progress {
         is_overdue.then_some(Verdict::CutBody)
     }
 
-    /// Whether the connection may be closed to make room, and how readily: the smallest first. Those that have shown a
-    /// proof before come after all others, then those go first that are where they are for longest.
+    /// Whether the connection may be closed to make room, as a sort key: the smallest is closed first. Connections that
+    /// were authenticated before come last. Within each group, those that have been in their phase for longest come
+    /// first.
     pub(super) fn may_yield(&self) -> Option<(bool, Instant)> {
         let is_at_work = self.phase == Phase::Request && self.is_proven;
         (!is_at_work && !self.is_condemned).then_some((self.was_proven, self.since))
     }
 
-    /// Bytes a second at which what is held has come, where it may be given up; a second request of the same moment
-    /// counts as a slow one only once it has had a tenth of a second.
+    /// The rate at which the held bytes arrived, in bytes per second, if they may be dropped. A new request counts as
+    /// slow only after a tenth of a second.
     pub(super) fn rate(&self, now: Instant) -> Option<f64> {
         let held = self.held.saturating_add(self.answer.unsent);
         if held == 0 || self.is_condemned || self.body.cut.is_some() || !self.waits_for_client() {

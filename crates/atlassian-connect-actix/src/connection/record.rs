@@ -1,4 +1,4 @@
-//! [`Record`]: what the pool looks at.
+//! [`Record`]: the part of a connection that the pool checks.
 
 use std::cell::RefCell;
 use std::time::Instant;
@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use super::progress::{Cut, Progress};
 
-/// How far a connection is. The connection itself and the pool of its worker share it.
+/// The progress of a connection, shared by the connection and the pool of its worker.
 pub(super) struct Record {
     pub(super) progress: RefCell<Progress>,
     pub(super) hang_up: Notify,
@@ -18,7 +18,7 @@ impl Record {
         Self { progress: RefCell::new(Progress::new(Instant::now())), hang_up: Notify::new() }
     }
 
-    /// The connection ends: at once, whatever it waits for. Whether it was not ending before.
+    /// Ends the connection at once, whatever it waits for. Returns whether it was not ending before.
     pub(super) fn condemn(&self) -> bool {
         let mut progress = self.progress.borrow_mut();
         let is_first = !std::mem::replace(&mut progress.is_condemned, true);
@@ -28,7 +28,7 @@ impl Record {
         is_first
     }
 
-    /// The body of the current request is not waited for any longer; its handler reads an error.
+    /// Stops waiting for the body of the current request; its handler reads an error.
     pub(super) fn cut(&self, reason: Cut) {
         let mut progress = self.progress.borrow_mut();
         progress.body.cut = Some(reason);

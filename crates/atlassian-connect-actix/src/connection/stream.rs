@@ -14,23 +14,22 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::progress::Permit;
 use super::{Connection, Pool};
 
-/// A client's socket. It hands out a request's head and no byte after it, then as much of the body as is asked for;
-/// the next request waits until the answer to this one has been written.
+/// A client's socket. It passes on the head of a request and no byte after it, then as much of the body as is asked
+/// for. The next request waits until the answer to this one has been written.
 pub(crate) struct ClientStream {
     socket: TcpStream,
     id: u64,
     connection: Rc<Connection>,
-    /// What has been read from the socket and is not handed out yet.
+    /// Bytes that were read from the socket but not passed on yet.
     rest: BytesMut,
     line_ends: LineEnds,
 }
 
 impl ClientStream {
-    /// Takes a connection in and waits for its first byte: until then it costs hardly any memory.
+    /// Accepts a connection and waits for its first byte: until then it uses hardly any memory.
     pub(crate) async fn open(socket: TcpStream, pool: &Rc<Pool>) -> io::Result<Self> {
         limit_unsent(&socket);
-        let (id, connection) =
-            Connection::admit(pool).ok_or_else(|| io::Error::other("there are too many connections"))?;
+        let (id, connection) = Connection::admit(pool).ok_or_else(|| io::Error::other("too many connections"))?;
         let stream = Self { socket, id, connection, rest: BytesMut::new(), line_ends: LineEnds::default() };
         poll_fn(|cx| {
             stream.connection.driven_by(cx.waker());
@@ -53,7 +52,8 @@ impl ClientStream {
         if self.connection.is_condemned() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
     }
 
-    /// Nothing is handed out now; whether there would be something. A connection that breaks is noticed all the same.
+    /// Passes nothing on for now. Returns whether there would be something. A broken connection is noticed all the
+    /// same.
     fn hold(&self, cx: &mut Context<'_>) -> io::Result<bool> {
         if !self.rest.is_empty() {
             return Ok(true);
@@ -70,7 +70,7 @@ impl ClientStream {
         }
     }
 
-    /// Fills `buf` with at most `limit` bytes from what is there already, or from the socket.
+    /// Fills `buf` with at most `limit` bytes, from those already read or from the socket.
     fn fill(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>, limit: usize) -> Poll<io::Result<()>> {
         let limit = limit.min(buf.remaining());
         if !self.rest.is_empty() {
@@ -92,8 +92,8 @@ impl ClientStream {
 }
 
 impl ClientStream {
-    /// Fills `buf` with a part of a head; whether there is any. Empty lines before a head are no part of it (RFC 9112,
-    /// 2.2): the HTTP code would look at all of them anew with each byte that comes.
+    /// Fills `buf` with a part of a head. Returns whether there is any. Empty lines before a head are skipped (RFC
+    /// 9112, 2.2): the HTTP code would examine all of them again with each further byte.
     fn fill_head(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
         let before = buf.filled().len();
         for _ in 0..EMPTY_READS {
@@ -119,7 +119,7 @@ impl ClientStream {
         Poll::Pending
     }
 
-    /// What stands behind `end` in `buf` is handed out later.
+    /// Keeps the bytes after `end` in `buf` for later.
     fn keep_for_later(&mut self, buf: &mut ReadBuf<'_>, end: usize) {
         if buf.filled().len() > end {
             let mut rest = BytesMut::from(&buf.filled()[end..]);
@@ -143,7 +143,7 @@ impl AsyncRead for ClientStream {
                 return Poll::Pending;
             }
             Permit::AfterParsing => {
-                // where the HTTP code finds no request in what it has, it gets more
+                // if the HTTP code finds no request in what it has, it gets more
                 if this.hold(cx)? {
                     cx.waker().wake_by_ref();
                 }
@@ -206,33 +206,33 @@ impl Drop for ClientStream {
     }
 }
 
-/// Reads of nothing but empty lines before others have their turn.
+/// How many reads of only empty lines are done before other connections get their turn.
 const EMPTY_READS: usize = 8;
 
-/// Bytes that the system takes for a client that does not read, beyond what is on its way. Linux takes 4 MB by default.
+/// How many unread bytes the system buffers, beyond those in flight. Linux buffers up to 4 MB by default.
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 32 * 1024;
 
 #[cfg(target_os = "linux")]
 fn limit_unsent(socket: &TcpStream) {
-    // where it cannot be set, the system's own bound remains
+    // if it cannot be set, the system's own limit applies
     let _ = socket2::SockRef::from(socket).set_tcp_notsent_lowat(UNSENT);
 }
 
 #[cfg(not(target_os = "linux"))]
 fn limit_unsent(_: &TcpStream) {}
 
-/// Looks for the empty line that ends a head, in pieces of any size.
+/// Finds the empty line that ends a head, in pieces of any size.
 #[derive(Debug, Default)]
 struct LineEnds {
-    /// A byte of the head has come.
+    /// In a line of the head.
     has_begun: bool,
-    /// A line has ended, and nothing but carriage returns has come since.
+    /// After a line end, with nothing but carriage returns since.
     is_empty_line: bool,
 }
 
 impl LineEnds {
-    /// Where the head ends, if it does so in `bytes`.
+    /// Where the head ends, if it ends in `bytes`.
     fn end_of_head(&mut self, bytes: &[u8]) -> Option<usize> {
         let is_blank = |text: &[u8]| text.iter().all(|&byte| byte == b'\r');
         self.has_begun = true;

@@ -1,4 +1,4 @@
-//! The outermost middleware: where requests and their answers begin and end.
+//! The outermost middleware: it records where requests and answers begin and end.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -14,10 +14,10 @@ use actix_web::web::Bytes;
 use super::framing::{Chunks, Framing};
 use super::{Connection, WatchedBody};
 
-/// Tells the connection of a request how far it is. Outside of all else, so that no answer goes by it.
+/// Records the progress of a request in its connection. It is the outermost middleware, so that it sees every answer.
 ///
 /// # Errors
-/// Passes on what it is given.
+/// Passes on the errors of the service.
 pub(crate) async fn watch<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
@@ -51,19 +51,19 @@ fn watched<B: MessageBody + 'static>(
 
 fn framing(request: &ServiceRequest) -> Framing {
     let headers = request.headers();
-    // where both are named, the chunks count (RFC 9112, 6.3)
+    // if both headers are present, the chunks count (RFC 9112, 6.3)
     if headers.contains_key(header::TRANSFER_ENCODING) {
         return Framing::Chunks(Chunks::BEGIN);
     }
     declared_length(headers).map_or(Framing::UntilClose, Framing::of_length)
 }
 
-/// The length of the body by `Content-Length`; `None` where the header is missing or is not a whole number.
+/// The length of the body by `Content-Length`; `None` if the header is missing or not a whole number.
 pub(crate) fn declared_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
 }
 
-/// The answer is on its way until this is dropped.
+/// The answer is being sent until this is dropped.
 struct Answering(Rc<Connection>);
 
 impl Drop for Answering {
@@ -72,7 +72,7 @@ impl Drop for Answering {
     }
 }
 
-/// The body of an answer, which the HTTP code drops once it has taken all of it.
+/// The body of an answer. The HTTP code drops it once it has taken all of it.
 pub(crate) struct WatchedAnswer {
     body: BoxBody,
     _answering: Option<Answering>,

@@ -2,19 +2,27 @@
 
 use super::position::Position;
 
-/// What is wrong with a descriptor. Texts say where.
+/// Why a descriptor cannot be served. The texts say where the problem is.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum DescriptorError {
-    /// The file is not there or cannot be read.
-    #[error("{file} cannot be read: {reason}. It belongs into the directory that the add-on is started in.")]
+    /// The file does not exist or cannot be read.
+    #[error("{file} cannot be read: {reason}. It must be in the directory in which the add-on is started.")]
     Unreadable {
         /// The path.
         file: String,
-        /// The system's words.
+        /// The system's error.
         reason: String,
     },
-    /// The file is no JSON.
+    /// There is no descriptor, and the manifest of the Forge app cannot take its place.
+    #[error("{file} cannot take the place of atlassian-connect.json: {reason}")]
+    Manifest {
+        /// The path.
+        file: String,
+        /// What is wrong, and the remedy.
+        reason: String,
+    },
+    /// The file is not JSON.
     #[error("{file}, line {line}, column {column}: {reason}")]
     Malformed {
         /// The path.
@@ -23,7 +31,7 @@ pub enum DescriptorError {
         line: usize,
         /// Counted from 1.
         column: usize,
-        /// What the reader expected.
+        /// What the parser expected.
         reason: String,
     },
     /// A required member is missing or of the wrong type.
@@ -32,7 +40,7 @@ pub enum DescriptorError {
     Invalid {
         /// The path of the file.
         file: String,
-        /// Where the member stands; `None` where it is missing, or code has made it.
+        /// The position of the member; `None` if it is missing, or code has added it.
         position: Option<Position>,
         /// `$.key`, `$.modules.webhooks[0].url` …
         path: String,

@@ -1,4 +1,4 @@
-//! What a check has to say.
+//! The findings of a check.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::position::Position;
 pub enum Severity {
     /// A host refuses it, or a part of the add-on does not work.
     Error,
-    /// It works, and is probably not meant so.
+    /// It works, but is probably a mistake.
     Warning,
     /// Worth a look.
     Hint,
@@ -25,8 +25,8 @@ impl fmt::Display for Severity {
     }
 }
 
-/// Something about a descriptor. `Display`:
-/// `atlassian-connect.json, line 12, column 9: $.modules.webPanels[0] has no url`.
+/// A finding about a descriptor. `Display`: `atlassian-connect.json, line 12, column 9: $.modules.webPanels[0] has no
+/// url`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
@@ -34,11 +34,11 @@ pub struct Finding {
     pub severity: Severity,
     /// The file that the descriptor was read from.
     pub file: String,
-    /// Where in it; `None` where code has made this part, or the text could not be indexed.
+    /// The position in the file; `None` if code has added this part, or the text could not be indexed.
     pub position: Option<Position>,
     /// `$.modules.generalPages[0].url`.
     pub path: String,
-    /// What there is to say of it, as it goes on after the path.
+    /// The text that follows the path.
     pub text: String,
 }
 
@@ -53,7 +53,7 @@ impl fmt::Display for Finding {
 }
 
 impl Finding {
-    /// Writes it to the log, where no finding is more than a warning: the add-on serves.
+    /// Writes it to the log, as a warning at most, since the add-on is served.
     pub fn log(&self) {
         match self.severity {
             Severity::Error | Severity::Warning => tracing::warn!("{self}"),
@@ -62,7 +62,7 @@ impl Finding {
     }
 }
 
-/// In the order of the file; what code has made comes last.
+/// Sorts by the order of the file; findings about parts that code has added come last.
 pub(super) fn sort(findings: &mut [Finding]) {
     findings.sort_by_key(|finding| finding.position.map_or((1, None), |position| (0, Some(position))));
 }

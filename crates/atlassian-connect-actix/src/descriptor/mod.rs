@@ -1,11 +1,12 @@
-//! `atlassian-connect.json`: read, placeholders filled, transformed by the add-on's code, checked.
+//! `atlassian-connect.json`: read, placeholders filled, transformed by the app's code, checked.
 //!
-//! A descriptor that cannot be served at all is a [`DescriptorError`]. What is wrong or odd besides is a [`Finding`]:
-//! [`Descriptor::check`] finds what the text alone shows, [`schema`] what Atlassian's JSON schema says.
+//! If a descriptor cannot be served at all, that is a [`DescriptorError`]. Any other problem is a [`Finding`]:
+//! [`Descriptor::check`] finds those that the text shows, [`schema`] those of Atlassian's JSON schema.
 
 mod check;
 mod error;
 mod finding;
+mod forge;
 pub mod names;
 mod position;
 pub mod schema;
@@ -27,27 +28,28 @@ pub use urls::Called;
 pub use source::{item, member};
 
 use crate::config::{Config, Product};
+use crate::manifest::Manifest;
 use source::Source;
 
-/// The name of the file in the working directory, and of the route.
+/// The name of the file in the working directory, and the path of the route.
 pub const FILE_NAME: &str = "atlassian-connect.json";
 
-/// Code of the add-on's that changes the filled descriptor before it is served, ACE's `descriptorTransformer`.
+/// Code of the app that changes the filled descriptor before it is served: ACE's `descriptorTransformer`.
 pub type Transformer = Arc<dyn Fn(Value, &Config) -> Value + Send + Sync>;
 
-/// Where a descriptor comes from, so that it can be read again.
+/// The source of a descriptor, from which it can be read again.
 #[derive(Clone)]
 pub struct DescriptorFile {
     /// The file.
     pub path: PathBuf,
-    /// What changes it.
+    /// The app's transformer.
     pub transformer: Option<Transformer>,
-    /// The text that takes the place of a file that is not there.
+    /// The text to use if the file does not exist.
     pub(crate) fallback: Option<&'static str>,
 }
 
 impl Default for DescriptorFile {
-    /// [`FILE_NAME`] in the working directory, as it is.
+    /// [`FILE_NAME`] in the working directory, without a transformer.
     fn default() -> Self {
         Self { path: FILE_NAME.into(), transformer: None, fallback: None }
     }
@@ -60,17 +62,35 @@ impl std::fmt::Debug for DescriptorFile {
 }
 
 impl DescriptorFile {
-    /// Reads the descriptor as it is now.
+    /// Reads the descriptor again.
     ///
     /// # Errors
     /// [`DescriptorError`].
     pub fn load(&self, config: &Config) -> Result<Descriptor, DescriptorError> {
+        if let Some(manifest) = self.manifest() {
+            return Descriptor::of_manifest(&manifest, config);
+        }
         match self.fallback {
             Some(text) if !self.path.exists() => {
                 Descriptor::parse("the descriptor of the test kit", text, config, self.transformer.as_ref())
             }
             _ => Descriptor::load(&self.path, config, self.transformer.as_ref()),
         }
+    }
+
+    /// The manifest of the Forge app, if that is all that there is. A link to nowhere and a file of another name are
+    /// descriptors that are missing by mistake.
+    fn manifest(&self) -> Option<PathBuf> {
+        let is_missing =
+            std::fs::symlink_metadata(&self.path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+        if !is_missing || self.path.file_name() != Some(FILE_NAME.as_ref()) {
+            return None;
+        }
+        let file = Manifest::file(self.path.parent().unwrap_or(Path::new("")))?;
+        // other programs call their files manifest.yml, too
+        let is_in_its_folder = file.parent().is_some_and(|folder| folder.ends_with("forge"));
+        let is_forge = || Manifest::read(&file).is_ok_and(|manifest| manifest.app_id().is_some());
+        (is_in_its_folder || is_forge()).then_some(file)
     }
 
     /// See [`Descriptor::inspect`].
@@ -88,11 +108,11 @@ impl DescriptorFile {
 pub struct Webhook {
     /// `jira:issue_created` …
     pub event: String,
-    /// Below the base URL, as it stands in the descriptor, with its query and `${…}`.
+    /// The URL as in the descriptor, below the base URL, with its query and `${…}`.
     pub url: String,
 }
 
-/// The callbacks that a host calls.
+/// The lifecycle callbacks of a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lifecycle {
     /// Signed with RS256.
@@ -106,7 +126,7 @@ pub enum Lifecycle {
 }
 
 impl Lifecycle {
-    /// All of them.
+    /// All callbacks.
     pub const ALL: [Self; 4] = [Self::Installed, Self::Uninstalled, Self::Enabled, Self::Disabled];
 
     /// The member of `lifecycle` in the descriptor, and the `eventType` of the payload.
@@ -121,7 +141,7 @@ impl Lifecycle {
     }
 }
 
-/// A descriptor as it is served.
+/// A descriptor in the form in which it is served.
 #[derive(Debug, Clone)]
 pub struct Descriptor {
     value: Value,
@@ -131,6 +151,7 @@ pub struct Descriptor {
     base_url: String,
     webhooks: Vec<Webhook>,
     source: Source,
+    is_of_forge: bool,
 }
 
 impl Descriptor {
@@ -147,16 +168,16 @@ impl Descriptor {
         }
     }
 
-    /// Reads `file`, fills and transforms it.
+    /// Reads `file`, fills its placeholders and transforms it.
     ///
     /// # Errors
-    /// [`DescriptorError`], with line and column where the file is no JSON.
+    /// [`DescriptorError`], with line and column if the file is not JSON.
     pub fn load(file: &Path, config: &Config, transformer: Option<&Transformer>) -> Result<Self, DescriptorError> {
         let (shown, text) = open(file)?;
         Self::parse(&shown, &text, config, transformer)
     }
 
-    /// The same for a text; `file` is what errors call it.
+    /// The same for a text; errors name `file` as its source.
     ///
     /// # Errors
     /// [`DescriptorError`].
@@ -173,11 +194,11 @@ impl Descriptor {
         }
     }
 
-    /// Why the descriptor cannot be served, where that is so, and all else that is wrong or odd with it: a fault does not
-    /// hide what comes after it.
+    /// Why the descriptor cannot be served, if it cannot, and every other finding: a fault does not hide the findings
+    /// after it.
     ///
     /// # Errors
-    /// [`DescriptorError`], where there is no JSON object that could be looked at.
+    /// [`DescriptorError`] if the text is not a JSON object.
     pub fn inspect(
         file: &Path,
         config: &Config,
@@ -191,14 +212,14 @@ impl Descriptor {
         }
         let descriptor = Self::of(value, source)?;
         let mut findings = descriptor.check(config);
-        // the fault says it already
+        // the fault already says it
         findings.retain(|finding| faults.iter().all(|(path, _)| *path != finding.path));
         findings.extend(faults.into_iter().map(|(path, reason)| descriptor.finding(Severity::Error, path, reason)));
         finding::sort(&mut findings);
         Ok(findings)
     }
 
-    /// The descriptor with its placeholders filled and the add-on's changes made; nothing of it is checked.
+    /// Reads the descriptor, fills its placeholders and transforms it, without any check.
     fn read(
         file: &str,
         text: &str,
@@ -215,7 +236,7 @@ impl Descriptor {
             ],
         );
         if let (Product::Bitbucket, Some(members)) = (config.product, value.as_object_mut()) {
-            // Bitbucket's schema does not know it
+            // Bitbucket's schema does not have it
             members.shift_remove("apiMigrations");
         }
         if let Some(transform) = transformer {
@@ -231,7 +252,8 @@ impl Descriptor {
         let (key, base_url) = (member("key"), member("baseUrl"));
         let name = Some(member("name")).filter(|name| !name.is_empty()).unwrap_or_else(|| key.clone());
         let json = serde_json::to_vec(&value).map_err(|error| source.refusal("$".to_owned(), error.to_string()))?;
-        let mut descriptor = Self { value, json: json.into(), key, name, base_url, webhooks: Vec::new(), source };
+        let mut descriptor =
+            Self { value, json: json.into(), key, name, base_url, webhooks: Vec::new(), source, is_of_forge: false };
         descriptor.webhooks = descriptor.webhooks_of_modules();
         Ok(descriptor)
     }
@@ -240,6 +262,12 @@ impl Descriptor {
     #[must_use]
     pub fn value(&self) -> &Value {
         &self.value
+    }
+
+    /// Whether there is no Connect descriptor: the app is on Forge alone.
+    #[must_use]
+    pub fn is_of_forge(&self) -> bool {
+        self.is_of_forge
     }
 
     /// The bytes that are served.
@@ -260,7 +288,7 @@ impl Descriptor {
         &self.name
     }
 
-    /// The `baseUrl` member, which is what hosts name as `aud` of a lifecycle token.
+    /// The member `baseUrl`. Hosts use it as `aud` of a lifecycle token.
     #[must_use]
     pub fn base_url(&self) -> &str {
         &self.base_url
@@ -278,8 +306,8 @@ impl Descriptor {
         &self.webhooks
     }
 
-    /// One or a list. Those without an event, or without a URL below the base URL, are left out; [`Self::check`] says
-    /// so.
+    /// One webhook or a list. Those without an event, or without a URL below the base URL, are omitted; [`Self::check`]
+    /// reports them.
     fn webhooks_of_modules(&self) -> Vec<Webhook> {
         let entries = match self.value.pointer("/modules/webhooks") {
             Some(Value::Array(entries)) => entries.as_slice(),
@@ -295,7 +323,7 @@ impl Descriptor {
     }
 }
 
-/// What errors call the file, and its text.
+/// The name of the file for errors, and its text.
 fn open(file: &Path) -> Result<(String, String), DescriptorError> {
     let shown = file.display().to_string();
     match std::fs::read_to_string(file) {
@@ -304,7 +332,7 @@ fn open(file: &Path) -> Result<(String, String), DescriptorError> {
     }
 }
 
-/// Why it cannot be served at all, each with its path.
+/// Why the descriptor cannot be served at all: each fault with its path.
 fn faults(value: &Value) -> Vec<(String, String)> {
     if !value.is_object() {
         return vec![("$".to_owned(), "must be an object: { \"key\": …, \"baseUrl\": … }".to_owned())];
@@ -315,10 +343,10 @@ fn faults(value: &Value) -> Vec<(String, String)> {
     match text("key") {
         None => fault("$.key", "must be a non-empty string"),
         Some("{{appKey}}") => {
-            fault("$.key", "is {{appKey}}, and neither appKey in config.json nor AC_APP_KEY says what that is");
+            fault("$.key", "is {{appKey}}, but neither appKey in config.json nor AC_APP_KEY is set");
         }
         Some(key) if !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')) => {
-            fault("$.key", "may hold letters, digits, '-', '.' and '_' only");
+            fault("$.key", "may contain only letters, digits, '-', '.' and '_'");
         }
         Some(_) => {}
     }
@@ -335,7 +363,7 @@ fn faults(value: &Value) -> Vec<(String, String)> {
     faults
 }
 
-/// Replaces every occurrence in every string value; names of members are left alone.
+/// Replaces every occurrence in every string value; the names of members are not changed.
 fn fill(value: &mut Value, placeholders: &[(&str, &str)]) {
     match value {
         Value::String(text) => {
@@ -366,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn placeholders_are_filled_wherever_they_stand() {
+    fn placeholders_are_filled_everywhere() {
         let descriptor = parse(
             r#"{"key": "{{appKey}}", "baseUrl": "{{localBaseUrl}}", "name": "{{environment}}, {{environment}}",
                 "modules": {"x": [{"url": "/a?{{other}}&k={{appKey}}"}]}}"#,
@@ -380,7 +408,7 @@ mod tests {
         insta::assert_snapshot!(error("{\n  \"key\": \"a\"\n  \"name\": 1}"), @"atlassian-connect.json, line 3, column 3: expected `,` or `}`");
         insta::assert_snapshot!(error("[]"), @r#"atlassian-connect.json, line 1, column 1: $ must be an object: { "key": …, "baseUrl": … }"#);
         insta::assert_snapshot!(error("{}"), @"atlassian-connect.json: $.key must be a non-empty string");
-        insta::assert_snapshot!(error(r#"{"key": "a b", "baseUrl": "x"}"#), @"atlassian-connect.json, line 1, column 2: $.key may hold letters, digits, '-', '.' and '_' only");
+        insta::assert_snapshot!(error(r#"{"key": "a b", "baseUrl": "x"}"#), @"atlassian-connect.json, line 1, column 2: $.key may contain only letters, digits, '-', '.' and '_'");
         insta::assert_snapshot!(error(r#"{"key": "a"}"#), @"atlassian-connect.json: $.baseUrl must be a non-empty string");
         insta::assert_snapshot!(error(r#"{"key": "a", "baseUrl": "x", "lifecycle": {"installed": "installed"}}"#), @"atlassian-connect.json, line 1, column 44: $.lifecycle.installed must be a path that starts with /");
         let missing = Descriptor::load(Path::new("nowhere/atlassian-connect.json"), &config(&[]), None).unwrap_err();
@@ -388,10 +416,10 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_nobody_knows_is_an_error() {
+    fn an_unset_app_key_is_an_error() {
         let text = r#"{"key": "{{appKey}}", "baseUrl": "x"}"#;
         let error = Descriptor::parse("d.json", text, &config(&[]), None).unwrap_err().to_string();
-        insta::assert_snapshot!(error, @"d.json, line 1, column 2: $.key is {{appKey}}, and neither appKey in config.json nor AC_APP_KEY says what that is");
+        insta::assert_snapshot!(error, @"d.json, line 1, column 2: $.key is {{appKey}}, but neither appKey in config.json nor AC_APP_KEY is set");
     }
 
     #[test]

@@ -1,12 +1,12 @@
-//! The names that descriptors of Jira and Confluence are made of. What is not here may be newer than this file.
+//! The names in descriptors of Jira and Confluence. A name that is not here may be newer than this file.
 //!
-//! Source: Atlassian, "Jira global schema" (2022); npm `@forge/manifest` 13.7.0 for the kinds of modules, which it
-//! knows as `connect-jira:…` and `connect-confluence:…`; Atlassian's descriptions of Connect for the rest, as
+//! Source: Atlassian, "Jira global schema" (2022); npm `@forge/manifest` 13.7.0 for the module types, which it calls
+//! `connect-jira:…` and `connect-confluence:…`; Atlassian's documentation of Connect for the rest, such as
 //! `profilePages`.
 
 use crate::config::Product;
 
-/// Members of the root. The last three are Bitbucket's.
+/// The members of the root. The last three are Bitbucket's.
 pub const ROOT: &[&str] = &[
     "key",
     "baseUrl",
@@ -34,7 +34,7 @@ pub const ROOT: &[&str] = &[
     "forgeAppLink",
 ];
 
-/// Members of the objects in the root that have fixed ones.
+/// The members of those objects in the root that have a fixed set.
 pub const OBJECTS: &[(&str, &[&str])] = &[
     ("lifecycle", &["installed", "uninstalled", "enabled", "disabled", "dare-migration"]),
     ("apiMigrations", &["signed-install", "context-qsh", "gdpr"]),
@@ -43,10 +43,10 @@ pub const OBJECTS: &[(&str, &[&str])] = &[
     ("translations", &["paths"]),
 ];
 
-/// Members of `links` that mean something; others may stand there.
+/// The members of `links` that have a meaning; others are allowed.
 pub const LINKS: &[&str] = &["self", "homepage", "documentation"];
 
-/// In the case in which Atlassian writes them; lower case is as good.
+/// In Atlassian's spelling; lower case works too.
 pub const SCOPES: &[&str] = &[
     "NONE",
     "READ",
@@ -59,18 +59,18 @@ pub const SCOPES: &[&str] = &[
     "ACCESS_EMAIL_ADDRESSES",
 ];
 
-/// A kind of modules.
+/// A module type.
 #[derive(Debug)]
 pub struct Kind {
     /// Its key in `modules`.
     pub name: &'static str,
-    /// Which products know it.
+    /// The products that have it.
     pub product: Of,
-    /// What such a module must have.
+    /// What such a module requires.
     pub needs: Needs,
 }
 
-/// Which product has it.
+/// The products that have a module type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Of {
     /// Both products.
@@ -82,7 +82,7 @@ pub enum Of {
 }
 
 impl Of {
-    /// Whether `product` is one of them.
+    /// Whether `product` has it.
     #[must_use]
     pub fn includes(self, product: Product) -> bool {
         match self {
@@ -93,7 +93,7 @@ impl Of {
     }
 }
 
-/// What each module of a kind must have.
+/// The members that a module of a type requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Needs {
     /// `event`, `url`.
@@ -109,7 +109,7 @@ pub enum Needs {
 }
 
 impl Needs {
-    /// The members that must be there.
+    /// The names of the required members.
     #[must_use]
     pub fn members(self) -> &'static [&'static str] {
         match self {
@@ -122,7 +122,7 @@ impl Needs {
     }
 }
 
-/// The kind of that name.
+/// The module type of that name.
 #[must_use]
 pub fn kind(name: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.name == name)
@@ -132,7 +132,7 @@ const fn of(product: Of, needs: Needs, name: &'static str) -> Kind {
     Kind { name, product, needs }
 }
 
-/// Every kind of modules that is known.
+/// All known module types.
 pub const KINDS: &[Kind] = &[
     of(Of::Both, Needs::Page, "adminPages"),
     of(Of::Both, Needs::Page, "configurePage"),

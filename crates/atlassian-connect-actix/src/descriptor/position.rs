@@ -1,6 +1,6 @@
 //! [`Position`].
 
-/// A place in a text; both are counted from 1, columns in characters.
+/// A position in a text. Both are counted from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct Position {

@@ -1,4 +1,4 @@
-//! Atlassian's JSON schema of descriptors, and what it says of one. It needs the Cargo feature `schema`.
+//! Validates a descriptor against Atlassian's JSON schema. Needs the Cargo feature `schema`.
 
 #[cfg(feature = "schema")]
 use std::time::Duration;
@@ -6,28 +6,28 @@ use std::time::Duration;
 use super::{Descriptor, Finding};
 use crate::config::Product;
 
-/// A schema has 250 kB.
+/// The size of the schema is 250 kB.
 #[cfg(feature = "schema")]
 const LIMIT: usize = 4 * 1024 * 1024;
 #[cfg(feature = "schema")]
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why nothing can be said by a schema.
+/// Why the schema cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SchemaError {
-    /// The crate was built without it.
+    /// The crate was built without the feature.
     #[error("this build cannot check against a JSON schema: build it with --features schema")]
     NotBuilt,
-    /// Nobody answers, or the file is not there.
-    #[error("the schema {0} cannot be had: {1}")]
+    /// The server does not answer, or the file does not exist.
+    #[error("the schema {0} cannot be loaded: {1}")]
     Unavailable(String, String),
-    /// It is no JSON schema.
-    #[error("{0} is no JSON schema: {1}")]
+    /// It is not a JSON schema.
+    #[error("{0} is not a JSON schema: {1}")]
     Unusable(String, String),
 }
 
-/// Where Atlassian has its schema; `None` for Bitbucket.
+/// The URL of Atlassian's schema; `None` for Bitbucket.
 ///
 /// Source: atlassian-connect-express 11.5.3, `lib/internal/registration/register-jira-conf.js` (the address alone).
 #[must_use]
@@ -39,8 +39,9 @@ pub fn official(product: Product) -> Option<String> {
     Some(format!("https://developer.atlassian.com/static/connect/docs/latest/schema/{name}-global-schema.json"))
 }
 
-/// What the schema at `place`, the path of a file or an http(s) URL, says of a descriptor; draft 4, unless it says
-/// another itself. Each refusal is an error. Formats are not judged: Atlassian's schema calls `/installed` a URI.
+/// Validates a descriptor against the schema at `place`, a file path or an http(s) URL. The default is draft 4, unless
+/// the schema names another. Each violation is an error. Formats are not checked: Atlassian's schema calls `/installed`
+/// a URI.
 ///
 /// # Errors
 /// [`SchemaError`].
@@ -63,8 +64,9 @@ mod with_schema {
     use super::super::{Severity, names};
     use super::{Descriptor, Finding, LIMIT, SchemaError, TIMEOUT};
 
-    /// What the schema at `place`, the path of a file or an http(s) URL, says of a descriptor; draft 4, unless it says
-    /// another itself. Each refusal is an error. Formats are not judged: Atlassian's schema calls `/installed` a URI.
+    /// Validates a descriptor against the schema at `place`, a file path or an http(s) URL. The default is draft 4,
+    /// unless the schema names another. Each violation is an error. Formats are not checked: Atlassian's schema calls
+    /// `/installed` a URI.
     ///
     /// # Errors
     /// [`SchemaError`].
@@ -77,14 +79,14 @@ mod with_schema {
             tokio::fs::read(place).await.map_err(|error| unavailable(error.to_string()))?
         };
         let schema = serde_json::from_slice(&bytes).map_err(|error| unusable(error.to_string()))?;
-        judge(descriptor, &schema).map_err(unusable)
+        validate(descriptor, &schema).map_err(unusable)
     }
 
     async fn fetch(url: &str) -> Result<Vec<u8>, String> {
         let exchange = async {
             let mut response = crate::transport::client().get(url).send().await.map_err(|error| error.to_string())?;
             if !response.status().is_success() {
-                return Err(format!("it answers {}", response.status()));
+                return Err(format!("the server answered {}", response.status()));
             }
             let body = response.body().limit(LIMIT).await.map_err(|error| error.to_string())?;
             Ok(body.to_vec())
@@ -92,7 +94,7 @@ mod with_schema {
         tokio::time::timeout(TIMEOUT, exchange).await.unwrap_or_else(|_| Err("no answer in time".into()))
     }
 
-    pub(super) fn judge(descriptor: &Descriptor, schema: &Value) -> Result<Vec<Finding>, String> {
+    pub(super) fn validate(descriptor: &Descriptor, schema: &Value) -> Result<Vec<Finding>, String> {
         let options = jsonschema::options();
         let options = if schema.get("$schema").is_some() { options } else { options.with_draft(Draft::Draft4) };
         let validator = options.should_validate_formats(false).build(schema);
@@ -101,7 +103,7 @@ mod with_schema {
         Ok(errors
             .map(|error| {
                 let path = path(descriptor.value(), error.instance_path().as_str());
-                // masked: an object of the descriptor's would be printed whole
+                // masked: otherwise a whole object of the descriptor would be printed
                 descriptor.finding(Severity::Error, path, format!("is refused by the schema: {}", text(&error)))
             })
             .collect())
@@ -111,7 +113,7 @@ mod with_schema {
         error.masked_with("it").to_string()
     }
 
-    /// The schema of 2022 knows no member of `apiMigrations` but `gdpr`; hosts have known others since.
+    /// The schema of 2022 allows only `gdpr` in `apiMigrations`; hosts have accepted others since.
     fn is_too_old(error: &ValidationError<'_>) -> bool {
         let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() else { return false };
         let known =
@@ -120,7 +122,7 @@ mod with_schema {
             && unexpected.iter().all(|name| known.contains(&name.as_str()))
     }
 
-    /// A JSON pointer as the other findings write a place.
+    /// A JSON pointer in the notation of the other findings.
     fn path(root: &Value, pointer: &str) -> String {
         let (mut path, mut value) = ("$".to_owned(), Some(root));
         for token in pointer.split('/').skip(1) {
@@ -143,7 +145,7 @@ mod tests {
     use super::super::tests::parse;
 
     #[test]
-    fn what_a_schema_refuses_and_what_it_is_too_old_for() {
+    fn violations_are_errors_except_for_newer_members() {
         let schema = json!({
             "$schema": "http://json-schema.org/draft-04/schema#",
             "required": ["key", "authentication"],
@@ -162,7 +164,7 @@ mod tests {
             \"modules\": {\"pages\": [{\"key\": \"a b\"}]}}";
         let findings = |migration: &str| {
             let descriptor = parse(&text.replace("MIGRATION", migration)).unwrap();
-            let findings = super::with_schema::judge(&descriptor, &schema).unwrap();
+            let findings = super::with_schema::validate(&descriptor, &schema).unwrap();
             findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
         };
         insta::assert_snapshot!(findings("true"), @r#"

@@ -1,4 +1,4 @@
-//! The text of a descriptor: the value in it, and where each part of it stands.
+//! The text of a descriptor: its value, and the position of each part.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,27 +10,32 @@ use serde_json::Value;
 use super::error::DescriptorError;
 use super::position::Position;
 
-/// What is known of the text besides its value. It is empty where the text cannot be indexed: findings then say the
-/// path alone.
+/// What is known of the text besides its value. It is empty if the text cannot be indexed: findings then have only a
+/// path.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Source {
     pub(super) file: String,
-    /// By path, as [`member`] and [`item`] write it. A member stands where its name does.
+    /// Positions by path, in the notation of [`member`] and [`item`]. The position of a member is that of its name.
     positions: HashMap<String, Position>,
-    /// Members whose name stands twice in one object: the last one counts.
+    /// Members whose name appears twice in one object: the last one counts.
     pub(super) twice: Vec<String>,
-    /// Why it is no strict JSON.
+    /// Why the text is not strict JSON.
     pub(super) lenient: Option<DescriptorError>,
 }
 
 impl Source {
-    /// The error for what stands at `path`.
+    /// The error for the value at `path`.
     pub(super) fn refusal(&self, path: String, reason: String) -> DescriptorError {
         DescriptorError::Invalid { file: self.file.clone(), position: self.position(&path), path, reason }
     }
 
-    /// Strict JSON first: only its errors are told. What ACE reads besides (comments, trailing commas) is read too, so
-    /// that an add-on which moves from there starts.
+    /// The source of a descriptor that was made from another file.
+    pub(super) fn made(file: &str) -> Self {
+        Self { file: file.to_owned(), ..Self::default() }
+    }
+
+    /// Tries strict JSON first, whose errors are reported. Then it accepts everything that ACE accepts (comments,
+    /// trailing commas), so that an add-on that comes from ACE starts.
     pub(super) fn read(file: &str, text: &str) -> Result<(Value, Self), DescriptorError> {
         let (value, lenient) = match serde_json::from_str(text) {
             Ok(value) => (value, None),
@@ -51,12 +56,12 @@ impl Source {
         Ok((value, source))
     }
 
-    /// Where the value at `path` stands.
+    /// The position of the value at `path`.
     pub(super) fn position(&self, path: &str) -> Option<Position> {
         self.positions.get(path).copied()
     }
 
-    /// Forgets where the members of the root stand that the add-on's code has changed: a wrong line is worse than none.
+    /// Drops the positions of root members that the app's code has changed: a wrong line is worse than none.
     pub(super) fn changed(&mut self, before: &Value, after: &Value) {
         let Some(members) = before.as_object() else { return };
         for (name, _) in members.iter().filter(|(name, value)| after.get(name) != Some(value)) {
@@ -104,7 +109,7 @@ impl Source {
 /// The path of a member: `$.modules.webPanels`, `$["odd name"]`.
 pub fn member(path: &str, name: &str) -> String {
     let is_plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-    // an odd name is escaped: it ends up in the log
+    // an odd name is escaped, since it is logged
     if is_plain { format!("{path}.{name}") } else { format!("{path}[{name:?}]") }
 }
 
@@ -150,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn members_stand_where_their_name_does_and_elements_where_they_begin() {
+    fn positions_are_those_of_names_and_elements() {
         assert_eq!(
             places("{\r\n  \"ä\": 1, \"b\": [\n    true, {\"c d\": null}\n]}"),
             ["1:1 $", "2:3 $[\"ä\"]", "2:11 $.b", "3:5 $.b[0]", "3:11 $.b[1]", "3:12 $.b[1][\"c d\"]"]
@@ -158,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ace_reads_has_places_too() {
+    fn json5_has_positions_too() {
         assert_eq!(
             places("// note\n{ key: 'a', /* b */ b: [+1, .5,], }"),
             ["2:1 $", "2:3 $.key", "2:21 $.b", "2:25 $.b[0]", "2:29 $.b[1]"]
@@ -166,14 +171,14 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_stands_twice_is_noticed_and_the_last_one_counts() {
+    fn a_duplicate_name_is_noticed_and_the_last_one_counts() {
         let (value, source) = Source::read("d.json", "{\"a\": 1,\n\"a\": 2}").unwrap();
         assert_eq!((source.twice.as_slice(), &value["a"]), (&["$.a".to_owned()][..], &2.into()));
         assert_eq!(source.position("$.a"), Some(Position { line: 2, column: 1 }));
     }
 
     #[test]
-    fn what_code_has_changed_stands_nowhere() {
+    fn what_code_has_changed_has_no_position() {
         let (before, mut source) = Source::read("d.json", r#"{"a": [1], "ab": 1, "c": 1}"#).unwrap();
         source.changed(&before, &serde_json::json!({ "a": [2], "ab": 1 }));
         let known: Vec<bool> = ["$.a", "$.a[0]", "$.ab", "$.c"].map(|path| source.position(path).is_some()).into();

@@ -1,4 +1,4 @@
-//! The URLs of the add-on's that a descriptor names, and so what a host will ask for.
+//! The add-on's URLs in a descriptor, which a host will call.
 
 use actix_web::http::Method;
 use serde_json::Value;
@@ -10,11 +10,11 @@ use super::{Descriptor, Lifecycle};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Called {
-    /// Where the descriptor names it: `$.modules.webPanels[0].url`.
+    /// Its path in the descriptor: `$.modules.webPanels[0].url`.
     pub path: String,
-    /// As it stands there, without the base URL: `/panel?issue={issue.key}`.
+    /// The URL as in the descriptor, without the base URL: `/panel?issue={issue.key}`.
     pub url: String,
-    /// POST alone for callbacks and webhooks; pages are asked for with GET, some with POST.
+    /// Only POST for callbacks and webhooks; GET for pages, and POST for some of them.
     pub methods: &'static [Method],
 }
 
@@ -22,7 +22,7 @@ const CALLBACK: &[Method] = &[Method::POST];
 const PAGE: &[Method] = &[Method::GET, Method::POST];
 
 impl Called {
-    /// The path as a host asks for it: without the query, each `{issue.key}` and `${issue.key}` filled with `1`.
+    /// The path of a host's request: without the query, with `1` for each `{issue.key}` and `${issue.key}`.
     #[must_use]
     pub fn filled(&self) -> String {
         let path = self.url.split(['?', '#']).next().unwrap_or(&self.url);
@@ -46,8 +46,8 @@ impl Called {
 }
 
 impl Descriptor {
-    /// Every URL below the base URL: of the lifecycle, of webhooks, and each member called `url` of other modules,
-    /// however deep.
+    /// Every URL below the base URL: those of the lifecycle and of webhooks, and each member `url` of other modules, at
+    /// any depth.
     #[must_use]
     pub fn urls(&self) -> Vec<Called> {
         let lifecycle = Lifecycle::ALL.into_iter().filter_map(|callback| {
@@ -72,7 +72,7 @@ impl Descriptor {
             // a webhook without an event is not served
             Value::Object(members)
                 if methods == CALLBACK && members.get("event").and_then(Value::as_str).is_none_or(str::is_empty) => {}
-            // what such a web item opens is the product's own
+            // such a web item opens a page of the product
             Value::Object(members)
                 if path.starts_with("$.modules.webItems")
                     && members.get("context").and_then(Value::as_str) == Some("product") => {}
@@ -94,7 +94,7 @@ impl Descriptor {
         }
     }
 
-    /// The keys of the modules that are pages: those that have a URL, but for webhooks and web items.
+    /// The keys of the page modules: those with a URL, except webhooks and web items.
     pub(crate) fn page_keys(&self) -> Vec<&str> {
         let kinds = self.value.get("modules").and_then(Value::as_object).into_iter().flatten();
         let modules =
@@ -109,8 +109,32 @@ impl Descriptor {
             .collect()
     }
 
-    /// A URL without the base URL; `None` when it is another's.
-    pub(super) fn below<'a>(&self, url: &'a str) -> Option<&'a str> {
+    /// The URL of the page that a module shows, below the base URL: that of the module, of its target, or of the view
+    /// of a workflow rule. `None` if it shows no page of the app.
+    #[must_use]
+    pub fn page_of<'a>(&self, module: &'a Value) -> Option<&'a str> {
+        // such an item opens a page of the product, or another module
+        let context = module.get("context").and_then(Value::as_str).unwrap_or_default();
+        if ["product", "page"].iter().any(|other| context.eq_ignore_ascii_case(other)) {
+            return None;
+        }
+        let of = |name: &str| module.get(name).and_then(|inner| inner.get("url"));
+        let url = module.get("url").or_else(|| of("target")).or_else(|| of("view")).and_then(Value::as_str)?;
+        self.below(url).filter(|url| !url.is_empty())
+    }
+
+    /// The same for a further page of a module: a macro's `editor`, and `create`, `edit` and `view` of a workflow rule.
+    #[must_use]
+    pub fn further_page_of<'a>(&self, module: &'a Value, page: &str) -> Option<&'a str> {
+        if !["editor", "create", "edit", "view"].contains(&page) {
+            return None;
+        }
+        let url = module.get(page)?.get("url")?.as_str()?;
+        self.below(url).filter(|url| !url.is_empty())
+    }
+
+    /// A URL relative to the base URL; `None` if it is not below it.
+    pub(crate) fn below<'a>(&self, url: &'a str) -> Option<&'a str> {
         let rest = url.strip_prefix(self.base_url.trim_end_matches('/'));
         let url = rest.filter(|rest| rest.starts_with(['/', '?'])).unwrap_or(url);
         let path = url.split(['?', '#']).next().unwrap_or(url);
@@ -123,7 +147,7 @@ mod tests {
     use crate::descriptor::tests::parse;
 
     #[test]
-    fn every_url_of_the_add_ons_own_with_its_place() {
+    fn every_url_of_the_add_on_with_its_path() {
         let descriptor = parse(
             r#"{"key": "a", "baseUrl": "https://x.example/y/", "lifecycle": {"installed": "/in"}, "modules": {
                 "webhooks": [{"event": "e", "url": "/hook?issue=${issue.key}"}],
@@ -144,5 +168,27 @@ mod tests {
         GET /item at $.modules.webItems[2].url
         GET /of/1/1/x at $.modules.jiraIssueGlances[0].target.url
         ");
+    }
+
+    #[test]
+    fn the_page_of_a_module() {
+        let descriptor = parse(r#"{"key": "a", "baseUrl": "https://x.example/y"}"#).unwrap();
+        for (module, page) in [
+            (r#"{"url": "/p?a={issue.key}"}"#, Some("/p?a={issue.key}")),
+            (r#"{"url": "https://x.example/y/p"}"#, Some("/p")),
+            (r#"{"target": {"type": "web_panel", "url": "/glance"}}"#, Some("/glance")),
+            (r#"{"create": {"url": "/c"}, "view": {"url": "/v"}}"#, Some("/v")),
+            (r#"{"url": "/browse", "context": "PRODUCT"}"#, None),
+            (r#"{"url": "another-module", "context": "page"}"#, None),
+            (r#"{"url": "https://other.example/p"}"#, None),
+            (r#"{"url": ""}"#, None),
+            (r#"{"target": {"type": "dialogmodule", "options": {"key": "d"}}}"#, None),
+        ] {
+            assert_eq!(descriptor.page_of(&serde_json::from_str(module).unwrap()), page, "{module}");
+        }
+        let module = serde_json::json!({ "url": "/macro", "editor": { "url": "/editor" }, "target": { "url": "/no" } });
+        for (name, page) in [("editor", Some("/editor")), ("edit", None), ("target", None), ("url", None)] {
+            assert_eq!(descriptor.further_page_of(&module, name), page, "{name}");
+        }
     }
 }

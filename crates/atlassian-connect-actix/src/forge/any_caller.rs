@@ -13,7 +13,7 @@ use crate::permission::{Inquiry, Subject};
 use crate::settings::Settings;
 use crate::tenants::Tenant;
 
-/// A caller by either door: a page in a Connect iframe with its session token, or Forge with an invocation. One handler
+/// A caller through Connect or Forge: a page with its session token, or Forge with an invocation. With it, one handler
 /// serves both while an add-on moves from one to the other.
 ///
 /// ```no_run
@@ -27,19 +27,20 @@ use crate::tenants::Tenant;
 /// }
 /// ```
 ///
-/// `Authorization: Bearer …` is Forge's door, anything else is Connect's; each is proven as its own extractor proves it.
-/// [`Authorized<P, AnyCaller>`](crate::permission::Authorized) is one with a permission of the host's.
+/// A request with `Authorization: Bearer …` is authenticated as an invocation, any other as a page, each like its own
+/// extractor does. [`Authorized<P, AnyCaller>`](crate::permission::Authorized) also checks a permission.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum AnyCaller {
-    /// By Connect's door.
+    /// A page with its session token, in a frame of Connect or of Forge: [`Caller::via`](crate::auth::Caller::via) says
+    /// which.
     Connect(SessionToken),
-    /// By Forge's door.
+    /// Forge, with an invocation.
     Forge(ForgeInvocation),
 }
 
 impl AnyCaller {
-    /// The Atlassian account id of the user; `None`: nobody is there, or nobody is logged in.
+    /// The Atlassian account id of the user; `None` if there is no user or an anonymous one.
     #[must_use]
     pub fn account_id(&self) -> Option<&str> {
         match self {
@@ -48,11 +49,11 @@ impl AnyCaller {
         }
     }
 
-    /// The same where a user is needed.
+    /// The account id, where a user is required.
     ///
     /// # Errors
-    /// It says that nobody is logged in: 401 through Connect, 403 through Forge, to which 401 means that the invocation
-    /// token is bad.
+    /// A 401 through Connect, a 403 through Forge, if nobody is logged in. Forge reads a 401 as an invalid invocation
+    /// token.
     pub fn require_account_id(&self) -> Result<&str, Error> {
         match self {
             Self::Connect(session) => session.require_account_id(),
@@ -60,16 +61,16 @@ impl AnyCaller {
         }
     }
 
-    /// What the user looks at, in the words of the door: Connect's `context` claim, Forge's.
+    /// What the user looks at: Connect's `context` claim, or Forge's context.
     #[must_use]
     pub fn context(&self) -> Option<&Value> {
         match self {
             Self::Connect(session) => session.context(),
-            Self::Forge(invocation) => invocation.claims().raw.get("context"),
+            Self::Forge(invocation) => invocation.claims().raw().get("context"),
         }
     }
 
-    /// A client for the caller's product: the same paths lead to the same places by either door.
+    /// A client for the caller's product. The same paths work through Connect and Forge.
     #[must_use]
     pub fn host(&self) -> HostClient {
         match self {
@@ -78,7 +79,7 @@ impl AnyCaller {
         }
     }
 
-    /// What the app keeps of the caller's tenant, the same through Connect and through Forge.
+    /// The settings of the caller's tenant, the same through Connect and Forge.
     #[must_use]
     pub fn settings(&self) -> Settings {
         match self {
@@ -87,25 +88,25 @@ impl AnyCaller {
         }
     }
 
-    /// The Connect tenant, by Forge's door if there is one: see [`ForgeInvocation::tenant`].
+    /// The Connect tenant; through Forge, see [`ForgeInvocation::tenant`].
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the store is away.
+    /// [`Error::Unavailable`] when the store is unavailable.
     pub async fn tenant(&self) -> Result<Option<Arc<Tenant>>, Error> {
         match self {
-            Self::Connect(session) => Ok(Some(Arc::clone(session.tenant()))),
+            Self::Connect(session) => Ok(session.tenant().cloned()),
             Self::Forge(invocation) => invocation.tenant().await,
         }
     }
 
-    /// The name under which the add-on keeps what belongs to the caller's tenant, the same by either door:
-    /// see [`ForgeInvocation::tenant_key`].
+    /// The key under which the app stores data of the caller's tenant, the same through Connect and Forge: see
+    /// [`ForgeInvocation::tenant_key`].
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the store is away.
+    /// [`Error::Unavailable`] when the store is unavailable.
     pub async fn tenant_key(&self) -> Result<String, Error> {
         match self {
-            Self::Connect(session) => Ok(session.client_key().to_owned()),
+            Self::Connect(session) => Ok(session.tenant_key().to_owned()),
             Self::Forge(invocation) => invocation.tenant_key().await,
         }
     }

@@ -8,8 +8,8 @@ use crate::auth::{ProofFuture, read_inflated, without_mark};
 use crate::error::Error;
 use crate::state::State;
 
-/// The JSON body of a Forge invocation: `limits.forgeBody` bytes at most, Forge's own limit, where `web::Json` stops at
-/// `limits.body`. It proves nothing: take a [`crate::auth::ForgeInvocation`] beside it.
+/// The JSON body of a Forge invocation, of at most `limits.forgeBody` bytes, which is Forge's own limit; `web::Json`
+/// stops at `limits.body`. It does not authenticate the caller: add a [`crate::auth::ForgeInvocation`].
 #[derive(Debug, Clone)]
 pub struct ForgeBody<T>(pub T);
 
@@ -27,15 +27,15 @@ impl<T: DeserializeOwned + 'static> FromRequest for ForgeBody<T> {
     }
 }
 
-/// A body of `limits.forgeBody` bytes at most, as it was sent.
+/// Reads a body of at most `limits.forgeBody` bytes.
 pub(super) async fn read(payload: web::Payload, state: &State) -> Result<web::Bytes, Error> {
     let limit = state.config.limits.forge_body;
     let bytes = payload.to_bytes_limited(limit).await.map_err(|_| Error::TooLarge { limit })?;
     bytes.map_err(|error| Error::of_body(&error))
 }
 
-/// What stands in it as JSON.
+/// Parses a JSON body.
 pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(without_mark(body))
-        .map_err(|error| Error::bad_request(format!("The body does not fit: {error}")))
+        .map_err(|error| Error::bad_request(format!("The body is not valid: {error}")))
 }

@@ -1,16 +1,15 @@
-//! Calls straight from the browser: `requestRemote` of Forge's bridge sends an invocation token from the page's own origin.
+//! Calls directly from the browser: `requestRemote` of Forge's bridge sends an invocation token from the page's origin.
 //!
-//! Source: Atlassian, "requestRemote". Which origins Forge's pages have is not documented: the operator names them, and
-//! without any there is no CORS at all.
+//! Source: Atlassian, "requestRemote". Atlassian does not document the origins of pages on Forge. The operator configures them;
+//! without any there is no CORS.
 
 use actix_cors::Cors;
 
-/// How long a browser remembers a preflight's answer, in seconds.
+/// How long a browser caches the answer to a preflight, in seconds.
 const MAX_AGE: usize = 3600;
 
-/// Answers for pages of `origins`, which are `https://host` or `https://*.host`. They may send any header, and read those
-/// that an answer has. Credentials that a browser adds by itself
-/// (cookies) are not asked for: the token is the proof.
+/// CORS for pages of `origins`, which are `https://host` or `https://*.host`. They may send any header and read those
+/// of an answer. Cookies are not allowed: the token authenticates the caller.
 pub(crate) fn cors(origins: &[String]) -> Cors {
     let origins = origins.to_vec();
     Cors::default()
@@ -18,13 +17,13 @@ pub(crate) fn cors(origins: &[String]) -> Cors {
             origin.to_str().is_ok_and(|origin| origins.iter().any(|pattern| fits(origin, pattern)))
         })
         .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
-        // headers of the page's own, and those of its answers: neither proves anything
+        // the page may send any header and read all of them: none of them authenticates the caller
         .allow_any_header()
         .expose_any_header()
         .max_age(MAX_AGE)
 }
 
-/// `*` stands for one or more labels, as in a Content-Security-Policy.
+/// `*` matches one or more labels, as in a Content-Security-Policy.
 fn fits(origin: &str, pattern: &str) -> bool {
     let Some((scheme, domain)) = pattern.split_once('*') else { return origin == pattern };
     let host = origin.strip_prefix(scheme).and_then(|rest| rest.strip_suffix(domain));
@@ -37,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_fits_its_pattern_alone() {
+    fn an_origin_matches_only_its_pattern() {
         for (origin, pattern, is_so) in [
             ("https://a.example", "https://a.example", true),
             ("https://a.example:8443", "https://a.example", false),

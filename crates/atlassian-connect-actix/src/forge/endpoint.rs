@@ -1,4 +1,4 @@
-//! The endpoints of events, schedules and the last moment before an uninstall.
+//! The endpoints for events, scheduled triggers, and `preUninstall`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::Value;
 
 use super::{ledger, worker};
+use crate::association::end_installation;
 use crate::auth::{ForgeInvocation, json_body, read_inflated};
 use crate::deliveries::Delivery;
 use crate::emission::{ForgeOrigin, forge_names};
@@ -20,8 +21,8 @@ use crate::state::{AddonState, State};
 /// The platform waits for 55 seconds before it uninstalls.
 const LAST_MOMENT: Duration = Duration::from_secs(50);
 
-/// Mounts an endpoint for events and scheduled triggers at `path`. An event is proven, written down, and answered 204;
-/// then the listeners hear of it, in the background (ACE's `addon.on` by name, [`crate::events::Event`] by type):
+/// Mounts an endpoint for events and scheduled triggers at `path`. An event is authenticated, stored and answered 204.
+/// Its listeners run afterwards, in the background (ACE's `addon.on` by name, [`crate::events::Event`] by type):
 ///
 /// ```no_run
 /// use actix_web::web::ServiceConfig;
@@ -41,19 +42,19 @@ const LAST_MOMENT: Duration = Duration::from_secs(50);
 /// # }
 /// ```
 ///
-/// Only what Forge sends of itself is taken: the token of a page (`requestRemote` gives one to each who looks at it,
-/// logged in or not) is answered 403, and so is one whose `app.module.type` is not of an event, a schedule or a hook. A
-/// call of the app's own function has no user and no context either; if its token has the module type `core:endpoint`,
-/// nothing tells it from Forge's own. What such a function passes on to this path is on the app.
+/// Only calls by Forge itself are accepted. A page's token is answered 403: `requestRemote` gives one to every visitor,
+/// logged in or not. So is a token whose `app.module.type` is not that of an event, a schedule or a hook. A call of the
+/// app's own function has no user and no context either. If its token has the module type `core:endpoint`, it cannot be
+/// told from Forge's own call. The app is responsible for what such a function sends to this path.
 ///
-/// An event's name is the `eventType` that Forge sends. A scheduled trigger has none: its name is `forge:` and the key of
-/// its module in the manifest, by the body's `context.moduleKey`, or the module's key of the token where the body has
-/// none. That one may be the key of the endpoint, so that several schedules of one endpoint would be one. Any invocation brings the app's token, if the endpoint asks for it: a schedule
-/// alone, without a listener, keeps the token from running out.
+/// An event's name is its `eventType`. A scheduled trigger has none: its name is `forge:` and the key of its module in
+/// the manifest, from the body's `context.moduleKey`. If the body has no key, the token's module key is used, which may
+/// be that of the endpoint: several schedules of one endpoint then have the same name. Any invocation brings the app's
+/// token if the endpoint asks for it. So a schedule without a listener is enough to keep that token fresh.
 ///
-/// An event that Forge sends again is answered 204 and not told again. One whose listener fails is tried twice more. What
-/// was not done when the process ended is taken up at the next start, or by another node. 503: too much is under way, or
-/// the store is away; Forge tries again.
+/// A repeated event is answered 204 and not processed again. If a listener fails, it is tried twice more. Events that
+/// are not done when the process ends are taken up at the next start, or by another node. A 503 means that too many
+/// events are under way, or that the store is unavailable; Forge then tries again.
 pub fn events(path: &str) -> impl FnOnce(&mut ServiceConfig) + use<> {
     let path = pattern::of_url(path);
     move |cfg| {
@@ -61,10 +62,10 @@ pub fn events(path: &str) -> impl FnOnce(&mut ServiceConfig) + use<> {
     }
 }
 
-/// Mounts the endpoint of the manifest's `preUninstall` module: the listeners of [`crate::events::PreUninstall`] are waited for,
-/// 50 seconds at most, since the app's token is good for nothing afterwards.
+/// Mounts the endpoint of the manifest's `preUninstall` module. It waits for the listeners of
+/// [`crate::events::PreUninstall`], for at most 50 seconds: afterwards the app's token is no longer valid.
 ///
-/// What is proven of the caller, and what is not, is as for [`events`].
+/// Callers are authenticated as for [`events`].
 pub fn pre_uninstall(path: &str) -> impl FnOnce(&mut ServiceConfig) + use<> {
     let path = pattern::of_url(path);
     move |cfg| {
@@ -80,16 +81,19 @@ async fn receive(
 ) -> Result<HttpResponse, Error> {
     let delivery = read(&invocation, &request, payload, &addon).await?;
     let store = addon.tenants.store().as_ref();
+    if delivery.event == forge_names::UNINSTALLED {
+        end(&addon, invocation.installation_id()).await?;
+    }
     let (content, retries) = content(&delivery);
     let id = format!("{content}.{}", short(invocation.claims().jti.as_deref().unwrap_or_default()));
-    // sent again it has another token; the same event may also happen twice
+    // a repeated event has another token, and the same event may also happen twice
     let start = if retries > 0 { &content } else { &id };
     if addon.deliveries.get(&id).is_some() || ledger::is_known(store, start, retries).await? {
-        tracing::info!(event = delivery.event, retries, "an event of Forge's came again");
+        tracing::info!(event = delivery.event, retries, "a Forge event was repeated");
         return Ok(HttpResponse::NoContent().finish());
     }
     let Some(place) = addon.deliveries.reserve(&id, &delivery) else {
-        return Err(Error::Unavailable { detail: "too many events of Forge's are under way".to_owned() });
+        return Err(Error::Unavailable { detail: "too many Forge events are under way".to_owned() });
     };
     ledger::hold(store, &id, &delivery).await?;
     place.hand_over();
@@ -103,9 +107,17 @@ async fn before_uninstall(
     addon: AddonState,
 ) -> Result<HttpResponse, Error> {
     let mut delivery = read(&invocation, &request, payload, &addon).await?;
+    // the app will be uninstalled, whatever the listeners return
+    end(&addon, invocation.installation_id()).await?;
     forge_names::PRE_UNINSTALL.clone_into(&mut delivery.event);
-    worker::tell(&addon.0, &delivery, LAST_MOMENT).await?;
+    worker::call_listeners(&addon.0, &delivery, LAST_MOMENT).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// The installation ends: its pages are over, and it does not count as one that is without a tenant.
+async fn end(state: &State, installation_id: &str) -> Result<(), Error> {
+    state.pages.end(state.tenants.store().as_ref(), installation_id).await?;
+    end_installation(state, installation_id).await
 }
 
 async fn read(
@@ -124,13 +136,15 @@ async fn read(
         api_base_url: invocation.api_base_url().map(str::to_owned),
         cloud_id: claims.cloud_id().map(str::to_owned),
         account_id: invocation.account_id().map(str::to_owned),
+        keys: invocation.site_keys(),
+        apis: invocation.apis().clone(),
     };
     Ok(Delivery { event, origin: Arc::new(origin), body: Arc::new(body), failures: 0 })
 }
 
-/// Refuses what comes from a page: `requestRemote` gives a token to whoever looks at one. It proves a visitor, who may
-/// be anonymous, and neither an event nor a hook. Refuses what the app's functions and web triggers send as well, as far
-/// as the token tells: see [`ForgeClaims::is_of_forge_itself`].
+/// Refuses calls of a page: `requestRemote` gives a token to every visitor. It authenticates a visitor, perhaps an
+/// anonymous one, but not an event or a hook. Also refuses calls of the app's functions and web triggers, as far as the
+/// token shows them: see [`ForgeClaims::is_of_forge_itself`].
 pub(super) fn expect_forge_itself(invocation: &ForgeInvocation) -> Result<(), Error> {
     if invocation.claims().is_of_forge_itself() {
         return Ok(());
@@ -141,12 +155,12 @@ pub(super) fn expect_forge_itself(invocation: &ForgeInvocation) -> Result<(), Er
         format!("it comes from a module of type {kind:?}, not from Forge itself")
     } else {
         let visitor = invocation.account_id().unwrap_or(ForgeClaims::ANONYMOUS);
-        format!("it comes from a page that {visitor:?} looks at (module type {kind:?}), not from Forge itself")
+        format!("it comes from a page that {visitor:?} has open (module type {kind:?}), not from Forge itself")
     };
     Err(Error::forbidden("Only Forge itself may call this endpoint.", detail))
 }
 
-/// Source: Atlassian, "Scheduled trigger" (the body of functions, `context.moduleKey`). That of a remote's is not
+/// Source: Atlassian, "Scheduled trigger" (the body for functions, `context.moduleKey`). The body for remotes is not
 /// documented.
 fn event_name(body: &Value, key_of_token: Option<&str>) -> String {
     if let Some(event) = text_at(body, "/eventType") {
@@ -156,13 +170,13 @@ fn event_name(body: &Value, key_of_token: Option<&str>) -> String {
     format!("forge:{}", key.unwrap_or_default())
 }
 
-/// A text that is not empty, at the place or below `payload`.
+/// A non-empty string, at `pointer` or there below `payload`.
 fn text_at<'a>(body: &'a Value, pointer: &str) -> Option<&'a str> {
     let found = [body.pointer(pointer), body.pointer(&format!("/payload{pointer}"))];
     found.into_iter().flatten().filter_map(Value::as_str).find(|text| !text.is_empty())
 }
 
-/// What tells an event from others, whichever time it is sent, and which time this is.
+/// The identity of an event, the same each time it is sent, and the number of its retry.
 ///
 /// Source: Atlassian, "Sending product events": `retryContext`.
 fn content(delivery: &Delivery) -> (String, u64) {
@@ -191,28 +205,28 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn told(body: Value) -> (String, u64) {
+    fn content_of(body: Value) -> (String, u64) {
         content(&Delivery { event: "e".into(), origin: Arc::default(), body: Arc::new(body), failures: 0 })
     }
 
     #[test]
-    fn an_event_that_is_sent_again_is_the_same() {
-        let (first, none) = told(json!({ "issue": 1 }));
+    fn a_repeated_event_has_the_same_identity() {
+        let (first, none) = content_of(json!({ "issue": 1 }));
         assert_eq!(none, 0);
         for again in [
             json!({ "issue": 1, "retryContext": { "retryCount": 2, "retryReason": "TIMEOUT_ERROR" } }),
             json!({ "retryContext": { "retryCount": 2 }, "issue": 1 }),
         ] {
-            assert_eq!(told(again), (first.clone(), 2));
+            assert_eq!(content_of(again), (first.clone(), 2));
         }
-        assert_ne!(told(json!({ "issue": 2 })).0, first);
-        let (inner, _) = told(json!({ "payload": { "issue": 1 } }));
-        assert_eq!(told(json!({ "payload": { "issue": 1, "retryContext": { "retryCount": 1 } } })), (inner, 1));
-        assert_eq!(told(json!({ "issue": 1, "retryContext": null })), (first, 0));
+        assert_ne!(content_of(json!({ "issue": 2 })).0, first);
+        let (inner, _) = content_of(json!({ "payload": { "issue": 1 } }));
+        assert_eq!(content_of(json!({ "payload": { "issue": 1, "retryContext": { "retryCount": 1 } } })), (inner, 1));
+        assert_eq!(content_of(json!({ "issue": 1, "retryContext": null })), (first, 0));
     }
 
     #[test]
-    fn an_event_says_its_name() {
+    fn the_name_of_an_event() {
         for (body, name) in [
             (json!({ "eventType": "a" }), "a"),
             (json!({ "eventType": "", "payload": { "eventType": "b" } }), "b"),

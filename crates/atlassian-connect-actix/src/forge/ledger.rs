@@ -1,9 +1,9 @@
-//! What is written down of events, so that none is lost and none is done twice: one row an event, in the store that all
-//! nodes share.
+//! The stored state of events, so that none is lost and none is processed twice: one row per event, in the store that
+//! all nodes share.
 //!
-//! A row is a delivery and until when its node answers for it; or the time at which it was done, which stays for as long
-//! as Forge may send the event again. Source of that time: Atlassian, "Sending product events" (four retries, a minute
-//! apart).
+//! A row holds either a delivery and the end of its node's lease, or the time at which it was done. A done row stays
+//! for as long as Forge may send the event again. Source of that time: Atlassian, "Sending product events" (four
+//! retries, a minute apart).
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,17 +12,17 @@ use crate::deliveries::Delivery;
 use crate::store::internal::now;
 use crate::store::{Place, Store, StoreError};
 
-/// The owner of the rows: no installation has such a name.
+/// The owner of the rows in the store. No installation has this id.
 const OWNER: &str = "atlassian-connect:deliveries";
-/// A node that has not renewed its row for so long is gone, in seconds.
+/// A node that has not renewed its row for this long is taken for dead, in seconds.
 const LEASE: u64 = 60;
 /// How long a done event is remembered, in seconds.
 const MEMORY: u64 = 600;
-/// How far apart Forge's tries may be, in seconds: a minute, and what each takes.
+/// The longest time between two of Forge's tries, in seconds: a minute, and the duration of a try.
 const TRY: u64 = 75;
-/// Clocks of nodes, and of Forge, differ by this at most, in seconds.
+/// The largest difference between the clocks of nodes and of Forge, in seconds.
 const SKEW: u64 = 60;
-/// Rows that are looked through at most in one go.
+/// The most rows that are checked in one run.
 const SWEPT: usize = 5000;
 
 #[derive(Serialize, Deserialize)]
@@ -36,24 +36,25 @@ fn value(row: &Row) -> Result<Value, StoreError> {
     serde_json::to_value(row).map_err(|error| StoreError::Refused(error.to_string()))
 }
 
-/// Writes down that this node answers for `delivery` for a while.
+/// Takes the lease of `delivery` for this node, or renews it.
 pub(super) async fn hold(store: &dyn Store, id: &str, delivery: &Delivery) -> Result<(), StoreError> {
     let row = Row::Waiting { delivery: delivery.clone(), lease: now() + LEASE };
     store.forge_set(OWNER, id, &value(&row)?).await
 }
 
-/// Writes down that nobody answers for it any more: whoever looks next takes it.
+/// Gives up the lease: the next node that looks takes it.
 pub(super) async fn release(store: &dyn Store, id: &str, delivery: &Delivery) -> Result<(), StoreError> {
     store.forge_set(OWNER, id, &value(&Row::Waiting { delivery: delivery.clone(), lease: 0 })?).await
 }
 
-/// Writes down that it is done.
+/// Marks the event as done.
 pub(super) async fn finish(store: &dyn Store, id: &str) -> Result<(), StoreError> {
     store.forge_set(OWNER, id, &value(&Row::Done { done: now() })?).await
 }
 
-/// Whether an event is written down whose id is `start`; when it is sent for the `retries`-th time again: begins so.
-/// What was done before its first try was the same thing happening before, as a schedule does.
+/// Whether an event with the id `start` is stored. For a retry (`retries` > 0) ids that begin with `start` count too. A
+/// row that was done before the event's first try belongs to an earlier event with the same content, such as that of a
+/// schedule.
 pub(super) async fn is_known(store: &dyn Store, start: &str, retries: u64) -> Result<bool, StoreError> {
     if retries == 0 {
         return Ok(store.forge_get(OWNER, start).await?.is_some());
@@ -74,9 +75,8 @@ async fn ids(store: &dyn Store) -> Result<Vec<String>, StoreError> {
     Ok(page.tenants.into_iter().find(|(owner, _)| owner == OWNER).map(|(_, ids)| ids).unwrap_or_default())
 }
 
-/// Takes the events for which nobody answers any more, and forgets those that were done long ago. `turn` counts the
-/// calls: where there are more rows than are looked through in one go, each begins elsewhere, so that every row has its
-/// turn.
+/// Takes over the events whose lease has expired, and deletes those that were done long ago. `turn` counts the calls:
+/// if there are more rows than one run checks, each run begins at another row, so that every row gets its turn.
 pub(super) async fn take_over(
     store: &dyn Store,
     turn: usize,
@@ -92,7 +92,7 @@ pub(super) async fn take_over(
             Ok(Some(found)) => found,
             Ok(None) => continue,
             Err(error @ StoreError::Unavailable(_)) => return Err(error),
-            // one row that nobody can read must not keep the others from being looked at
+            // an unreadable row must not keep the others from being checked
             Err(error) => {
                 tracing::warn!(id, %error, "a stored event cannot be read");
                 continue;
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn what_was_done_before_the_first_try_was_another_event() {
+    async fn a_row_from_before_the_first_try_is_another_event() {
         let store = MemoryStore::new();
         // a schedule of five minutes, whose body is always the same
         for (ago, retries, known) in

@@ -1,4 +1,4 @@
-//! A site moves to another region, and what the app keeps of it moves along: the hooks of the manifest's module
+//! A site moves to another region, and the app's data of it moves too: the hooks of the manifest's module
 //! `migration:dataResidency`.
 //!
 //! Source: Atlassian, "Support data residency realm migrations for Forge Remote".
@@ -17,11 +17,13 @@ use crate::error::Error;
 use crate::pattern;
 use crate::state::State;
 
-/// What an app does when a site moves to another region. Forge calls `schedule` when an administrator plans it, `start`
-/// once the site is taken offline, asks for the `status` every five minutes, and ends it by `commit` or `rollback`.
+/// The hooks of an app for a site that moves to another region. Forge calls `schedule` when an administrator plans the
+/// move and `start` when the site goes offline. It asks for the `status` every five minutes, and ends with `commit` or
+/// `rollback`.
 ///
-/// Whatever fails is sent again twice, five seconds apart, unless the answer is a [`MigrationCode`]: so a hook may come
-/// again. How long Forge waits for an answer is not documented: `start` begins the work and does not wait for it.
+/// A failed call is repeated twice, five seconds apart, unless the answer is a [`MigrationCode`]. So a hook may be
+/// called again. How long Forge waits for an answer is not documented: let `start` begin the work without waiting for
+/// it.
 ///
 /// ```no_run
 /// use actix_web::web::ServiceConfig;
@@ -60,35 +62,35 @@ use crate::state::State;
 /// }
 /// ```
 pub trait RealmMigration: 'static {
-    /// A migration is planned. What cannot be done is best declined here, by its [`MigrationCode`].
+    /// A migration is planned. If the app cannot do it, decline it here with a [`MigrationCode`].
     fn schedule(
         &self,
         invocation: &ForgeInvocation,
         plan: MigrationPlan,
     ) -> impl Future<Output = Result<(), MigrationFailure>>;
 
-    /// The site is offline: what the app keeps of it is to be copied to the new region.
+    /// The site is offline: copy the app's data of it to the new region.
     fn start(
         &self,
         invocation: &ForgeInvocation,
         plan: MigrationPlan,
     ) -> impl Future<Output = Result<(), MigrationFailure>>;
 
-    /// How far the migration of this id is; Forge may leave the id out.
+    /// The progress of the migration with this id; Forge may omit the id.
     fn status(
         &self,
         invocation: &ForgeInvocation,
         migration_id: Option<String>,
     ) -> impl Future<Output = Result<MigrationStatus, MigrationFailure>>;
 
-    /// The copy in the new region counts from now on.
+    /// From now on, use the copy in the new region.
     fn commit(
         &self,
         invocation: &ForgeInvocation,
         migration: Migration,
     ) -> impl Future<Output = Result<(), MigrationFailure>>;
 
-    /// Everything stays where it was: an administrator cancelled the migration, or it was not ready in time.
+    /// Keep the data where it was: an administrator cancelled the migration, or it was not ready in time.
     fn rollback(
         &self,
         invocation: &ForgeInvocation,
@@ -96,21 +98,21 @@ pub trait RealmMigration: 'static {
     ) -> impl Future<Output = Result<(), MigrationFailure>>;
 }
 
-/// A migration that is planned, or begins.
+/// A migration that is planned or starts.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct MigrationPlan {
-    /// Its id: a number in Forge's bodies and a text in its queries, a text here.
+    /// Its id: a number in Forge's bodies and a string in its queries, always a string here.
     #[serde(rename = "migrationId", deserialize_with = "id")]
     pub id: String,
     /// The region that the site moves to: `EU`.
     pub location: String,
     /// When the site goes offline: `2021-12-26T00:00:00.000Z`.
     pub start_time: String,
-    /// When it is to be back, in the same form.
+    /// When it should be back, in the same format.
     pub end_time: String,
-    /// What else Forge sent.
+    /// Any other fields that Forge sent.
     #[serde(flatten)]
     pub more: Map<String, Value>,
 }
@@ -122,12 +124,12 @@ pub struct Migration {
     /// As [`MigrationPlan::id`].
     #[serde(rename = "migrationId", deserialize_with = "id")]
     pub id: String,
-    /// What else Forge sent.
+    /// Any other fields that Forge sent.
     #[serde(flatten)]
     pub more: Map<String, Value>,
 }
 
-/// How far a migration is. At its end Forge commits what is ready, and rolls anything else back.
+/// The progress of a migration. At the end Forge commits what is ready and rolls back the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(tag = "status", rename_all = "kebab-case")]
 pub enum MigrationStatus {
@@ -135,15 +137,15 @@ pub enum MigrationStatus {
     InProgress,
     /// The copy is done and waits for `commit`.
     ReadyToCommit,
-    /// It will not be done.
+    /// It has failed.
     Failed {
-        /// Why.
+        /// The reason.
         #[serde(rename = "errorResponseCode")]
         code: MigrationCode,
     },
 }
 
-/// Why an app does not migrate, as Forge tells the administrator.
+/// Why an app declines a migration, as Forge tells the administrator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum MigrationCode {
     /// `E0001`: the migration was not scheduled.
@@ -163,13 +165,13 @@ pub enum MigrationCode {
     Other,
 }
 
-/// Why a hook is not answered as asked.
+/// Why a hook failed.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationFailure {
-    /// For good: 409 with the code, after which Forge does not try again.
+    /// Permanently: answered 409 with the code; Forge does not try again.
     #[error("the app declines: {0:?}")]
     Declined(MigrationCode),
-    /// For now: answered as anywhere, after which Forge tries again.
+    /// Temporarily: answered like any error; Forge tries again.
     #[error(transparent)]
     Failed(Error),
 }
@@ -186,10 +188,10 @@ impl<E: Into<Error>> From<E> for MigrationFailure {
     }
 }
 
-/// Mounts the hooks below `path`, which is the `path` of the manifest's module: see [`RealmMigration`]. Only what Forge
-/// sends of itself is taken, as by [`super::events`].
+/// Mounts the hooks below `path`, the `path` of the manifest's module: see [`RealmMigration`]. Only calls by Forge
+/// itself are accepted, as by [`super::events`].
 ///
-/// `app` is made anew for each of the server's threads: what it remembers belongs into a store.
+/// Every thread of the server has its own `app`: keep its data in a store.
 pub fn realm_migration<M: RealmMigration>(path: &str, app: M) -> impl FnOnce(&mut ServiceConfig) + use<M> {
     let path = pattern::of_url(path);
     move |cfg| {
@@ -228,7 +230,7 @@ async fn rollback<M: RealmMigration>(hook: Hook, app: web::Data<M>) -> Result<Ht
     hook.answer(done.map(|()| None))
 }
 
-/// A call of Forge's that is proven.
+/// An authenticated call of a hook.
 struct Hook {
     invocation: ForgeInvocation,
     path: String,
@@ -238,7 +240,7 @@ struct Hook {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Asked {
+struct StatusQuery {
     migration_id: Option<String>,
 }
 
@@ -250,7 +252,7 @@ impl Hook {
             Err(MigrationFailure::Failed(error)) => Err(error),
             Err(MigrationFailure::Declined(code)) => {
                 let installation_id = self.invocation.installation_id();
-                tracing::warn!(installation_id, path = self.path, ?code, "a migration to another region is declined");
+                tracing::warn!(installation_id, path = self.path, ?code, "a migration to another region was declined");
                 Ok(HttpResponse::build(StatusCode::CONFLICT).json(json!({ "errorResponseCode": code })))
             }
         }
@@ -266,8 +268,8 @@ impl FromRequest for Hook {
         Box::pin(async move {
             let invocation = ForgeInvocation::extract(&request).await?;
             expect_forge_itself(&invocation)?;
-            let asked = web::Query::<Asked>::from_query(request.query_string());
-            let asked = asked.map_err(|error| Error::bad_request(format!("The query does not fit: {error}")))?;
+            let asked = web::Query::<StatusQuery>::from_query(request.query_string());
+            let asked = asked.map_err(|error| Error::bad_request(format!("The query is not valid: {error}")))?;
             let migration_id = asked.into_inner().migration_id;
             let body = body::read(payload.await.map_err(Error::internal)?, &*State::of(&request)?).await?;
             Ok(Self { invocation, path: request.path().to_owned(), migration_id, body })
@@ -279,6 +281,6 @@ fn id<'de, D: Deserializer<'de>>(id: D) -> Result<String, D::Error> {
     match Value::deserialize(id)? {
         Value::Number(id) => Ok(id.to_string()),
         Value::String(id) if !id.is_empty() => Ok(id),
-        _ => Err(de::Error::custom("migrationId must be a number or a text")),
+        _ => Err(de::Error::custom("migrationId must be a number or a string")),
     }
 }

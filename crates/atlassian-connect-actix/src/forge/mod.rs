@@ -1,6 +1,6 @@
-//! What a Forge app needs beyond the proof of an invocation ([`crate::auth::ForgeInvocation`]) and a client
-//! ([`crate::host`]): one tenant by either door, the platform's events, a site's move to another region, and bodies
-//! that others than Forge sign.
+//! What a Forge app needs beyond the authentication of an invocation ([`crate::auth::ForgeInvocation`]) and a client
+//! ([`crate::host`]): one tenant through Connect and Forge, the platform's events, a site's move to another region, and
+//! bodies that others than Forge sign.
 
 mod any_caller;
 mod body;
@@ -8,6 +8,8 @@ pub(crate) mod cors;
 mod endpoint;
 mod ledger;
 mod migration;
+pub(crate) mod pages;
+pub(crate) mod shell;
 mod signed_body;
 pub(crate) mod worker;
 

@@ -18,13 +18,13 @@ use crate::error::Error;
 use crate::jwt::now;
 use crate::state::State;
 
-/// GitHub's.
+/// GitHub's header.
 const HEADER: HeaderName = HeaderName::from_static("x-hub-signature-256");
-/// What a 401 asks for.
+/// The authentication scheme that a 401 asks for.
 const SCHEME: &str = "Signature";
 
-/// The body of a webhook that somebody else than Atlassian sends, and who sends it: signed with HMAC-SHA256 by the
-/// [`SigningSecret`] of the route, of `limits.forgeBody` bytes at most. 401: no signature, another one, or several.
+/// The body of a webhook that a service other than Atlassian signs with HMAC-SHA256 and the [`SigningSecret`] of the
+/// route. It has at most `limits.forgeBody` bytes. No signature, a wrong one, or several: 401.
 ///
 /// ```
 /// use actix_web::web::{self, ServiceConfig};
@@ -36,7 +36,7 @@ const SCHEME: &str = "Signature";
 /// }
 ///
 /// fn routes(cfg: &mut ServiceConfig) {
-///     // unset is empty, and with an empty secret nothing is taken
+///     // an unset variable gives an empty secret, with which every request is refused
 ///     let secret = SigningSecret::new(std::env::var("BUILD_SECRET").unwrap_or_default());
 ///     cfg.service(web::resource("/hooks/deployed").app_data(secret).route(web::post().to(deployed)));
 /// }
@@ -45,71 +45,72 @@ const SCHEME: &str = "Signature";
 pub struct SignedBody(Bytes);
 
 impl SignedBody {
-    /// As it was sent.
+    /// The bytes as they were sent.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// What stands in it as JSON.
+    /// The body, parsed as JSON.
     ///
     /// # Errors
-    /// A 400 that says what does not fit.
+    /// A 400 that says what is wrong.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         body::parse(&self.0)
     }
 }
 
-/// The secret that a sender signs bodies with, and how. A route that takes a [`SignedBody`] has one as its app data.
+/// The secret with which a sender signs bodies, and the format of the signature. A route with a [`SignedBody`] needs
+/// one as its app data.
 ///
-/// The form is GitHub's, `X-Hub-Signature-256: sha256=<hex>`, unless it is [`timestamped`](Self::timestamped).
+/// The format is GitHub's, `X-Hub-Signature-256: sha256=<hex>`, unless it is [`timestamped`](Self::timestamped).
 ///
 /// Source: GitHub, "Validating webhook deliveries".
 #[derive(Debug, Clone)]
 pub struct SigningSecret {
     /// `None`: the secret is empty.
     key: Option<Key>,
-    /// The tag of the secret itself.
+    /// The HMAC tag of the secret itself.
     own: Option<Tag>,
     header: HeaderName,
     proof: Proof,
 }
 
-/// What stands in the header.
+/// The content of the header.
 #[derive(Debug, Clone)]
 enum Proof {
     /// GitHub's signature of the body.
     Signature,
-    /// Stripe's, with its time.
+    /// Stripe's signature, with its time.
     Timestamped(Duration),
     /// The secret itself.
     Secret,
 }
 
 impl SigningSecret {
-    /// The UTF-8 bytes of `secret` are the key. With an empty one, which the log says at once, every request is
-    /// answered 500: a forgotten variable must not open the route.
+    /// The key is the UTF-8 bytes of `secret`. An empty secret is logged at once, and every request is answered 500: a
+    /// forgotten variable must not open the route.
     #[must_use]
     pub fn new(secret: impl Into<SecretString>) -> Self {
         let secret = secret.into();
         let bytes = secret.expose_secret().as_bytes();
         let key = (!bytes.trim_ascii().is_empty()).then(|| Key::new(HMAC_SHA256, bytes));
         if key.is_none() {
-            tracing::error!("the secret of signed bodies is empty: its routes take nothing");
+            tracing::error!("the secret of signed bodies is empty: its routes refuse every request");
         }
         let own = key.as_ref().map(|key| tag(key, &[bytes]));
         Self { key, own, header: HEADER, proof: Proof::Signature }
     }
 
-    /// The signature stands in this header.
+    /// The header that holds the signature.
     #[must_use]
     pub fn header(self, header: HeaderName) -> Self {
         Self { header, ..self }
     }
 
-    /// The form is Stripe's, `t=<seconds since 1970>,v1=<hex>`, where the time is signed as well: what is more than
-    /// `tolerance` away from now, in the past or in the future, is refused, so that a request that was overheard is
-    /// soon worth nothing. Of several `v1` one has to fit.
+    /// The format is Stripe's, `t=<seconds since 1970>,v1=<hex>`, in which the time is signed as well. A time that
+    /// differs from now by more than `tolerance` is refused, so that a recorded request is soon worthless. One of
+    /// several `v1` must match.
     ///
     /// Source: Stripe, "Verify webhook signatures manually".
     #[must_use]
@@ -117,8 +118,9 @@ impl SigningSecret {
         Self { proof: Proof::Timestamped(tolerance), ..self }
     }
 
-    /// The header carries the secret itself and no signature, as GitLab's `X-Gitlab-Token` does. It proves who sends, not
-    /// what: whoever has seen one request can send any other. Take it where the sender has nothing better.
+    /// The header holds the secret itself instead of a signature, like GitLab's `X-Gitlab-Token`. It authenticates the
+    /// sender, not the body: whoever has seen one request can send any other. Use it only if the sender supports
+    /// nothing better.
     ///
     /// ```
     /// use actix_web::http::header::HeaderName;
@@ -133,10 +135,10 @@ impl SigningSecret {
         Self { proof: Proof::Secret, ..self }
     }
 
-    /// Whether `signature` is that of `body`: for a body that does not come as the request's own, but within another.
+    /// Checks that `signature` is that of `body`. Use it for a body that is wrapped in another one.
     ///
     /// # Errors
-    /// A 401 where it is not, a 500 where the secret is empty.
+    /// A 401 if it is not, a 500 if the secret is empty.
     pub fn verify(&self, body: &[u8], signature: &str) -> Result<(), Error> {
         self.verify_at(body, signature, now())
     }
@@ -148,7 +150,7 @@ impl SigningSecret {
                 let (time, candidates) = timestamped(signature).ok_or_else(|| refused("the signature is malformed"))?;
                 let signed_at = time.parse().map_err(|_| refused("the time of the signature is not a number"))?;
                 if now.abs_diff(signed_at) > tolerance.as_secs() {
-                    return Err(refused("the signature is too old, or of the future"));
+                    return Err(refused("the time of the signature is too far in the past or the future"));
                 }
                 (tag(key, &[time.as_bytes(), b".", body]), candidates)
             }
@@ -157,7 +159,7 @@ impl SigningSecret {
                 (tag(key, &[body]), vec![digits])
             }
             Proof::Secret => {
-                // tags of both: how long the comparison takes says nothing of the secret
+                // compares HMAC tags of both, so that the time of the comparison reveals nothing about the secret
                 let (own, given) = (self.own.as_ref(), tag(key, &[signature.as_bytes()]));
                 let fits = own.is_some_and(|own| verify_slices_are_equal(own.as_ref(), given.as_ref()).is_ok());
                 return if fits { Ok(()) } else { Err(refused("the secret does not match")) };
@@ -170,10 +172,12 @@ impl SigningSecret {
     }
 
     fn key(&self) -> Result<&Key, Error> {
-        self.key.as_ref().ok_or_else(|| Error::internal("the secret of signed bodies is empty: nothing is taken"))
+        self.key
+            .as_ref()
+            .ok_or_else(|| Error::internal("the secret of signed bodies is empty: every request is refused"))
     }
 
-    /// The one signature of a request.
+    /// The signature of a request, which must be the only one.
     fn signature<'a>(&self, headers: &'a HeaderMap) -> Result<&'a str, Error> {
         let mut values = headers.get_all(&self.header);
         let value = values.next().ok_or_else(|| refused("there is no signature"))?;
@@ -193,9 +197,10 @@ impl FromRequest for SignedBody {
         Box::pin(async move {
             let state = State::of(&request)?;
             let secret = request.app_data::<SigningSecret>();
-            let secret =
-                secret.ok_or_else(|| Error::internal("a route takes a SignedBody and has no SigningSecret"))?;
-            // what is refused anyway is not read
+            let secret = secret.ok_or_else(|| {
+                Error::internal("a route takes a SignedBody but has no SigningSecret as its app data")
+            })?;
+            // a request that is refused anyway is not read
             secret.key()?;
             let signature = secret.signature(request.headers())?;
             if matches!(secret.proof, Proof::Secret) {
@@ -311,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_secret_takes_nothing_and_none_prints() {
+    fn an_empty_secret_refuses_everything_and_no_secret_is_printed() {
         for empty in ["", " ", "\n"] {
             let secret = SigningSecret::new(empty);
             let of_nothing = to_hex(tag(&Key::new(HMAC_SHA256, empty.as_bytes()), &[b"body"]).as_ref());
@@ -323,7 +328,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_signer_alone_is_taken(
+        fn only_the_signer_is_accepted(
             body: Vec<u8>, secret in "[a-z]{1,80}", other in "[a-z]{1,80}", flip in 0..2048usize,
         ) {
             let signer = SigningSecret::new(secret.as_str());
@@ -339,7 +344,7 @@ mod tests {
         }
 
         #[test]
-        fn no_signature_is_too_odd(signature: String, body: Vec<u8>) {
+        fn no_signature_panics(signature: String, body: Vec<u8>) {
             let secret = github();
             prop_assert!(secret.verify(&body, &signature).is_err());
             prop_assert!(secret.timestamped(Duration::MAX).verify(&body, &signature).is_err());

@@ -1,22 +1,22 @@
-//! In whose name requests are sent, and to which site.
+//! The identity of a request, and the site to which it goes.
 
 use actix_web::web;
 
 use super::site::Site;
 use crate::state::State;
 
-/// In whose name a request is sent.
+/// The identity with which a request is sent.
 #[derive(Debug, Clone)]
 pub(super) enum Identity {
-    /// Signed with the tenant's secret; through Forge with the app's token.
+    /// The add-on: signed with the tenant's secret, through Forge with the app's token.
     Addon,
-    /// With a token of this user.
+    /// This user, with the user's token.
     User { account_id: String, scopes: Vec<String> },
-    /// Without credentials.
+    /// Nobody: without credentials.
     Anonymous,
 }
 
-/// Who sends, and to which site. Cheap to clone.
+/// The sender of a request and the site to which it goes. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Actor {
     pub(super) state: web::Data<State>,

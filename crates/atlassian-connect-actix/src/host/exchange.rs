@@ -1,4 +1,4 @@
-//! Sending: signed for each URL anew, redirects followed where that is safe, waited out where the host says so.
+//! Sends requests: signed for each URL, redirects followed if that is safe, retried after the time that the host names.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
@@ -22,11 +22,11 @@ use crate::software;
 use crate::state::State;
 use crate::tenants::Tenant;
 
-/// Redirects of one request at most.
+/// The most redirects of one request.
 const REDIRECTS: usize = 5;
-/// What is not ASCII; `percent_encode` encodes that in any case.
+/// No ASCII character; `percent_encode` encodes the others in any case.
 const NOT_ASCII: &percent_encoding::AsciiSet = &percent_encoding::AsciiSet::EMPTY;
-/// What of a request's headers goes along to another origin.
+/// The headers of a request that are also sent to an origin that the app did not name.
 const PORTABLE: [HeaderName; 5] =
     [header::ACCEPT, header::ACCEPT_LANGUAGE, header::RANGE, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE];
 
@@ -49,7 +49,7 @@ pub(super) async fn run(mut request: Parts, target: Target) -> Result<HostRespon
     let deadline = after(request.timeout);
     let places = request.actor.state.outbound.places(request.actor.site.name());
     let late = |_| HostError::Timeout(target.host());
-    // held until the answer begins: whoever collects answers before reading them must not wait for themselves
+    // held until the answer begins: an app that collects answers before it reads them must not wait for itself
     let _place = timeout_at(deadline, places.acquire()).await.map_err(late)?;
     let patience = Instant::now() + retry::BUDGET;
     let mut attempt = 0;
@@ -61,11 +61,11 @@ pub(super) async fn run(mut request: Parts, target: Target) -> Result<HostRespon
             Ok(response) => {
                 retry::wait(response.status, &response.headers, attempt - 1, SystemTime::now(), retry::jitter())
             }
-            // a connection that was kept open and died meanwhile
+            // an idle connection that died meanwhile
             Err(HostError::Unreachable { .. }) if attempt == 1 => Some(Duration::ZERO),
             Err(_) => None,
         };
-        // a wait that no clock can show is too long as well
+        // a wait that exceeds the clock's range is too long as well
         match wait.and_then(|wait| Instant::now().checked_add(wait)) {
             Some(until) if repeatable && attempt < retry::ATTEMPTS && until < patience.min(deadline) => {
                 sleep_until(until).await;
@@ -75,7 +75,7 @@ pub(super) async fn run(mut request: Parts, target: Target) -> Result<HostRespon
     }
 }
 
-/// So long from now; what no clock can show is as good as a year.
+/// The instant after `timeout`. If the clock cannot represent it, a year from now.
 fn after(timeout: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(timeout).unwrap_or(now + Duration::from_secs(365 * 24 * 3600))
@@ -110,12 +110,12 @@ async fn follow(request: &mut Parts, first: &Target, deadline: Instant) -> Resul
     Err(HostError::Redirect { host: target.host(), how: "too often" })
 }
 
-/// What may be sent twice is followed; any other answer is the caller's to read.
+/// Only safe methods follow redirects; otherwise the redirect is the answer.
 fn is_followed(method: &Method, status: StatusCode) -> bool {
     matches!(*method, Method::GET | Method::HEAD) && matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
-/// A `Location` as browsers read it: UTF-8 that was not percent-encoded counts as if it were, and bytes of any other
+/// A `Location` as browsers read it: UTF-8 that is not percent-encoded counts as if it were. Bytes of any other
 /// encoding are percent-encoded one by one.
 ///
 /// Source: WHATWG, URL Standard; Chromium, `HttpResponseHeaders::IsRedirect`.
@@ -126,11 +126,12 @@ fn redirect_target(location: &HeaderValue) -> Cow<'_, str> {
     }
 }
 
-/// The headers with which `request` goes to `target`, but for those that its body brings.
+/// The headers with which `request` is sent to `target`, except those of its body.
 pub(super) async fn headers(request: &Parts, target: &Target) -> Result<HeaderMap, HostError> {
     let actor = &request.actor;
     let mut headers = HeaderMap::new();
-    for (name, value) in request.headers.iter().filter(|(name, _)| target.is_own || PORTABLE.contains(name)) {
+    let takes_all = target.is_own || target.is_chosen;
+    for (name, value) in request.headers.iter().filter(|(name, _)| takes_all || PORTABLE.contains(name)) {
         headers.insert(name.clone(), value.clone());
     }
     if target.is_own
@@ -144,18 +145,20 @@ pub(super) async fn headers(request: &Parts, target: &Target) -> Result<HeaderMa
     Ok(headers)
 }
 
-/// Sends it, and once more with another token where the host refuses a user's token that was kept.
+/// Sends the request. If the host refuses a cached user token, sends it once more with another one.
 async fn send(request: &mut Parts, target: &Target, deadline: Instant) -> Result<HostResponse, HostError> {
     let since = std::time::Instant::now();
     let is_repeatable = !matches!(request.body, Body::Multipart(_));
     let (response, sent) = send_once(request, target, deadline).await?;
-    let Some(sent) = sent.filter(|_| response.status == StatusCode::UNAUTHORIZED) else {
+    let Some(sent) = sent else { return Ok(response) };
+    if response.status != StatusCode::UNAUTHORIZED {
         return Ok(response);
-    };
+    }
     let dropped = timeout_at(deadline, user_token::drop_refused(&request.actor, &sent, since)).await;
-    let Some(id) = dropped.ok().flatten().filter(|_| is_repeatable) else {
+    let Ok(Some(id)) = dropped else { return Ok(response) };
+    if !is_repeatable {
         return Ok(response);
-    };
+    }
     drop(response);
     let (response, _) = send_once(request, target, deadline).await?;
     if response.status == StatusCode::UNAUTHORIZED {
@@ -172,7 +175,7 @@ async fn send_once(
 ) -> Result<(HostResponse, Option<HeaderValue>), HostError> {
     let actor = &request.actor;
     target.check(&actor.state.outbound.guard)?;
-    // a user's token may have to be asked for first
+    // a user token may have to be requested first
     let headers = timeout_at(deadline, headers(request, target)).await;
     let headers = headers.map_err(|_| HostError::Timeout(target.host()))??;
     let credentials = headers.get(header::AUTHORIZATION).cloned();
@@ -210,12 +213,14 @@ async fn send_once(
     Ok((response, credentials))
 }
 
-/// The length of the body as it will be read: of a compressed one nobody knows it.
+/// The length of the body as it will be read; unknown if it is compressed.
 fn announced(method: &Method, status: StatusCode, headers: &HeaderMap) -> Option<u64> {
     let has_body = *method != Method::HEAD && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let is_plain = !headers.contains_key(header::CONTENT_ENCODING) && !headers.contains_key(header::TRANSFER_ENCODING);
-    let length = headers.get(header::CONTENT_LENGTH).filter(|_| has_body && is_plain)?;
-    length.to_str().ok()?.parse().ok()
+    if !has_body || !is_plain {
+        return None;
+    }
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn failure(error: &SendRequestError, host: String) -> HostError {

@@ -1,8 +1,9 @@
-//! Tokens for the product's API of a Forge installation: those of the app, of the user of the invocation, and of users who
-//! are away.
+//! Tokens for the product's API of a Forge installation: those of the app, of the invocation's user, and of other users
+//! (offline).
 //!
 //! Source: Atlassian, "Forge Remote: calling product APIs".
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use crate::outbound::{TokenError, UserToken};
 use crate::redact;
 use crate::state::State;
 
-/// A token that expires sooner is renewed, in seconds.
+/// A token that expires sooner than this is renewed, in seconds.
 const MARGIN: i64 = 5;
 const TIMEOUT: Duration = Duration::from_secs(10);
 const ANSWER_LIMIT: usize = 64 * 1024;
@@ -46,23 +47,28 @@ pub(super) async fn user_token(state: &State, site: &ForgeSite, account_id: &str
     if matches!(account_id, "" | ForgeClaims::ANONYMOUS) {
         return Err(TokenError::NoUser);
     }
-    if let Some((_, token)) = site.user.as_ref().filter(|_| site.is_own_user(account_id)) {
+    if let Some((_, token)) = &site.user
+        && site.is_own_user(account_id)
+    {
         return Ok(token.clone());
+    }
+    if site.page_user.as_deref() == Some(account_id) {
+        return Err(TokenError::Expired);
     }
     let token = offline_token(state, site, account_id).await?;
     Ok(SecretString::from(token.access_token.expose_secret()))
 }
 
-/// From memory, the store, or Forge; one request for one token at once.
+/// From memory, the store, or Forge. Single flight: one request per token at a time.
 async fn offline_token(state: &State, site: &ForgeSite, account_id: &str) -> Result<UserToken, TokenError> {
     let fresh = |token: &UserToken| token.expires_at.saturating_sub(MARGIN) > now();
     let id = token_id(site, account_id);
     if let Some(token) = state.outbound.tokens.get(&id).filter(fresh) {
         return Ok(token);
     }
-    let key = store_key(account_id);
+    let key = store_key(site, account_id);
     let fetch = || async {
-        // the run before may have ended between our look and our joining
+        // the last flight may have ended between our look and our joining
         if let Some(token) = state.outbound.tokens.get(&id).filter(fresh) {
             return Ok(token);
         }
@@ -82,18 +88,26 @@ async fn offline_token(state: &State, site: &ForgeSite, account_id: &str) -> Res
     state.outbound.token_flights.join(id.clone(), fetch).await
 }
 
-/// Under which name a token is kept in memory.
+/// The key of a token in memory.
 pub(super) fn token_id(site: &ForgeSite, account_id: &str) -> String {
-    format!("forge\n{}\n{account_id}", site.installation_id)
+    format!("forge\n{}\n{}", site.installation_id, holder(site, account_id))
 }
 
-fn store_key(account_id: &str) -> String {
-    format!("offline:{}", to_hex(&Md5::digest(account_id)))
+fn store_key(site: &ForgeSite, account_id: &str) -> String {
+    format!("offline:{}", to_hex(&Md5::digest(holder(site, account_id).as_bytes())))
 }
 
-/// Removes a token from the store if it is still this one.
+/// Whose token it is. It is requested for the ARI of one product.
+fn holder<'a>(site: &ForgeSite, account_id: &'a str) -> Cow<'a, str> {
+    match site.ari().filter(|_| site.has_several_products()) {
+        Some(ari) => format!("{ari}\n{account_id}").into(),
+        None => account_id.into(),
+    }
+}
+
+/// Removes a token from the store, unless another one has replaced it.
 pub(super) async fn forget(state: &State, site: &ForgeSite, account_id: &str, token: &str) {
-    let key = store_key(account_id);
+    let key = store_key(site, account_id);
     if stored(state, site, &key).await.is_some_and(|stored| stored.access_token.expose_secret() == token)
         && let Err(error) = state.tenants.store().forge_delete(&site.installation_id, &key).await
     {
@@ -102,7 +116,7 @@ pub(super) async fn forget(state: &State, site: &ForgeSite, account_id: &str, to
 }
 
 async fn stored(state: &State, site: &ForgeSite, key: &str) -> Option<UserToken> {
-    // a store that is away costs a token request, not the caller's request
+    // an unavailable store costs a token request, but does not fail the caller's request
     let value = state.tenants.store().forge_get(&site.installation_id, key).await.ok()??;
     let token = value.get("token")?.as_str()?;
     let expires_at = value.get("expiresAt")?.as_i64()?;
@@ -115,7 +129,7 @@ async fn request(state: &State, site: &ForgeSite, account_id: &str) -> Result<Us
     let (context, url) = (site.ari().ok_or_else(no_site)?, site.graphql().ok_or_else(no_site)?);
     let app_token = app_token(state, site).await?;
     if !state.outbound.may_ask_offline(&site.installation_id) {
-        return Err(away("too many tokens were asked for a moment ago (Forge gives out 1000 a minute)".into()));
+        return Err(away("too many tokens were requested recently (Forge allows 1000 a minute)".into()));
     }
     let (issued, requested_at) = (now(), Some(Instant::now()));
     let exchange = async {
@@ -133,20 +147,20 @@ async fn request(state: &State, site: &ForgeSite, account_id: &str) -> Result<Us
     let url = redact::shown(url.as_str());
     tracing::debug!(target: "http", direction = "out", method = "POST", url, status = status.as_u16(), "offline user token");
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-        return Err(away(format!("it answers {status}")));
+        return Err(away(format!("it answered {status}")));
     }
-    let answer: Value = serde_json::from_slice(&body).map_err(|_| away("the answer is no JSON".into()))?;
+    let answer: Value = serde_json::from_slice(&body).map_err(|_| away("the answer is not JSON".into()))?;
     let granted = &answer["data"]["offlineUserAuthToken"];
     match (granted["authToken"]["token"].as_str(), lifetime(&granted["authToken"]["ttl"])) {
         (Some(token), Some(ttl)) => {
             let access_token = Arc::new(SecretString::from(token));
             Ok(UserToken { access_token, expires_at: issued.saturating_add(ttl), requested_at })
         }
-        _ => Err(TokenError::Refused(format!("Forge answers {status} {}", complaint(&answer)))),
+        _ => Err(TokenError::Refused(format!("Forge answered {status} {}", complaint(&answer)))),
     }
 }
 
-/// What Forge says is wrong.
+/// The errors in Forge's answer, as one text.
 fn complaint(answer: &Value) -> String {
     let lists = [&answer["data"]["offlineUserAuthToken"]["errors"], &answer["errors"]];
     let messages = lists.into_iter().filter_map(Value::as_array).flatten();

@@ -1,8 +1,8 @@
-//! How long a token lives, as servers write it.
+//! The lifetime of a token, as servers write it.
 
 use serde_json::Value;
 
-/// A lifetime in seconds. Some servers write it as text, or with a fraction. What cannot be read is `None`.
+/// A lifetime in seconds. Some servers write it as a string, or with a fraction. `None` if it cannot be read.
 pub(super) fn lifetime(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64().or_else(|| number.as_f64().and_then(seconds)),
@@ -14,7 +14,7 @@ pub(super) fn lifetime(value: &Value) -> Option<i64> {
     }
 }
 
-#[allow(clippy::cast_possible_truncation)] // more than an i64 holds is its largest
+#[allow(clippy::cast_possible_truncation)] // a value beyond the range of i64 becomes its largest
 fn seconds(value: f64) -> Option<i64> {
     value.is_finite().then(|| value.floor() as i64)
 }

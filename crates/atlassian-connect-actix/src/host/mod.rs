@@ -1,7 +1,7 @@
-//! Requests to a tenant's host, signed as the add-on or sent as a user: ACE's `addon.httpClient`. A Forge invocation has
-//! the same client, whose requests go to the product's API with the app's or the user's token.
+//! Requests to a tenant's host, signed as the add-on or sent as a user: ACE's `addon.httpClient`. A Forge invocation
+//! has the same client; its requests go to the product's API with the app's or the user's token.
 //!
-//! A handler gets its client through the proof of who called, so that it can only speak to that tenant:
+//! A handler gets its client from the authenticated extractor, so that it can only reach that tenant:
 //!
 //! ```no_run
 //! use actix_web::{get, web::Json};
@@ -39,4 +39,5 @@ pub use error::HostError;
 pub use multipart::Multipart;
 pub use request::{HostRequest, PreparedRequest};
 pub use response::HostResponse;
-pub(crate) use site::{ForgeSite, site_ari};
+pub(crate) use site::ForgeSite;
+pub(crate) use target::RESERVED;

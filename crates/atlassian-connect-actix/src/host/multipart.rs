@@ -1,4 +1,4 @@
-//! `multipart/form-data` with files that are streamed, never held in memory.
+//! `multipart/form-data` with files that are streamed and never held in memory.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -12,12 +12,12 @@ use tokio::io::AsyncReadExt as _;
 use super::HostError;
 use crate::jwt::to_hex;
 
-/// What is read of a file at once, in bytes.
+/// How much of a file is read at once, in bytes.
 const CHUNK: usize = 64 * 1024;
 
 type Chunks = LocalBoxStream<'static, std::io::Result<Bytes>>;
 
-/// A form with files: attach one to an issue with
+/// A form with files. To attach one to an issue:
 /// `host.post("/rest/api/3/issue/A-1/attachments").multipart(Multipart::new().file("file", "report.pdf"))`.
 #[derive(Debug)]
 pub struct Multipart {
@@ -47,7 +47,7 @@ impl Multipart {
     #[must_use]
     pub fn new() -> Self {
         let mut random = [0; 16];
-        // it must not stand in the content; without randomness it is still an unlikely one
+        // it must not occur in the content; without randomness that is still unlikely
         let _ = aws_lc_rs::rand::fill(&mut random);
         Self { boundary: format!("atlassian-connect-actix-{}", to_hex(&random)), parts: Vec::new() }
     }
@@ -58,13 +58,13 @@ impl Multipart {
         self.part(name, None, None, Content::Bytes(value.into().into()))
     }
 
-    /// A file whose content is in memory.
+    /// A file with its content in memory.
     #[must_use]
     pub fn bytes(self, name: &str, file_name: &str, content_type: &str, content: impl Into<Bytes>) -> Self {
         self.part(name, Some(file_name), Some(content_type), Content::Bytes(content.into()))
     }
 
-    /// A file of the disk under its own name.
+    /// A file on disk, under its own name.
     #[must_use]
     pub fn file(self, name: &str, path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
@@ -72,7 +72,7 @@ impl Multipart {
         self.part(name, Some(&file_name), None, Content::File(path.to_owned()))
     }
 
-    /// A file that comes as a stream of `length` bytes.
+    /// A file as a stream of `length` bytes.
     #[must_use]
     pub fn stream<S>(self, name: &str, file_name: &str, content_type: &str, length: u64, content: S) -> Self
     where
@@ -98,7 +98,7 @@ impl Multipart {
         format!("multipart/form-data; boundary={}", self.boundary)
     }
 
-    /// The body with its length, which servers want to know beforehand.
+    /// The body with its length, which servers require in advance.
     pub(super) async fn into_body(self) -> Result<SizedStream<Chunks>, HostError> {
         let end = Bytes::from(format!("--{}--\r\n", self.boundary));
         let mut length = end.len() as u64;
@@ -107,7 +107,7 @@ impl Multipart {
             let (size, content) = part.content.open().await?;
             let of_part = size.checked_add(part.head.len() as u64 + 2);
             let sum = of_part.and_then(|of_part| length.checked_add(of_part));
-            length = sum.ok_or_else(|| HostError::Request("the parts are longer than any body may be".into()))?;
+            length = sum.ok_or_else(|| HostError::Request("the parts together are too long".into()))?;
             chunks.extend([once(part.head.into()), content, once(Bytes::from_static(b"\r\n"))]);
         }
         chunks.push(once(end));
@@ -130,7 +130,7 @@ impl Content {
                 let unreadable = |error| HostError::Request(format!("{} cannot be read: {error}", path.display()));
                 let file = tokio::fs::File::open(&path).await.map_err(unreadable)?;
                 let length = file.metadata().await.map_err(unreadable)?.len();
-                // not one byte more than was announced, should the file grow meanwhile
+                // not one byte more than was announced, in case the file grows meanwhile
                 let chunks = stream::try_unfold(file.take(length), |mut file| async move {
                     let mut chunk = BytesMut::with_capacity(CHUNK);
                     let read = file.read_buf(&mut chunk).await?;
@@ -146,7 +146,7 @@ fn once(bytes: Bytes) -> Chunks {
     stream::once(async { Ok(bytes) }).boxed_local()
 }
 
-/// As HTML's forms escape names: what could end the quoted text is percent-encoded.
+/// Escapes a name as HTML forms do: characters that could end the quoted text are percent-encoded.
 fn escape(name: &str) -> String {
     name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A")
 }
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_file_that_is_not_there_is_said() {
+    async fn a_missing_file_is_reported() {
         let error = Multipart::new().file("f", "/nowhere/at all").into_body().await.err().unwrap();
         assert!(
             error.to_string().starts_with("the request cannot be built: /nowhere/at all cannot be read: "),

@@ -19,9 +19,9 @@ use crate::state::State;
 use crate::tenants::Tenant;
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-/// An assertion lives this long, in seconds; the server takes no more than two minutes.
+/// The lifetime of an assertion, in seconds; the server accepts at most two minutes.
 const ASSERTION_LIFETIME: i64 = 60;
-/// A token that expires sooner is renewed, in seconds.
+/// A token that expires sooner than this is renewed, in seconds.
 const MARGIN: i64 = 3;
 const TIMEOUT: Duration = Duration::from_secs(10);
 const ANSWER_LIMIT: usize = 64 * 1024;
@@ -54,14 +54,14 @@ pub(super) async fn token(
         TokenError::Refused(format!("its installation has no oauthClientId; {}", scope_remedy(state)))
     })?;
     if account_id.is_empty() {
-        return Err(TokenError::Refused("there is no user".into()));
+        return Err(TokenError::Refused("no user is given".into()));
     }
-    let Place { id, key, binding, scopes } = Place::of(tenant, account_id, scopes)?;
+    let TokenKeys { id, key, binding, scopes } = TokenKeys::of(tenant, account_id, scopes)?;
     if let Some(token) = state.outbound.tokens.get(&id).filter(is_fresh) {
         return Ok(token);
     }
     let fetch = || async {
-        // the run before may have ended between our look and our joining
+        // the last flight may have ended between our look and our joining
         if let Some(token) = state.outbound.tokens.get(&id).filter(is_fresh) {
             return Ok(token);
         }
@@ -77,21 +77,21 @@ pub(super) async fn token(
     state.outbound.token_flights.join(id.clone(), fetch).await
 }
 
-/// Where a token is kept, and what it is bound to.
-pub(super) struct Place {
-    /// The name in memory.
+/// The keys under which a token is kept, and what it is bound to.
+pub(super) struct TokenKeys {
+    /// The key in memory.
     pub(super) id: String,
-    /// The name in the store.
+    /// The key in the store.
     key: String,
     binding: String,
     scopes: Vec<String>,
 }
 
-impl Place {
+impl TokenKeys {
     pub(super) fn of(tenant: &Tenant, account_id: &str, scopes: &[String]) -> Result<Self, TokenError> {
         let scopes = normalised(scopes);
         let key = store_key(account_id, &scopes);
-        // a re-installed tenant has another secret: what was cached before is not found any more
+        // a re-installed tenant has another secret, so that tokens cached before are no longer found
         let fingerprint = tenant.secret().fingerprint("user tokens");
         let fingerprint = fingerprint.map_err(|error| TokenError::Unavailable(error.to_string()))?;
         let binding = format!("{}:{fingerprint}", client_id(tenant).unwrap_or_default());
@@ -100,12 +100,12 @@ impl Place {
     }
 }
 
-/// Removes a token from the store if it is still this one.
+/// Removes a token from the store, unless another one has replaced it.
 pub(super) async fn forget(state: &State, tenant: &Tenant, account_id: &str, scopes: &[String], token: &str) {
-    let Ok(place) = Place::of(tenant, account_id, scopes) else { return };
-    let stored = stored(state, tenant, &place.key, &place.binding).await;
+    let Ok(keys) = TokenKeys::of(tenant, account_id, scopes) else { return };
+    let stored = stored(state, tenant, &keys.key, &keys.binding).await;
     if stored.is_some_and(|stored| stored.access_token.expose_secret() == token)
-        && let Err(error) = state.tenants.store().delete(tenant.client_key(), &place.key).await
+        && let Err(error) = state.tenants.store().delete(tenant.client_key(), &keys.key).await
     {
         tracing::warn!(%error, "a user token that was refused could not be removed");
     }
@@ -126,14 +126,14 @@ fn normalised(scopes: &[String]) -> Vec<String> {
     scopes
 }
 
-/// ACE's form: no account id in clear.
+/// ACE's key, which does not show the account id.
 fn store_key(account_id: &str, scopes: &[String]) -> String {
     let named: Vec<&str> = std::iter::once(account_id).chain(scopes.iter().map(String::as_str)).collect();
     format!("bearer:{}", to_hex(&Md5::digest(named.join(","))))
 }
 
 async fn stored(state: &State, tenant: &Tenant, key: &str, binding: &str) -> Option<UserToken> {
-    // a store that is away costs a token request, not the user's request
+    // an unavailable store costs a token request, but does not fail the user's request
     let value = state.tenants.store().get(tenant.client_key(), key).await.ok()??;
     if value.get("for").and_then(Value::as_str) != Some(binding) {
         return None;
@@ -191,28 +191,28 @@ async fn request(
     if status != StatusCode::OK {
         return Err(refusal(status, &body, scope_remedy(state)));
     }
-    let answer: Value = serde_json::from_slice(&body).map_err(|_| away("the answer is no JSON".into()))?;
+    let answer: Value = serde_json::from_slice(&body).map_err(|_| away("the answer is not JSON".into()))?;
     let grant = Grant::deserialize(&answer).map_err(|_| away("the answer has no access_token".into()))?;
     if grant.access_token.is_empty() {
         return Err(away("the answer has no access_token".into()));
     }
-    // of unknown life: good for this request, and not kept
+    // of unknown lifetime: used for this request and not kept
     let expires_at = issued.saturating_add(lifetime(&grant.expires_in).unwrap_or(0));
     let access_token = Arc::new(SecretString::from(grant.access_token));
     Ok((UserToken { access_token, expires_at, requested_at }, answer))
 }
 
-/// What helps where a tenant does not let the add-on act as a user. What the tenant has installed may be an older
-/// descriptor than the one that is served.
+/// The remedy if a tenant does not let the add-on act as a user. The tenant may have installed an older descriptor than
+/// the one that is served.
 fn scope_remedy(state: &State) -> &'static str {
     if state.descriptor().has_scope("ACT_AS_USER") {
-        "the descriptor has the scope ACT_AS_USER: a site that installed one without it has to install the add-on again"
+        "the descriptor has the scope ACT_AS_USER: a site that installed it without that scope must install the add-on again"
     } else {
         "the descriptor lacks the scope ACT_AS_USER: add it to scopes, and let the sites install the add-on again"
     }
 }
 
-/// What the server says of a user it does not know, or of an add-on that may not act as one.
+/// The server's refusal of a user that it does not know, or of an add-on that may not act as one.
 fn refusal(status: StatusCode, body: &[u8], remedy: &str) -> TokenError {
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
     let text =
@@ -221,16 +221,16 @@ fn refusal(status: StatusCode, body: &[u8], remedy: &str) -> TokenError {
     let is_temporary = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
     if status.is_client_error() && !is_temporary {
         TokenError::Refused(format!(
-            "the authorization server answers {status} {} {}; is the user active? {remedy}",
+            "the authorization server answered {status} {} {}; is the user active? {remedy}",
             text("error"),
             text("error_description")
         ))
     } else {
-        TokenError::Unavailable(format!("it answers {status}; try again later"))
+        TokenError::Unavailable(format!("it answered {status}; try again later"))
     }
 }
 
-/// The authorization server of the tenant's site.
+/// The URL of the authorization server for the tenant's site.
 fn server(state: &State, tenant: &Tenant) -> String {
     let base_url = tenant.base_url();
     state.services.find(|services| services.has_site(base_url)).authorization_server(base_url)
@@ -241,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_life_beyond_all_bounds_is_no_panic() {
+    fn an_extreme_lifetime_does_not_panic() {
         let access_token = || Arc::new(SecretString::from("t"));
         let token = |expires_at| UserToken { access_token: access_token(), expires_at, requested_at: None };
         for (expires_in, fresh) in
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_stored_where_ace_looks_for_them() {
+    fn tokens_are_stored_under_aces_keys() {
         // md5 of the account id, then each scope after a comma: ACE 11.5.3
         assert_eq!(store_key("557058:x", &[]), "bearer:".to_owned() + &to_hex(&Md5::digest("557058:x")));
         let scopes = normalised(&["WRITE".into(), "read".into(), "READ".into()]);

@@ -1,4 +1,4 @@
-//! What a request consists of besides its URL.
+//! The parts of a request except its URL.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use actix_web::web::Bytes;
 use super::Multipart;
 use super::actor::Actor;
 
-/// A whole request, its retries and its answer's body included, has this long.
+/// The default timeout of a request, including its retries and its answer's body.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// An answer that is read whole has this many bytes at most.
+/// The default limit of an answer that is read as a whole, in bytes.
 const BODY_LIMIT: usize = 10 * 1024 * 1024;
-/// A request, but for its URL.
+/// A request without its URL.
 #[derive(Debug)]
 pub(super) struct Parts {
     pub(super) actor: Actor,
@@ -26,7 +26,7 @@ pub(super) struct Parts {
     pub(super) follow_redirects: bool,
 }
 
-/// What is sent.
+/// The body of a request.
 #[derive(Debug)]
 pub(super) enum Body {
     Empty,

@@ -1,4 +1,4 @@
-//! A request as a handler puts it together.
+//! The builder of a request.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::parts::{Body, Parts};
 use super::target::{RESERVED, Target};
 use super::{HostError, HostResponse, Multipart, exchange, pages};
 
-/// A request that is being built. What is wrong with it is told by [`HostRequest::send`].
+/// A request that is being built. [`HostRequest::send`] reports what is wrong with it.
 #[derive(Debug)]
 #[must_use = "a request does nothing until it is sent"]
 pub struct HostRequest {
@@ -24,15 +24,15 @@ pub struct HostRequest {
     problem: Option<HostError>,
 }
 
-/// A request as it goes to the host, see [`HostRequest::prepare`]. `Debug` does not show the credentials.
+/// A request as it would be sent, see [`HostRequest::prepare`]. `Debug` does not show the credentials.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct PreparedRequest {
     /// The method.
     pub method: Method,
-    /// The whole URL.
+    /// The full URL.
     pub url: url::Url,
-    /// The headers, `Authorization` among them.
+    /// The headers, including `Authorization`.
     pub headers: HeaderMap,
 }
 
@@ -44,7 +44,7 @@ impl HostRequest {
         Self { parts, target, problem: None }
     }
 
-    /// Adds parameters to the query; a name may repeat.
+    /// Adds parameters to the query; a name may occur more than once.
     pub fn query<I, K, V>(mut self, pairs: I) -> Self
     where
         I: IntoIterator<Item = (K, V)>,
@@ -65,11 +65,16 @@ impl HostRequest {
         self
     }
 
-    /// Sets a header. `Authorization` is the client's own to set and is left out, but for an anonymous request.
+    /// Sets a header.
+    ///
+    /// The client sets `Authorization` itself; yours is sent only with an anonymous request. Your headers are sent to
+    /// another origin than the site's only by an anonymous request, and only to the origin of its URL. After a redirect
+    /// elsewhere, and to any other foreign URL, only `Accept`, `Accept-Language`, `Range`, `If-None-Match` and
+    /// `If-Modified-Since` are sent.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         match (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
             (Ok(header::AUTHORIZATION), Ok(_)) if !matches!(self.parts.actor.identity, Identity::Anonymous) => {}
-            // what the body is decides about its length
+            // the body determines its own length
             (Ok(header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::HOST), Ok(_)) => {}
             (Ok(name), Ok(value)) => {
                 self.parts.headers.insert(name, value);
@@ -79,7 +84,7 @@ impl HostRequest {
         self
     }
 
-    /// A JSON body. A GET or HEAD sends none.
+    /// Sets a JSON body. A GET or HEAD sends none.
     pub fn json(mut self, value: &impl Serialize) -> Self {
         match serde_json::to_vec(value) {
             Ok(json) => self.bytes("application/json", json),
@@ -90,20 +95,20 @@ impl HostRequest {
         }
     }
 
-    /// A form, `application/x-www-form-urlencoded`.
+    /// Sets a form as the body, `application/x-www-form-urlencoded`.
     pub fn form<K: AsRef<str>, V: AsRef<str>>(self, pairs: impl IntoIterator<Item = (K, V)>) -> Self {
         let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
         self.bytes("application/x-www-form-urlencoded", form.into_bytes())
     }
 
-    /// A form with files, `multipart/form-data`, streamed; hosts want `X-Atlassian-Token: no-check` with one, which is
-    /// set. It is sent once: nothing is tried again.
+    /// Sets a form with files as the body, `multipart/form-data`, streamed. Also sets `X-Atlassian-Token: no-check`,
+    /// which hosts require with it. It is sent once, without retries.
     pub fn multipart(mut self, multipart: Multipart) -> Self {
         self.parts.body = Body::Multipart(multipart);
         self.header("X-Atlassian-Token", "no-check")
     }
 
-    /// Any body.
+    /// Sets any body.
     pub fn body(self, content_type: &str, body: impl Into<Bytes>) -> Self {
         let mut request = self.header("Content-Type", content_type);
         request.parts.body = Body::Bytes(body.into());
@@ -124,27 +129,27 @@ impl HostRequest {
         self
     }
 
-    /// How long the whole request may take; 30 seconds.
+    /// Sets how long the whole request may take; 30 seconds by default.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.parts.timeout = timeout;
         self
     }
 
-    /// How many bytes of the answer are read at most when it is read whole; 10 MiB.
+    /// Sets the largest answer, in bytes, if it is read as a whole; 10 MiB by default.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.parts.body_limit = bytes;
         self
     }
 
-    /// Whether a 429 or 503 is waited out and the request sent again. By default GET, HEAD, PUT and DELETE are, and what
-    /// may not be repeated is not.
+    /// Whether to retry after a 429 or 503. By default GET, HEAD, PUT and DELETE are retried, unless the body cannot be
+    /// repeated.
     pub fn retry(mut self, retry: bool) -> Self {
         self.parts.retry = Some(retry);
         self
     }
 
-    /// Whether redirects of a GET or HEAD are followed; by default they are. Without it, the redirect is the answer. A
-    /// redirect of any other method is the answer in any case.
+    /// Whether to follow redirects of a GET or HEAD; by default they are followed. Otherwise the redirect is the
+    /// answer, as it always is for other methods.
     pub fn follow_redirects(mut self, follow: bool) -> Self {
         self.parts.follow_redirects = follow;
         self
@@ -153,15 +158,15 @@ impl HostRequest {
     /// Sends it. Any status is an answer; see [`HostResponse::error_for_status`].
     ///
     /// # Errors
-    /// [`HostError`] when there is no answer.
+    /// [`HostError`] if there is no answer.
     pub async fn send(mut self) -> Result<HostResponse, HostError> {
         let target = self.finish()?;
         // boxed: a handler holds several of these, and each is large
         Box::pin(exchange::run(self.parts, target)).await
     }
 
-    /// What [`HostRequest::send`] would send, signed, without sending it: to look at, or for another client to send.
-    /// A user's token is asked for. The body's length, and a multipart's type, are set when it is sent.
+    /// Signs the request without sending it: to inspect it, or to send it with another client. This may request a user
+    /// token. The body's length, and the type of a multipart form, are set when it is sent.
     ///
     /// # Errors
     /// [`HostError::Url`], [`HostError::Request`], [`HostError::Token`].
@@ -171,13 +176,14 @@ impl HostRequest {
         Ok(PreparedRequest { method: self.parts.method, url: target.url, headers })
     }
 
-    /// The items of every page, one after the other; `items` is the member of the answer that lists them (`values`,
-    /// `issues`, `results`). An answer that is a bare array lists them itself. Each page is requested by GET, with this
-    /// request's headers and limits. It ends after the first error.
+    /// A stream of the items of all pages. `items` is the member of the answer that holds them (`values`, `issues`,
+    /// `results`); an answer may also be a bare array. Each page is requested by GET, with this request's headers and
+    /// limits. The stream ends after the first error.
     ///
-    /// Pages are followed by links (`_links.next`, `next`, `nextPage`, the header `Link`), tokens (`nextPageToken`) and
-    /// offsets (`startAt`, `start`, `offset`). A list that says that there is more but not where, one that leads in a
-    /// circle, and a full page that shows neither an end nor a next page are [`HostError::List`].
+    /// The next page is found by a link (`_links.next`, `next`, `nextPage`, the header `Link`), a token
+    /// (`nextPageToken`) or an offset (`startAt`, `start`, `offset`). [`HostError::List`] is returned if there is more
+    /// but no way to reach it, if the pages form a circle, and for a full page that shows neither an end nor a next
+    /// page.
     ///
     /// ```no_run
     /// # use atlassian_connect_actix::host::{HostClient, HostError};
@@ -205,7 +211,7 @@ impl HostRequest {
             self.parts.body = Body::Empty;
             self.parts.headers.remove(header::CONTENT_TYPE);
         }
-        self.target.clone()
+        self.target.clone().map(|target| target.chosen_by(&self.parts.actor.identity))
     }
 
     fn fail(&mut self, reason: String) {

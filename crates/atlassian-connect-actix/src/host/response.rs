@@ -1,4 +1,4 @@
-//! What a host answered.
+//! The answer of a host.
 
 use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
@@ -12,13 +12,13 @@ use url::Url;
 
 use super::HostError;
 
-/// How much of an error's body is told.
+/// How much of an error's body is reported.
 const ERROR_BODY: usize = 2048;
 
-/// An answer whose body is still to be read.
+/// An answer whose body has not been read yet.
 pub struct HostResponse {
     pub(super) url: Url,
-    /// The URL has the tenant's own origin, and no redirect has left that.
+    /// Whether the URL has the tenant's own origin, and no redirect has left it.
     pub(super) is_own: bool,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
@@ -26,7 +26,7 @@ pub struct HostResponse {
     pub(super) host: String,
     pub(super) deadline: Instant,
     pub(super) body_limit: usize,
-    /// What is still to come, in bytes, where the host announced it.
+    /// The number of bytes still to come, if the host announced it.
     pub(super) announced: Option<u64>,
 }
 
@@ -42,7 +42,7 @@ impl HostResponse {
         self.status
     }
 
-    /// Where the answer came from: after redirects, the last URL. Its query may hold a token: do not log it.
+    /// The URL of the answer: after redirects, the last one. Do not log it: its query may contain a token.
     pub fn url(&self) -> &Url {
         &self.url
     }
@@ -52,7 +52,7 @@ impl HostResponse {
         &self.headers
     }
 
-    /// The answer itself, if its status is below 400.
+    /// The answer itself if its status is below 400, otherwise an error.
     ///
     /// # Errors
     /// [`HostError::Status`] with the start of the body.
@@ -73,10 +73,10 @@ impl HostResponse {
         Err(HostError::Status { status, body: String::from_utf8_lossy(&body).into_owned() })
     }
 
-    /// The body, whole.
+    /// Reads the whole body.
     ///
     /// # Errors
-    /// [`HostError::TooLarge`], [`HostError::Timeout`], [`HostError::Unreachable`] when it breaks off.
+    /// [`HostError::TooLarge`], [`HostError::Timeout`], or [`HostError::Unreachable`] if the connection breaks.
     pub async fn bytes(self) -> Result<Bytes, HostError> {
         let limit = self.body_limit;
         let mut body = BytesMut::new();
@@ -91,35 +91,36 @@ impl HostResponse {
         Ok(body.freeze())
     }
 
-    /// The body as text.
+    /// Reads the body as text.
     ///
     /// # Errors
-    /// As [`HostResponse::bytes`]; [`HostError::Answer`] when it is no UTF-8.
+    /// As [`HostResponse::bytes`]; [`HostError::Answer`] if it is not UTF-8.
     pub async fn text(self) -> Result<String, HostError> {
         let bytes = self.bytes().await?;
-        String::from_utf8(bytes.into()).map_err(|_| HostError::Answer("it is no UTF-8".into()))
+        String::from_utf8(bytes.into()).map_err(|_| HostError::Answer("it is not UTF-8".into()))
     }
 
-    /// The body as JSON, of a status below 400.
+    /// Reads the body as JSON, if the status is below 400.
     ///
     /// # Errors
-    /// As [`HostResponse::bytes`] and [`HostResponse::error_for_status`]; [`HostError::Answer`] when it is of another
-    /// shape.
+    /// As [`HostResponse::bytes`] and [`HostResponse::error_for_status`]; [`HostError::Answer`] if it does not match
+    /// the type.
     pub async fn json<T: DeserializeOwned>(self) -> Result<T, HostError> {
         let bytes = self.error_for_status().await?.bytes().await?;
         serde_json::from_slice(&bytes).map_err(|error| HostError::Answer(error.to_string()))
     }
 
-    /// The body as it comes, without a limit to its size; for downloads.
+    /// The body as a stream without a size limit, for downloads.
     pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, HostError>> {
         futures_util::stream::unfold(Some(self), |response| async move {
             let mut response = response?;
             let host = response.host.clone();
             let error = match tokio::time::timeout_at(response.deadline, response.body.next()).await {
-                // the client takes a connection that ends for a body that ends
-                Ok(None) if response.announced.is_some_and(|rest| rest > 0) => {
-                    HostError::Unreachable { host, reason: "the answer breaks off".into() }
-                }
+                // awc reads the end of the connection as the end of the body
+                Ok(None) if response.announced.is_some_and(|rest| rest > 0) => HostError::Unreachable {
+                    host,
+                    reason: "the connection ended before the answer was complete".into(),
+                },
                 Ok(None) => return None,
                 Ok(Some(Ok(chunk))) => {
                     response.announced = response.announced.map(|rest| rest.saturating_sub(chunk.len() as u64));

@@ -1,4 +1,4 @@
-//! When a request is tried again: the host says so, and for how long it wants to be left alone.
+//! The retry policy: a request is tried again if the host asks for it, after the time that it names.
 //!
 //! Source: Atlassian, "Rate limiting" (`Retry-After`, `X-RateLimit-Remaining`, `X-RateLimit-Reset`).
 
@@ -6,16 +6,18 @@ use std::time::{Duration, SystemTime};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
-/// Tries at most, the first one included.
+/// The most tries, including the first one.
 pub(super) const ATTEMPTS: u32 = 4;
-/// Waiting at most, all in all: a handler's caller does not wait longer.
+/// The longest total wait: a handler's caller does not wait longer.
 pub(super) const BUDGET: Duration = Duration::from_secs(10);
-/// The first wait where the host names none; it doubles.
+/// The first wait if the host names none; it doubles with each try.
 const FIRST: Duration = Duration::from_millis(250);
 
-/// How long to wait before the next try; `None`: what came is the answer. It may be longer than anybody is willing to
-/// wait. `jitter` is from 0 to 1.
+/// How long to wait before the next try; `None`: do not try again. The wait may exceed the budget. `jitter` is from 0
+/// to 1.
 pub(super) fn wait(
     status: StatusCode,
     headers: &HeaderMap,
@@ -32,8 +34,8 @@ pub(super) fn wait(
         .or_else(|| text("x-ratelimit-reset").and_then(|value| until(value, now)));
     let own = FIRST.saturating_mul(1 << attempt.min(8)).mul_f64(0.5 + jitter);
     match named {
-        // a little later than asked, so that many waiters do not come back at one moment; not sooner than without a word
-        // of the host: four tries at once would help nobody
+        // a little later than asked, so that many waiters do not come back at the same moment; and never sooner than
+        // without an answer of the host: four tries at once would help nobody
         Some(named) => Some(named.saturating_add(FIRST.mul_f64(jitter)).max(own)),
         None => Some(own),
     }
@@ -47,14 +49,14 @@ fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     Some(date.duration_since(now).unwrap_or_default())
 }
 
-/// A time as Jira writes it, `2026-11-22T16:00:30Z` (seconds may be missing), or seconds since 1970.
+/// A time in Jira's format, `2026-11-22T16:00:30Z` (seconds may be missing), or seconds since 1970.
 fn until(value: &str, now: SystemTime) -> Option<Duration> {
     let since_1970 = seconds(value).or_else(|| timestamp(value).map(Duration::from_secs))?;
     let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Some(since_1970.saturating_sub(now))
 }
 
-/// A number of seconds, perhaps with a fraction; more than a duration holds is the longest one.
+/// A number of seconds, perhaps with a fraction. A value beyond the range of a duration becomes the longest one.
 fn seconds(value: &str) -> Option<Duration> {
     let (whole, fraction) = value.split_once('.').unwrap_or((value, "0"));
     let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -66,25 +68,14 @@ fn seconds(value: &str) -> Option<Duration> {
     Some(whole.saturating_add(fraction.unwrap_or_default()))
 }
 
+/// A time after 1970 in seconds since then. RFC 3339, but for the seconds, which Jira leaves out.
 fn timestamp(value: &str) -> Option<u64> {
-    let (date, time) = value.strip_suffix('Z')?.split_once('T')?;
-    let numbers = |text: &str, separator| {
-        text.split(separator).map(|part| part.split('.').next()?.parse().ok()).collect::<Option<Vec<u64>>>()
-    };
-    let (date, time) = (numbers(date, '-')?, numbers(time, ':')?);
-    let ([year @ 0..=9999, month @ 1..=12, day @ 1..=31], [hour @ 0..=23, minute @ 0..=59, rest @ ..]) =
-        (date.as_slice(), time.as_slice())
-    else {
-        return None;
-    };
-    // days since 1970 by the proleptic Gregorian calendar, the year beginning in March
-    let (year, month) = if *month > 2 { (*year, month - 3) } else { (year.checked_sub(1)?, month + 9) };
-    let days =
-        (365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1).checked_sub(719_468)?;
-    Some(days * 86_400 + hour * 3_600 + minute * 60 + rest.first().copied().unwrap_or(0).min(60))
+    let parse = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
+    let time = parse(value).or_else(|| parse(&format!("{}:00Z", value.strip_suffix('Z')?)))?;
+    u64::try_from(time.unix_timestamp()).ok()
 }
 
-/// From 0 to 1, by the system's random source.
+/// From 0 to 1, from the system's random source.
 pub(crate) fn jitter() -> f64 {
     let mut bytes = [0; 4];
     // without randomness the waits are merely all alike
@@ -106,13 +97,15 @@ mod tests {
     }
 
     #[test]
-    fn the_host_says_when() {
+    fn the_host_names_the_wait() {
         assert_eq!(wait_for(429, &[("retry-after", "7")]), Some(7));
         assert_eq!(wait_for(503, &[("retry-after", "Sun, 22 Nov 2026 16:00:09 GMT")]), Some(9));
         assert_eq!(wait_for(429, &[("x-ratelimit-reset", "2026-11-22T16:00:30Z")]), Some(30));
         assert_eq!(wait_for(429, &[("x-ratelimit-reset", "2026-11-22T16:01Z")]), Some(60));
+        assert_eq!(wait_for(429, &[("x-ratelimit-reset", "2026-11-22T16:00:30.5Z")]), Some(30));
+        assert_eq!(wait_for(429, &[("x-ratelimit-reset", "2026-11-22T18:00:30+02:00")]), Some(30));
         assert_eq!(wait_for(429, &[("x-ratelimit-reset", "1795363205")]), Some(5));
-        assert_eq!(wait_for(429, &[("retry-after", "soon")]), Some(0), "a wait of our own, below a second");
+        assert_eq!(wait_for(429, &[("retry-after", "soon")]), Some(0), "our own wait, below a second");
         assert_eq!(wait_for(429, &[]), Some(0));
         for status in [200, 400, 401, 404, 500, 502] {
             assert_eq!(wait_for(status, &[("retry-after", "7")]), None, "{status}");
@@ -120,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_time_is_neither_a_panic_nor_a_volley() {
+    fn a_hostile_time_causes_neither_a_panic_nor_a_burst() {
         let waits = |name: &'static str, value: &str, attempt: u32| {
             let mut headers = HeaderMap::new();
             headers.insert(name.parse().unwrap(), value.parse().unwrap());
@@ -133,7 +126,7 @@ mod tests {
         for (value, least) in [("1.5", 1500), ("7", 7000), ("7.0", 7000), ("0.75", 750), ("007.25", 7250)] {
             assert_eq!(waits(name, value, 0), [least, least + 250], "{value}");
         }
-        // what is past, nothing or nonsense is waited for as if it were not there
+        // a past, empty or invalid value is ignored
         for value in [
             "0",
             "0.0",
@@ -166,7 +159,7 @@ mod tests {
             assert_eq!(waits(name, value, 0), [125, 375], "{value:?}");
             assert_eq!(waits(name, value, 2), [500, 1500], "{value:?}, the third time");
         }
-        // what nobody waits for is longer than the budget, whatever it is
+        // a very long wait exceeds the budget, whatever its form
         for value in [
             "11",
             "99999999999",
@@ -191,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_word_of_the_host_waits_double() {
+    fn without_a_wait_of_the_host_ours_double() {
         let waits = |jitter| {
             (0..4)
                 .map(|attempt| {
@@ -206,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn times_that_are_none() {
+    fn invalid_times() {
         for text in
             ["", "Z", "2026-13-01T00:00Z", "2026-01-01", "a-b-cTd:eZ", "0-1-1T0:0Z", "9999999999999999999-1-1T0:0Z"]
         {

@@ -1,4 +1,4 @@
-//! Whose host a client speaks to: a Connect tenant's site, or a product's API for a Forge installation.
+//! The host of a client: a Connect tenant's site, or a product's API for a Forge installation.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -7,40 +7,46 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::HostError;
-use super::target::Target;
-use crate::config::is_loopback;
-use crate::tenants::{Tenant, origin_of};
+use super::target::{Target, is_absolute};
+use crate::config::{Product, is_loopback};
+use crate::installation::{Api, Apis, site_ari};
+use crate::tenants::{Installation, Tenant, origin_of, product_of};
 
-/// One site, by either door.
+/// A site through Connect or Forge.
 #[derive(Clone)]
 pub(super) enum Site {
     Connect(Arc<Tenant>),
     Forge(Arc<ForgeSite>),
 }
 
-/// A Forge installation, with the tokens that its invocation brought.
+/// A Forge installation, with the tokens of its invocation.
+#[derive(Clone)]
 pub(crate) struct ForgeSite {
     pub(crate) installation_id: String,
-    /// `https://api.atlassian.com/ex/jira/{cloudId}`; for Confluence with `/wiki`, as a Connect site's base URL has it.
+    /// Its products. The first one is that of the base URL.
+    pub(crate) apis: Apis,
+    /// `https://api.atlassian.com/ex/jira/{cloudId}`; for Confluence with `/wiki`, like the base URL of a Connect site.
     pub(crate) base_url: String,
-    /// The site's own origin, where the invocation names it: links in answers lead there, tokens do not.
+    /// The site's own origin, if the invocation names it. Links in answers point to it; tokens are not sent there.
     pub(crate) site_origin: Option<String>,
     pub(crate) app_token: Option<SecretString>,
     /// The account id, and the token.
     pub(crate) user: Option<(String, SecretString)>,
+    /// The account id of the page's user. Without a token that came with the page, nothing is done as this user.
+    pub(crate) page_user: Option<String>,
 }
 
 impl ForgeSite {
-    /// `api_base_url` is that of the invocation; without one, every request fails.
-    pub(crate) fn new(installation_id: &str, api_base_url: Option<&str>) -> Self {
-        let api = api_base_url.unwrap_or_default().trim_end_matches('/');
-        let wiki = if product(api).is_some_and(|(product, _)| product == "confluence") { "/wiki" } else { "" };
+    /// Requests go to the first one of `apis`; without one, every request fails.
+    pub(crate) fn new(installation_id: &str, apis: Apis) -> Self {
         Self {
             installation_id: installation_id.to_owned(),
-            base_url: format!("{api}{wiki}"),
+            base_url: apis.first().map(Api::base_url).unwrap_or_default(),
+            apis,
             site_origin: None,
             app_token: None,
             user: None,
+            page_user: None,
         }
     }
 
@@ -49,19 +55,50 @@ impl ForgeSite {
         site_ari(&self.base_url)
     }
 
+    /// Whether a user's token for this product may differ from that for another one of the installation.
+    pub(super) fn has_several_products(&self) -> bool {
+        self.apis.are_several()
+    }
+
     /// Whether the invocation brought a token of this user.
     pub(super) fn is_own_user(&self, account_id: &str) -> bool {
         self.user.as_ref().is_some_and(|(id, _)| id == account_id)
     }
 
-    /// Where tokens for users who are away come from.
+    /// The URL that issues offline user tokens.
     pub(super) fn graphql(&self) -> Option<Url> {
         Url::parse(&self.base_url).ok()?.join("/graphql").ok()
     }
 }
 
 impl Site {
-    /// What relative URLs are below.
+    /// The same site, for that product. The app's and the user's tokens are good for all products of an installation.
+    /// Connect's tenant is of one product: `configured` if it does not say which.
+    pub(super) fn of_product(&self, wanted: Product, configured: Product) -> Result<Self, HostError> {
+        let found = match self {
+            Self::Connect(tenant) => {
+                let Installation { product_type, base_url, .. } = tenant.installation();
+                let own = product_of(product_type.as_deref(), base_url.as_deref().unwrap_or_default());
+                // an app of Bitbucket has no tenants of other products
+                let own = own.unwrap_or(if configured == Product::Bitbucket { configured } else { Product::Jira });
+                if own == wanted {
+                    return Ok(self.clone());
+                }
+                vec![own.as_str()]
+            }
+            Self::Forge(site) => {
+                if let Some(api) = site.apis.find(wanted.as_str()) {
+                    let apis = site.apis.with_first(api);
+                    let site = ForgeSite { base_url: api.base_url(), apis, ..site.as_ref().clone() };
+                    return Ok(Self::Forge(Arc::new(site)));
+                }
+                site.apis.products()
+            }
+        };
+        Err(HostError::product(wanted, &found))
+    }
+
+    /// The base of relative URLs.
     pub(super) fn base_url(&self) -> &str {
         match self {
             Self::Connect(tenant) => tenant.base_url(),
@@ -69,7 +106,7 @@ impl Site {
         }
     }
 
-    /// The origins by which links in answers name this site.
+    /// The origins that links to this site may have.
     pub(super) fn origins(&self) -> Vec<String> {
         match self {
             Self::Connect(tenant) => {
@@ -81,12 +118,12 @@ impl Site {
         }
     }
 
-    /// What `url` is below. Confluence's own documentation has paths with `/wiki`: it is not doubled.
+    /// The base of `url`. Confluence's documentation has paths with `/wiki`, which is not added twice.
     pub(super) fn base_url_of(&self, url: &str) -> Result<Cow<'_, str>, HostError> {
         let base = self.base_url();
         if let Self::Forge(_) = self {
             let parsed = Url::parse(base).map_err(|_| HostError::Url("the invocation names no apiBaseUrl".into()))?;
-            // bearer tokens travel there
+            // bearer tokens are sent there
             if parsed.scheme() != "https" && !is_loopback(&parsed) {
                 return Err(HostError::Url("the apiBaseUrl of the invocation is not https".into()));
             }
@@ -97,12 +134,18 @@ impl Site {
         })
     }
 
-    /// Where a request to `url` goes. Whatever the URL is below, what is signed is below the site's base URL.
+    /// The target of a request to `url`. The signed path is always relative to the site's base URL.
     pub(super) fn target(&self, url: &str) -> Result<Target, HostError> {
-        Ok(Target::new(&self.base_url_of(url)?, url)?.signed_below(self.base_url()))
+        let base = self.base_url_of(url)?;
+        let target = Target::new(&base, url)?.signed_below(self.base_url());
+        // dots in a path must not lead to another product or another site behind the same gateway
+        if matches!(self, Self::Forge(_)) && target.is_own && !is_absolute(url) && !is_below(&target.url, &base) {
+            return Err(HostError::Url("its path leads out of the product's API".into()));
+        }
+        Ok(target)
     }
 
-    /// Tells it from others, for limits and the log: the clientKey, or the installation's ARI.
+    /// The name of the site for limits and the log: the clientKey, or the installation's ARI.
     pub(super) fn name(&self) -> &str {
         match self {
             Self::Connect(tenant) => tenant.client_key(),
@@ -111,28 +154,17 @@ impl Site {
     }
 }
 
-/// Whether a relative URL has Confluence's `/wiki` already.
+/// Whether a path is that of the base or below it.
+fn is_below(url: &Url, base: &str) -> bool {
+    let Ok(base) = Url::parse(base) else { return false };
+    let rest = url.path().strip_prefix(base.path().trim_end_matches('/'));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether a relative URL already has Confluence's `/wiki`.
 fn names_wiki(url: &str) -> bool {
     let path = url.strip_prefix('/').unwrap_or(url);
     path.strip_prefix("wiki").is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']))
-}
-
-/// The ARI of the site of a product's API URL: of `https://api.atlassian.com/ex/jira/{cloudId}`,
-/// `ari:cloud:jira::site/{cloudId}`.
-///
-/// Source: Atlassian, "Atlassian Resource Identifiers".
-pub(crate) fn site_ari(api_base_url: &str) -> Option<String> {
-    let (product, cloud_id) = product(api_base_url)?;
-    Some(format!("ari:cloud:{product}::site/{cloud_id}"))
-}
-
-/// The product and the cloudId of `…/ex/{product}/{cloudId}…`.
-fn product(api_base_url: &str) -> Option<(String, String)> {
-    let url = Url::parse(api_base_url).ok()?;
-    let mut segments = url.path_segments()?.skip_while(|segment| *segment != "ex").skip(1);
-    let (product, cloud_id) = (segments.next()?, segments.next()?);
-    let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    (plain(product) && plain(cloud_id)).then(|| (product.to_owned(), cloud_id.to_owned()))
 }
 
 #[cfg(test)]
@@ -140,12 +172,12 @@ mod tests {
     use super::*;
 
     fn base(api: &str, url: &str) -> Result<String, HostError> {
-        let site = Site::Forge(Arc::new(ForgeSite::new("i", Some(api))));
+        let site = Site::Forge(Arc::new(ForgeSite::new("i", Apis::only(Some(api)))));
         site.base_url_of(url).map(Cow::into_owned)
     }
 
     #[test]
-    fn the_same_paths_lead_to_the_same_places_by_either_door() {
+    fn the_same_paths_work_through_connect_and_forge() {
         let (jira, confluence) = ("https://api.atlassian.com/ex/jira/c", "https://api.atlassian.com/ex/confluence/c/");
         assert_eq!(base(jira, "/rest/api/3/myself").unwrap(), jira);
         assert_eq!(base(jira, "/wiki/rest").unwrap(), jira);
@@ -164,17 +196,30 @@ mod tests {
     }
 
     #[test]
-    fn a_site_has_a_resource_identifier() {
-        for (api, ari) in [
-            ("https://api.atlassian.com/ex/jira/c-1", Some("ari:cloud:jira::site/c-1")),
-            ("https://api.atlassian.com/ex/confluence/c/wiki", Some("ari:cloud:confluence::site/c")),
-            ("https://api.atlassian.com/ex/jira", None),
-            ("https://api.atlassian.com/ex/jira/", None),
-            ("https://api.atlassian.com/jira/c", None),
-            ("https://api.atlassian.com/ex/jira/a%2Fb", None),
-            ("", None),
+    fn a_relative_path_stays_at_its_product() {
+        let (jira, confluence) = ("https://api.atlassian.com/ex/jira/c", "https://api.atlassian.com/ex/confluence/c");
+        for (api, url, is_good) in [
+            (jira, "/rest/api/3/myself", true),
+            (jira, "/rest/x/../api/3/myself", true),
+            (jira, "/rest/api/3/search?jql=../../x", true),
+            (jira, "/rest/../../../confluence/c/wiki/rest", false),
+            (jira, "/../../confluence/c/wiki", false),
+            (jira, "/../d/rest", false),
+            (jira, "/../c-2/rest", false),
+            (jira, "/%2e%2e/%2E./confluence/c/wiki", false),
+            (jira, "/..", false),
+            (confluence, "/rest/api/content", true),
+            (confluence, "/wiki/api/v2/pages", true),
+            (confluence, "/wiki/../../../jira/c/rest", false),
+            (confluence, "/../rest", false),
+            // named in full, it is meant
+            (jira, "https://api.atlassian.com/ex/confluence/c/wiki/rest", true),
+            (jira, "https://api.atlassian.com/forge/storage/kvs/v1/get", true),
+            (jira, "https://other.example/x", true),
         ] {
-            assert_eq!(site_ari(api).as_deref(), ari, "{api}");
+            let site = Site::Forge(Arc::new(ForgeSite::new("i", Apis::only(Some(api)))));
+            let target = site.target(url);
+            assert_eq!(target.is_ok(), is_good, "{api} {url} {target:?}");
         }
     }
 }

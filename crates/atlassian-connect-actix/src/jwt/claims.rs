@@ -11,16 +11,16 @@ use super::JwtError;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[non_exhaustive]
 pub struct Claims {
-    /// Who signed: a host's clientKey, or the key of the add-on.
+    /// The issuer: a host's clientKey, or the key of the add-on.
     #[serde(default)]
     pub iss: Option<String>,
-    /// The Atlassian account id of the user; absent for an anonymous one.
+    /// The Atlassian account id of the user; `None` for an anonymous user.
     #[serde(default)]
     pub sub: Option<String>,
-    /// For whom: empty when absent, or when it names nobody (`""`).
+    /// The audience: empty if the claim is absent or an empty string (`""`).
     #[serde(default)]
     pub aud: Audience,
-    /// Expiry in seconds since 1970: required, a token without one would live for ever.
+    /// Expiry in seconds since 1970. Required: a token without it would never expire.
     #[serde(deserialize_with = "seconds")]
     pub exp: i64,
     /// Not valid before, in seconds since 1970.
@@ -35,10 +35,10 @@ pub struct Claims {
     /// What the user looks at: `{"jira": {"issue": {"id": …}}, "user": {…}}`.
     #[serde(default)]
     pub context: Option<Value>,
-    /// When the session began that the token continues, in seconds since 1970; only session tokens of our own carry it.
+    /// When the session of the token began, in seconds since 1970. Only our own session tokens have it.
     #[serde(default, deserialize_with = "optional_seconds")]
     pub auth_time: Option<i64>,
-    /// What the add-on meant the token for; only tokens of our own carry it, see [`super::AddonClaims`].
+    /// The purpose of the token. Only our own tokens have it, see [`super::AddonClaims`].
     #[serde(default, rename = "use")]
     pub purpose: Option<String>,
 }
@@ -52,8 +52,8 @@ impl Claims {
         check_time(self.exp, self.nbf, now, leeway)
     }
 
-    /// The tenant that the token speaks of, not verified: the first audience, else the issuer. ACE looks it up so:
-    /// a token of the add-on's own names the tenant as its audience, a token of the host is issued by it.
+    /// The tenant that the token names, not verified: the first audience, else the issuer. ACE does the same: one of
+    /// our own tokens has the tenant as its audience, a token of the host has it as its issuer.
     #[must_use]
     pub fn tenant(&self) -> Option<&str> {
         self.aud.first().or(self.iss.as_deref()).filter(|key| !key.is_empty())
@@ -68,7 +68,7 @@ impl Claims {
 }
 
 /// Checks `exp` and `nbf` against `now`, both with `leeway`; all in seconds.
-pub(super) fn check_time(exp: i64, nbf: Option<i64>, now: i64, leeway: i64) -> Result<(), JwtError> {
+pub(crate) fn check_time(exp: i64, nbf: Option<i64>, now: i64, leeway: i64) -> Result<(), JwtError> {
     if exp.saturating_add(leeway) <= now {
         return Err(JwtError::Expired);
     }
@@ -83,7 +83,7 @@ pub(super) fn check_time(exp: i64, nbf: Option<i64>, now: i64, leeway: i64) -> R
 pub struct Audience(Vec<String>);
 
 impl Audience {
-    /// The first audience, which is the one that Connect looks at.
+    /// The first audience, the one that Connect uses.
     #[must_use]
     pub fn first(&self) -> Option<&str> {
         self.0.first().map(String::as_str)
@@ -95,14 +95,14 @@ impl Audience {
         self.0.iter().any(|audience| audience == name)
     }
 
-    /// Whether `name` is the audience, and nobody else is.
+    /// Whether `name` is the only audience.
     #[must_use]
     pub fn is_only(&self, name: &str) -> bool {
         self.0 == [name]
     }
 }
 
-/// All of them, separated by commas.
+/// All audiences, separated by commas.
 impl std::fmt::Display for Audience {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0.join(", "))
@@ -113,22 +113,22 @@ impl<'de> Deserialize<'de> for Audience {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged)]
-        enum Form {
+        enum RawAudience {
             One(String),
             Many(Vec<String>),
             Null(()),
         }
-        Ok(Self(match Form::deserialize(deserializer)? {
-            // some hosts write an empty text where they mean nobody
-            Form::One(one) if one.is_empty() => Vec::new(),
-            Form::One(one) => vec![one],
-            Form::Many(many) => many,
-            Form::Null(()) => Vec::new(),
+        Ok(Self(match RawAudience::deserialize(deserializer)? {
+            // some hosts write an empty string for no audience
+            RawAudience::One(one) if one.is_empty() => Vec::new(),
+            RawAudience::One(one) => vec![one],
+            RawAudience::Many(many) => many,
+            RawAudience::Null(()) => Vec::new(),
         }))
     }
 }
 
-/// A NumericDate may have a fraction (RFC 7519, 2); `as` saturates, so no number makes an overflow.
+/// A NumericDate may have a fraction (RFC 7519, 2). `as` saturates, so no number can overflow.
 #[allow(clippy::cast_possible_truncation)]
 pub(super) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     f64::deserialize(deserializer).map(|seconds| seconds.floor() as i64)
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_beyond_all_bounds_saturate() {
+    fn numbers_out_of_range_saturate() {
         assert_eq!(claims(r#"{"exp": 1e300}"#).unwrap().exp, i64::MAX);
         assert_eq!(claims(r#"{"exp": -1e300}"#).unwrap().exp, i64::MIN);
         assert_eq!(claims(r#"{"exp": 12.9}"#).unwrap().exp, 12);

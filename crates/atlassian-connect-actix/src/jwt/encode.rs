@@ -1,4 +1,4 @@
-//! Making tokens: as the add-on with a tenant's secret, and, for tests and the sandbox, as a host with an RSA key.
+//! Makes tokens: as the add-on with a tenant's secret, and, for tests and the sandbox, as a host with an RSA key.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,14 +14,14 @@ use serde_json::Value;
 
 use super::JwtError;
 
-/// Seconds since 1970.
+/// The current time in seconds since 1970.
 #[must_use]
 pub fn now() -> i64 {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// A tenant's shared secret, ready for both directions. It never prints.
+/// A tenant's shared secret, which signs and verifies. It is never printed.
 #[derive(Clone)]
 pub struct SharedSecret {
     pub(super) verifying: DecodingKey,
@@ -29,7 +29,7 @@ pub struct SharedSecret {
 }
 
 impl SharedSecret {
-    /// The UTF-8 bytes of `secret` are the key, as in atlassian-jwt.
+    /// The key is the UTF-8 bytes of `secret`, as in atlassian-jwt.
     #[must_use]
     pub fn new(secret: &str) -> Self {
         Self {
@@ -38,7 +38,7 @@ impl SharedSecret {
         }
     }
 
-    /// A name for this secret that tells it from others and does not tell what it is; `purpose` keeps uses apart.
+    /// An identifier of this secret that does not reveal it. Different purposes give different identifiers.
     ///
     /// # Errors
     /// [`JwtError::Signing`].
@@ -54,9 +54,20 @@ impl SharedSecret {
     /// Signs `claims` with HS256.
     ///
     /// # Errors
-    /// [`JwtError::Signing`] when the claims are no JSON.
+    /// [`JwtError::Signing`] if the claims do not serialise to JSON.
     pub fn sign(&self, claims: &impl Serialize) -> Result<String, JwtError> {
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.signing).map_err(|_| JwtError::Signing)
+    }
+}
+
+impl SharedSecret {
+    /// The same, with the id of this key in the header.
+    ///
+    /// # Errors
+    /// [`JwtError::Signing`] if the claims do not serialise to JSON.
+    pub fn sign_as(&self, kid: &str, claims: &impl Serialize) -> Result<String, JwtError> {
+        let header = Header { kid: Some(kid.to_owned()), ..Header::new(Algorithm::HS256) };
+        jsonwebtoken::encode(&header, claims, &self.signing).map_err(|_| JwtError::Signing)
     }
 }
 
@@ -66,10 +77,11 @@ impl std::fmt::Debug for SharedSecret {
     }
 }
 
-/// The claims of a session token: what the add-on gives its own page to call back with.
+/// The claims of a token that the add-on gives to its own page: a session token to call back with, or a page token for
+/// a link.
 ///
-/// `aud` names the tenant, `use` says `session`, and there is no `qsh`: all three must hold for one to be taken, so that
-/// no other token signed with the tenant's secret (a request to the host, an OAuth assertion) can stand in for it.
+/// `aud` is the tenant, `use` the purpose, and only a page token has a `qsh`. All three are checked, so that no other
+/// token signed with the tenant's secret (a request to the host, an OAuth assertion) is accepted instead.
 #[derive(Debug, Serialize)]
 pub struct AddonClaims<'a> {
     /// The key under which the tenant knows the add-on.
@@ -77,18 +89,21 @@ pub struct AddonClaims<'a> {
     /// The user, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sub: Option<&'a str>,
-    /// The tenant, alone.
+    /// The tenant, as the only audience.
     pub aud: [&'a str; 1],
-    /// Seconds since 1970.
+    /// Issued at, in seconds since 1970.
     pub iat: i64,
-    /// Seconds since 1970.
+    /// Expiry, in seconds since 1970.
     pub exp: i64,
-    /// When the session began: when a page was opened, or a token of the host's came. Seconds since 1970.
+    /// When the session began: when a page was opened, or a token of the host arrived. Seconds since 1970.
     pub auth_time: i64,
-    /// The context claim of the token that this one continues.
+    /// The context claim of the token from which this one was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context: Option<&'a Value>,
-    /// Always [`AddonClaims::SESSION`].
+    /// The hash of the request that a page token is bound to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub qsh: Option<&'a str>,
+    /// [`AddonClaims::SESSION`] or [`AddonClaims::PAGE`].
     #[serde(rename = "use")]
     pub purpose: &'static str,
 }
@@ -96,9 +111,11 @@ pub struct AddonClaims<'a> {
 impl AddonClaims<'_> {
     /// The value of `use` in a session token.
     pub const SESSION: &'static str = "session";
+    /// The value of `use` in the token of a link to another page.
+    pub const PAGE: &'static str = "page";
 }
 
-/// An RSA key pair that signs as a host does. Only tests and the sandbox have a use for it.
+/// An RSA key pair that signs as a host does. Only for tests and the sandbox.
 pub struct RsaSigner(KeyPair);
 
 impl RsaSigner {
@@ -123,7 +140,7 @@ impl RsaSigner {
         Ok(format!("{message}.{signature}"))
     }
 
-    /// The third segment of a token whose first two are `message`, whatever stands in them.
+    /// The third segment of a token with `message` as its first two, whatever they contain.
     ///
     /// # Errors
     /// [`JwtError::Signing`].

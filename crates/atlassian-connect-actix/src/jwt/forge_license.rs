@@ -2,54 +2,56 @@
 
 use serde::Deserialize;
 
-use super::kindly::{kindly, texts};
+use super::lenient::{LenientObject, lenient, texts};
 
 /// The claim `app.license`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ForgeLicense {
-    /// Whether it is paid for, or in its trial.
-    #[serde(default, deserialize_with = "kindly")]
+    /// Whether it is paid for or in its trial.
+    #[serde(default, deserialize_with = "lenient")]
     pub active: Option<bool>,
-    /// The same under its older name, which goes: [`ForgeLicense::is_active`] reads both.
-    #[serde(default, deserialize_with = "kindly")]
+    /// The same under its older name, which is being removed: [`ForgeLicense::is_active`] reads both.
+    #[serde(default, deserialize_with = "lenient")]
     pub is_active: Option<bool>,
     /// `MONTHLY`, `ANNUAL` …
-    #[serde(default, deserialize_with = "kindly")]
+    #[serde(default, deserialize_with = "lenient")]
     pub billing_period: Option<String>,
     /// `capabilityStandard`, `capabilityAdvanced`.
-    #[serde(default, deserialize_with = "kindly")]
+    #[serde(default, deserialize_with = "lenient")]
     pub capability_set: Option<String>,
-    /// Its entitlement.
-    #[serde(default, deserialize_with = "kindly")]
+    /// The id of its entitlement.
+    #[serde(default, deserialize_with = "lenient")]
     pub ccp_entitlement_id: Option<String>,
     /// The entitlement's short name.
-    #[serde(default, deserialize_with = "kindly")]
+    #[serde(default, deserialize_with = "lenient")]
     pub ccp_entitlement_slug: Option<String>,
     /// Whether it is a trial.
-    #[serde(default, deserialize_with = "kindly")]
+    #[serde(default, deserialize_with = "lenient")]
     pub is_evaluation: Option<bool>,
     /// When the subscription ends.
-    #[serde(default, deserialize_with = "kindly")]
+    #[serde(default, deserialize_with = "lenient")]
     pub subscription_end_date: Option<String>,
     /// The number for Atlassian's support.
-    #[serde(default, deserialize_with = "kindly")]
+    #[serde(default, deserialize_with = "lenient")]
     pub support_entitlement_number: Option<String>,
     /// When the trial ends.
-    #[serde(default, deserialize_with = "kindly")]
+    #[serde(default, deserialize_with = "lenient")]
     pub trial_end_date: Option<String>,
     /// `COMMERCIAL`, `ACADEMIC` …, in upper or lower case.
-    #[serde(default, rename = "type", deserialize_with = "kindly")]
+    #[serde(default, rename = "type", deserialize_with = "lenient")]
     pub kind: Option<String>,
-    /// What it lets people do: `USER_ACCESS` …
+    /// What it allows: `USER_ACCESS` …
     #[serde(default, deserialize_with = "texts")]
     pub modes: Vec<String>,
 }
 
+impl LenientObject for ForgeLicense {}
+
 impl ForgeLicense {
-    /// Whether it is paid for, or in its trial: by `active`, or by `isActive` where the token has only that. A license
-    /// that says neither is not active.
+    /// Whether it is paid for or in its trial: `active`, or `isActive` if the token has only that. A license with
+    /// neither is not active.
     ///
     /// Source: Atlassian's changelog, CHANGE-3155.
     #[must_use]
@@ -63,13 +65,13 @@ impl ForgeLicense {
         self.is_evaluation.unwrap_or_default()
     }
 
-    /// Its type in upper case, since tokens have both cases: `COMMERCIAL`, `ACADEMIC` …
+    /// Its type in upper case, since tokens use both cases: `COMMERCIAL`, `ACADEMIC` …
     #[must_use]
     pub fn license_type(&self) -> Option<String> {
         self.kind.as_deref().map(str::to_ascii_uppercase)
     }
 
-    /// Whether it has this mode, in either case.
+    /// Whether it has this mode, in upper or lower case.
     #[must_use]
     pub fn has_mode(&self, mode: &str) -> bool {
         self.modes.iter().any(|own| own.eq_ignore_ascii_case(mode))
@@ -82,7 +84,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_license_is_active_by_either_name() {
+    fn a_license_is_active_under_both_names() {
         for (license, active, kind, evaluation, modes) in [
             (
                 json!({ "active": true, "type": "commercial", "modes": ["USER_ACCESS"] }),

@@ -1,15 +1,15 @@
-//! [`ForgeModule`]: which module of the manifest was invoked, and what its type tells.
+//! [`ForgeModule`]: the module of the manifest that was invoked, and what its type says about the caller.
 //!
-//! Source: Atlassian, "Forge Remote essentials": the type is that of the module of a front end, else `core:endpoint`.
+//! Source: Atlassian, "Forge Remote essentials": the type is that of a front end's module, else `core:endpoint`.
 
 use serde::Deserialize;
 
-use super::kindly::kindly;
+use super::lenient::{LenientObject, lenient};
 
-/// Types of modules that Forge invokes of itself: events, schedules, hooks. Without `core:`.
+/// The module types that Forge itself invokes: events, schedules, hooks. Without `core:`.
 const FORGE_ITSELF: [&str; 6] =
     ["endpoint", "trigger", "scheduledTrigger", "preUninstall", "consumer", "migration:dataResidency"];
-/// Types of modules of a back end that people or the app's own code invoke. Without `core:`.
+/// The module types of a back end that people or the app's own code invoke. Without `core:`.
 const BACK_END: [&str; 4] = ["function", "webtrigger", "action", "resolver"];
 
 /// The claim `app.module`.
@@ -17,26 +17,28 @@ const BACK_END: [&str; 4] = ["function", "webtrigger", "action", "resolver"];
 #[non_exhaustive]
 pub struct ForgeModule {
     /// `core:endpoint`, `jira:issuePanel` …
-    #[serde(default, rename = "type", deserialize_with = "kindly")]
+    #[serde(default, rename = "type", deserialize_with = "lenient")]
     pub kind: Option<String>,
     /// Its key in the manifest.
-    #[serde(default, deserialize_with = "kindly")]
+    #[serde(default, deserialize_with = "lenient")]
     pub key: Option<String>,
 }
 
-/// A module's type without the prefix of those that no product has.
+impl LenientObject for ForgeModule {}
+
+/// A module type without the prefix `core:`.
 fn bare(kind: &str) -> &str {
     kind.strip_prefix("core:").unwrap_or(kind)
 }
 
 impl ForgeModule {
-    /// Whether Forge invokes it of itself; a module that says no type may be such a one.
+    /// Whether Forge itself may have invoked it; a module without a type counts as such.
     pub(super) fn may_be_of_forge_itself(&self) -> bool {
         let kind = bare(self.kind.as_deref().unwrap_or_default());
         kind.is_empty() || FORGE_ITSELF.contains(&kind)
     }
 
-    /// Whether it is a module that people look at: `jira:issuePanel`, `macro`. A type that nobody here knows counts as one.
+    /// Whether it is a module of a page: `jira:issuePanel`, `macro`. An unknown type counts as one.
     pub(super) fn is_of_a_front_end(&self) -> bool {
         let kind = bare(self.kind.as_deref().unwrap_or_default());
         !kind.is_empty() && !FORGE_ITSELF.contains(&kind) && !BACK_END.contains(&kind)

@@ -1,13 +1,13 @@
 //! The query string hash: a SHA-256 over the canonical form of a request, which binds a token to that request.
 //!
-//! `METHOD&path&query`, where the path is relative to the add-on's base URL with `&` as `%26` and without one trailing
-//! slash, and the query has its parameters (without `jwt`) percent-encoded, sorted by name, repeated values joined by
-//! a comma. Source: Atlassian, "Query string hash"; atlassian-jwt 2.0.3, whose results `tests/fixtures/qsh.json` holds.
+//! The canonical form is `METHOD&path&query`. The path is relative to the add-on's base URL, with `&` as `%26` and
+//! without one trailing slash. The query has the parameters (without `jwt`) percent-encoded and sorted by name, with
+//! repeated values joined by a comma. Source: Atlassian, "Query string hash"; atlassian-jwt 2.0.3, whose results are in
+//! `tests/fixtures/qsh.json`.
 //!
-//! Hosts differ in the order of names and of repeated values where the encoded and the decoded order are not the same,
-//! in whether a form belongs to the query, and in whether the path is hashed as it was sent or decoded. Each of these is
-//! a reading of the *whole* request, none leaves a parameter out, and no two different requests share one, so
-//! [`matches()`] takes any of them.
+//! Hosts differ in three ways: in the order of names and of repeated values if encoding changes it, in whether a form
+//! is part of the query, and in whether the path is hashed as sent or decoded. Each variant is a reading of the *whole*
+//! request: none omits a parameter, and no two different requests share one. So [`matches()`] accepts any of them.
 
 mod path;
 
@@ -18,10 +18,10 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
 
-/// Everything but RFC 3986's unreserved characters is encoded.
+/// Everything except RFC 3986's unreserved characters is encoded.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A request as its hash sees it.
+/// The parts of a request that are hashed.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     /// The method, in any case.
@@ -30,22 +30,22 @@ pub struct Request<'a> {
     pub path: &'a str,
     /// The query as it was sent, without the `?`.
     pub query: &'a str,
-    /// The body of a form (`application/x-www-form-urlencoded`) as it was sent, if it is one.
+    /// The body as it was sent, if it is a form (`application/x-www-form-urlencoded`).
     pub form: Option<&'a str>,
 }
 
-/// How parameters are ordered.
+/// The order of the parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Order {
     /// Names by their encoded form, values by their decoded one: Java.
     Java,
     /// Both by their decoded form, as UTF-16 units: JavaScript.
     JavaScript,
-    /// Both by their encoded form: the letter of the description.
+    /// Both by their encoded form, as the specification says.
     Encoded,
 }
 
-/// The path below `base_path` (empty, or like `/addon`, without a trailing slash); `None` when `path` is not below it.
+/// The path below `base_path` (empty, or like `/addon`, without a trailing slash); `None` if `path` is not below it.
 ///
 /// ```
 /// use atlassian_connect_actix::internal::jwt::qsh::relative_path;
@@ -59,7 +59,7 @@ pub fn relative_path<'a>(path: &'a str, base_path: &str) -> Option<&'a str> {
     (rest.is_empty() || rest.starts_with('/')).then_some(rest)
 }
 
-/// The canonical form of a request, as a host of Atlassian's makes it.
+/// The canonical form of a request, as Atlassian's hosts make it.
 ///
 /// ```
 /// use atlassian_connect_actix::internal::jwt::qsh::canonical;
@@ -76,13 +76,13 @@ pub fn hash(method: &str, path: &str, query: &str) -> String {
     hex(canonical(method, path, query).as_bytes())
 }
 
-/// Whether `claim` is the hash of `request` in one of its honest readings.
+/// Whether `claim` is the hash of one of the valid readings of `request`.
 #[must_use]
 pub fn matches(claim: &str, request: &Request<'_>) -> bool {
     any_reading(request, |text| verify_slices_are_equal(hex(text.as_bytes()).as_bytes(), claim.as_bytes()).is_ok())
 }
 
-/// Whether `fits` takes one of the texts that a host may have hashed for `request`.
+/// Whether `fits` accepts one of the texts that a host may have hashed for `request`.
 fn any_reading(request: &Request<'_>, mut fits: impl FnMut(&str) -> bool) -> bool {
     let with_form = request.form.filter(|form| {
         let method = request.method;
@@ -91,7 +91,7 @@ fn any_reading(request: &Request<'_>, mut fits: impl FnMut(&str) -> bool) -> boo
     let decoded_path = path::decoded(request.path);
     for form in [Some(None), with_form.map(Some)].into_iter().flatten() {
         let parameters = parameters(request.query, form);
-        // the orders only differ where something is encoded
+        // the orders differ only if something is encoded
         let orders: &[Order] = if parameters.iter().any(Parameter::is_encoded) {
             &[Order::Java, Order::JavaScript, Order::Encoded]
         } else {
@@ -132,7 +132,7 @@ fn parameters<'a>(query: &'a str, form: Option<&'a str>) -> Vec<Parameter<'a>> {
         .collect()
 }
 
-/// `+` is a space; an escape that is none stays as it is, bytes that are no UTF-8 become U+FFFD.
+/// Decodes `+` as a space. An invalid escape stays as it is; bytes that are not UTF-8 become U+FFFD.
 fn decode(text: &str) -> Cow<'_, str> {
     if !text.bytes().any(|byte| byte == b'%' || byte == b'+') {
         return Cow::Borrowed(text);
@@ -188,7 +188,7 @@ fn hex(bytes: &[u8]) -> String {
     to_hex(digest(&SHA256, bytes).as_ref())
 }
 
-/// Two lower-case digits a byte.
+/// Two lower-case digits per byte.
 pub fn to_hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = String::with_capacity(2 * bytes.len());
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_is_encoded_there_is_one_form() {
+    fn without_encoding_there_is_one_form() {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~=&".contains(&byte);
         let vectors: Vec<Vector> = vectors().into_iter().filter(|vector| vector.query.bytes().all(plain)).collect();
         assert!(vectors.len() > 60, "{}", vectors.len());
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_fits_no_request_with_another_hash() {
+    fn a_hash_matches_no_request_with_another_hash() {
         let vectors = vectors();
         for (i, vector) in vectors.iter().enumerate() {
             for other in vectors.iter().skip(i % 7).step_by(7).filter(|other| other.qsh != vector.qsh) {
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn either_order_of_encoded_names_is_honest() {
+    fn both_orders_of_encoded_names_are_accepted() {
         let request = Request { method: "GET", path: "/x", query: "z=1&%C3%A9=2", form: None };
         for form in ["GET&/x&%C3%A9=2&z=1", "GET&/x&z=1&%C3%A9=2"] {
             assert!(matches(&hex(form.as_bytes()), &request), "{form}");
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_counts_for_post_and_put_alone_or_not_at_all() {
+    fn a_form_counts_only_for_post_and_put_and_is_optional() {
         let request = |method, form| Request { method, path: "/x", query: "q=1", form: Some(form) };
         let over = |method, query| hash(method, "/x", query);
         assert!(matches(&over("POST", "q=1"), &request("POST", "a=2&jwt=t")));
@@ -300,7 +300,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_request_fits_its_own_hash(path in "[/a-z%0-9&]{0,30}", query in "\\PC{0,60}") {
+        fn any_request_matches_its_own_hash(path in "[/a-z%0-9&]{0,30}", query in "\\PC{0,60}") {
             let request = Request { method: "GET", path: &path, query: &query, form: None };
             prop_assert!(matches(&hash("GET", &path, &query), &request));
         }

@@ -1,11 +1,11 @@
-//! What a site says in the tokens that it signs: for what signs in its place, in tests and in development.
+//! The claims of tokens that a site signs, for test and development code that signs in its place.
 
 use serde_json::{Value, json};
 
 use super::now;
 
-/// What a site says in a token: who it is, which user looks (`None`: nobody is logged in), what the token is bound to, and
-/// that it is good for `lifetime` seconds.
+/// The claims of a site's token: the site, the user (`None`: not logged in), the request to which the token is bound,
+/// and its lifetime in seconds.
 #[must_use]
 pub fn claims_of_site(client_key: &str, account_id: Option<&str>, qsh: &str, lifetime: i64) -> Value {
     let issued = now();

@@ -1,14 +1,17 @@
-//! Reading a token and proving its signature.
+//! Parses a token and verifies its signature.
 
-use jsonwebtoken::{Algorithm, DecodingKey};
+use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jsonwebtoken::Algorithm;
 use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::pki_types::pem::PemObject;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 
-use super::{Claims, JwtError, SharedSecret};
+use super::{Claims, ForgeClaims, JwtError, SharedSecret};
 
-/// A token that has been read and not yet believed. Its claims are those of Connect, or a type `C`.
+/// A token that has been parsed but not verified. Its claims are those of Connect, or a type `C`.
 #[derive(Debug)]
 pub struct Unverified<'a, C = Claims> {
     header: Header,
@@ -22,18 +25,18 @@ struct Header {
     alg: String,
     #[serde(default)]
     kid: Option<String>,
-    /// Whether there are extensions that a reader must understand; we understand none (RFC 7515, 4.1.11).
+    /// Whether there are extensions that a reader must understand; we support none (RFC 7515, 4.1.11).
     #[serde(default, rename = "crit", deserialize_with = "present")]
     is_critical: bool,
 }
 
-/// The member is there, whatever it holds: null is no list of extensions.
+/// True whenever the member is present: even null is not a list of extensions.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 impl<'a> Unverified<'a> {
-    /// Reads a compact token of Connect's, of at most `limit` bytes.
+    /// Parses a compact Connect token of at most `limit` bytes.
     ///
     /// # Errors
     /// [`JwtError::TooLong`], [`JwtError::Malformed`].
@@ -42,15 +45,32 @@ impl<'a> Unverified<'a> {
     }
 }
 
-impl<'a, C> Unverified<'a, C> {
-    /// Reads a compact token with claims of another kind, of at most `limit` bytes.
+impl<'a> Unverified<'a, ForgeClaims> {
+    /// Reads a Forge invocation token of at most `limit` bytes.
     ///
     /// # Errors
     /// [`JwtError::TooLong`], [`JwtError::Malformed`].
-    pub fn parse_as(token: &'a str, limit: usize) -> Result<Self, JwtError>
-    where
-        C: DeserializeOwned,
-    {
+    pub fn parse_invocation(token: &'a str, limit: usize) -> Result<Self, JwtError> {
+        Envelope::open(token, limit)?
+            .read_by(|payload| ForgeClaims::read(std::str::from_utf8(&decoded(payload)?).ok()?))
+    }
+}
+
+/// A token of which only the header has been parsed: the header may decide the type of the claims.
+#[derive(Debug)]
+pub struct Envelope<'a> {
+    header: Header,
+    payload: &'a str,
+    message: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> Envelope<'a> {
+    /// Parses the header of a compact token of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// [`JwtError::TooLong`], [`JwtError::Malformed`].
+    pub fn open(token: &'a str, limit: usize) -> Result<Self, JwtError> {
         if token.len() > limit {
             return Err(JwtError::TooLong(limit));
         }
@@ -59,43 +79,81 @@ impl<'a, C> Unverified<'a, C> {
         if payload.contains('.') {
             return Err(JwtError::Malformed("not three segments"));
         }
-        let header: Header = object(header).ok_or(JwtError::Malformed("the header is no JSON object with alg"))?;
+        let header: Header = object(header).ok_or(JwtError::Malformed("the header is not a JSON object with alg"))?;
         if header.is_critical {
             return Err(JwtError::Malformed("the header has critical extensions"));
         }
-        let claims = object(payload).ok_or(JwtError::Malformed("a claim is missing or of the wrong type"))?;
-        Ok(Self { header, claims, message, signature })
+        Ok(Self { header, payload, message, signature })
     }
 
-    /// What the token claims, good for a look-up and for nothing else.
-    #[must_use]
-    pub fn claims(&self) -> &C {
-        &self.claims
-    }
-
-    /// The id of the key that the token says it is signed with.
+    /// The id of the key with which the token claims to be signed.
     #[must_use]
     pub fn kid(&self) -> Option<&str> {
         self.header.kid.as_deref()
     }
 
-    /// Proves an HS256 signature by `secret`, in constant time.
+    /// Parses the claims.
+    ///
+    /// # Errors
+    /// [`JwtError::Malformed`].
+    pub fn read<C: DeserializeOwned>(self) -> Result<Unverified<'a, C>, JwtError> {
+        self.read_by(object)
+    }
+
+    fn read_by<C>(self, read: impl FnOnce(&str) -> Option<C>) -> Result<Unverified<'a, C>, JwtError> {
+        let claims = read(self.payload).ok_or(JwtError::Malformed("a claim is missing or of the wrong type"))?;
+        Ok(Unverified { header: self.header, claims, message: self.message, signature: self.signature })
+    }
+}
+
+impl<'a, C> Unverified<'a, C> {
+    /// Parses a compact token with other claims, of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// [`JwtError::TooLong`], [`JwtError::Malformed`].
+    pub fn parse_as(token: &'a str, limit: usize) -> Result<Self, JwtError>
+    where
+        C: DeserializeOwned,
+    {
+        Envelope::open(token, limit)?.read()
+    }
+
+    /// The claims, not verified: use them only to look up the key.
+    #[must_use]
+    pub fn claims(&self) -> &C {
+        &self.claims
+    }
+
+    /// The id of the key with which the token claims to be signed.
+    #[must_use]
+    pub fn kid(&self) -> Option<&str> {
+        self.header.kid.as_deref()
+    }
+
+    /// Verifies an HS256 signature with `secret`, in constant time.
     ///
     /// # Errors
     /// [`JwtError::Algorithm`], [`JwtError::Signature`].
     pub fn verify_hs256(&self, secret: &SharedSecret) -> Result<(), JwtError> {
-        self.verify(&secret.verifying, Algorithm::HS256, "HS256")
+        self.expect_algorithm("HS256")?;
+        match jsonwebtoken::crypto::verify(self.signature, self.message.as_bytes(), &secret.verifying, Algorithm::HS256)
+        {
+            Ok(true) => Ok(()),
+            _ => Err(JwtError::Signature),
+        }
     }
 
-    /// Proves an RS256 signature by `key`.
+    /// Verifies an RS256 signature with `key`.
     ///
     /// # Errors
     /// [`JwtError::Algorithm`], [`JwtError::Signature`].
     pub fn verify_rs256(&self, key: &PublicKey) -> Result<(), JwtError> {
-        self.verify(&key.0, Algorithm::RS256, "RS256")
+        self.expect_algorithm("RS256")?;
+        let signature = URL_SAFE_NO_PAD.decode(self.signature).map_err(|_| JwtError::Signature)?;
+        key.0.verify_sig(self.message.as_bytes(), &signature).map_err(|_| JwtError::Signature)
     }
 
-    /// Whether the header names `algorithm`; a cheap refusal before a key is fetched.
+    /// Checks that the header names `algorithm`: a cheap refusal before a key is fetched.
     ///
     /// # Errors
     /// [`JwtError::Algorithm`].
@@ -112,63 +170,66 @@ impl<'a, C> Unverified<'a, C> {
     pub fn into_claims(self) -> C {
         self.claims
     }
-
-    fn verify(&self, key: &DecodingKey, algorithm: Algorithm, name: &'static str) -> Result<(), JwtError> {
-        self.expect_algorithm(name)?;
-        match jsonwebtoken::crypto::verify(self.signature, self.message.as_bytes(), key, algorithm) {
-            Ok(true) => Ok(()),
-            _ => Err(JwtError::Signature),
-        }
-    }
 }
 
 /// Decodes a segment that must be a JSON object. serde would fill a struct from a list as well.
-fn object<T: for<'de> Deserialize<'de>>(segment: &str) -> Option<T> {
-    use base64::Engine as _;
-    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(segment).ok()?;
-    (bytes.first() == Some(&b'{')).then(|| serde_json::from_slice(&bytes).ok())?
+fn decoded(segment: &str) -> Option<Vec<u8>> {
+    let bytes = URL_SAFE_NO_PAD.decode(segment).ok()?;
+    bytes.starts_with(b"{").then_some(bytes)
 }
 
-/// UTF-8's, with which some editors begin a file.
+fn object<T: for<'de> Deserialize<'de>>(segment: &str) -> Option<T> {
+    serde_json::from_slice(&decoded(segment)?).ok()
+}
+
+/// The UTF-8 mark with which some editors begin a file.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// An RSA public key that verifies RS256 signatures.
+/// An RSA public key that verifies RS256 signatures: of 2048 to 8192 bits, a shorter one verifies nothing.
+///
+/// It is parsed once, by the library that jsonwebtoken verifies with. jsonwebtoken's own key is parsed at each signature.
 #[derive(Clone)]
-pub struct PublicKey(DecodingKey);
+pub struct PublicKey(ParsedPublicKey);
 
 impl PublicKey {
-    /// Reads a PEM file with a `PUBLIC KEY` block, as Atlassian's install-key servers serve it, or with an
-    /// `RSA PUBLIC KEY` block (PKCS#1). A byte order mark in front is skipped.
+    /// Reads a PEM file with a `PUBLIC KEY` block, as Atlassian's install-key servers serve it, or with an `RSA PUBLIC
+    /// KEY` block (PKCS#1). A leading byte order mark is skipped.
     ///
     /// # Errors
-    /// [`JwtError::Key`] when there is no such block.
+    /// [`JwtError::Key`] if there is no such block.
     pub fn from_pem(pem: &[u8]) -> Result<Self, JwtError> {
         let pem = pem.strip_prefix(BYTE_ORDER_MARK).unwrap_or(pem);
-        // aws-lc reads both forms
+        // aws-lc reads both formats
         if let Ok(der) = SubjectPublicKeyInfoDer::from_pem_slice(pem) {
-            return Ok(Self(DecodingKey::from_rsa_der(&der)));
+            return Self::from_der(&der);
         }
-        let der = pkcs1_block(pem).ok_or(JwtError::Key("no PEM public key"))?;
-        Ok(Self(DecodingKey::from_rsa_der(&der)))
+        Self::from_der(&pkcs1_block(pem).ok_or(JwtError::Key("no PEM public key"))?)
     }
 
-    /// Makes a key of the members `n` and `e` of a JSON Web Key: big-endian numbers in base64url (RFC 7518, 6.3.1).
+    fn from_der(der: &[u8]) -> Result<Self, JwtError> {
+        let key = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der);
+        key.map(Self).map_err(|_| JwtError::Key("the PEM block has no RSA public key"))
+    }
+
+    /// Makes a key from the members `n` and `e` of a JSON Web Key: big-endian numbers in base64url (RFC 7518, 6.3.1).
     ///
     /// # Errors
-    /// [`JwtError::Key`] when they are no such numbers.
+    /// [`JwtError::Key`] if they are not such numbers, or make no RSA key.
     pub fn from_jwk_members(n: &str, e: &str) -> Result<Self, JwtError> {
-        DecodingKey::from_rsa_components(n, e).map(Self).map_err(|_| JwtError::Key("n or e is no base64url"))
+        let number = |text| URL_SAFE_NO_PAD.decode(text).map_err(|_| JwtError::Key("n or e is not base64url"));
+        let (n, e) = (number(n)?, number(e)?);
+        let key = RsaPublicKeyComponents { n: &n, e: &e }.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256);
+        key.map(Self).map_err(|_| JwtError::Key("n and e make no RSA key"))
     }
 }
 
-/// The content of the first `RSA PUBLIC KEY` block, which the PEM reader of rustls does not know.
+/// The content of the first `RSA PUBLIC KEY` block, which the PEM reader of rustls does not support.
 fn pkcs1_block(pem: &[u8]) -> Option<Vec<u8>> {
-    use base64::Engine as _;
     let text = std::str::from_utf8(pem).ok()?;
     let (_, rest) = text.split_once("-----BEGIN RSA PUBLIC KEY-----")?;
     let (block, _) = rest.split_once("-----END RSA PUBLIC KEY-----")?;
     let digits: String = block.split_ascii_whitespace().collect();
-    base64::engine::general_purpose::STANDARD.decode(digits).ok().filter(|der| !der.is_empty())
+    STANDARD.decode(digits).ok().filter(|der| !der.is_empty())
 }
 
 impl std::fmt::Debug for PublicKey {
@@ -190,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_is_proven_by_its_secret_alone() {
+    fn only_the_right_secret_verifies_a_signature() {
         let token = signed(&json!({"iss": "host", "exp": 1}), "right");
         let unverified = Unverified::parse(&token, LIMIT).unwrap();
         assert_eq!(unverified.verify_hs256(&SharedSecret::new("right")), Ok(()));
@@ -199,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn an_rsa_key_in_pem_verifies_and_serves_for_nothing_else() {
+    fn an_rsa_key_in_pem_verifies_only_its_own_tokens() {
         let signer = RsaSigner::generate().unwrap();
         let token = signer.sign("kid-1", &json!({"exp": 1})).unwrap();
         let key = PublicKey::from_pem(signer.public_pem().unwrap().as_bytes()).unwrap();
@@ -213,7 +274,7 @@ mod tests {
         ));
     }
 
-    /// The same key as PKCS#1: without the algorithm's name around it.
+    /// The same key as PKCS#1, without the algorithm identifier around it.
     fn as_pkcs1(pem: &str) -> String {
         use base64::Engine as _;
         use base64::engine::general_purpose::STANDARD;
@@ -272,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_or_an_empty_body_is_no_key() {
+    fn other_bodies_are_refused_as_keys() {
         for text in [
             "",
             "\u{feff}",

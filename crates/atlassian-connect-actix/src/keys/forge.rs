@@ -1,7 +1,7 @@
-//! The public keys that sign Forge's invocation tokens: a JSON Web Key Set, kept and fetched again with restraint.
+//! The public keys that sign Forge's invocation tokens: a JSON Web Key Set, cached, with rate-limited fetches.
 //!
-//! Which set is asked is the configuration's to say, never a claim's. A claim may only fill the label of an Isolated
-//! Cloud into a template that the operator has written.
+//! The configuration decides which key set is used, never a claim. A claim can only fill the label of an Isolated Cloud
+//! into a template that the operator wrote.
 
 use std::sync::Arc;
 
@@ -18,12 +18,12 @@ use crate::jwt::PublicKey;
 ///
 /// Source: Atlassian, "Forge Remote essentials".
 const PRODUCTION: &str = "https://forge.cdn.prod.atlassian-dev.net/.well-known/jwks.json";
-/// A key id that is longer is none.
+/// The longest valid key id.
 const MAX_ID: usize = 256;
-/// Isolated Clouds whose keys are kept at most.
+/// The most Isolated Clouds whose keys are cached.
 const CLOUDS: u64 = 50;
 
-/// The keys of Forge, and of the Isolated Clouds that the configuration has a template for.
+/// The keys of Forge, and of the Isolated Clouds for which the configuration has a template.
 #[derive(Debug)]
 pub struct ForgeKeys {
     set: Arc<KeySet>,
@@ -35,12 +35,12 @@ struct Isolated {
     template: JwksTemplate,
     patience: Patience,
     sets: Cache<String, Arc<KeySet>>,
-    /// Anybody can make up a label: few of them lead to a request.
+    /// Anybody can make up a label, so requests for new labels are rate-limited.
     permits: Permits,
 }
 
 impl ForgeKeys {
-    /// `url` is the key set itself, production's by default; `isolated` that of Isolated Clouds.
+    /// `url` is the key set, by default that of production; `isolated` is the template for Isolated Clouds.
     #[must_use]
     pub fn new(url: Option<&Url>, isolated: Option<JwksTemplate>) -> Self {
         Self::with(url, isolated, Patience::default())
@@ -58,14 +58,14 @@ impl ForgeKeys {
         }
     }
 
-    /// Where the keys come from.
+    /// The URL of the keys.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.set.url
     }
 
-    /// The key `kid`; without an id the only key of a set that has one. `label` is the Isolated Cloud that the token
-    /// claims to be of.
+    /// The key `kid`. Without an id, the key of a set with a single one. `label` is the Isolated Cloud that the token
+    /// claims to belong to.
     ///
     /// # Errors
     /// [`KeyError`].
@@ -82,12 +82,13 @@ impl ForgeKeys {
 
 impl Isolated {
     async fn set(&self, label: &str) -> Result<Arc<KeySet>, KeyError> {
-        let url = self.template.url(label).ok_or_else(|| KeyError::Unknown("the label of the cloud is none".into()))?;
+        let url =
+            self.template.url(label).ok_or_else(|| KeyError::Unknown("the label of the cloud is not valid".into()))?;
         if let Some(set) = self.sets.get(label) {
             return Ok(set);
         }
         if !self.permits.acquire(Some(label)).await {
-            return Err(KeyError::NotAsked("too many unknown labels of Isolated Clouds were named just now"));
+            return Err(KeyError::NotAsked("too many unknown labels of Isolated Clouds were requested recently"));
         }
         let set = Arc::new(KeySet::new(url, self.patience));
         self.sets.insert(label.to_owned(), Arc::clone(&set));
@@ -108,7 +109,7 @@ mod tests {
     const OLD: Duration = Duration::ZERO;
 
     #[actix_web::test]
-    async fn a_rotation_is_seen_at_once() {
+    async fn a_rotated_key_is_found_at_once() {
         let server = JwksServer::start();
         let keys = keys(&server, Patience::default());
         assert!(keys.get(Some(JwksServer::KID), None).await.is_ok());
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn keys_are_renewed_beside_their_use() {
+    async fn keys_are_renewed_in_the_background() {
         let server = JwksServer::start();
         let keys = keys(&server, Patience { renewal: OLD, ..Patience::default() });
         assert!(keys.get(Some(JwksServer::KID), None).await.is_ok());
@@ -134,12 +135,12 @@ mod tests {
         }
         server.stop().await;
         for _ in 0..20 {
-            assert!(keys.get(Some(JwksServer::NEXT_KID), None).await.is_ok(), "a renewal that fails harms nobody");
+            assert!(keys.get(Some(JwksServer::NEXT_KID), None).await.is_ok(), "a failed renewal does no harm");
         }
     }
 
     #[actix_web::test]
-    async fn made_up_ids_make_few_fetches_and_are_not_called_unknown_where_nobody_asked() {
+    async fn made_up_ids_cause_few_fetches_and_count_as_unknown_only_after_one() {
         let server = JwksServer::start();
         let keys = keys(&server, Patience { pause: Duration::from_secs(3600), ..Patience::default() });
         let (mut unknown, mut not_asked) = (0, 0);
@@ -150,7 +151,7 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
-        // the first five are known to be absent in the second round as well, two more are asked for there
+        // the first five are known to be absent in the second round too; two more are fetched then
         assert_eq!((unknown, not_asked, server.fetches()), (12, 1988, 7));
         assert!(keys.get(Some(JwksServer::KID), None).await.is_ok());
         for kid in ["", &"k".repeat(257)] {
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_rotation_has_room_while_ids_are_made_up() {
+    async fn a_rotated_key_is_found_during_a_flood() {
         let server = JwksServer::start();
         let keys = keys(&server, Patience { pause: Duration::from_secs(3600), ..Patience::default() });
         for i in 0..100 {
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn callers_at_once_share_a_fetch() {
+    async fn concurrent_callers_share_a_fetch() {
         let server = JwksServer::start();
         let keys = keys(&server, Patience::default());
         let calls = (0..100).map(|_| keys.get(Some(JwksServer::KID), None));
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn old_keys_serve_while_the_server_is_away() {
+    async fn old_keys_are_used_while_the_server_is_away() {
         let server = JwksServer::start();
         let keys = keys(&server, Patience { lifetime: OLD, ..Patience::default() });
         assert!(keys.get(Some(JwksServer::KID), None).await.is_ok());
@@ -196,12 +197,12 @@ mod tests {
         for _ in 0..20 {
             assert!(keys.get(Some(JwksServer::KID), None).await.is_ok());
         }
-        // a connection that was kept open may have been answered once more
+        // an idle connection may have been answered once more
         assert!((4..=5).contains(&server.fetches()), "it is not asked each time");
     }
 
     #[actix_web::test]
-    async fn too_old_keys_do_not() {
+    async fn keys_that_are_too_old_are_not_used() {
         let server = JwksServer::start();
         let keys = keys(&server, Patience { lifetime: OLD, stale: OLD, ..Patience::default() });
         assert!(keys.get(Some(JwksServer::KID), None).await.is_ok());
@@ -210,18 +211,18 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_server_that_was_never_there_is_unavailable_and_asked_with_restraint() {
+    async fn requests_to_a_missing_server_are_rate_limited() {
         let server = JwksServer::start();
         server.answer(JwksAnswer::Other(404, String::new()));
         let keys = keys(&server, Patience { pause: Duration::from_secs(3600), ..Patience::default() });
         for _ in 0..50 {
             assert!(keys.get(Some(JwksServer::KID), None).await.is_err_and(|error| error.is_temporary()));
         }
-        assert_eq!(server.fetches(), 7, "five, and two since the id comes again");
+        assert_eq!(server.fetches(), 7, "five, and two because the id was repeated");
     }
 
     #[actix_web::test]
-    async fn a_token_without_an_id_takes_the_only_key() {
+    async fn a_token_without_an_id_uses_the_only_key() {
         let server = JwksServer::start();
         let keys = keys(&server, Patience { lifetime: OLD, ..Patience::default() });
         assert!(keys.get(None, None).await.is_ok());
@@ -230,7 +231,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn an_isolated_cloud_has_its_own_set_by_the_operators_template() {
+    async fn an_isolated_cloud_has_its_own_key_set() {
         let (server, other) = (JwksServer::start(), JwksServer::start());
         let template: JwksTemplate = format!("{}?of={{icLabel}}", other.url()).parse().unwrap();
         let keys = ForgeKeys::with(Some(&server.url().parse().unwrap()), Some(template), Patience::default());
@@ -244,7 +245,7 @@ mod tests {
         for i in 0..100 {
             let _ = keys.get(Some("k"), Some(&format!("made-up-{i}"))).await;
         }
-        assert_eq!(other.fetches(), 5, "the first label's, and four more before it is enough");
+        assert_eq!(other.fetches(), 5, "the first label, and four more before the limit");
         let fresh = keys.get(Some(JwksServer::KID), Some("ic-2")).await;
         assert!(matches!(fresh, Err(KeyError::NotAsked(_))), "{fresh:?}");
         assert!(keys.get(Some(JwksServer::KID), Some("ic-2")).await.is_ok(), "the second request");

@@ -13,21 +13,21 @@ use super::servers::servers_of;
 use crate::flight::Flights;
 use crate::jwt::PublicKey;
 
-/// How long an id is remembered as one that the server had a key for: to ask for it again needs no permit.
+/// How long an id is remembered as genuine: further requests for it need no permit.
 const MEMORY: Duration = Duration::from_secs(30 * 24 * 3600);
-/// How long a key server's "no such key" is believed.
+/// How long a "no such key" of a key server is cached.
 const ABSENCE_LIFETIME: Duration = Duration::from_secs(30);
-/// Keys at most; Atlassian has a handful.
+/// The most keys; Atlassian has a handful.
 const CAPACITY: u64 = 100;
-/// Key servers whose permits are counted: four domains and an override, with room for more.
+/// The most key servers with permits: four domains and an override, with room for more.
 const SERVERS: u64 = 16;
-/// A server has this long to answer whole; with its fallback the caller waits twice that at most.
+/// How long a server may take for a complete answer. With its fallback, the caller waits at most twice as long.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// Bytes of a key id at most.
+/// The longest key id, in bytes.
 const LONGEST_ID: usize = 128;
-/// A PEM file of an RSA key of 16,384 bits has 2.8 kB.
+/// The PEM file of an RSA key of 16,384 bits has 2.8 kB.
 const MAX_KEY_BYTES: usize = 16 * 1024;
-/// Fetches of ids that no server has had a key for yet. With two servers of 5 seconds each, at most 80 are under way.
+/// Fetches of ids that no server has had a key for yet. With two servers of 5 seconds each, at most 80 are running.
 const LIMITS: Limits = Limits {
     burst: 20,
     pause: Duration::from_millis(200),
@@ -36,15 +36,15 @@ const LIMITS: Limits = Limits {
     longest_wait: Duration::from_secs(1),
 };
 
-/// How long a key is believed.
+/// How long a key is cached.
 #[derive(Debug, Clone, Copy)]
 struct Patience {
-    /// A key of this age is fetched again before it is used. Keys do not change under their id; the limit is for those
-    /// that are withdrawn.
+    /// A key of this age is fetched again before it is used. The key of an id never changes; the limit is for withdrawn
+    /// keys.
     lifetime: Duration,
-    /// Where the server is away, a key is used until it has this age.
+    /// If the server is unavailable, a key is used until this age.
     stale: Duration,
-    /// After a failure the server is not asked for a known key before this time.
+    /// After a failure, the server is not asked for a known key for this long.
     pause: Duration,
 }
 
@@ -58,10 +58,11 @@ impl Default for Patience {
     }
 }
 
-/// Fetches install keys over TLS and keeps them: bounded, for a time, one fetch for one key at once.
+/// Fetches install keys over TLS and caches them, with a size limit and a lifetime. Single flight: one fetch per key at
+/// a time.
 ///
-/// Anybody can make up the id of a key, so that fetches of unknown ids need a permit. Each key server has permits of
-/// its own. An id that a server has had a key for needs none any more.
+/// Anybody can make up a key id, so fetches of unknown ids need a permit. Each key server has its own permits. An id
+/// for which a server has had a key needs no permit.
 #[derive(Debug)]
 pub struct InstallKeys {
     override_url: Option<Url>,
@@ -72,17 +73,17 @@ pub struct InstallKeys {
     permits: Cache<String, Arc<Permits>>,
 }
 
-/// A key that a server has answered with.
+/// A key from a server.
 #[derive(Debug, Clone)]
 struct Known {
     key: PublicKey,
     fetched: Instant,
-    /// The last renewal failed at this time.
+    /// When the last renewal failed.
     failed: Option<Instant>,
 }
 
 impl InstallKeys {
-    /// `override_url` takes the place of every key server (`CONNECT_KEYS_CDN_URL`).
+    /// `override_url` replaces every key server (`CONNECT_KEYS_CDN_URL`).
     #[must_use]
     pub fn new(override_url: Option<Url>) -> Self {
         Self::with(override_url, Patience::default())
@@ -99,7 +100,7 @@ impl InstallKeys {
         }
     }
 
-    /// The key `kid` for hosts of the domain of `host` (a host name).
+    /// The key `kid` for hosts in the domain of `host`, a host name.
     ///
     /// # Errors
     /// [`KeyError`].
@@ -107,7 +108,7 @@ impl InstallKeys {
         self.get_from(self.servers(host), kid).await
     }
 
-    /// The key `kid` of one server alone.
+    /// The key `kid` of a single server.
     ///
     /// # Errors
     /// [`KeyError`].
@@ -120,7 +121,7 @@ impl InstallKeys {
             return Err(KeyError::Id);
         }
         let Some(server) = servers.first() else { return Err(KeyError::Id) };
-        // a key of one server says nothing about another server's
+        // the keys of one server say nothing about another's
         let id = format!("{server}/{kid}");
         if let Some(known) = self.keys.get(&id).filter(|known| self.is_fresh(known)) {
             return Ok(known.key);
@@ -129,7 +130,7 @@ impl InstallKeys {
             return Err(KeyError::Unknown(reason));
         }
         let fetch = || async {
-            // the run before may have ended between our look and our joining
+            // the last flight may have ended between our look and our joining
             match self.keys.get(&id) {
                 Some(known) if self.is_fresh(&known) => Ok(known.key),
                 Some(known) => self.renew(&servers, kid, &id, known).await,
@@ -143,11 +144,11 @@ impl InstallKeys {
         known.fetched.elapsed() < self.patience.lifetime
     }
 
-    /// Asks again for a key that the server has had before.
+    /// Fetches a key again that the server has had before.
     async fn renew(&self, servers: &[String], kid: &str, id: &str, known: Known) -> Result<PublicKey, KeyError> {
         let failed_just_now = known.failed.is_some_and(|failed| failed.elapsed() < self.patience.pause);
         let result = if failed_just_now {
-            Err(KeyError::Unavailable("it has failed a moment ago".into()))
+            Err(KeyError::Unavailable("it failed a moment ago".into()))
         } else {
             self.fetch(servers, kid, id).await
         };
@@ -158,12 +159,12 @@ impl InstallKeys {
         if known.fetched.elapsed() < self.patience.stale { Ok(known.key) } else { Err(KeyError::Unavailable(reason)) }
     }
 
-    /// Asks for an id that may be made up.
+    /// Fetches an id that may be made up.
     async fn fetch_unknown(&self, servers: &[String], kid: &str, id: &str) -> Result<PublicKey, KeyError> {
         let server = servers.first().cloned().unwrap_or_default();
         let permits = self.permits.get_with(server, || Arc::new(Permits::new(LIMITS)));
         if !permits.acquire(Some(kid)).await {
-            return Err(KeyError::NotAsked("too many unknown key ids were asked for just now"));
+            return Err(KeyError::NotAsked("too many unknown key ids were requested recently"));
         }
         let result = self.fetch(servers, kid, id).await;
         if result.is_ok() {
@@ -172,7 +173,7 @@ impl InstallKeys {
         result
     }
 
-    /// Fetches and remembers what the servers say.
+    /// Fetches a key and caches the servers' answer.
     async fn fetch(&self, servers: &[String], kid: &str, id: &str) -> Result<PublicKey, KeyError> {
         let result = fetch_from(servers, kid).await;
         match &result {
@@ -188,8 +189,8 @@ impl InstallKeys {
         result
     }
 
-    /// The key servers for hosts of the domain of `host`, as URLs without a slash at the end; the first one is asked
-    /// first.
+    /// The key servers for hosts in the domain of `host`, as URLs without a trailing slash, in the order in which they
+    /// are asked.
     #[must_use]
     pub fn servers(&self, host: &str) -> Vec<String> {
         match &self.override_url {
@@ -199,7 +200,7 @@ impl InstallKeys {
     }
 }
 
-/// Whether `kid` may stand in a URL as it is: segments of plain characters, joined by `/`. Nothing in it can lead to
+/// Whether `kid` may be put into a URL as it is: segments of plain characters, joined by `/`. It must not lead to
 /// another server, out of the server's path, or into a query.
 ///
 /// Source: Atlassian's ASAP specification, "Key identifiers"; key servers name keys like `connect-install/a1b2c3.pem`.
@@ -219,7 +220,7 @@ async fn fetch_from(servers: &[String], kid: &str) -> Result<PublicKey, KeyError
         match fetch(server, kid).await {
             Ok(key) => return Ok(key),
             Err(error) => {
-                tracing::warn!(server, kid, %error, "no install key from this server");
+                tracing::warn!(server, kid, %error, "this server returned no install key");
                 let slot = if matches!(error, KeyError::Unavailable(_)) { &mut unavailable } else { &mut unknown };
                 *slot = Some(error);
             }
@@ -236,13 +237,13 @@ async fn fetch(server: &str, kid: &str) -> Result<PublicKey, KeyError> {
         match response.status() {
             StatusCode::OK => {}
             status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-                return Err(KeyError::Unavailable(format!("it answers {status}")));
+                return Err(KeyError::Unavailable(format!("it answered {status}")));
             }
-            status => return Err(KeyError::Unknown(format!("it answers {status}"))),
+            status => return Err(KeyError::Unknown(format!("it answered {status}"))),
         }
         let body = response.body().limit(MAX_KEY_BYTES).await;
         let body = body.map_err(|error| KeyError::Unavailable(error.to_string()))?;
-        PublicKey::from_pem(&body).map_err(|_| KeyError::Unknown("what it answers is no PEM public key".into()))
+        PublicKey::from_pem(&body).map_err(|_| KeyError::Unknown("its answer is not a PEM public key".into()))
     };
     tokio::time::timeout(TIMEOUT, exchange)
         .await
@@ -307,7 +308,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn an_old_key_serves_while_its_server_is_away_and_is_asked_for_with_restraint() {
+    async fn an_old_key_is_used_while_its_server_is_away_and_fetches_are_rate_limited() {
         let server = KeyServer::start();
         let keys = keys(&server, Patience { lifetime: OLD, ..Patience::default() });
         for fetches in 1..=3 {
@@ -322,7 +323,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_key_that_is_too_old_does_not_serve() {
+    async fn a_key_that_is_too_old_is_not_used() {
         let server = KeyServer::start();
         let keys = keys(&server, Patience { lifetime: OLD, stale: OLD, ..Patience::default() });
         assert!(keys.get(KeyServer::KID, "a.atlassian.net").await.is_ok());
@@ -362,7 +363,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn the_flood_at_one_server_does_not_hurt_another() {
+    async fn a_flood_for_one_server_does_not_affect_another() {
         let (server, other) = (KeyServer::start(), KeyServer::start());
         let keys = InstallKeys::new(None);
         let made_up: Vec<_> = (0..200).map(|i| format!("made-up-{i}")).collect();

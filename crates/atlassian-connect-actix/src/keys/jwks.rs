@@ -1,12 +1,13 @@
-//! One JSON Web Key Set of one server: kept, and fetched again with restraint.
+//! One JSON Web Key Set of one server: cached, with rate-limited fetches.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
 use moka::sync::Cache;
+use parking_lot::RwLock;
 use serde::Deserialize;
 
 use super::KeyError;
@@ -15,29 +16,29 @@ use crate::flight::Flights;
 use crate::jwt::PublicKey;
 use crate::panics;
 
-/// The server has this long to answer whole.
+/// How long the server may take for a complete answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// A set of a hundred keys has 60 kB.
 const MAX_SET_BYTES: usize = 256 * 1024;
-/// Keys of one set at most.
+/// The most keys of one set.
 const MAX_KEYS: usize = 100;
 
-/// How long keys are believed, and how often their server is asked.
+/// How long keys are cached, and how often their server is asked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    /// A set of this age is fetched again beside its use: nobody waits for that.
+    /// A set of this age is fetched again in the background: no caller waits.
     pub renewal: Duration,
     /// A set of this age is fetched again before it is used.
     pub lifetime: Duration,
-    /// Where the server is away, a set is used until it has this age.
+    /// If the server is unavailable, a set is used until this age.
     pub stale: Duration,
-    /// Fetches that may follow each other at once; rotations and restarts need few.
+    /// The burst of fetches; rotations and restarts need few.
     pub burst: u32,
-    /// One more may follow after this time.
+    /// One more fetch is allowed after this time.
     pub pause: Duration,
-    /// The same for ids that come again after their server was not asked, in a bucket of their own.
+    /// The same for repeated ids whose server was not asked, in a separate token bucket.
     pub again_burst: u32,
-    /// An id that a fetch did not find is not asked for again before this time.
+    /// An id that a fetch did not find is not fetched again for this long.
     pub absence: Duration,
 }
 
@@ -56,7 +57,7 @@ impl Default for Patience {
 }
 
 impl Patience {
-    /// Nobody waits for a permit: the next fetch comes soon, and the platform tries again.
+    /// Callers do not wait for a permit: the next fetch comes soon, and the platform tries again.
     pub(super) fn permits(self) -> Permits {
         Permits::new(Limits {
             burst: self.burst,
@@ -74,15 +75,15 @@ pub(super) struct KeySet {
     pub(super) url: String,
     patience: Patience,
     held: RwLock<Option<Arc<Fetched>>>,
-    /// Ids that the server was asked for and did not have.
+    /// Ids that the server did not have.
     absent: Cache<String, ()>,
     flights: Flights<(), Result<Arc<Fetched>, KeyError>>,
     permits: Permits,
-    /// A renewal is under way.
+    /// Whether a renewal is running.
     renewing: AtomicBool,
 }
 
-/// A renewal, which is over when this is dropped: done, panicked or cancelled.
+/// A renewal, which ends when this is dropped: done, panicked or cancelled.
 struct Renewal(Arc<KeySet>);
 
 impl Drop for Renewal {
@@ -104,7 +105,8 @@ impl Fetched {
     fn find(&self, kid: Option<&str>) -> Option<&PublicKey> {
         match kid {
             Some(kid) => self.keys.get(kid),
-            None => self.keys.values().next().filter(|_| self.keys.len() == 1),
+            None if self.keys.len() == 1 => self.keys.values().next(),
+            None => None,
         }
     }
 }
@@ -134,19 +136,19 @@ impl KeySet {
             return Ok(key.clone());
         }
         if known.is_none() && kid.is_some_and(|kid| self.absent.contains_key(kid)) {
-            return Err(KeyError::Unknown("it was asked a moment ago".into()));
+            return Err(KeyError::Unknown("it was asked for this id a moment ago".into()));
         }
         let called = Instant::now();
         match self.refresh(held.as_ref().map(|held| held.at), kid).await {
             Ok(fetched) => match fetched.find(kid) {
                 Some(key) => Ok(key.clone()),
-                // it joined a fetch that may have been answered before the key was published
+                // joined a fetch that may have been answered before the key was published
                 None if fetched.begun < called => Err(KeyError::NotAsked("a fetch was under way")),
                 None => {
                     if let Some(kid) = kid {
                         self.absent.insert(kid.to_owned(), ());
                     }
-                    Err(KeyError::Unknown("its set has no such id".into()))
+                    Err(KeyError::Unknown("its key set has no such id".into()))
                 }
             },
             Err(error) => match known.filter(|(age, _)| *age < self.patience.stale) {
@@ -156,31 +158,31 @@ impl KeySet {
         }
     }
 
-    /// Fetches a newer set, once at a time, beside the call that found `seen` old.
+    /// Fetches a newer set in the background, one at a time, after a call has found `seen` old.
     fn renew(self: &Arc<Self>, seen: Option<Instant>) {
         if self.renewing.swap(true, Ordering::SeqCst) {
             return;
         }
         let renewal = Renewal(Arc::clone(self));
         panics::spawn("renewing the keys of Forge", async move {
-            // what fails is tried again by the next call
+            // a failure is retried by the next call
             let _ = renewal.0.refresh(seen, None).await;
         });
     }
 
     fn held(&self) -> Option<Arc<Fetched>> {
-        self.held.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.held.read().clone()
     }
 
-    /// A set that is newer than `seen`: of a fetch that is under way, or of one that begins now for the sake of `kid`.
+    /// A set that is newer than `seen`: from a fetch that is under way, or from one that begins now for `kid`.
     async fn refresh(&self, seen: Option<Instant>, kid: Option<&str>) -> Result<Arc<Fetched>, KeyError> {
         let fetch = || async {
-            // the fetch before may have ended between our look and our joining
+            // the last flight may have ended between our look and our joining
             if let Some(held) = self.held().filter(|held| Some(held.at) > seen) {
                 return Ok(held);
             }
             if !self.permits.acquire(kid).await {
-                return Err(KeyError::NotAsked("it was asked for too many unknown key ids just now"));
+                return Err(KeyError::NotAsked("too many unknown key ids were requested recently"));
             }
             let begun = Instant::now();
             let fetched = tokio::time::timeout(TIMEOUT, fetch(&self.url)).await;
@@ -188,7 +190,7 @@ impl KeySet {
             match fetched.unwrap_or_else(|_| Err(late())) {
                 Ok(keys) => {
                     let fetched = Arc::new(Fetched { keys, begun, at: Instant::now() });
-                    *self.held.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&fetched));
+                    *self.held.write() = Some(Arc::clone(&fetched));
                     Ok(fetched)
                 }
                 Err(error) => {
@@ -201,7 +203,7 @@ impl KeySet {
     }
 }
 
-/// A JSON Web Key (RFC 7517, 4), as far as an RSA key has use for it.
+/// A JSON Web Key (RFC 7517, 4), with the members that an RSA key needs.
 #[derive(Deserialize)]
 struct Jwk {
     kty: String,
@@ -222,10 +224,10 @@ struct Jwks {
     keys: Vec<serde_json::Value>,
 }
 
-/// The usable keys of a set, by their ids. Keys of other kinds are left out (RFC 7517, 5).
+/// The usable keys of a set, by id. Other types of keys are skipped (RFC 7517, 5).
 fn read(body: &[u8]) -> Result<HashMap<String, PublicKey>, KeyError> {
     let unusable = |what: &str| KeyError::Unavailable(what.to_owned());
-    let Jwks { keys } = serde_json::from_slice(body).map_err(|_| unusable("what it answers is no key set"))?;
+    let Jwks { keys } = serde_json::from_slice(body).map_err(|_| unusable("its answer is not a key set"))?;
     let usable = keys.into_iter().take(MAX_KEYS).filter_map(|key| {
         let Jwk { kty, kid, purpose, alg, n, e } = serde_json::from_value(key).ok()?;
         let signs = kty == "RSA"
@@ -242,7 +244,7 @@ async fn fetch(url: &str) -> Result<HashMap<String, PublicKey>, KeyError> {
     let away = |reason: &dyn std::fmt::Display| KeyError::Unavailable(reason.to_string());
     let mut response = crate::transport::client().get(url).send().await.map_err(|error| away(&error))?;
     if response.status() != StatusCode::OK {
-        return Err(KeyError::Unavailable(format!("it answers {}", response.status())));
+        return Err(KeyError::Unavailable(format!("it answered {}", response.status())));
     }
     read(&response.body().limit(MAX_SET_BYTES).await.map_err(|error| away(&error))?)
 }
@@ -252,7 +254,7 @@ mod tests {
     use super::*;
 
     #[actix_web::test]
-    async fn a_renewal_that_panics_or_is_cancelled_is_over() {
+    async fn a_renewal_ends_when_it_panics_or_is_cancelled() {
         let set = Arc::new(KeySet::new(String::new(), Patience::default()));
         for panics in [true, false] {
             set.renewing.store(true, Ordering::SeqCst);
@@ -270,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_is_read_for_its_rsa_keys() {
+    fn the_rsa_keys_of_a_set_are_read() {
         let n = "u".repeat(341) + "g";
         let jwk = |more: &str| format!(r#"{{"kty":"RSA","kid":"a","n":"{n}","e":"AQAB"{more}}}"#);
         for (set, ids) in [

@@ -13,26 +13,26 @@ pub use install::InstallKeys;
 pub use servers::Domain;
 pub use source::{Authority, ForgeKeySource, InstallKeySource, KeyFuture};
 
-/// Why there is no key. The texts are for the log.
+/// Why no key was found. The texts are for the log.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// The id may not stand in a URL.
+    /// The id must not be put into a URL.
     #[error("the key id is not made of segments of letters, digits, '.', '_', '-' and '+', joined by '/'")]
     Id,
-    /// The servers answered that they do not know the key, or with something that is none.
+    /// The servers answered that they do not have the key, or with something that is not a key.
     #[error("the key server has no such key: {0}")]
     Unknown(String),
     /// No server could be asked.
     #[error("the key server is not available: {0}")]
     Unavailable(String),
-    /// The server was not asked, since too many ids were made up just now. This says nothing about the key.
+    /// The server was not asked, since too many unknown ids were requested. This says nothing about the key.
     #[error("the key server was not asked: {0}")]
     NotAsked(&'static str),
 }
 
 impl KeyError {
-    /// Whether the same request may succeed later: nobody has said that the key does not exist.
+    /// Whether the same request may succeed later: no server has said that the key does not exist.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::NotAsked(_))

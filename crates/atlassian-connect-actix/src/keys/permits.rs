@@ -1,40 +1,40 @@
-//! Permits to ask a key server for an id that may be made up.
+//! Permits to ask a key server for an id that may be made up: token buckets with a short queue.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
 use super::recent::Recent;
 use crate::budget::Budget;
 
-/// Callers that may wait at once. Whoever comes after that takes the place of the one that has waited longest.
+/// How many callers can wait at once. The next one replaces the one that has waited longest.
 const PLACES: usize = 4;
-/// Callers that get a permit by waiting while nobody is sent away: so many in a row, then one after each pause.
-/// Otherwise a flood that sends one request after the other would get one permit after the other.
+/// How many callers in a row get a permit by waiting while none is turned away, and the pause before each further one.
+/// Otherwise a flood of one request after the other would get one permit after the other.
 const SERVED_BURST: u32 = 8;
 const SERVED_PAUSE: Duration = Duration::from_secs(5);
-/// How often a caller that is not the newest one looks whether it is now.
+/// How often a waiting caller checks whether it is now the newest one.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// How many permits there are.
+/// The number of permits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// So many at once.
+    /// The burst.
     pub burst: u32,
-    /// Then one after each pause.
+    /// Then one permit after each pause.
     pub pause: Duration,
-    /// The same for ids that were refused before.
+    /// The same for repeated ids.
     pub again_burst: u32,
     pub again_pause: Duration,
-    /// How long a caller may wait for a permit; zero: not at all.
+    /// How long a caller may wait for a permit; zero: callers do not wait.
     pub longest_wait: Duration,
 }
 
-/// Who makes up ids sends another one each time; a genuine id is sent again. So ids that come again after they were
-/// refused have a token bucket of their own, which a flood of new ids does not empty.
+/// A flood uses a new id each time; a genuine id is sent again. So ids that are repeated after a refusal have a
+/// separate token bucket, which a flood of new ids does not empty.
 #[derive(Debug)]
 pub(super) struct Permits {
     longest_wait: Duration,
@@ -46,7 +46,7 @@ pub(super) struct Permits {
     queue: Mutex<Queue>,
 }
 
-/// Those who wait for a permit, the newest one last. The sender is dropped to send somebody away.
+/// The callers that wait for a permit, the newest one last. Dropping the sender turns a caller away.
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<(u64, oneshot::Sender<()>)>,
@@ -76,7 +76,7 @@ impl Permits {
         false
     }
 
-    /// A permit without waiting, and without a note that there was none.
+    /// Takes a permit without waiting, and without recording that there was none.
     fn try_acquire(&self, id: Option<&str>) -> bool {
         if self.new.take() {
             return true;
@@ -84,7 +84,7 @@ impl Permits {
         id.is_some_and(|id| self.refused.contains(id)) && self.again.take()
     }
 
-    /// Puts back the permit of an id that turned out to be genuine.
+    /// Returns the permit of an id that turned out to be genuine.
     pub(super) fn give_back(&self) {
         self.new.give_back();
     }
@@ -115,7 +115,7 @@ impl Permits {
         }
     }
 
-    fn take_place(&self) -> (Place<'_>, oneshot::Receiver<()>) {
+    fn take_place(&self) -> (QueuePlace<'_>, oneshot::Receiver<()>) {
         let (sender, sent_away) = oneshot::channel();
         let mut queue = lock(&self.queue);
         let number = queue.next;
@@ -126,30 +126,30 @@ impl Permits {
         }
         queue.waiting.push_back((number, sender));
         drop(queue);
-        (Place { queue: &self.queue, number }, sent_away)
+        (QueuePlace { queue: &self.queue, number }, sent_away)
     }
 }
 
-/// A place in the queue, which is left when this is dropped.
-struct Place<'a> {
+/// A place in the queue, which is freed when this is dropped.
+struct QueuePlace<'a> {
     queue: &'a Mutex<Queue>,
     number: u64,
 }
 
-impl Place<'_> {
+impl QueuePlace<'_> {
     fn is_newest(&self) -> bool {
         lock(self.queue).waiting.back().is_some_and(|(number, _)| *number == self.number)
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for QueuePlace<'_> {
     fn drop(&mut self) {
         lock(self.queue).waiting.retain(|(number, _)| *number != self.number);
     }
 }
 
 fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
-    queue.lock().unwrap_or_else(PoisonError::into_inner)
+    queue.lock()
 }
 
 #[cfg(test)]
@@ -172,19 +172,19 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn an_id_that_comes_again_has_room_in_a_flood_of_new_ones() {
+    async fn a_repeated_id_gets_a_permit_in_a_flood_of_new_ones() {
         let permits = Permits::new(limits(Duration::ZERO));
         let made_up = |from: usize| (from..from + 500).map(|i| format!("made-up-{i}"));
         assert_eq!(granted(&permits, made_up(0)).await, 3);
-        assert!(!permits.acquire(Some("genuine")).await, "nobody knows it yet");
+        assert!(!permits.acquire(Some("genuine")).await, "it is new");
         assert_eq!(granted(&permits, made_up(500)).await, 0);
-        assert!(permits.acquire(Some("genuine")).await, "it comes again");
-        assert_eq!(granted(&permits, made_up(0)).await, 1, "ids that are made up twice have an end as well");
+        assert!(permits.acquire(Some("genuine")).await, "it is repeated");
+        assert_eq!(granted(&permits, made_up(0)).await, 1, "repeated made-up ids run out of permits as well");
         assert!(!permits.acquire(None).await);
     }
 
     #[actix_web::test]
-    async fn a_permit_that_is_given_back_is_there_again() {
+    async fn a_returned_permit_can_be_taken_again() {
         let permits = Permits::new(limits(Duration::ZERO));
         for i in 0..20 {
             assert!(permits.acquire(Some(&format!("genuine-{i}"))).await);
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn the_newest_one_that_waits_is_served_first() {
+    async fn the_newest_waiting_caller_is_served_first() {
         let pause = Duration::from_millis(100);
         let permits = Permits::new(Limits { pause, ..limits(Duration::from_secs(5)) });
         assert_eq!(granted(&permits, (0..3).map(|i| i.to_string())).await, 3);
@@ -207,12 +207,12 @@ mod tests {
         let (flood, (granted, took)) = futures_util::future::join(first, newest).await;
         assert!(granted && took < Duration::from_millis(800), "{took:?}");
         let served = flood.into_iter().filter(|granted| *granted).count();
-        assert!(served < PLACES, "{served}: the others were sent away");
+        assert!(served < PLACES, "{served}: the others were turned away");
         assert!(lock(&permits.queue).waiting.is_empty());
     }
 
     #[actix_web::test]
-    async fn waiting_makes_no_steady_stream_of_a_flood() {
+    async fn waiting_does_not_give_a_flood_a_steady_stream_of_permits() {
         let pause = Duration::from_millis(20);
         let permits = Permits::new(Limits { pause, ..limits(Duration::from_secs(1)) });
         let begun = Instant::now();
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn whoever_goes_away_leaves_its_place() {
+    async fn a_cancelled_caller_leaves_the_queue() {
         let permits = Permits::new(limits(HOUR));
         assert_eq!(granted(&permits, (0..3).map(|i| i.to_string())).await, 3);
         let waits = permits.acquire(Some("waits"));

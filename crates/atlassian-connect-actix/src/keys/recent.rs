@@ -1,17 +1,18 @@
-//! Which ids were seen in the last minutes, in little memory.
+//! Remembers the ids of the last minutes, in little memory.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Ids of one generation, at most: with two of them, 2 MB.
+use parking_lot::{Mutex, MutexGuard};
+
+/// The most ids of one generation: two of them use 2 MB.
 const CAPACITY: usize = 50_000;
-/// A generation is over after this time, full or not.
+/// A generation ends after this time, full or not.
 const AGE: Duration = Duration::from_secs(300);
 
-/// The ids of two generations. A full generation takes the place of the one before it, so that the newest 50,000 ids
-/// are always remembered. A cache that weighs how often something is asked for would forget a newcomer in a flood.
+/// The ids of two generations. A full generation replaces the one before it, so that the newest 50,000 ids are always
+/// remembered. A frequency-based cache would drop a new id in a flood.
 #[derive(Debug)]
 pub(super) struct Recent {
     hasher: RandomState,
@@ -41,27 +42,27 @@ impl Recent {
         let hash = self.hasher.hash_one(id);
         let mut generations = self.at(Instant::now());
         if generations.current.len() >= CAPACITY {
-            generations.turn(Instant::now());
+            generations.rotate(Instant::now());
         }
         generations.current.insert(hash);
     }
 
     fn at(&self, now: Instant) -> MutexGuard<'_, Generations> {
-        let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut generations = self.generations.lock();
         let age = now.saturating_duration_since(generations.begun);
         if age >= AGE {
-            generations.turn(now);
+            generations.rotate(now);
         }
-        // the one before is too old as well
+        // the previous one is too old as well
         if age >= 2 * AGE {
-            generations.turn(now);
+            generations.rotate(now);
         }
         generations
     }
 }
 
 impl Generations {
-    fn turn(&mut self, now: Instant) {
+    fn rotate(&mut self, now: Instant) {
         self.previous = std::mem::take(&mut self.current);
         self.begun = now;
     }
@@ -72,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_outlives_a_flood_and_not_its_time() {
+    fn an_id_survives_a_flood_but_expires() {
         let recent = Recent::new();
         recent.insert("genuine");
         for i in 0..CAPACITY {

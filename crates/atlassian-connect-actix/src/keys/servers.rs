@@ -1,11 +1,11 @@
 //! The key servers of Atlassian's domains.
 
-/// Whose servers a host belongs to.
+/// The domain of a host, which decides its key servers.
 ///
 /// Source: atlassian-connect-express 11.5.3, `lib/internal/utils.js` (the domains' names alone).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Domain {
-    /// `*.atlassian.net`, `*.jira.com`, and whatever is none of the others.
+    /// `*.atlassian.net`, `*.jira.com`, and any other host.
     Production,
     /// `*.atlassian-us-gov-mod.net`.
     Government,
@@ -32,7 +32,7 @@ impl Domain {
     }
 }
 
-/// The key servers of a host's domain, the first one first.
+/// The key servers of a host's domain, in the order in which they are asked.
 ///
 /// Source: atlassian-connect-express 11.5.3, `lib/middleware/verify-installation.js` (names of the servers alone).
 pub(super) fn servers_of(host: &str) -> [&'static str; 2] {
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_domain_chooses_the_server() {
+    fn the_domain_decides_the_server() {
         for (host, part) in [
             ("a.atlassian.net", "prod.atl-asap.net"),
             ("a.jira.com", "prod.atl-asap.net"),

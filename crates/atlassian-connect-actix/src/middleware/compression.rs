@@ -1,8 +1,8 @@
-//! Which answers are compressed: JSON, styles, scripts and pages without a token, where the client accepts gzip.
+//! Which answers are compressed: JSON, styles, scripts and pages without a token, if the client accepts gzip.
 //!
-//! A page that carries a session token also carries what other people wrote. Compressed, its length tells whoever can watch
-//! the wire and write into the page what the token is, byte by byte (the attack is known as BREACH). So such pages are sent
-//! as they are, unless `compressPages` says otherwise.
+//! A page with a session token also contains texts that other people wrote. If it were compressed, its length would
+//! reveal the token byte by byte to an attacker who watches the network and can write into the page (the BREACH
+//! attack). So such pages are not compressed, unless `compressPages` is set.
 
 use actix_web::HttpMessage as _;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
@@ -14,9 +14,9 @@ use super::headers::is_html;
 use crate::auth::Granted;
 use crate::config::Config;
 
-/// Shorter answers fit into a packet or two whether or not they are compressed, in bytes.
+/// A shorter answer fits into a packet or two, compressed or not; in bytes.
 const SHORT: u64 = 1024;
-/// The beginnings of the types that compression makes smaller.
+/// The beginnings of the content types that compress well.
 const TYPES: [&[u8]; 8] = [
     b"application/json",
     b"application/javascript",
@@ -27,10 +27,10 @@ const TYPES: [&[u8]; 8] = [
     b"text/javascript",
     b"text/plain",
 ];
-/// Actix's compression leaves alone what says that it is encoded already.
+/// Actix does not compress an answer that already names an encoding.
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
-/// Marks an answer that is to be sent as it is. [`unmark`] takes the mark away again, outside of the compression.
+/// Marks an answer that must not be compressed. [`unmark`] removes the mark again, outside the compression.
 pub(super) fn mark(response: &mut ServiceResponse<BoxBody>, config: &Config) {
     let headers = response.headers();
     if headers.contains_key(header::CONTENT_ENCODING) {
@@ -45,7 +45,7 @@ pub(super) fn mark(response: &mut ServiceResponse<BoxBody>, config: &Config) {
     }
 }
 
-/// The middleware outside of the compression.
+/// The middleware outside the compression.
 ///
 /// # Errors
 /// Those of the request.

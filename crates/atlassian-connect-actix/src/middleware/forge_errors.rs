@@ -1,7 +1,7 @@
-//! Errors that Forge can read: JSON, whatever `Accept` says.
+//! JSON errors for Forge, whatever `Accept` says.
 //!
-//! `invokeRemote` rejects an error whose body is not JSON, or whose content type is not `application/json`, and the page
-//! learns neither status nor message. 401 means that the invocation token did not verify, and nothing else.
+//! If an error's body is not JSON, or its content type is not `application/json`, `invokeRemote` fails without the
+//! status and the message. A 401 means that the invocation token did not verify, and nothing else.
 //!
 //! Source: Atlassian, "Forge Remote essentials", and npm `@forge/bridge` 7.2.0.
 
@@ -18,13 +18,13 @@ use crate::auth::{Proven, has_invocation_token};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// Whether the request brought an invocation token that has verified.
+/// Whether the request has a verified invocation token.
 pub(super) fn is_verified_invocation(request: &HttpRequest) -> bool {
     has_invocation_token(request.headers()) && request.extensions().contains::<Proven>()
 }
 
-/// The same answer; of an error to a request with an invocation token the body is JSON. What a route has answered in
-/// JSON stays, its text becomes the message, and anything else is replaced by the words of the status.
+/// Turns an error into JSON, if the request has an invocation token. JSON of the route is kept, its plain text becomes
+/// the message, and anything else is replaced by the reason phrase of the status.
 pub(super) fn in_json(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
@@ -34,7 +34,7 @@ pub(super) fn in_json(response: ServiceResponse<BoxBody>) -> ServiceResponse<Box
     response.map_body(|head, body| {
         let body = match body.try_into_bytes() {
             Ok(bytes) => BoxBody::new(json_of(status, &head.headers, bytes)),
-            // what is written bit by bit, or compressed, cannot be read here
+            // a streamed or compressed body cannot be read here
             Err(stream) if is_json(&head.headers) => stream,
             Err(_) => BoxBody::new(message(words(status))),
         };
@@ -59,12 +59,12 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence == "application/json" || essence.ends_with("+json")
 }
 
-/// Anything but plain text: a page of HTML is no message.
+/// Whether the content type is other than plain text: an HTML page is not a message.
 fn is_markup(headers: &HeaderMap) -> bool {
     !matches!(essence(headers).as_str(), "" | "text/plain")
 }
 
-/// The content type without its parameters, in lower case; empty where there is none.
+/// The content type without its parameters, in lower case; empty if there is none.
 fn essence(headers: &HeaderMap) -> String {
     let stated = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     stated.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn an_error_is_json_for_whoever_brings_an_invocation_token() {
+    async fn an_error_is_json_for_a_request_with_an_invocation_token() {
         let chunks = |content_type: &'static str| {
             let body = SizedStream::new(2, stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"{}"))]));
             HttpResponse::BadRequest().content_type(content_type).body(BoxBody::new(body))

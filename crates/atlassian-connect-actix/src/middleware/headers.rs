@@ -1,7 +1,7 @@
 //! The headers of every answer.
 //!
-//! Source: Atlassian, "Security requirements for cloud apps" (HSTS of a year, no caching of sensitive pages, tokens not in
-//! `Referer`). There is no X-Frame-Options: a page's purpose is to be framed, and `frame-ancestors` says by whom.
+//! Source: Atlassian, "Security requirements for cloud apps" (HSTS of a year, no caching of sensitive pages, no tokens
+//! in `Referer`). There is no X-Frame-Options: pages are meant to be framed, and `frame-ancestors` says by whom.
 
 use actix_web::HttpMessage as _;
 use actix_web::body::BoxBody;
@@ -22,7 +22,7 @@ const ALWAYS: [(HeaderName, HeaderValue); 3] = [
 ];
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// `error`: what is answered in place of what the route wanted to answer.
+/// `error`: the error that replaces the answer of the route.
 pub(super) fn add(response: &mut ServiceResponse<BoxBody>, error: Option<&Error>) {
     let granted = response.request().extensions().get::<Granted>().cloned();
     let is_proven = granted.is_some() || response.request().extensions().contains::<Proven>();
@@ -40,7 +40,7 @@ pub(super) fn add(response: &mut ServiceResponse<BoxBody>, error: Option<&Error>
     }
     let Some(Granted(caller)) = granted else { return };
     if is_html(headers) {
-        add_missing(headers, header::CONTENT_SECURITY_POLICY, || caller.tenant().content_security_policy().clone());
+        add_missing(headers, header::CONTENT_SECURITY_POLICY, || caller.content_security_policy());
     }
     let is_refusal =
         matches!(error, Some(Error::Unauthorized { .. } | Error::Forbidden { .. } | Error::BadRequest { .. }));
@@ -48,7 +48,7 @@ pub(super) fn add(response: &mut ServiceResponse<BoxBody>, error: Option<&Error>
         if let Ok(Ok(token)) = caller.session_token().map(HeaderValue::from_str) {
             headers.insert(X_ACPT, token);
         } else {
-            tracing::error!("no session token could be made for the answer");
+            tracing::error!("no session token could be signed for the answer");
         }
     }
 }

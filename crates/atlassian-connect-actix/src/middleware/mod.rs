@@ -1,6 +1,6 @@
-//! What happens around every route of the add-on, mounted with its one scope so that nothing of it can be forgotten:
-//! bodies wait for whoever may read them, errors get a body by `Accept`, panics are errors, answers get their headers, each
-//! request gets a log line.
+//! The middleware around every route of the add-on, mounted with its one scope so that none of it can be forgotten.
+//! Bodies wait for the authentication, errors get a body by `Accept`, panics become errors, answers get their headers,
+//! and each request is logged.
 
 mod compression;
 mod errors;
@@ -30,7 +30,7 @@ use stand_in::StandIn;
 /// The middleware of the add-on's scope.
 ///
 /// # Errors
-/// None: errors and panics of handlers, and errors of the add-on's own middleware, are answered here.
+/// None: errors and panics of handlers, and errors of the app's own middleware, are answered here.
 pub(crate) async fn around<B: MessageBody + 'static>(
     state: web::Data<State>,
     mut request: ServiceRequest,
@@ -42,7 +42,7 @@ pub(crate) async fn around<B: MessageBody + 'static>(
         crate::auth::prepare(&mut request, limit);
         let response = match next.call(request).await {
             Ok(response) => response.map_into_boxed_body(),
-            // a middleware of the add-on's own has failed, and has dropped the request
+            // a middleware of the app has failed and has dropped the request
             Err(error) => stand_in.to_request(&state).error_response(error),
         };
         let outcome = Outcome::of(&response, limit);
@@ -68,14 +68,14 @@ pub(crate) async fn around<B: MessageBody + 'static>(
     Ok(response)
 }
 
-/// The error that a request was answered with, in the extensions of the request: the answer does not say why.
+/// The error that answered a request, in the request's extensions: the answer itself does not hold the reason.
 struct Answered(Error);
 
-/// What a route answered.
+/// The answer of a route.
 enum Outcome {
-    /// What the route wanted to answer.
+    /// The route's own answer.
     Answer,
-    /// An error whose body is ours to write.
+    /// An error whose body we write.
     Error(Error),
 }
 
@@ -95,14 +95,14 @@ impl Outcome {
                 let is_verified = forge_errors::is_verified_invocation(response.request());
                 return Self::Error(if is_verified { ours.of_verified_invocation() } else { ours });
             }
-            // the one error of an extractor that no configuration of actix turns into ours
+            // the only extractor error that no configuration of actix turns into ours
             if let Some(error) = error.as_error::<PayloadError>() {
                 return Self::Error(match error {
                     PayloadError::Overflow => Error::TooLarge { limit },
                     error => Error::of_payload(error),
                 });
             }
-            // what extractors of actix and handlers say of a bad request is for the caller, what they say of a fault is not
+            // the text of a 4xx from actix or a handler is for the caller, that of a 5xx is not
             return match status {
                 StatusCode::NOT_FOUND => Self::Error(Error::no_route()),
                 status if status.is_server_error() => Self::Error(Error::internal(error)),

@@ -1,4 +1,4 @@
-//! Telling somebody about each request. It is mounted only where an observer was handed to the add-on.
+//! Calls an observer for each request. Mounted only if the add-on has an observer.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! One span and one line a request, under the target `http`. Tokens are masked, long values are cut.
+//! One span and one log line per request, with the target `http`. Tokens are masked, long values are shortened.
 
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ use crate::redact;
 #[derive(Clone, Copy)]
 pub(super) struct Arrival(Instant);
 
-/// The span of a request: its id, method and path, and the trace that Forge knows it by.
+/// The span of a request: its id, method, path, and Forge's trace id.
 #[derive(Debug)]
 pub(crate) struct RequestSpan;
 
@@ -51,7 +51,7 @@ impl RootSpanBuilder for RequestSpan {
     }
 }
 
-/// The id of a trace: 16 or 32 hexadecimal digits; anything else is not written down.
+/// A trace id: 16 or 32 hexadecimal digits. Anything else is not logged.
 ///
 /// Source: Atlassian, "Forge Remote essentials"; the B3 propagation format.
 fn trace(headers: &HeaderMap) -> Option<&str> {

@@ -1,6 +1,6 @@
-//! A request in place of one that a panic has destroyed.
+//! A replacement for a request that a panic has destroyed.
 //!
-//! actix's router needs the only reference to a request, so that nothing can be kept of it but copies.
+//! actix's router needs the only reference to a request, so only copies of its parts can be kept.
 
 use std::net::SocketAddr;
 
@@ -15,12 +15,12 @@ use tracing_actix_web::RequestId;
 use super::span::Arrival;
 use crate::state::State;
 
-/// What an answer may need to know of its request.
+/// The parts of a request that its answer may need.
 pub(super) struct StandIn {
     method: Method,
     uri: Uri,
     version: Version,
-    /// In a list: a map of them takes several times the memory, for as long as the request waits for its body.
+    /// A list: a map uses several times the memory, for as long as the request waits for its body.
     headers: Vec<(HeaderName, HeaderValue)>,
     peer: Option<SocketAddr>,
     id: Option<RequestId>,
@@ -41,9 +41,9 @@ impl StandIn {
         }
     }
 
-    /// A request with the same head and id. No route has matched it, and nobody is proven by it.
+    /// A request with the same head and id. No route has matched it, and it is not authenticated.
     pub(super) fn to_request(&self, state: &web::Data<State>) -> ServiceRequest {
-        // the one way that actix has to make a request
+        // actix has only this way to make a request
         let mut request = TestRequest::default().app_data(state.clone()).to_srv_request();
         request.match_info_mut().get_mut().update(&self.uri);
         let head = request.head_mut();

@@ -1,5 +1,5 @@
-//! Panics while the body of an answer is streamed. Its head is on the way already: all that is left is to end the
-//! connection, so that the caller knows the body as cut off, and to say so in the log.
+//! Panics while the body of an answer is streamed. Its head has already been sent: all that is left is to close the
+//! connection, so that the caller sees an incomplete body, and to log it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,7 +10,7 @@ use actix_web::web::Bytes;
 use crate::error::Error;
 use crate::panics;
 
-/// `body`, whose panics become errors if it is a stream.
+/// Turns the panics of `body` into errors, if it is a stream.
 pub(super) fn watched(body: BoxBody) -> BoxBody {
     if body.size() == BodySize::None {
         return body;
@@ -36,7 +36,7 @@ impl MessageBody for Watched {
         match panics::caught_now(|| Pin::new(stream).poll_next(context)) {
             Ok(polled) => polled,
             Err(panic) => {
-                // what has panicked is not polled again
+                // a stream that has panicked must not be polled again
                 drop(panics::caught_now(|| self.0 = None));
                 let error = Error::internal(format!("the stream of the body {panic}"));
                 tracing::error!(%error, "the answer was cut off");

@@ -1,13 +1,14 @@
-//! The token with which a Forge app acts as itself: it comes with invocations, lives for hours, and is kept for the time
-//! in between.
+//! The token that acts as the Forge app. It comes with invocations, is valid for hours, and is kept for the time
+//! between them.
 //!
-//! It is stored where ACE looks for it: under the installation, `appToken`, as `{"appToken": …, "apiBaseUrl": …}`. An
-//! invocation without a token changes nothing (ACE writes that there is none).
+//! It is stored under ACE's key: for the installation, `appToken`, as `{"appToken": …, "apiBaseUrl": …}`, with `apis`
+//! where there are several products. An invocation
+//! without a token changes nothing (ACE then writes that there is none).
 //!
-//! The invocation's token proves the invocation, not the headers beside it, and whoever looks at a page can get one to
-//! send with headers of their own (`requestRemote`), logged in or not. So a token that comes from a page is kept in
-//! memory alone, as long as there is no better one; what Forge sends of itself (events, schedules) is stored, and takes
-//! its place.
+//! The invocation token authenticates the invocation, but not the headers beside it. Every visitor of a page, logged in
+//! or not, can get one and send it with any headers (`requestRemote`). So a token that comes from a page is kept only
+//! in memory, and only while there is no better one. A token of a call by Forge itself (event, schedule) is stored and
+//! replaces it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,21 +18,24 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::installation::{Api, Apis};
 use crate::jwt::{Unverified, now};
 use crate::store::{Store, StoreError};
 
-/// Where ACE has it.
+/// ACE's key.
 const KEY: &str = "appToken";
-/// A token takes the place of another when it outlives it by this: each invocation brings one.
+/// A member of our own: the products of an installation that has several.
+const APIS: &str = "apis";
+/// A token replaces another one only if it expires at least this much later: each invocation brings one.
 const WORTH_WRITING: Duration = Duration::from_secs(300);
-/// A token that expires sooner is not used, in seconds.
+/// A token that expires sooner than this is not used, in seconds.
 const MARGIN: i64 = 5;
-/// What a token says of a longer life is not believed, in seconds.
+/// The longest lifetime of a token that is believed, in seconds.
 ///
 /// Source: Atlassian, "Forge Remote: calling product APIs".
 const LONGEST: i64 = 4 * 3600;
 
-/// What is read of a token, which is Atlassian's to understand.
+/// The only claim of the token that is read. Its other content is for Atlassian.
 #[derive(Deserialize)]
 struct Expiry {
     exp: i64,
@@ -41,26 +45,26 @@ fn expiry(token: &str, limit: usize) -> Option<i64> {
     Some(Unverified::<Expiry>::parse_as(token, limit).ok()?.into_claims().exp)
 }
 
-/// The token with which a Forge app acts as itself at one installation.
+/// The token that acts as a Forge app for one installation.
 #[derive(Debug, Clone)]
 pub struct AppToken {
     /// The bearer token.
     pub token: Arc<SecretString>,
-    /// Where the product's API is.
-    pub api_base_url: Option<String>,
-    /// Seconds since 1970; `None` where nobody knows.
+    /// The products of the installation.
+    pub(crate) apis: Apis,
+    /// Expiry in seconds since 1970; `None` if it is unknown.
     pub expires_at: Option<i64>,
-    /// Forge itself has sent it, and no user's browser can have.
+    /// Whether Forge itself sent it, and not a page in a user's browser.
     pub is_sure: bool,
 }
 
 impl AppToken {
-    pub(crate) fn read(token: &str, api_base_url: Option<&str>, is_sure: bool, limit: usize) -> Self {
+    pub(crate) fn read(token: &str, apis: Apis, is_sure: bool, limit: usize) -> Self {
         Self {
             expires_at: expiry(token, limit).map(|expires_at| expires_at.min(now() + LONGEST)),
             is_sure,
             token: Arc::new(SecretString::from(token)),
-            api_base_url: api_base_url.map(str::to_owned),
+            apis,
         }
     }
 
@@ -68,16 +72,16 @@ impl AppToken {
         self.expires_at.is_none_or(|expires_at| expires_at.saturating_sub(MARGIN) > now())
     }
 
-    /// Whether it takes the place of `known`.
+    /// Whether it should replace `known`.
     fn is_better_than(&self, known: &Self) -> bool {
         match (self.is_sure, known.is_sure && known.is_usable()) {
             (false, true) => false,
             (true, false) => true,
-            _ => self.api_base_url != known.api_base_url || !known.is_usable() || self.outlives(known, WORTH_WRITING),
+            _ => self.apis != known.apis || !known.is_usable() || self.outlives(known, WORTH_WRITING),
         }
     }
 
-    /// Whether it lives longer than `other`; of what nobody knows, the newer one is taken to.
+    /// Whether it expires later than `other` by at least `by`. If an expiry is unknown, the newer token is preferred.
     fn outlives(&self, other: &Self, by: Duration) -> bool {
         let by = i64::try_from(by.as_secs()).unwrap_or(i64::MAX);
         match (self.expires_at, other.expires_at) {
@@ -88,7 +92,7 @@ impl AppToken {
     }
 }
 
-/// The tokens of the Forge app by installation: in memory, and behind that in the store.
+/// The tokens of the Forge app by installation: in memory, backed by the store.
 #[derive(Debug)]
 pub struct AppTokens(Cache<String, AppToken>);
 
@@ -97,13 +101,19 @@ impl AppTokens {
         Self(Cache::builder().max_capacity(capacity).time_to_live(lifetime).build())
     }
 
-    /// What is kept in memory, expired or not.
+    /// The token in memory, expired or not.
     #[must_use]
     pub fn get(&self, installation_id: &str) -> Option<AppToken> {
         self.0.get(installation_id)
     }
 
-    /// Keeps `token` in memory unless there is a better one; whether it was kept.
+    /// The token that Forge itself sent to this node, if it is still valid.
+    pub(crate) fn sure(&self, installation_id: &str) -> Option<SecretString> {
+        let known = self.0.get(installation_id).filter(|known| known.is_sure && known.is_usable())?;
+        Some(SecretString::from(known.token.expose_secret()))
+    }
+
+    /// Keeps `token` in memory unless there is a better one. Returns whether it was kept.
     pub(crate) fn offer(&self, installation_id: &str, token: &AppToken) -> bool {
         let known = self.0.get(installation_id);
         if !token.is_usable() || known.is_some_and(|known| !token.is_better_than(&known)) {
@@ -113,14 +123,19 @@ impl AppTokens {
         true
     }
 
-    /// Writes `token` to the store. Where that fails, memory forgets it, so that the next invocation tries again.
+    /// Writes `token` to the store. If that fails, memory drops it, so that the next invocation tries again.
     pub(crate) async fn save(
         &self,
         store: &dyn Store,
         installation_id: &str,
         token: &AppToken,
     ) -> Result<(), StoreError> {
-        let value = json!({ "appToken": token.token.expose_secret(), "apiBaseUrl": token.api_base_url });
+        let api_base_url = token.apis.first().map(Api::url);
+        let mut value = json!({ "appToken": token.token.expose_secret(), "apiBaseUrl": api_base_url });
+        let list = token.apis.to_list(usize::MAX, usize::MAX);
+        if !list.is_empty() {
+            value[APIS] = serde_json::to_value(list).map_err(|error| StoreError::Refused(error.to_string()))?;
+        }
         let saved = store.forge_set(installation_id, KEY, &value).await;
         if saved.is_err() {
             self.0.invalidate(installation_id);
@@ -128,7 +143,7 @@ impl AppTokens {
         saved
     }
 
-    /// A token that is still good: from memory, else from the store. A token has at most `limit` bytes.
+    /// A valid token from memory, else from the store. `limit` is the longest token, in bytes.
     pub(crate) async fn find(
         &self,
         store: &dyn Store,
@@ -142,7 +157,8 @@ impl AppTokens {
         let stored = store.forge_get(installation_id, KEY).await?.and_then(|value| {
             let api_base_url = value.get("apiBaseUrl").and_then(Value::as_str);
             let token = value.get("appToken").and_then(Value::as_str)?;
-            Some(AppToken::read(token, api_base_url, true, limit))
+            let list = value.get(APIS).and_then(|list| Vec::deserialize(list).ok()).unwrap_or_default();
+            Some(AppToken::read(token, Apis::from_list(&list, api_base_url), true, limit))
         });
         let Some(token) = stored.filter(AppToken::is_usable) else { return Ok(known) };
         self.0.insert(installation_id.to_owned(), token.clone());
@@ -157,7 +173,7 @@ mod tests {
 
     fn token(exp: Option<i64>) -> AppToken {
         let text = exp.map_or("opaque".to_owned(), |exp| SharedSecret::new("s").sign(&json!({ "exp": exp })).unwrap());
-        AppToken::read(&text, None, true, 4096)
+        AppToken::read(&text, Apis::default(), true, 4096)
     }
 
     #[test]
@@ -174,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_of_a_users_invocation_takes_the_place_of_none_of_forges_own() {
+    fn a_token_from_a_page_does_not_replace_one_from_forge() {
         let unsure = |exp| AppToken { is_sure: false, ..token(exp) };
         let (soon, late) = (Some(now() + 60), Some(now() + 3 * 3600));
         assert!(!unsure(late).is_better_than(&token(soon)));
@@ -187,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_the_longer_one_is_kept() {
+    fn of_two_tokens_the_longer_one_is_kept() {
         let five_minutes = Duration::from_secs(300);
         for (new, old, outlives) in [
             (Some(1000), Some(600), true),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::refusal::{Names, denied, undetermined};
 use super::subject::{Inquiry, Subject, text};
+use crate::config::Product;
 use crate::error::Error;
 
 #[derive(Deserialize)]
@@ -31,11 +32,11 @@ struct ContentAnswer {
     errors: Vec<Value>,
 }
 
-/// Asks whether the caller's user may do all of `application`, and `content` with the content of the context.
+/// Checks that the caller's user may do all of `application`, and `content` with the content in the context.
 ///
 /// # Errors
-/// 403 when one is missing; 403 with its own message without a user, without content in the context where `content` is
-/// asked for, and when the host does not answer.
+/// 403 if a permission is missing; 403 with its own message if there is no user, if `content` is required but the
+/// context has no content, and if the host does not answer.
 pub async fn authorize_confluence(
     caller: &impl Subject,
     application: Names,
@@ -53,16 +54,17 @@ pub(super) async fn authorize(inquiry: &Inquiry<'_>, application: Names, content
             content_id = inquiry.id("confluence", "content")?.and_then(text).ok_or_else(|| {
                 Error::forbidden(
                     "Your permissions could not be determined: there is no content here.",
-                    "a content operation is asked for, and the context has no content",
+                    "a content operation is required, but the context has no content",
                 )
             })?;
             if !is_content_id(&content_id) {
-                return Err(undetermined("the content's id is none"));
+                return Err(undetermined("the content's id is not valid"));
             }
             Some((operation, &*content_id))
         }
     };
     let question = format!("confluence {application:?} {asked:?}");
+    let inquiry = &inquiry.of_product(Product::Confluence)?;
     let ask = async {
         let (application, content) =
             try_join(may_use(inquiry, user, application), may_change(inquiry, user, asked)).await?;
@@ -76,7 +78,7 @@ pub(super) async fn authorize(inquiry: &Inquiry<'_>, application: Names, content
     Err(denied(&[("on the content", of_content), ("in Confluence", application)]))
 }
 
-/// It becomes a segment of a path: nothing in it may climb.
+/// Whether an id can become a path segment: it must not climb in the path.
 fn is_content_id(id: &str) -> bool {
     !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
@@ -100,7 +102,7 @@ async fn may_change(inquiry: &Inquiry<'_>, user: &str, asked: Option<(&str, &str
     let request = request.header("X-Atlassian-Token", "no-check").json(&question).retry(true);
     let answer: ContentAnswer = request.send().await.map_err(undetermined)?.json().await.map_err(undetermined)?;
     if !answer.errors.is_empty() {
-        return Err(undetermined("the host answers errors"));
+        return Err(undetermined("the host answered with errors"));
     }
     Ok(answer.has_permission)
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::refusal::{Names, denied, undetermined};
 use super::subject::{Inquiry, Subject, text};
+use crate::config::Product;
 use crate::error::Error;
 
 #[derive(Serialize)]
@@ -47,10 +48,10 @@ struct ProjectGrant {
     issues: Vec<Value>,
 }
 
-/// Asks whether the caller's user has all of `project` (for the project and issue of the context) and all of `global`.
+/// Checks that the caller's user has all of `project` (for the project and issue in the context) and all of `global`.
 ///
 /// # Errors
-/// 403 when one is missing; 403 with its own message when the context names neither project nor issue, and when the
+/// 403 if a permission is missing; 403 with its own message if the context has neither project nor issue, and if the
 /// host does not answer.
 pub async fn authorize_jira(caller: &impl Subject, project: Names, global: Names) -> Result<(), Error> {
     authorize(&caller.inquiry()?, project, global).await
@@ -63,11 +64,12 @@ pub(super) async fn authorize(inquiry: &Inquiry<'_>, project: Names, global: Nam
         if project_id.is_none() && issue_id.is_none() {
             return Err(Error::forbidden(
                 "Your permissions could not be determined: there is no project and no issue here.",
-                "project permissions are asked for, and the context has neither project nor issue",
+                "project permissions are required, but the context has neither project nor issue",
             ));
         }
     }
     let question = format!("jira {project:?} {project_id:?} {issue_id:?} {global:?}");
+    let inquiry = &inquiry.of_product(Product::Jira)?;
     let ask = ask(inquiry, project, project_id, issue_id, global);
     if inquiry.remembered(question, ask).await? {
         Ok(())
@@ -99,7 +101,7 @@ async fn ask(
     if let Some(errors) =
         [&answer.errors, &answer.error_messages].into_iter().flatten().find(|errors| !is_empty(errors))
     {
-        return Err(undetermined(format!("the host says {errors}")));
+        return Err(undetermined(format!("the host answered {errors}")));
     }
     let granted = |permission: &str| {
         answer.project_permissions.iter().any(|grant| {
@@ -119,7 +121,7 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// Whether a grant is for the one id that was asked for, if one was.
+/// Whether a grant contains the id that was asked for, if there was one.
 fn names(granted: &[Value], asked: Option<&Value>) -> bool {
     asked.is_none_or(|asked| granted.iter().any(|id| text(id).is_some() && text(id) == text(asked)))
 }

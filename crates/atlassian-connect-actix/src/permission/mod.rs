@@ -1,4 +1,4 @@
-//! Whether the host lets a user do something: ACE's `authorizeJira` and `authorizeConfluence`, as an argument of the
+//! Checks the permissions of a user on the host: ACE's `authorizeJira` and `authorizeConfluence`, as an argument of the
 //! handler.
 //!
 //! ```
@@ -15,25 +15,29 @@
 //!
 //! #[get("/admin")]
 //! async fn admin(caller: Authorized<SiteAdmin>) -> HttpResponse {
-//!     HttpResponse::Ok().body(caller.client_key().to_owned())
+//!     HttpResponse::Ok().body(caller.tenant_key().to_owned())
 //! }
 //! ```
 //!
-//! `Authorized<SiteAdmin, ForgeInvocation>` asks by Forge's door, `Authorized<SiteAdmin, AnyCaller>` by either. What is
-//! asked is the same, about what the user looks at in Connect's context or in Forge's `context.extension`. By Connect's
-//! door the add-on asks. By Forge's the user does, with the token of the invocation (`auth.appUserToken` of the
-//! endpoint, scope `read:app-user-token`), else with one that acts as a user who is away. The user's token needs a scope:
+//! `Authorized<SiteAdmin, ForgeInvocation>` checks a call through Forge, `Authorized<SiteAdmin, AnyCaller>` one through
+//! Connect or Forge. The permissions are the same. They concern what the user looks at: Connect's context, or Forge's
+//! `context.extension`. Through Connect the request is sent as the add-on. Through Forge it is sent as the user, with
+//! the token of the invocation (`auth.appUserToken` of the endpoint, scope `read:app-user-token`), else with an offline
+//! user token. The user's token needs a scope:
 //!
-//! | asked for | classic scope |
+//! | permission | classic scope |
 //! |---|---|
 //! | [`Needed::jira`] | `read:jira-work` |
 //! | [`Needed::confluence`], `application` | `read:confluence-user` |
 //! | [`Needed::confluence`], `content` | `read:confluence-content.permission` |
 //!
-//! Yes is what the host says, about this very user and these very ids, and nothing else: an error, a refused token, a
-//! host that is away are a 403. So is an invocation without a user, as events are; by Connect's door Jira is asked about
-//! the anonymous user. The browser can alter Forge's `context.extension`: take the id from there and nowhere else,
-//! because it is the id that was asked about, and not the key beside it.
+//! Permissions of Jira are asked of Jira, and those of Confluence of Confluence, also where an installation has both. An
+//! installation that does not have the product is not asked: the answer is 403.
+//!
+//! Access is granted only if the host confirms it for this user and these ids. An error, a refused token, or an
+//! unavailable host is a 403. So is an invocation without a user, such as an event; through Connect, Jira is asked
+//! about the anonymous user. The browser can alter Forge's `context.extension`. Take the id only from there, since that id
+//! was checked, and do not use the key beside it.
 //!
 //! Source: Atlassian, REST API reference of Jira and Confluence; "App context security".
 
@@ -56,7 +60,7 @@ pub(crate) use subject::{Inquiry, Subject};
 use crate::auth::{ProofFuture, SessionToken};
 use crate::error::Error;
 
-/// What a user needs. Every permission that is named must be granted.
+/// The permissions that a user needs. All of them must be granted.
 #[derive(Debug, Clone, Copy)]
 pub struct Needed(Product);
 
@@ -94,13 +98,13 @@ pub struct JiraNeeds {
 }
 
 impl JiraNeeds {
-    /// For the project and issue of the token's context: `BROWSE_PROJECTS`, `EDIT_ISSUES` …
+    /// For the project and issue in the token's context: `BROWSE_PROJECTS`, `EDIT_ISSUES` …
     #[must_use]
     pub const fn project(self, project: Names) -> Self {
         Self { project }
     }
 
-    /// For the whole site: `ADMINISTER` …; empty for none.
+    /// For the whole site: `ADMINISTER` …; may be empty.
     #[must_use]
     pub const fn global(self, global: Names) -> Needed {
         Needed(Product::Jira { project: self.project, global })
@@ -114,27 +118,27 @@ pub struct ConfluenceNeeds {
 }
 
 impl ConfluenceNeeds {
-    /// An operation on the content of the token's context: `read`, `update`, `delete`.
+    /// An operation on the content in the token's context: `read`, `update`, `delete`.
     #[must_use]
     pub const fn content(self, operation: &'static str) -> Self {
         Self { content: Some(operation) }
     }
 
-    /// Operations on the application: `use`, `administer`; empty for none.
+    /// Operations on the application: `use`, `administer`; may be empty.
     #[must_use]
     pub const fn application(self, application: Names) -> Needed {
         Needed(Product::Confluence { application, content: self.content })
     }
 }
 
-/// A question to the host with a name of the add-on's own.
+/// A named set of required permissions. Implement it for a type of the app.
 pub trait Permission: 'static {
-    /// What must be granted.
+    /// The permissions that must be granted.
     const NEEDED: Needed;
 }
 
-/// A caller whom the host grants `P`. `C` proves who calls: [`SessionToken`] unless said otherwise. By it a handler has
-/// the [`Caller`] of a proof of Connect's, and a proof of Forge's itself:
+/// A caller that holds permission `P`. `C` is the extractor that authenticates the caller ([`SessionToken`] by
+/// default). It dereferences to the [`Caller`] of a page extractor, or to the Forge extractor itself:
 ///
 /// ```
 /// use actix_web::post;

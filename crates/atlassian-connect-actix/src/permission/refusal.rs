@@ -1,19 +1,19 @@
-//! How a permission that is not granted is refused.
+//! The errors for permissions that are not granted.
 
 use crate::error::Error;
 
-/// A list of permissions' names.
+/// A list of permission names.
 pub(crate) type Names = &'static [&'static str];
 
-/// No: 403. `needed` has a line for each kind of permission: what it is asked for, and its names.
+/// The permission is not granted: 403. `needed` has, for each type of permission, its scope and its names.
 pub(super) fn denied(needed: &[(&str, &[&str])]) -> Error {
     let named = needed.iter().filter(|(_, names)| !names.is_empty());
     let named: Vec<String> = named.map(|(what, names)| format!("{} {what}", names.join(", "))).collect();
-    let detail = format!("the user needs {}, and the host does not grant all of it", named.join(" and "));
-    Error::forbidden("You do not have the permission for this.", detail)
+    let detail = format!("the user needs {}, but the host does not grant all of it", named.join(" and "));
+    Error::forbidden("You do not have permission to do this.", detail)
 }
 
-/// Nobody can tell: 403, with its own message.
+/// The permission could not be checked: 403, with its own message.
 pub(super) fn undetermined(reason: impl std::fmt::Display) -> Error {
     Error::forbidden(
         "Your permissions could not be determined.",

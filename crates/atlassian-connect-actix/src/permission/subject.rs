@@ -1,4 +1,4 @@
-//! [`Subject`]: whom a permission can be asked for, by either door.
+//! [`Subject`]: a caller whose permissions can be checked, through Connect or Forge.
 
 use std::borrow::Cow;
 use std::ops::Deref;
@@ -6,46 +6,50 @@ use std::ops::Deref;
 use serde_json::{Value, json};
 
 use super::refusal::undetermined;
-use crate::auth::{Caller, ForgeInvocation};
+use crate::auth::{Caller, ForgeInvocation, Via};
+use crate::config::Product;
 use crate::error::Error;
 use crate::host::HostClient;
 use crate::state::State;
 
-/// A proven caller whom a permission can be asked for: whatever holds a [`Caller`], a [`ForgeInvocation`], an
-/// [`AnyCaller`]. A type of the add-on's own that holds one of these hands on what that one says.
+/// An authenticated caller whose permissions can be checked: every type that holds a [`Caller`], a [`ForgeInvocation`],
+/// an [`AnyCaller`]. Implement it for your own type by forwarding to the one that it holds.
 ///
 /// [`AnyCaller`]: crate::forge::AnyCaller
 pub trait Subject {
-    /// What a handler sees of it through [`Authorized`]: the [`Caller`] of Connect's proofs, Forge's proof itself.
+    /// The type that a handler gets through [`Authorized`]: the [`Caller`] of Connect's extractors, or the Forge
+    /// extractor itself.
     ///
     /// [`Authorized`]: super::Authorized
     type Seen;
 
-    /// The same of this one.
+    /// The value that a handler gets.
     fn seen(&self) -> &Self::Seen;
 
-    /// What a question about it is made of.
+    /// The data of a permission check for this caller.
     ///
     /// # Errors
-    /// 403 where there is nobody to ask about: an invocation that names no user.
+    /// 403 if there is no user to check: an invocation that names none.
     fn inquiry(&self) -> Result<Inquiry<'_>, Error>;
 }
 
-/// What a question to the host about a caller is made of. Nothing but a proof gives one, see [`Subject::inquiry`].
+/// The data of a permission check. It only comes from an authenticated caller, see [`Subject::inquiry`].
 pub struct Inquiry<'a> {
     pub(super) host: HostClient,
     pub(super) user: Option<&'a str>,
     state: &'a State,
-    door: Door,
+    kind: CallerKind,
     /// The clientKey, or the installation's ARI.
     tenant: &'a str,
     context: Option<&'a Value>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Door {
+enum CallerKind {
     Connect,
     Forge,
+    /// A page on Forge, whose context has Connect's form.
+    ForgePage,
 }
 
 impl Subject for Caller {
@@ -57,15 +61,15 @@ impl Subject for Caller {
 
     fn inquiry(&self) -> Result<Inquiry<'_>, Error> {
         let (host, user) = (self.host(), self.account_id());
-        Ok(Inquiry {
-            // without a user it is the anonymous user's permissions that count
-            host: if user.is_some() { host } else { host.anonymous() },
-            user,
-            state: self.state(),
-            door: Door::Connect,
-            tenant: self.client_key(),
-            context: self.context(),
-        })
+        let (host, kind) = match (self.via(), user) {
+            (Via::Connect, Some(_)) => (host, CallerKind::Connect),
+            // without a user, the permissions of the anonymous user are checked
+            (Via::Connect, None) => (host.anonymous(), CallerKind::Connect),
+            // sent as the user, like the check of an invocation
+            (Via::Forge, Some(user)) => (host.as_user(user), CallerKind::ForgePage),
+            (Via::Forge, None) => return Err(undetermined("the page on Forge has no user")),
+        };
+        Ok(Inquiry { host, user, state: self.state(), kind, tenant: self.tenant_key(), context: self.context() })
     }
 }
 
@@ -81,9 +85,10 @@ impl<C: Deref<Target = Caller>> Subject for C {
     }
 }
 
-/// The questions are those of Connect's door, sent as the user: whoever is asked about may know it of themselves, so the
-/// app needs no administrator's rights. They name the user all the same, because a browser can put any token beside its
-/// invocation, and no other user's rights are to count. Forge's own `authorize()` (npm `@forge/auth` 1.0.0) does both.
+/// The checks are the same as through Connect, but sent as the user: users may see their own permissions, so the app
+/// needs no administrator rights. The check still names the user. A browser can put any token beside its invocation,
+/// and only the permissions of the invocation's user must count. Forge's own `authorize()` (npm `@forge/auth` 1.0.0)
+/// does both.
 impl Subject for ForgeInvocation {
     type Seen = Self;
 
@@ -97,7 +102,7 @@ impl Subject for ForgeInvocation {
             host: self.host().as_user(user),
             user: Some(user),
             state: self.state(),
-            door: Door::Forge,
+            kind: CallerKind::Forge,
             tenant: self.installation_id(),
             context: self.claims().context.as_ref().map(|context| &context.extension),
         })
@@ -105,31 +110,43 @@ impl Subject for ForgeInvocation {
 }
 
 impl Inquiry<'_> {
-    /// The id of what the user looks at, a text or a number: of `jira`'s `issue` or `project`, of `confluence`'s
-    /// `content`. Connect's context has it below the product's name, Forge's extension at its root.
+    /// The same, for that product of the installation. A Connect tenant is of one product, which is asked as
+    /// atlassian-connect-express does: not every installation says which one it is.
     ///
-    /// By Forge's door the browser can have altered it ("App context security"), which does no harm as long as the
-    /// question is about the same thing as the handler's work. So what has no id that can be asked about is no reason to
-    /// ask about less.
-    pub(super) fn id(&self, product: &str, kind: &str) -> Result<Option<&Value>, Error> {
-        let things = match self.door {
-            Door::Connect => self.context.and_then(|context| context.get(product)),
-            Door::Forge => self.context,
+    /// # Errors
+    /// 403 if the installation does not have it: then nothing is asked.
+    pub(super) fn of_product(&self, product: Product) -> Result<Self, Error> {
+        let host = match self.kind {
+            CallerKind::Connect => self.host.clone(),
+            CallerKind::Forge | CallerKind::ForgePage => self.host.of_product(product).map_err(undetermined)?,
         };
-        id_of(things.and_then(|things| things.get(kind)))
-            .map_err(|NoId| undetermined(format!("the context has a {kind} without an id that can be asked about")))
+        Ok(Self { host, ..*self })
     }
 
-    /// The answer to a question, asked once in a while for each user: `question` must name all that it depends on, but
-    /// for whom it is asked of and about.
+    /// The id of what the user looks at, a string or a number: `issue` or `project` of `jira`, `content` of
+    /// `confluence`. In Connect's context it is below the product's name, in Forge's extension at the root.
+    ///
+    /// Through Forge the browser can alter it ("App context security"). That does no harm as long as the check and the
+    /// handler use the same id. If there is no id to check, the check fails rather than covering less.
+    pub(super) fn id(&self, product: &str, kind: &str) -> Result<Option<&Value>, Error> {
+        let things = match self.kind {
+            CallerKind::Connect | CallerKind::ForgePage => self.context.and_then(|context| context.get(product)),
+            CallerKind::Forge => self.context,
+        };
+        id_of(things.and_then(|things| things.get(kind)))
+            .map_err(|NoId| undetermined(format!("the context has a {kind} without a usable id")))
+    }
+
+    /// The cached answer to a check. `question` must contain everything that it depends on, except the tenant and the
+    /// user.
     pub(super) async fn remembered<F>(&self, question: String, ask: F) -> Result<bool, Error>
     where
         F: Future<Output = Result<bool, Error>>,
     {
         let answers = &self.state.outbound.permissions;
-        let (door, user) = (format!("{:?}", self.door), self.user.unwrap_or_default());
-        // an installation can be of several products
-        let key = json!([door, self.tenant, self.host.base_url(), user, question]).to_string();
+        let (kind, user) = (format!("{:?}", self.kind), self.user.unwrap_or_default());
+        // an installation can cover several products
+        let key = json!([kind, self.tenant, self.host.base_url(), user, question]).to_string();
         if let Some(answer) = answers.get(&key) {
             return Ok(answer);
         }
@@ -142,14 +159,14 @@ impl Inquiry<'_> {
 impl std::fmt::Debug for Inquiry<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Inquiry")
-            .field("door", &self.door)
+            .field("kind", &self.kind)
             .field("tenant", &self.tenant)
             .field("user", &self.user)
             .finish_non_exhaustive()
     }
 }
 
-/// There is something, and it cannot be asked about.
+/// There is something, but it has no usable id.
 #[derive(Debug, PartialEq)]
 struct NoId;
 
@@ -166,12 +183,12 @@ fn id_of(thing: Option<&Value>) -> Result<Option<&Value>, NoId> {
     }
 }
 
-/// Hosts write null or an empty text for what there is not.
+/// The value of a member; hosts write null or an empty string if there is none.
 fn known(member: Option<&Value>) -> Option<&Value> {
     member.filter(|value| !value.is_null() && value.as_str() != Some(""))
 }
 
-/// An id, which comes as a text or a number, as a text.
+/// An id as a string; it may be a string or a number.
 pub(super) fn text(id: &Value) -> Option<Cow<'_, str>> {
     match id {
         Value::String(id) => Some(id.into()),
@@ -185,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_there_or_not_there_and_anything_else_is_odd() {
+    fn an_id_is_present_absent_or_invalid() {
         for (thing, expected) in [
             (json!({ "id": "11" }), Ok(Some(json!("11")))),
             (json!({ "id": 11, "key": "A-1" }), Ok(Some(json!(11)))),

@@ -1,18 +1,19 @@
-//! What is cached of tenants. A read that began before a write does not put the old state back: writes are counted.
+//! The cached entries of tenants. A read that began before a write must not restore the old state, so writes are
+//! counted.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use moka::sync::Cache;
+use parking_lot::Mutex;
 
 use super::Candidates;
 use crate::config::CacheConfig;
 
-/// How many writes there had been when a read began.
+/// The number of writes when a read began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seen(u64);
 
-/// Whose a Forge installation is.
+/// The tenant of a Forge installation.
 #[derive(Debug, Clone)]
 pub(super) enum Owner {
     /// The tenant of that clientKey.
@@ -26,10 +27,12 @@ impl From<Option<String>> for Owner {
     }
 }
 
-/// The cache of tenants, and of whose the Forge installations are.
+/// The cache of tenants, and of the tenants of Forge installations.
 pub(super) struct Entries {
     tenants: Cache<String, Candidates>,
     installations: Cache<String, Owner>,
+    /// The clientKeys to which the data of sites has moved.
+    moved: Cache<String, Owner>,
     writes: AtomicU64,
     filling: Mutex<()>,
 }
@@ -39,6 +42,7 @@ impl Entries {
         Self {
             tenants: Cache::builder().max_capacity(config.capacity).time_to_live(config.ttl).build(),
             installations: Cache::builder().max_capacity(config.capacity).time_to_live(config.ttl).build(),
+            moved: Cache::builder().max_capacity(config.capacity).time_to_live(config.ttl).build(),
             writes: AtomicU64::new(0),
             filling: Mutex::new(()),
         }
@@ -56,16 +60,20 @@ impl Entries {
         self.installations.get(installation_id)
     }
 
-    /// To be asked before a read of the store begins.
+    pub(super) fn moved(&self, site: &str) -> Option<Owner> {
+        self.moved.get(site)
+    }
+
+    /// Call this before a read of the store begins.
     pub(super) fn seen(&self) -> Seen {
         Seen(self.writes.load(Ordering::SeqCst))
     }
 
-    /// What a read has found, unless there was a write since `seen`.
+    /// Caches the result of a read, unless there was a write since `seen`.
     pub(super) fn fill_tenant(&self, seen: Seen, client_key: &str, found: &Candidates) {
         self.fill(seen, || {
             if found.is_empty() {
-                // unknown keys are not remembered: whoever makes them up shall not push tenants out
+                // unknown keys are not cached: otherwise made-up keys would displace tenants
                 self.tenants.invalidate(client_key);
             } else {
                 self.tenants.insert(client_key.to_owned(), Candidates::clone(found));
@@ -78,14 +86,19 @@ impl Entries {
         self.fill(seen, || self.installations.insert(installation_id.to_owned(), owner.clone()));
     }
 
+    /// The same for the data of a site.
+    pub(super) fn fill_moved(&self, seen: Seen, site: &str, owner: &Owner) {
+        self.fill(seen, || self.moved.insert(site.to_owned(), owner.clone()));
+    }
+
     fn fill(&self, seen: Seen, fill: impl FnOnce()) {
-        let _filling = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
+        let _filling = self.filling.lock();
         if seen == self.seen() {
             fill();
         }
     }
 
-    /// Drops what is cached of a tenant, and what a read that is under way would put there.
+    /// Drops the cached entries of a tenant, and the result of any read that is under way.
     pub(super) fn forget(&self, client_key: &str) {
         self.written(|| self.tenants.invalidate(client_key));
     }
@@ -96,10 +109,11 @@ impl Entries {
     }
 
     fn written(&self, forget: impl FnOnce()) {
-        let _filling = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
+        let _filling = self.filling.lock();
         self.writes.fetch_add(1, Ordering::SeqCst);
         forget();
-        // installs are rare, and this way nobody has to know which of them were this tenant's
+        // installs are rare, so all of them are dropped instead of tracking the tenant's own
         self.installations.invalidate_all();
+        self.moved.invalidate_all();
     }
 }

@@ -1,7 +1,11 @@
-//! The tenants as requests see them: a bounded cache over the store that several nodes keep honest, whether they talk or not.
+//! Tenants, through a bounded cache over the store. It stays correct with several nodes, whether or not the store
+//! notifies them.
 
 mod entries;
+mod seen;
+mod sites;
 mod tenant;
+mod urls;
 mod writes;
 
 use std::collections::HashMap;
@@ -12,38 +16,43 @@ use moka::sync::Cache;
 use serde_json::Value;
 
 use self::entries::{Entries, Owner};
-pub use self::tenant::{Installation, Tenant, is_key, origin_of};
+pub use self::seen::{SEEN, SEEN_ON_FORGE, Seen};
+pub use self::sites::SITE;
+pub use self::tenant::{Installation, Tenant, is_key, origin_of, product_of};
+pub(crate) use self::tenant::{frame_ancestors, is_reserved};
 pub use self::writes::Uninstalled;
 use crate::config::CacheConfig;
 use crate::flight::Flights;
 use crate::store::internal::WriteQueue;
 use crate::store::{Change, Store, StoreError};
 
-/// Tenants that are read in one go.
+/// How many tenants are read at once.
 const PAGE: usize = 100;
 
-/// How often the store is read at most for one tenant whose tokens do not verify.
+/// The shortest time between two reads of a tenant whose tokens do not verify.
 const READ_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Tenants whose reads are counted at most; an entry lives for the interval only.
+/// The most tenants whose reads are tracked; an entry lasts only for the interval.
 const READS: u64 = 100_000;
 
-/// The installations of one clientKey, newest first: more than one only where ACE left duplicate rows.
+/// The installations of one clientKey, newest first: more than one only if ACE left duplicate rows.
 pub type Candidates = Arc<[Arc<Tenant>]>;
 
 type Read = Result<Candidates, StoreError>;
 
 /// The tenants of a [`Store`], cached.
 ///
-/// A hit costs a look-up. What the cache says is not believed when it *refuses*: a token that does not verify waits for
-/// a read of the store that began after the token arrived ([`Tenants::refreshed`]), so that a secret which another node
-/// rotated counts at once; these reads are shared and at least 200 ms apart for one tenant.
+/// The cache may accept a token, but never refuse one: a token that does not verify waits for a read of the store that
+/// began after the token arrived ([`Tenants::refreshed`]). So a secret that another node rotated counts at once. These
+/// reads are shared, and at least 200 ms apart for one tenant.
 pub struct Tenants {
     store: Arc<dyn Store>,
     entries: Arc<Entries>,
-    /// When the last read of a tenant began; entries live for the interval only.
+    /// When the last read of a tenant began; an entry lasts only for the interval.
     begun: Cache<String, Instant>,
     flights: Flights<String, Read>,
+    /// The tenants whose call of the day is recorded.
+    seen: Cache<String, ()>,
     queue: WriteQueue,
     further_ancestors: Arc<[String]>,
 }
@@ -61,31 +70,32 @@ impl Tenants {
         Self {
             store,
             entries: Arc::new(Entries::new(config)),
-            // a bound of its own: without a cache the reads are limited all the same
+            // a separate limit: without a cache the reads are limited all the same
             begun: Cache::builder().max_capacity(READS).time_to_live(READ_INTERVAL).build(),
             flights: Flights::new(),
+            seen: seen::cache(),
             queue: WriteQueue::new(),
             further_ancestors: further_ancestors.into(),
         }
     }
 
-    /// The store below, for values other than installations.
+    /// The underlying store, for values other than installations.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }
 
-    /// The candidates for `client_key`, if the cache has them. They may be some seconds old.
+    /// The candidates for `client_key`, if they are cached. They may be some seconds old.
     #[must_use]
     pub fn cached(&self, client_key: &str) -> Option<Candidates> {
         self.entries.tenant(client_key)
     }
 
-    /// The candidates as a read of the store finds them that begins after this call; empty when nobody has installed
-    /// under that key.
+    /// The candidates from a read of the store that begins after this call; empty if no tenant has installed under that
+    /// key.
     ///
     /// # Errors
-    /// What the store answers.
+    /// The store's error.
     pub async fn refreshed(&self, client_key: &str) -> Read {
         let wait = || async {
             if let Some(begun) = self.begun.get(client_key) {
@@ -104,27 +114,37 @@ impl Tenants {
         Ok(candidates)
     }
 
-    /// The tenant that a Forge installation is associated with, if that has the add-on installed.
+    /// The tenant that is associated with a Forge installation, if it is installed.
     ///
     /// # Errors
-    /// What the store answers.
+    /// The store's error.
     pub async fn of_installation(&self, installation_id: &str) -> Result<Option<Arc<Tenant>>, StoreError> {
-        let owner = if let Some(known) = self.entries.owner(installation_id) {
-            known
-        } else {
-            let seen = self.entries.seen();
-            let found = Owner::from(self.store.client_key_of_installation(installation_id).await?);
-            self.entries.fill_owner(seen, installation_id, &found);
-            found
-        };
-        let Owner::Tenant(client_key) = owner else { return Ok(None) };
+        let Owner::Tenant(client_key) = self.owner(installation_id).await? else { return Ok(None) };
         self.current(&client_key).await
     }
 
-    /// The newest installation of `client_key`, if it is installed; it may be some seconds old.
+    /// Whether a Forge installation, or a site, is associated with this tenant.
     ///
     /// # Errors
     /// What the store answers.
+    pub(crate) async fn is_associated(&self, installation_id: &str, client_key: &str) -> Result<bool, StoreError> {
+        Ok(matches!(self.owner(installation_id).await?, Owner::Tenant(known) if *known == *client_key))
+    }
+
+    async fn owner(&self, installation_id: &str) -> Result<Owner, StoreError> {
+        if let Some(known) = self.entries.owner(installation_id) {
+            return Ok(known);
+        }
+        let seen = self.entries.seen();
+        let found = Owner::from(self.store.client_key_of_installation(installation_id).await?);
+        self.entries.fill_owner(seen, installation_id, &found);
+        Ok(found)
+    }
+
+    /// The newest installation of `client_key`, if it is installed. It may be some seconds old.
+    ///
+    /// # Errors
+    /// The store's error.
     pub async fn current(&self, client_key: &str) -> Result<Option<Arc<Tenant>>, StoreError> {
         let candidates = match self.cached(client_key) {
             Some(candidates) => candidates,
@@ -133,23 +153,23 @@ impl Tenants {
         Ok(candidates.first().cloned())
     }
 
-    /// Drops what is cached of a tenant, and what a read that is under way would put there.
+    /// Drops the cached entries of a tenant, and the result of any read that is under way.
     pub fn forget(&self, client_key: &str) {
         self.entries.forget(client_key);
     }
 
-    /// What another node has written counts from now on.
-    pub fn hear(&self, change: &Change) {
+    /// Applies a write of another node to the cache.
+    pub fn apply(&self, change: &Change) {
         match change {
             Change::Tenant(client_key) => self.forget(client_key),
             _ => self.entries.forget_all(),
         }
     }
 
-    /// The only tenant there is, for `no-auth` in development.
+    /// The only tenant, for `no-auth` in development; `None` if there is not exactly one.
     ///
     /// # Errors
-    /// What the store answers.
+    /// The store's error.
     pub async fn only(&self) -> Result<Option<Arc<Tenant>>, StoreError> {
         let page = self.store.tenants(None, 2).await?;
         let by_key: HashMap<&str, &Value> = page.tenants.iter().map(|(key, value)| (key.as_str(), value)).collect();
@@ -161,10 +181,11 @@ impl Tenants {
         }
     }
 
-    /// The next installed tenants after `after`, in the order of their clientKeys, and after whom the next page begins.
+    /// The next installed tenants after `after`, in the order of their clientKeys, and the last key if there may be
+    /// more.
     ///
     /// # Errors
-    /// What the store answers.
+    /// The store's error.
     pub(crate) async fn page(&self, after: Option<&str>) -> Result<(Vec<Arc<Tenant>>, Option<String>), StoreError> {
         let page = self.store.tenants(after, PAGE).await?;
         let usable = page.tenants.iter().filter_map(|(client_key, value)| {
@@ -174,14 +195,14 @@ impl Tenants {
     }
 }
 
-/// What can be used of the `values` that the store has as installations of `client_key`.
+/// The usable installations of `client_key` among the stored `values`.
 fn candidates(client_key: &str, values: &[Value], further_ancestors: &[String]) -> Candidates {
     let read = |value| {
         let tenant = Installation::read(value)
             .filter(|installation| installation.client_key == client_key)
             .and_then(|installation| Tenant::new(installation, further_ancestors));
         if tenant.is_none() {
-            tracing::warn!(client_key, "a stored installation cannot be used: no clientKey or no sharedSecret in it");
+            tracing::warn!(client_key, "a stored installation cannot be used: it has no clientKey or no sharedSecret");
         }
         tenant.map(Arc::new)
     };

@@ -1,4 +1,4 @@
-//! Whatever makes a tenant another one: installs, uninstalls, associations. Each waits for its turn.
+//! Writes that change a tenant: installs, uninstalls, associations. Each waits for its turn.
 
 use std::sync::Arc;
 
@@ -8,44 +8,45 @@ use super::{Installation, Tenant, Tenants, candidates};
 use crate::store::StoreError;
 use crate::store::internal::Arrival;
 
-/// What an uninstall has ended.
+/// The result of an uninstall.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Uninstalled {
     /// Whether there was an installation.
     pub was_installed: bool,
-    /// The tenant as it was; `None` where there was none, or none that could be used.
+    /// The tenant before the uninstall; `None` if there was none, or none that was usable.
     pub tenant: Option<Arc<Tenant>>,
 }
 
 impl Tenants {
-    /// Associates a Forge installation with a tenant, if that is installed when it is this write's turn.
+    /// Associates a Forge installation or a site with a tenant, if that is still installed when it is this write's turn.
+    /// Returns whether it is.
     ///
     /// # Errors
-    /// What the store answers; [`StoreError::Unavailable`] when the turn does not come in time.
-    pub async fn associate(&self, installation_id: &str, client_key: &str) -> Result<(), StoreError> {
+    /// The store's error; [`StoreError::Unavailable`] if the turn does not come in time.
+    pub async fn associate(&self, installation_id: &str, client_key: &str) -> Result<bool, StoreError> {
         let (store, entries) = (Arc::clone(&self.store), Arc::clone(&self.entries));
         let (id, key) = (installation_id.to_owned(), client_key.to_owned());
         let write = || async move {
             if store.installations(&key).await?.is_empty() {
-                return Ok(());
+                return Ok(false);
             }
             let associated = store.associate(&id, &key).await;
             entries.forget(&key);
-            associated
+            associated.map(|()| true)
         };
-        self.queue.run(client_key, None, write).await.map(drop)
+        Ok(self.queue.run(client_key, None, write).await? == Some(true))
     }
 
-    /// Stores an installation; its tenant is answered as later requests will see it.
+    /// Stores an installation. Returns its tenant as later requests will see it.
     ///
-    /// Installs and uninstalls of one tenant count in the order in which their requests arrived at this process: `None`
-    /// when a later one is done already, which would have replaced this one. One whose caller goes away before it is
-    /// done is dropped, where the store can: what memory or a server has got is done.
+    /// Installs and uninstalls of one tenant apply in the order in which their requests arrived at this process. `None`
+    /// if a later one is already done, which would have replaced this one. If the caller goes away, the write is
+    /// dropped where the store supports it; what has already been sent is completed.
     ///
     /// # Errors
-    /// What the store answers; [`StoreError::Refused`] when the installation cannot open anything,
-    /// [`StoreError::Unavailable`] when it takes too long.
+    /// The store's error; [`StoreError::Refused`] if the installation has no secret, [`StoreError::Unavailable`] if it
+    /// takes too long.
     pub async fn save(
         &self,
         arrival: Arrival,
@@ -66,11 +67,11 @@ impl Tenants {
         Ok(saved.map(|()| Arc::new(tenant)))
     }
 
-    /// Marks the tenant as uninstalled: its secret opens nothing any more. In order with installs, see
+    /// Marks the tenant as uninstalled: its secret is no longer accepted. In order with installs, see
     /// [`Tenants::save`].
     ///
     /// # Errors
-    /// What the store answers; [`StoreError::Unavailable`] when it takes too long.
+    /// The store's error; [`StoreError::Unavailable`] if it takes too long.
     pub async fn uninstall(&self, arrival: Arrival, client_key: &str) -> Result<Option<Uninstalled>, StoreError> {
         let (store, entries) = (Arc::clone(&self.store), Arc::clone(&self.entries));
         let (key, further_ancestors) = (client_key.to_owned(), Arc::clone(&self.further_ancestors));

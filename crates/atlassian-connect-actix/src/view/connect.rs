@@ -1,11 +1,11 @@
-//! The parts that every page of an add-on needs: its head and its context script.
+//! The parts that every page of an add-on needs: its head, its context script, and the token field of its forms.
 
 use askama::Template;
 use askama::filters::HtmlSafe;
 
 use super::PageVariables;
 
-/// The elements that belong into the `<head>` of a page, see [`PageVariables::head`].
+/// The elements for the `<head>` of a page, see [`PageVariables::head`].
 #[derive(Template)]
 #[template(path = "connect/head.html")]
 pub(super) struct Head<'a> {
@@ -25,7 +25,7 @@ pub(super) struct ContextScript<'a> {
 // `PageVariables::json` has escaped the values
 impl HtmlSafe for ContextScript<'_> {}
 
-/// The field of a form that proves who sends it, see [`PageVariables::form_token`].
+/// The hidden field that authenticates a form, see [`PageVariables::form_token`].
 #[derive(Template)]
 #[template(path = "connect/form_token.html")]
 pub(super) struct FormToken<'a> {
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn elements_are_printed_as_they_are_and_values_escaped() {
+    fn elements_are_printed_unescaped_and_values_escaped() {
         let hostile = "</script><b \"'&>".to_owned();
         let page = PageVariables {
             title: hostile.clone(),

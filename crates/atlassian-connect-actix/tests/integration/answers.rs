@@ -1,4 +1,4 @@
-//! What every answer carries, what errors look like, how large a request may be, and where all of it is mounted.
+//! The headers of every answer, the bodies of errors, the limits of requests, and where everything is mounted.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use crate::support::wire::Connection;
 
 fn routes(cfg: &mut ServiceConfig) {
     pages::routes(cfg);
-    cfg.route("/token", web::get().to(|caller: SessionToken| async move { caller.client_key().to_owned() }))
+    cfg.route("/token", web::get().to(|caller: SessionToken| async move { caller.tenant_key().to_owned() }))
         .route("/json", web::post().to(|_: web::Json<BTreeMap<String, String>>| async { "" }))
         .route("/query", web::get().to(|_: web::Query<BTreeMap<String, u8>>| async { "" }))
         .route("/number/{number}", web::get().to(|_: web::Path<u8>| async { "" }))
@@ -50,7 +50,7 @@ async fn accepting(host: &TestHost, path: &str, accept: &str) -> Reply {
 }
 
 #[actix_web::test]
-async fn every_answer_is_guarded() {
+async fn every_answer_has_the_security_headers() {
     let host = fixture::installed(routes).await;
     let session = host.session_token(&host.tenant()).await;
     let mut table = String::new();
@@ -64,7 +64,7 @@ async fn every_answer_is_guarded() {
         ("static 404", host.get("/static/none.css").await),
         ("401", host.get("/hello-world").await),
         ("404", host.get("/nowhere").await),
-        ("405 of ours", host.post("/healthz", &json!({})).await),
+        ("405 of the framework", host.post("/healthz", &json!({})).await),
         ("405 of the app's", host.get("/resource").await),
         ("400", host.post("/json", &json!("text")).await),
         ("400 of the query", host.get("/query?number=x").await),
@@ -91,7 +91,7 @@ async fn every_answer_is_guarded() {
     404 static 404: no-store
     401 401: no-store
     404 404: no-store
-    405 405 of ours: no-store
+    405 405 of the framework: no-store
     405 405 of the app's: no-store
     400 400: no-store
     400 400 of the query: no-store
@@ -102,7 +102,7 @@ async fn every_answer_is_guarded() {
 }
 
 #[actix_web::test]
-async fn errors_speak_the_callers_language() {
+async fn errors_have_the_format_of_accept() {
     let host = fixture::start(routes).await;
     let mut table = String::new();
     for accept in ["text/html,*/*;q=0.8", "application/json", "image/png"] {
@@ -155,7 +155,7 @@ async fn a_token_is_not_repeated_in_a_refusal() {
 }
 
 #[actix_web::test]
-async fn the_add_on_chooses_how_errors_look() {
+async fn the_app_chooses_how_errors_look() {
     let host = fixture::builder().config(r#"{ "errorTemplate": false }"#).start(routes).await;
     let reply = accepting(&host, "/escape", "text/html").await;
     assert_eq!((reply.status, reply.header("content-type")), (403, "text/plain; charset=utf-8"));
@@ -203,7 +203,7 @@ async fn the_add_on_chooses_how_errors_look() {
 }
 
 #[actix_web::test]
-async fn an_error_template_that_is_not_there_is_told_at_the_start() {
+async fn a_missing_error_template_is_a_start_error() {
     let vars = [("NODE_ENV", "test"), ("DATABASE_URL", "memory:")];
     let refused = async |config: &str| {
         let config = Config::from_parts(Some(config), &Vars::from(vars)).unwrap();
@@ -266,7 +266,7 @@ async fn bodies_have_a_limit() {
 }
 
 #[actix_web::test]
-async fn all_of_it_is_below_the_base_url_and_nothing_outside() {
+async fn everything_is_below_the_base_url_and_nothing_outside() {
     for (base_path, slash) in [("/addon/base", ""), ("/addon/base", "/"), ("/my%20addon", ""), ("/caf%C3%A9", "/")] {
         let builder = fixture::builder().base_path(&format!("{base_path}{slash}"));
         let host = builder.start(routes).await;
@@ -299,7 +299,7 @@ async fn all_of_it_is_below_the_base_url_and_nothing_outside() {
 }
 
 #[actix_web::test]
-async fn the_reason_is_told_in_development_and_nowhere_else() {
+async fn the_reason_is_shown_only_in_development() {
     const REASON: &str = "not authenticated: there is no token in the query, the form or the headers";
     for (environment, is_told) in [("development", true), ("test", false), ("production", false)] {
         let host = fixture::builder().var("NODE_ENV", environment).start(routes).await;
@@ -315,7 +315,7 @@ async fn the_reason_is_told_in_development_and_nowhere_else() {
                 (500, is_told),
                 "{environment} {accept}"
             );
-            // a reason is another's text
+            // a reason can contain text from outside
             let forged = accepting(&host, "/hello-world?jwt=%3Cscript%3Esecret%3C/script%3E.b.c", accept).await;
             assert!(!forged.body.contains("<script>secret") && !forged.body.contains("secret"), "{}", forged.body);
         }

@@ -1,4 +1,4 @@
-//! Who is let in, and with which token.
+//! Which tokens each extractor accepts.
 
 use std::time::Duration;
 
@@ -16,16 +16,16 @@ use crate::support::fixture;
 use crate::support::log::captured;
 use crate::support::store::FakeStore;
 
-/// One route for each kind of proof.
+/// One route for each extractor.
 fn routes(cfg: &mut ServiceConfig) {
     async fn forbidden(_: SessionToken) -> Result<HttpResponse, Error> {
         Err(Error::forbidden("Ask your administrator.", "not granted"))
     }
     cfg.route("/hello-world", web::get().to(|_: PageContext| async { "page" }))
-        .route("/token", web::get().to(|caller: SessionToken| async move { caller.client_key().to_owned() }))
+        .route("/token", web::get().to(|caller: SessionToken| async move { caller.tenant_key().to_owned() }))
         .route(
             "/token/missing",
-            web::get().to(|_: SessionToken| async { Err::<String, _>(Error::not_found("It is not there.")) }),
+            web::get().to(|_: SessionToken| async { Err::<String, _>(Error::not_found("This does not exist.")) }),
         )
         .route("/token/forbidden", web::get().to(forbidden))
         .route("/context", web::get().to(|_: ContextJwt| async { "context" }))
@@ -33,8 +33,8 @@ fn routes(cfg: &mut ServiceConfig) {
         .route(
             "/three",
             web::get().to(|page: PageContext, caller: ConnectJwt, session: SessionToken| async move {
-                assert_eq!(page.client_key, caller.client_key());
-                session.client_key().to_owned()
+                assert_eq!(page.client_key, caller.tenant_key());
+                session.tenant_key().to_owned()
             }),
         );
 }
@@ -48,7 +48,7 @@ async fn statuses(host: &TestHost, token: &str) -> [u16; 3] {
 }
 
 #[actix_web::test]
-async fn three_proofs_of_one_request_read_the_store_once() {
+async fn three_extractors_in_one_request_read_the_store_once() {
     let store = FakeStore::new();
     let node = |store| fixture::builder().addon(|addon| addon.store(store)).start(routes);
     let (first, second) = (node(store.clone()).await, node(store.clone()).await);
@@ -62,7 +62,7 @@ async fn three_proofs_of_one_request_read_the_store_once() {
 }
 
 #[actix_web::test]
-async fn each_kind_of_token_opens_its_routes_alone() {
+async fn each_type_of_token_is_accepted_only_on_its_routes() {
     let host = fixture::installed(routes).await;
     let tenant = host.tenant();
     let key = host.addon().state().descriptor().key().to_owned();
@@ -141,7 +141,7 @@ async fn each_kind_of_token_opens_its_routes_alone() {
 }
 
 #[actix_web::test]
-async fn the_tenant_is_who_signs() {
+async fn the_tenant_is_the_signer() {
     let host = fixture::installed(routes).await;
     let (own, other, stranger) = (host.tenant(), TestTenant::new(), TestTenant::new());
     host.install(&other).await;
@@ -184,7 +184,7 @@ async fn the_tenant_is_who_signs() {
 }
 
 #[actix_web::test]
-async fn the_hosts_clock_may_be_off_and_ours_not() {
+async fn leeway_applies_to_the_hosts_tokens_but_not_to_ours() {
     let host = fixture::installed(routes).await;
     let tenant = host.tenant();
     let key = host.addon().state().descriptor().key().to_owned();
@@ -209,7 +209,7 @@ async fn the_hosts_clock_may_be_off_and_ours_not() {
 }
 
 #[actix_web::test]
-async fn every_authenticated_answer_has_a_fresh_token_and_no_refusal_has() {
+async fn every_authenticated_answer_has_a_fresh_token_but_no_refusal() {
     let host = fixture::builder().var("AC_MAX_TOKEN_AGE", "120").start(routes).await;
     let tenant = host.tenant();
     host.install(&tenant).await;
@@ -224,7 +224,7 @@ async fn every_authenticated_answer_has_a_fresh_token_and_no_refusal_has() {
     assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 120);
     assert!(claims.get("qsh").is_none());
 
-    // it goes on and on, in any place a token may stand
+    // the session can be continued with the token in any place
     let mut token = page.header("x-acpt").to_owned();
     for request in ["/token?jwt=", "/token?acpt=", "X-acpt", "Authorization"] {
         let reply = match request {
@@ -255,7 +255,7 @@ async fn every_authenticated_answer_has_a_fresh_token_and_no_refusal_has() {
 }
 
 #[actix_web::test]
-async fn a_session_ends_after_its_longest_life_however_often_it_is_renewed() {
+async fn a_session_ends_at_its_maximum_age_however_often_it_is_renewed() {
     let vars = fixture::builder().var("AC_MAX_TOKEN_AGE", "100").var("AC_MAX_SESSION_AGE", "1000");
     let host = vars.start(routes).await;
     let tenant = host.tenant();
@@ -282,7 +282,7 @@ async fn a_session_ends_after_its_longest_life_however_often_it_is_renewed() {
         (age..age + 10).contains(&life.0) && (rest - 10..=rest).contains(&life.1)
     };
 
-    // what the host signs begins a session, whatever it claims
+    // a token of the host begins a session, whatever it claims
     let mut claims = tenant.claims("GET", "/token", "");
     claims["auth_time"] = 1.into();
     for token in [tenant.context_token(), tenant.sign(&claims)] {
@@ -346,11 +346,11 @@ async fn an_anonymous_user_has_no_account() {
     assert_eq!((reply.status, reply.body), (200, tenant.account_id.clone()), "sub, where the context has none");
     claims.as_object_mut().unwrap().shift_remove("sub");
     let reply = host.call(Method::GET, "/account", &tenant.sign(&claims), None).await;
-    assert_eq!((reply.status, reply.body.as_str()), (401, "This needs a user, and nobody is logged in."));
+    assert_eq!((reply.status, reply.body.as_str()), (401, "You must be logged in to do this."));
 }
 
 #[actix_web::test]
-async fn outside_of_the_scope_a_proof_is_a_fault_that_the_log_explains() {
+async fn outside_the_scope_an_extractor_fails_and_the_log_explains_it() {
     let app = actix_web::test::init_service(App::new().configure(routes)).await;
     let log = captured();
     for path in ["/hello-world", "/token", "/context"] {
@@ -361,11 +361,11 @@ async fn outside_of_the_scope_a_proof_is_a_fault_that_the_log_explains() {
         assert_eq!(body, "Something went wrong in the add-on.");
     }
     let log = log.text();
-    assert!(log.contains("outside of the add-on's scope") && log.contains("Addon::configure"), "{log}");
+    assert!(log.contains("outside the add-on's scope") && log.contains("Addon::configure"), "{log}");
 }
 
 #[actix_web::test]
-async fn a_test_needs_no_page_for_a_session_token_and_no_usual_paths_for_callbacks() {
+async fn a_test_needs_no_page_for_a_session_token_and_may_name_other_callback_paths() {
     let descriptor = tempfile::NamedTempFile::new().unwrap();
     let text = r#"{ "key": "k", "baseUrl": "{{localBaseUrl}}", "authentication": { "type": "jwt" },
         "lifecycle": { "installed": "/hooks/in?from=host", "uninstalled": "/hooks/out" } }"#;

@@ -1,4 +1,4 @@
-//! Work beside requests.
+//! Background work.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -31,7 +31,7 @@ async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 #[actix_web::test]
-async fn spawned_work_has_the_add_on_and_a_stop_waits_for_it() {
+async fn spawned_work_gets_the_add_on_and_a_stop_waits_for_it() {
     let host = fixture::installed(no_routes).await;
     host.stub_get("/rest/api/3/serverInfo", json!({ "version": "1" }));
     let (client_key, done) = (host.tenant().client_key, Arc::new(AtomicU32::new(0)));
@@ -60,7 +60,7 @@ async fn a_drain_ends_when_its_time_is_up() {
 }
 
 #[actix_web::test]
-async fn a_periodic_job_runs_again_and_again_on_one_node_of_several() {
+async fn a_periodic_job_runs_repeatedly_on_one_of_several_nodes() {
     let store = Arc::new(MemoryStore::new());
     let (runs, at_once, most) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
     let mut nodes = Vec::new();
@@ -84,7 +84,7 @@ async fn a_periodic_job_runs_again_and_again_on_one_node_of_several() {
     let begun = Instant::now();
     until("it runs again", || runs.load(Ordering::SeqCst) >= 4).await;
     assert_eq!(most.load(Ordering::SeqCst), 1, "two nodes at once");
-    // of three nodes that each ran it there would be three times as many
+    // three nodes that each ran it would run it three times as often
     let seconds = u32::try_from(begun.elapsed().as_secs()).unwrap();
     assert!(runs.load(Ordering::SeqCst) <= seconds + 2, "{} runs in {seconds} s", runs.load(Ordering::SeqCst));
 

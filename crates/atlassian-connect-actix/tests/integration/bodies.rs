@@ -1,4 +1,4 @@
-//! Bodies that the host or Forge sends compressed, or with a byte order mark.
+//! Compressed bodies, and bodies with a byte order mark, from the host and from Forge.
 
 use std::io::Write as _;
 use std::sync::{Arc, Mutex};
@@ -22,7 +22,7 @@ fn routes(cfg: &mut ServiceConfig) {
 
 type Heard = Arc<Mutex<Vec<Value>>>;
 
-/// An add-on with a webhook at `/hook` that writes down the bodies of what it hears.
+/// An add-on with a webhook at `/hook` that records the bodies of its events.
 fn builder() -> (TestHostBuilder, Heard) {
     let heard = Heard::default();
     let written = Arc::clone(&heard);
@@ -54,7 +54,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Each kind of body that the framework reads, with a token that fits.
+/// Each type of body that the framework reads, with a valid token.
 const KINDS: [&str; 7] =
     ["/installed", "/enabled", "/disabled", "/hook", "/forge/events", "/forge/leave", "/uninstalled"];
 
@@ -89,7 +89,7 @@ async fn send(host: &TestHost, path: &str, encoding: Option<&str>, body: Vec<u8>
 }
 
 #[actix_web::test]
-async fn gzip_and_a_byte_order_mark_are_understood() {
+async fn gzip_and_a_byte_order_mark_are_accepted() {
     for (encoding, mark) in [(None, "\u{feff}"), (Some("gzip"), ""), (Some("X-GZIP"), "\u{feff}")] {
         let (builder, heard) = builder();
         let host = builder.start(routes).await;
@@ -112,7 +112,7 @@ async fn gzip_and_a_byte_order_mark_are_understood() {
 }
 
 #[actix_web::test]
-async fn other_encodings_are_named_after_the_proof() {
+async fn other_encodings_are_refused_after_authentication() {
     let (builder, _) = builder();
     let host = builder.start(routes).await;
     host.install(&host.tenant()).await;
@@ -132,12 +132,12 @@ async fn other_encodings_are_named_after_the_proof() {
         }
         let request = host.request(Method::POST, path).insert_header(("Content-Encoding", "br"));
         let reply = host.send(request.insert_header(("Authorization", "JWT a.b.c")), text.into_bytes()).await;
-        assert_eq!(reply.status, 401, "{path}: who calls is asked first");
+        assert_eq!(reply.status, 401, "{path}: the caller is authenticated first");
     }
 }
 
 #[actix_web::test]
-async fn a_bomb_and_what_is_not_gzip_are_refused() {
+async fn a_zip_bomb_and_invalid_gzip_are_refused() {
     let (builder, _) = builder();
     let host = builder.start(routes).await;
     host.install(&host.tenant()).await;
@@ -155,7 +155,7 @@ async fn a_bomb_and_what_is_not_gzip_are_refused() {
 }
 
 #[actix_web::test]
-async fn describing_members_of_an_install_may_be_anything() {
+async fn descriptive_fields_of_an_install_may_have_any_type() {
     let host = fixture::start(routes).await;
     for (at, value) in [json!(7), json!(true), json!(["https://a.example"]), json!({}), json!(1.5)].iter().enumerate() {
         let mut tenant = host.tenant();
@@ -176,7 +176,7 @@ async fn describing_members_of_an_install_may_be_anything() {
         assert_eq!(kept.get("displayUrl"), None, "{value}");
     }
     assert_eq!(stored(&host).await, 5);
-    // what the framework depends on must fit
+    // fields that the framework depends on must have the right type
     for member in ["key", "sharedSecret", "baseUrl", "clientKey", "oauthClientId", "installationId"] {
         let mut payload = host.tenant().payload(ADDON_KEY, "installed");
         payload[member] = json!(7);

@@ -56,7 +56,7 @@ fn routes(cfg: &mut ServiceConfig) {
         .service(actix_files::Files::new("/static", fixture::folder().join("static")));
 }
 
-/// `Content-Encoding` of the answer to a client that takes gzip, and what it varies by.
+/// The `Content-Encoding` of the answer to a client that accepts gzip, and its `Vary`.
 async fn encoding(host: &TestHost, path: &str) -> (Reply, String, String) {
     let token = host.session_token(&host.tenant()).await;
     let request = host
@@ -82,7 +82,7 @@ async fn long_json_and_pages_without_a_token_are_compressed() {
         assert!(vary.to_ascii_lowercase().contains("accept-encoding"), "{path}: {vary}");
         assert!(reply.body.len() < 1000, "{path}: {} bytes", reply.body.len());
     }
-    // whoever does not say so gets it as it is
+    // without the header the answer is not compressed
     let token = host.session_token(&host.tenant()).await;
     let request = host
         .request(Method::GET, "/long")
@@ -95,7 +95,7 @@ async fn long_json_and_pages_without_a_token_are_compressed() {
 }
 
 #[actix_web::test]
-async fn pages_with_a_token_short_answers_images_and_what_is_encoded_are_sent_as_they_are() {
+async fn pages_with_a_token_short_answers_images_and_encoded_answers_are_not_compressed() {
     let host = fixture::installed(routes).await;
     for (path, expected) in
         [(signed(&host, "/page").as_str(), ""), ("/short", ""), ("/image", ""), ("/encoded", "br"), ("/nowhere", "")]
@@ -107,7 +107,7 @@ async fn pages_with_a_token_short_answers_images_and_what_is_encoded_are_sent_as
 }
 
 #[actix_web::test]
-async fn pages_are_compressed_where_the_configuration_says_so() {
+async fn pages_are_compressed_if_configured() {
     let host = fixture::builder().config(r#"{ "compressPages": true }"#).start(routes).await;
     host.install(&host.tenant()).await;
     assert_eq!(encoding(&host, &signed(&host, "/page")).await.1, "gzip");

@@ -1,4 +1,4 @@
-//! Tables of the app's own.
+//! The app's own tables.
 
 use actix_web::http::Method;
 use actix_web::web::{self, Json, ServiceConfig};
@@ -94,7 +94,7 @@ async fn handlers_read_and_write_them_and_each_host_has_its_own() {
 }
 
 #[actix_web::test]
-async fn what_is_missing_twice_or_broken_has_its_status() {
+async fn missing_duplicate_and_broken_queries_have_their_status() {
     let host = installed().await;
     assert_eq!(call(&host, Method::GET, "a").await.0, 404);
     assert_eq!(call(&host, Method::PUT, "a").await.0, 200);
@@ -104,8 +104,20 @@ async fn what_is_missing_twice_or_broken_has_its_status() {
     assert_eq!(call(&host, Method::GET, "a").await, (200, "0".into()));
 }
 
+/// Forms refuse it; paths and JSON do not.
 #[actix_web::test]
-async fn fifty_that_read_and_then_write_at_once_lose_nothing() {
+async fn a_nul_character_is_a_bad_request() {
+    let host = installed().await;
+    let (status, body) = call(&host, Method::PUT, "a%00b").await;
+    if std::env::var_os("TEST_DATABASE_URL").is_some() {
+        assert_eq!((status, body.contains("A text contains a NUL character")), (400, true), "{body}");
+    } else {
+        assert_eq!((status, body.as_str()), (200, "begun"), "SQLite keeps it");
+    }
+}
+
+#[actix_web::test]
+async fn fifty_concurrent_transactions_lose_nothing() {
     let host = installed().await;
     call(&host, Method::PUT, "a").await;
     let calls = (0..50).map(|_| call(&host, Method::POST, "a"));
@@ -114,7 +126,7 @@ async fn fifty_that_read_and_then_write_at_once_lose_nothing() {
     assert_eq!(call(&host, Method::GET, "a").await, (200, "50".into()));
 }
 
-/// The builder of an app with tables, whose store is no SQL database.
+/// The builder of an app with tables and a store that is not SQL.
 fn on_another_store(vars: &[(&str, &str)]) -> AddonBuilder {
     let mut all = vec![("APP_ENV", "test"), ("DATABASE_URL", "memory:"), ("AC_LOCAL_BASE_URL", "https://a.example")];
     all.extend_from_slice(vars);
@@ -129,7 +141,7 @@ async fn tallies_in(addon: &Addon) -> i64 {
 }
 
 #[actix_web::test]
-async fn without_a_database_the_app_does_not_start_and_is_told_what_helps() {
+async fn without_a_database_the_app_does_not_start_and_says_how_to_fix_it() {
     let own_store = FakeStore::new();
     let refused =
         on_another_store(&[("DATABASE_URL", "sqlite:unused.db")]).store(own_store).build().await.err().unwrap();
@@ -138,7 +150,7 @@ async fn without_a_database_the_app_does_not_start_and_is_told_what_helps() {
 }
 
 #[actix_web::test]
-async fn beside_another_store_the_tables_are_where_the_configuration_says() {
+async fn with_another_store_the_tables_are_in_the_configured_database() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("app.db").display());
     assert_eq!(tallies_in(&on_another_store(&[("AC_DATABASE_URL", &url)]).build().await.unwrap()).await, 0);
@@ -147,7 +159,7 @@ async fn beside_another_store_the_tables_are_where_the_configuration_says() {
 }
 
 #[actix_web::test]
-async fn migrations_that_have_not_run_are_told_by_readyz() {
+async fn readyz_reports_pending_migrations() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("addon.db").display());
     // the database of a release without the app's tables

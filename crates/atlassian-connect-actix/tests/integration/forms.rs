@@ -1,4 +1,4 @@
-//! Forms of pages: proven by the token that the page put into them, and shown again where a field does not fit.
+//! Forms of pages: authenticated by the page's token, and shown again with errors.
 
 use actix_web::CustomizeResponder;
 use actix_web::http::{Method, StatusCode};
@@ -68,20 +68,20 @@ async fn post(host: &TestHost, path: &str, form: &str) -> Reply {
     host.send(request, form.as_bytes().to_vec()).await
 }
 
-/// The token that the page has put into its form.
+/// The token in the page's form.
 fn token(page: &Reply) -> String {
     let (_, rest) = page.body.split_once(r#"<input type="hidden" name="jwt" value=""#).expect("a form with a token");
     rest.split('"').next().unwrap().to_owned()
 }
 
 #[actix_web::test]
-async fn a_form_is_taken_from_the_page_that_has_its_token() {
+async fn a_form_with_the_pages_token_is_accepted() {
     let host = fixture::installed(routes).await;
     let page = host.open_iframe("/order").await;
     let answer = post(&host, "/order", &format!("jwt={}&count=7", token(&page))).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert!(answer.body.ends_with("</form>7"), "{}", answer.body);
-    // the page that comes back has a token for the next time
+    // the page in the answer has a token for the next time
     let again = post(&host, "/order", &format!("jwt={}&count=8", token(&answer))).await;
     assert!(again.body.ends_with("</form>8"), "{}", again.body);
     assert_eq!(post(&host, "/order", "count=7").await.status, 401);
@@ -89,12 +89,12 @@ async fn a_form_is_taken_from_the_page_that_has_its_token() {
 }
 
 #[actix_web::test]
-async fn a_field_that_does_not_fit_is_named_on_the_page() {
+async fn an_invalid_field_is_named_on_the_page() {
     let host = fixture::installed(routes).await;
     let token = token(&host.open_iframe("/order").await);
     let answer = post(&host, "/order", &format!("jwt={token}&count=many")).await;
     assert_eq!(answer.status, 422);
-    assert!(answer.body.contains("The field &#34;count&#34; does not fit"), "{}", answer.body);
+    assert!(answer.body.contains("The field &#34;count&#34; is not valid"), "{}", answer.body);
     let answer = post(&host, "/plain", &format!("jwt={token}")).await;
     assert_eq!(
         (answer.status, answer.body.contains("The field \"count\" is missing.")),
@@ -105,7 +105,7 @@ async fn a_field_that_does_not_fit_is_named_on_the_page() {
 }
 
 #[actix_web::test]
-async fn another_body_than_a_form_is_an_unsupported_media_type() {
+async fn a_body_other_than_a_form_is_an_unsupported_media_type() {
     let host = fixture::installed(routes).await;
     let session = host.session_token(&host.tenant()).await;
     let reply = host.call(Method::POST, "/plain", &session, Some(&serde_json::json!({ "count": 7 }))).await;
@@ -114,11 +114,11 @@ async fn another_body_than_a_form_is_an_unsupported_media_type() {
 }
 
 #[actix_web::test]
-async fn a_query_and_what_is_not_there_say_so() {
+async fn errors_of_queries_and_missing_resources() {
     let host = fixture::installed(routes).await;
     assert_eq!(host.get("/query?count=7").await.body, "7");
     let reply = host.get("/query?count=x").await;
-    assert_eq!((reply.status, reply.body.contains("The field \"count\" does not fit")), (400, true), "{}", reply.body);
+    assert_eq!((reply.status, reply.body.contains("The field \"count\" is not valid")), (400, true), "{}", reply.body);
     let reply = host.get("/gone/7").await;
     assert_eq!((reply.status, reply.body.contains("The order is not there.")), (404, true), "{}", reply.body);
 }

@@ -1,4 +1,4 @@
-//! A large attachment goes through without being held in memory: measured in a process of its own.
+//! A large attachment is sent without being held in memory: measured in a separate process.
 
 use std::process::Command;
 use std::time::Duration;
@@ -18,7 +18,7 @@ const SIZE: u64 = 200 * 1024 * 1024;
 const MAY_GROW: u64 = 20 * 1024;
 
 #[test]
-fn two_hundred_megabytes_go_through_a_few() {
+fn two_hundred_megabytes_are_sent_with_little_memory() {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "host_attachment::measured", "--ignored", "--nocapture", "--test-threads=1"])
         .output()
@@ -38,7 +38,7 @@ async fn attach(session: SessionToken, path: Json<String>) -> Result<HttpRespons
 }
 
 #[actix_web::test]
-#[ignore = "the process that two_hundred_megabytes_go_through_a_few measures"]
+#[ignore = "the process that two_hundred_megabytes_are_sent_with_little_memory measures"]
 async fn measured() {
     let host = fixture::installed(|cfg: &mut ServiceConfig| {
         cfg.service(attach);
@@ -48,7 +48,7 @@ async fn measured() {
     let folder = tempfile::tempdir().unwrap();
     let send = async |name: &str, size| {
         let path = folder.path().join(name);
-        // sparse: it takes no room on the disk
+        // sparse: it uses no disk space
         std::fs::File::create(&path).unwrap().set_len(size).unwrap();
         let token = host.tenant().context_token();
         let reply = host.call(Method::POST, "/attach", &token, Some(&json!(path))).await;

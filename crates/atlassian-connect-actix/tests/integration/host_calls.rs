@@ -1,4 +1,4 @@
-//! What the tests of calls to the host have in common, and the calls themselves: every one signed, none refused.
+//! Helpers for the tests of calls to the host, and the calls themselves: all of them signed and accepted.
 
 use std::time::{Duration, Instant};
 
@@ -15,12 +15,12 @@ pub(crate) async fn installed() -> TestHost {
     fixture::installed(|_| {}).await
 }
 
-/// What a handler or a job of the add-on calls this site with.
+/// The client that a handler or a job of the add-on uses for this site.
 pub(crate) async fn client(host: &TestHost, tenant: &TestTenant) -> HostClient {
     host.addon().http_client(&tenant.client_key).await.unwrap()
 }
 
-/// Lets others run until `done`, and fails the test when that takes too long.
+/// Waits until `done`, and fails the test if that takes too long.
 pub(crate) async fn until(what: &str, mut done: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !done() {
@@ -108,7 +108,7 @@ async fn the_key_of_the_installation_signs() {
 }
 
 #[actix_web::test]
-async fn an_anonymous_request_has_no_credentials_but_its_own() {
+async fn an_anonymous_request_has_only_its_own_credentials() {
     let host = installed().await;
     host.stub_get("/x", json!(1));
     let client = client(&host, &host.tenant()).await;
@@ -120,7 +120,7 @@ async fn an_anonymous_request_has_no_credentials_but_its_own() {
 }
 
 #[actix_web::test]
-async fn a_prepared_request_is_what_would_be_sent_and_does_not_print_its_token() {
+async fn a_prepared_request_matches_the_sent_one_and_does_not_print_its_token() {
     let host = installed().await;
     let client = client(&host, &host.tenant()).await;
     let prepared = client.get("/rest/x?a=1").query([("b", "c d")]).prepare().await.unwrap();
@@ -130,7 +130,7 @@ async fn a_prepared_request_is_what_would_be_sent_and_does_not_print_its_token()
     assert!(!format!("{prepared:?}").contains("eyJ"));
     assert!(host.calls().is_empty());
 
-    // it is a request that the host takes
+    // the host accepts the request
     let mut request = awc::Client::new().get(prepared.url.as_str());
     for (name, value) in prepared.headers {
         request = request.insert_header((name, value));

@@ -1,4 +1,4 @@
-//! A host that fails, as the add-on's own callers see it.
+//! A host that fails, and what the add-on's callers see.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -30,7 +30,7 @@ fn routes(cfg: &mut ServiceConfig) {
 }
 
 #[actix_web::test]
-async fn what_the_host_does_wrong_is_502_and_504_by_name() {
+async fn failures_of_the_host_are_502_and_504() {
     let host = fixture::installed(routes).await;
     let (failed, late) = ((502, "The host could not be called."), (504, "The host did not answer in time."));
     let check = async |what: &str, expected: (u16, &str)| {
@@ -53,7 +53,7 @@ async fn what_the_host_does_wrong_is_502_and_504_by_name() {
 }
 
 #[actix_web::test]
-async fn the_status_and_the_start_of_the_body_stay() {
+async fn an_error_has_the_status_and_the_start_of_the_body() {
     let host = installed().await;
     host.stub(Method::GET, "/x", |_| async { HttpResponse::Conflict().body("é".repeat(5000)) });
     let client = client(&host, &host.tenant()).await;
@@ -66,7 +66,7 @@ async fn the_status_and_the_start_of_the_body_stay() {
     assert_eq!(client.get("/x").body_limit(10_000).send().await.unwrap().bytes().await.unwrap().len(), 10_000);
 }
 
-/// A host that answers connections by what `serve` makes of them, and how many there were.
+/// A host that handles connections with `serve`, and the number of connections.
 async fn raw(serve: impl Fn(TcpStream) + Send + 'static) -> (TestHost, Arc<AtomicUsize>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let host = fixture::start(|_| {}).await;
@@ -98,7 +98,7 @@ fn request(reader: &mut BufReader<TcpStream>) -> bool {
 }
 
 #[actix_web::test]
-async fn a_connection_that_breaks_is_tried_once_more_where_it_may_be() {
+async fn a_broken_connection_is_retried_once_if_that_is_safe() {
     let (host, connections) = raw(drop).await;
     let client = client(&host, &host.tenant()).await;
     for (method, tries) in [(Method::GET, 2), (Method::POST, 1)] {
@@ -111,7 +111,7 @@ async fn a_connection_that_breaks_is_tried_once_more_where_it_may_be() {
 }
 
 #[actix_web::test]
-async fn a_body_that_breaks_off_is_no_answer() {
+async fn an_incomplete_body_is_an_error() {
     let (host, _) = raw(|stream| {
         let mut reader = BufReader::new(stream);
         request(&mut reader);
@@ -126,7 +126,7 @@ async fn a_body_that_breaks_off_is_no_answer() {
 }
 
 #[actix_web::test]
-async fn nobody_listens() {
+async fn a_host_without_a_server() {
     let host = fixture::start(|_| {}).await;
     let mut tenant = host.tenant();
     let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
@@ -137,7 +137,7 @@ async fn nobody_listens() {
 }
 
 #[actix_web::test]
-async fn a_connection_serves_many_requests() {
+async fn connections_are_reused() {
     let (host, connections) = raw(|stream| {
         std::thread::spawn(move || {
             let mut reader = BufReader::new(stream);

@@ -1,5 +1,5 @@
-//! The forms in which hosts page their lists, through Connect and through Forge, by the routes of the example that the
-//! black-box tests use: every item comes, or an error.
+//! The paging styles of hosts, through Connect and Forge, with the routes of the example that the black-box tests use:
+//! every item is returned, or an error.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +14,7 @@ use crate::support::fixture;
 #[path = "../../../atlassian-connect-cli/examples/conformance/lists.rs"]
 mod lists;
 
-/// A host with a Confluence site, whose links have `/wiki` in them, that has installed the example.
+/// A host with a Confluence site, with `/wiki` in its links, on which the example is installed.
 async fn confluence() -> (TestHost, TestTenant) {
     let host = fixture::start(lists::routes).await;
     let mut tenant = host.tenant();
@@ -50,7 +50,7 @@ fn parameter(call: &HostCall, name: &str) -> Option<String> {
     query.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
 }
 
-/// Makes the host answer `/list` with the page whose `name` parameter is asked for.
+/// Makes the host answer `/list` with the page that the parameter `name` selects.
 fn pages(host: &TestHost, name: &'static str, pages: Vec<(&'static str, Value)>) {
     host.stub(Method::GET, "/list", move |call| {
         let asked = parameter(&call, name).unwrap_or_default();
@@ -65,7 +65,7 @@ fn pages(host: &TestHost, name: &'static str, pages: Vec<(&'static str, Value)>)
 }
 
 #[actix_web::test]
-async fn every_form_of_paging_comes_to_its_end_through_both() {
+async fn every_paging_style_reaches_its_end_through_both() {
     let (host, tenant) = jira().await;
     let absolute = format!("{}/list?page=2", tenant.base_url);
     let two = json!([1, 2]);
@@ -107,7 +107,7 @@ async fn every_form_of_paging_comes_to_its_end_through_both() {
             ],
         ),
         (
-            "numbers as texts",
+            "numbers as strings",
             "/list",
             "startAt",
             vec![
@@ -149,7 +149,7 @@ async fn every_form_of_paging_comes_to_its_end_through_both() {
 }
 
 #[actix_web::test]
-async fn a_list_that_cannot_be_read_to_its_end_says_so_through_both() {
+async fn a_list_that_cannot_be_read_to_its_end_is_an_error_through_both() {
     let (host, tenant) = jira().await;
     let two = json!([1, 2]);
     for (what, url, name, table, items, reason) in [
@@ -162,7 +162,7 @@ async fn a_list_that_cannot_be_read_to_its_end_says_so_through_both() {
                 ("T", json!({"values": [3], "nextPageToken": "T"})),
             ],
             json!([1, 2, 3]),
-            "has come already",
+            "has already been read",
         ),
         (
             "tokens in a circle",
@@ -174,7 +174,7 @@ async fn a_list_that_cannot_be_read_to_its_end_says_so_through_both() {
                 ("b", json!({"values": [3], "nextPageToken": "a"})),
             ],
             json!([1, 2, 3]),
-            "has come already",
+            "has already been read",
         ),
         (
             "a link to itself",
@@ -182,7 +182,7 @@ async fn a_list_that_cannot_be_read_to_its_end_says_so_through_both() {
             "page",
             vec![("1", json!({"values": two, "next": "/list?page=1"}))],
             two.clone(),
-            "has come already",
+            "has already been read",
         ),
         (
             "a full page without a sign",
@@ -198,7 +198,7 @@ async fn a_list_that_cannot_be_read_to_its_end_says_so_through_both() {
             "page",
             vec![("", two.clone())],
             two.clone(),
-            "the same page came twice",
+            "the same page was returned twice",
         ),
         (
             "more, but not where",
@@ -217,7 +217,7 @@ async fn a_list_that_cannot_be_read_to_its_end_says_so_through_both() {
             "it has 5 items",
         ),
         (
-            "a link that is none",
+            "an invalid link",
             "/list",
             "page",
             vec![("", json!({"values": two, "nextPage": "http://["}))],
@@ -245,7 +245,7 @@ async fn a_list_that_cannot_be_read_to_its_end_says_so_through_both() {
 }
 
 #[actix_web::test]
-async fn links_of_confluence_lead_below_the_site_through_both() {
+async fn links_of_confluence_stay_below_the_site_through_both() {
     let (host, tenant) = confluence().await;
     let origin = tenant.base_url.trim_end_matches("/wiki").to_owned();
     let cases = [
@@ -254,7 +254,7 @@ async fn links_of_confluence_lead_below_the_site_through_both() {
         "?cursor=x".to_owned(),
         "spaces?cursor=x".to_owned(),
         format!("{origin}/wiki/api/v2/spaces?cursor=x"),
-        // nobody has named this origin, but the list is the same
+        // this origin is not known to be the site, but the list is the same
         "https://renamed.atlassian.net/wiki/api/v2/spaces?cursor=x".to_owned(),
     ];
     for link in cases {
@@ -279,7 +279,7 @@ async fn links_of_confluence_lead_below_the_site_through_both() {
             assert!(calls.iter().all(|call| call.by == By::Addon), "{link}: {calls:?}");
         }
     }
-    // the header alone
+    // only the header
     host.stub(Method::GET, "/api/v2/spaces", |call| async move {
         let mut answer = HttpResponse::Ok();
         if parameter(&call, "cursor").is_none() {
@@ -316,7 +316,7 @@ async fn a_page_of_another_origin_does_not_choose_what_is_signed() {
 }
 
 #[actix_web::test]
-async fn a_link_to_the_url_that_people_see_goes_to_the_site_through_both() {
+async fn a_link_to_the_display_url_goes_to_the_site_through_both() {
     let host = fixture::start(lists::routes).await;
     let mut tenant = host.tenant();
     tenant.display_url = Some("https://jira.acme.example".into());
@@ -333,7 +333,7 @@ async fn a_link_to_the_url_that_people_see_goes_to_the_site_through_both() {
 }
 
 #[actix_web::test]
-async fn max_bounds_the_items_and_the_requests() {
+async fn max_limits_the_items_and_the_requests() {
     let (host, tenant) = jira().await;
     let seen = Arc::new(Mutex::new(0));
     let count = Arc::clone(&seen);
@@ -365,7 +365,7 @@ async fn max_bounds_the_items_and_the_requests() {
 }
 
 #[actix_web::test]
-async fn a_forge_user_asks_who_they_are() {
+async fn a_forge_user_reads_their_own_account() {
     let (host, tenant) = jira().await;
     host.stub_get("/rest/api/3/myself", json!({ "accountId": "mia" }));
     let reply = host.invoke("/forge/me", &host.invocation()).await;
@@ -376,6 +376,6 @@ async fn a_forge_user_asks_who_they_are() {
     assert_eq!(reply.json(), json!({ "status": 404, "body": "gone" }));
     let reply = host.invoke("/forge/me", &host.invocation().unattended()).await;
     assert_eq!((reply.status, reply.header("content-type")), (403, "application/json"));
-    assert!(reply.json()["message"].as_str().unwrap().contains("needs a user"), "{}", reply.body);
+    assert!(reply.json()["message"].as_str().unwrap().contains("must be logged in"), "{}", reply.body);
     assert_eq!(host.calls().len(), 2);
 }

@@ -1,4 +1,4 @@
-//! What the host asks for is done: waits, and not too much at once.
+//! Retries after the time that the host names, and the limit of concurrent requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use crate::host_calls::{client, installed, until};
 
-/// Answers `method /busy` so many times with this status and header, then 200.
+/// Answers `method /busy` this many times with this status and header, then with 200.
 fn busy(host: &TestHost, method: &Method, times: usize, status: u16, header: (&'static str, String)) {
     let left = AtomicUsize::new(times);
     host.stub(method.clone(), "/busy", move |_| {
@@ -30,7 +30,7 @@ fn busy(host: &TestHost, method: &Method, times: usize, status: u16, header: (&'
 }
 
 #[actix_web::test]
-async fn what_may_be_repeated_is_repeated_and_nothing_else() {
+async fn only_requests_that_may_be_repeated_are_repeated() {
     let host = installed().await;
     let client = client(&host, &host.tenant()).await;
     let file = || Multipart::new().bytes("file", "f", "text/plain", "x");
@@ -78,11 +78,11 @@ async fn other_errors_are_answers() {
 }
 
 #[actix_web::test]
-async fn the_host_is_left_alone_for_as_long_as_it_says() {
+async fn a_retry_waits_as_long_as_the_host_asks() {
     let host = installed().await;
     let client = client(&host, &host.tenant()).await;
     for name in ["Retry-After", "X-RateLimit-Reset"] {
-        // a reset in two seconds of the clock is more than one away
+        // a reset in two seconds of the clock is more than one second away
         let reset = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 2;
         let header = (name, if name == "Retry-After" { 1 } else { reset }.to_string());
         busy(&host, &Method::GET, 1, 429, header.clone());
@@ -94,7 +94,7 @@ async fn the_host_is_left_alone_for_as_long_as_it_says() {
 }
 
 #[actix_web::test]
-async fn nobody_waits_beyond_the_budget() {
+async fn no_retry_waits_beyond_the_budget() {
     let host = installed().await;
     let client = client(&host, &host.tenant()).await;
     let begun = Instant::now();
@@ -111,7 +111,7 @@ async fn nobody_waits_beyond_the_budget() {
 }
 
 #[actix_web::test]
-async fn a_hostile_time_is_answered_at_once_or_waited_for_within_reason() {
+async fn a_hostile_time_causes_no_long_wait() {
     let host = installed().await;
     let client = client(&host, &host.tenant()).await;
     for name in ["Retry-After", "X-RateLimit-Reset"] {
@@ -125,20 +125,20 @@ async fn a_hostile_time_is_answered_at_once_or_waited_for_within_reason() {
             assert!(begun.elapsed() < Duration::from_secs(2), "{name}: {value}");
         }
     }
-    // four tries without a pause are no help: the growing wait is the least
+    // four tries without a pause do not help: our own growing wait is the minimum
     for value in ["0", "-5", "Thu, 01 Jan 1970 00:00:00 GMT"] {
         busy(&host, &Method::GET, 2, 503, ("Retry-After", value.into()));
         let begun = Instant::now();
         assert_eq!(client.get("/busy").send().await.unwrap().status(), 200);
         assert!(begun.elapsed() >= Duration::from_millis(125 + 250), "{value}: {:?}", begun.elapsed());
     }
-    // whoever waits for ever waits for an answer
+    // an endless wait ends with an answer
     host.stub_get("/quick", json!(1));
     assert_eq!(client.get("/quick").timeout(Duration::MAX).send().await.unwrap().status(), 200);
 }
 
 #[actix_web::test]
-async fn sixteen_requests_a_tenant_at_once() {
+async fn sixteen_concurrent_requests_per_tenant() {
     let host = installed().await;
     let other = host.new_tenant();
     host.install(&other).await;
@@ -162,7 +162,7 @@ async fn sixteen_requests_a_tenant_at_once() {
     for _ in 0..20 {
         assert_eq!(client(&host, &other).await.get("/quick").send().await.unwrap().status(), 200);
     }
-    // one that waits for its place waits no longer than it may
+    // a request that waits for a permit does not exceed its timeout
     let queued = client(&host, &host.tenant()).await.get("/slow").timeout(Duration::from_millis(50));
     assert!(queued.send().await.unwrap_err().to_string().contains("did not answer in time"));
     assert_eq!(under_way.load(Ordering::SeqCst), 16);

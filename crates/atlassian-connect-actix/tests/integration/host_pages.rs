@@ -1,4 +1,4 @@
-//! Lists that come page by page, as a stream.
+//! Paged lists as a stream.
 
 use std::pin::pin;
 
@@ -13,7 +13,7 @@ use crate::host_calls::{client, installed};
 
 use crate::support::fixture;
 
-/// What the list of five is when two are on a page.
+/// The items of a page: five in total, two per page.
 fn page(start: usize) -> Vec<usize> {
     (start..5).take(2).collect()
 }
@@ -26,7 +26,7 @@ fn parameter(call: &HostCall, name: &str) -> Option<usize> {
     value
 }
 
-/// Makes the host answer `/list` by what `answer` makes of the request and the number of its first item.
+/// Makes the host answer `/list` with `answer`, which gets the number of the first item.
 fn list(host: &TestHost, name: &'static str, answer: impl Fn(usize) -> Value + Send + Sync + 'static) {
     host.stub(Method::GET, "/list", move |call| {
         assert_eq!(parameter(&call, "maxResults"), Some(2), "the query stays: {}", call.query);
@@ -35,14 +35,14 @@ fn list(host: &TestHost, name: &'static str, answer: impl Fn(usize) -> Value + S
     });
 }
 
-/// All five come, and a page is asked for when the one before has been taken.
+/// All five items are returned, and a page is requested only after the one before has been consumed.
 async fn comes_as_taken(host: &TestHost) {
     let client = client(host, &host.tenant()).await;
     let before = host.calls().len();
     let pages = || host.calls().len() - before;
     let request = client.get("/list").query([("maxResults", 2)]).header("X-ExperimentalApi", "opt-in");
     let mut items = pin!(request.items("values"));
-    assert_eq!(pages(), 0, "a stream that nobody asks does nothing");
+    assert_eq!(pages(), 0, "a stream that is not polled does nothing");
     for (number, expected_pages) in [(0, 1), (1, 1), (2, 2), (3, 2), (4, 3)] {
         assert_eq!(items.try_next().await.unwrap(), Some(json!(number)));
         assert_eq!(pages(), expected_pages, "when {number} is taken");
@@ -83,7 +83,7 @@ async fn by_link_relative_and_absolute() {
     let mut tenant = host.tenant();
     tenant.base_url.push_str("/wiki");
     host.install(&tenant).await;
-    // below the base URL, below the site, absolute
+    // relative to the base URL, relative to the site, absolute
     for link in ["", "/wiki", tenant.base_url.as_str()] {
         let link = link.to_owned();
         list(&host, "cursor", move |start| {

@@ -1,4 +1,4 @@
-//! Whether the host lets a user do something: what is asked, and what each answer comes to.
+//! Permission checks: the requests to the host, and the result of each answer.
 
 use actix_web::http::Method;
 use actix_web::web::ServiceConfig;
@@ -13,7 +13,7 @@ const JIRA: &str = "/rest/api/3/permissions/check";
 const USER: &str = "/rest/api/user";
 const CONTENT: &str = "/rest/api/content/77/permission/check";
 
-const DENIED: &str = "You do not have the permission for this.";
+const DENIED: &str = "You do not have permission to do this.";
 const UNDETERMINED: &str = "Your permissions could not be determined.";
 
 macro_rules! guarded {
@@ -62,15 +62,23 @@ async fn answer(host: &TestHost, path: &str, token: &str) -> (u16, String) {
     (reply.status, reply.body)
 }
 
-/// Each case for a user of its own, so that no answer is remembered.
+/// A site of Confluence that has installed the add-on.
+async fn confluence(host: &TestHost) -> TestTenant {
+    let tenant = host.new_tenant_of("confluence");
+    host.install(&tenant).await;
+    tenant
+}
+
+/// Each case has its own user, so that no answer is cached.
 async fn table(path: &str, method: Method, url: &str, context: &Value, cases: &[(&str, u16, Value, Result<(), &str>)]) {
     let host = fixture::installed(routes).await;
+    let tenant = if url == JIRA { host.tenant() } else { confluence(&host).await };
     for (number, (case, status, body, expected)) in cases.iter().enumerate() {
         let (status, body) = (*status, body.clone());
         host.stub(method.clone(), url, move |_| {
             std::future::ready(HttpResponse::build(status.try_into().unwrap()).json(&body))
         });
-        let token = token(&host.tenant(), Some(&format!("user-{number}")), context.clone());
+        let token = token(&tenant, Some(&format!("user-{number}")), context.clone());
         let expected = expected.map_or_else(|message| (403, message.to_owned()), |()| (200, "may".to_owned()));
         assert_eq!(answer(&host, path, &token).await, expected, "{path}: {case}");
     }
@@ -117,10 +125,10 @@ async fn project_permissions_of_jira() {
         &of_issue(),
         &[
             ("both, for project and issue", 200, answer(grant("EDIT_ISSUES", json!([10]), json!([11]))), Ok(())),
-            ("ids as texts", 200, answer(grant("EDIT_ISSUES", json!(["10"]), json!(["11"]))), Ok(())),
+            ("ids as strings", 200, answer(grant("EDIT_ISSUES", json!(["10"]), json!(["11"]))), Ok(())),
             ("another project", 200, answer(grant("EDIT_ISSUES", json!([12]), json!([11]))), Err(DENIED)),
             ("another issue", 200, answer(grant("EDIT_ISSUES", json!([10]), json!([12]))), Err(DENIED)),
-            ("the project alone", 200, answer(grant("EDIT_ISSUES", json!([10]), json!([]))), Err(DENIED)),
+            ("only the project", 200, answer(grant("EDIT_ISSUES", json!([10]), json!([]))), Err(DENIED)),
             ("another permission", 200, answer(grant("VIEW", json!([10]), json!([11]))), Err(DENIED)),
             ("an error status", 502, json!(null), Err(UNDETERMINED)),
         ],
@@ -170,7 +178,7 @@ async fn content_operations_of_confluence() {
 }
 
 #[actix_web::test]
-async fn a_context_without_what_is_asked_for_is_told_so_and_nothing_is_asked() {
+async fn without_a_project_or_content_the_check_fails_and_nothing_is_sent() {
     let host = fixture::installed(routes).await;
     let tenant = host.tenant();
     let no_project = "Your permissions could not be determined: there is no project and no issue here.";
@@ -190,10 +198,35 @@ async fn a_context_without_what_is_asked_for_is_told_so_and_nothing_is_asked() {
     assert_eq!(host.get("/project").await.status, 401, "nobody at all");
 }
 
+/// As atlassian-connect-express does: an install need not say which product it is. A product that does not know the
+/// question refuses it.
 #[actix_web::test]
-async fn what_is_asked_is_aces_request() {
+async fn a_tenant_is_asked_for_permissions_whatever_its_product() {
     let host = fixture::installed(routes).await;
-    let tenant = host.tenant();
+    let (jira, wiki) = (host.tenant(), confluence(&host).await);
+    // without a product, the base URL says it
+    let mut nameless = host.new_tenant();
+    (nameless.product, nameless.base_url) = (String::new(), format!("{}/wiki", nameless.base_url));
+    host.install(&nameless).await;
+    let of_content = json!({"confluence": {"content": {"id": "77"}}});
+    for (path, tenant, context) in [
+        ("/global", &wiki, json!({})),
+        ("/global", &nameless, json!({})),
+        ("/project", &wiki, of_issue()),
+        ("/application", &jira, json!({})),
+        ("/content", &jira, of_content),
+    ] {
+        let answer = answer(&host, path, &token(tenant, Some("mia"), context)).await;
+        assert_eq!(answer, (403, UNDETERMINED.to_owned()), "{path}");
+        assert_eq!(host.calls().last().unwrap().client_key, tenant.client_key, "{path}");
+    }
+    assert_eq!(host.calls().len(), 5);
+}
+
+#[actix_web::test]
+async fn the_check_is_aces_request() {
+    let host = fixture::installed(routes).await;
+    let (tenant, wiki) = (host.tenant(), confluence(&host).await);
     answer(&host, "/project", &token(&tenant, Some("mia"), of_issue())).await;
     let asked = json!({
         "globalPermissions": [],
@@ -204,20 +237,20 @@ async fn what_is_asked_is_aces_request() {
     answer(&host, "/global", &token(&tenant, None, json!({}))).await;
     let asked = json!({"globalPermissions": ["ADMINISTER", "BULK_CHANGE"], "projectPermissions": []});
     assert_eq!((host.calls()[1].json(), &host.calls()[1].by), (asked, &By::Nobody), "the anonymous user's");
-    answer(&host, "/application", &token(&tenant, Some("mia"), json!({}))).await;
+    answer(&host, "/application", &token(&wiki, Some("mia"), json!({}))).await;
     assert_eq!(host.calls()[2].query, "accountId=mia&expand=operations");
-    answer(&host, "/content", &token(&tenant, Some("mia"), json!({"confluence": {"content": {"id": 77}}}))).await;
+    answer(&host, "/content", &token(&wiki, Some("mia"), json!({"confluence": {"content": {"id": 77}}}))).await;
     let asked = json!({"subject": {"type": "user", "identifier": "mia"}, "operation": "update"});
     assert_eq!((host.calls()[3].json(), host.calls()[3].path.as_str()), (asked, CONTENT));
     assert_eq!(host.problems(), [""; 0]);
 }
 
 #[actix_web::test]
-async fn answers_are_remembered_by_tenant_user_and_question() {
+async fn answers_are_cached_by_tenant_user_and_permission() {
     let host = fixture::installed(routes).await;
     let (tenant, other) = (host.tenant(), host.new_tenant());
     host.install(&other).await;
-    // mia may, no one else may
+    // only mia has the permissions
     host.stub(Method::POST, JIRA, |call| async move {
         let all = json!({"globalPermissions": ["ADMINISTER", "BULK_CHANGE"]});
         HttpResponse::Ok().json(if call.json()["accountId"] == "mia" { all } else { json!({}) })
@@ -237,7 +270,7 @@ async fn answers_are_remembered_by_tenant_user_and_question() {
         assert_eq!(answer(&host, path, &token).await.0, status, "{case}");
         assert_eq!(host.calls().len(), asked, "{case}");
     }
-    // what could not be determined is asked again
+    // an undetermined check is repeated
     host.stub(Method::POST, JIRA, |_| async { HttpResponse::InternalServerError().finish() });
     let eve = token(&tenant, Some("eve"), json!({}));
     assert_eq!((answer(&host, "/global", &eve).await.0, answer(&host, "/global", &eve).await.0), (403, 403));

@@ -1,10 +1,11 @@
-//! Redirects never carry credentials away from the tenant's origin. What needs TLS (https to http) is in the unit tests
-//! of `host/target.rs`.
+//! Redirects never carry credentials away from the tenant's origin. The cases that need TLS (https to http) are in the
+//! unit tests of `host/target.rs`.
 
 use actix_web::http::Method;
 use actix_web::{HttpResponse, web};
-use atlassian_connect_actix::host::HostError;
+use atlassian_connect_actix::host::{HostError, HostRequest};
 use atlassian_connect_testing::{By, HostCall, TestHost};
+use futures_util::TryStreamExt as _;
 use serde_json::json;
 
 use crate::host_calls::{client, installed};
@@ -37,7 +38,7 @@ async fn the_redirect_matrix() {
     let base = &own.base_url;
     let port = base.rsplit(':').next().unwrap();
     let back = format!("{}/redirect?status=302&to={base}/landing", other.base_url);
-    // where to, and whether credentials go along
+    // the target, and whether credentials are sent there
     let destinations = [
         ("the same origin", format!("{base}/landing"), true),
         ("a path", "/landing".into(), true),
@@ -104,11 +105,11 @@ async fn an_absolute_url_elsewhere_gets_no_credentials() {
     let calls = host.calls();
     assert_eq!(calls.len(), 4);
     assert!(calls.iter().all(|call| call.by == By::Nobody && call.header("x-secret").is_empty()), "{calls:?}");
-    assert_eq!(host.tokens().requests(), 0, "nor is a token asked for");
+    assert_eq!(host.tokens().requests(), 0, "and no token is requested");
 }
 
 #[actix_web::test]
-async fn a_location_is_read_as_browsers_read_it() {
+async fn a_location_is_parsed_as_in_browsers() {
     let host = installed().await;
     let client = client(&host, &host.tenant()).await;
     host.stub(Method::GET, "/landed/*", |_| async { HttpResponse::Ok().json(json!("landed")) });
@@ -117,7 +118,7 @@ async fn a_location_is_read_as_browsers_read_it() {
         ("/landed/\u{1f600}?q=\u{fc}#f\u{fc}".as_bytes(), "/landed/%F0%9F%98%80", "q=%C3%BC"),
         ("landed/a b".as_bytes(), "/landed/a%20b", ""),
         ("/landed/%C3%BC%2F".as_bytes(), "/landed/%C3%BC%2F", ""),
-        // Latin-1: no UTF-8
+        // Latin-1, not UTF-8
         (b"/landed/\xfc".as_slice(), "/landed/%FC", ""),
     ] {
         host.stub(Method::GET, "/away", move |_| async move {
@@ -152,7 +153,7 @@ async fn a_request_can_keep_its_redirect() {
 }
 
 #[actix_web::test]
-async fn redirects_end() {
+async fn the_number_of_redirects_is_limited() {
     let host = installed().await;
     stub(&host);
     host.stub(Method::GET, "/loop", |_| async { HttpResponse::Found().insert_header(("Location", "/loop")).finish() });
@@ -166,4 +167,62 @@ async fn redirects_end() {
     assert_eq!(host.calls().len(), 6, "the request and five redirects");
     assert!(matches!(client.get("/nowhere").send().await, Err(HostError::Url(_))));
     assert_eq!(client.get("/bare").send().await.unwrap().status(), 302);
+}
+
+#[actix_web::test]
+async fn an_anonymous_requests_headers_are_sent_only_to_the_origin_that_the_app_names() {
+    let builder = fixture::builder().var("AC_HOST_WHITELIST", "127.0.0.1,localhost");
+    let host = builder.start(|_| {}).await;
+    let (own, service) = (host.tenant(), host.new_tenant());
+    host.install(&own).await;
+    stub(&host);
+    host.stub_post("/services/hook", json!("thank you"));
+    let client = client(&host, &own).await;
+    let secrets = |request: HostRequest| request.header("Cookie", "s").header("X-Secret", "s");
+    let seen = |call: &HostCall| [call.header("cookie").to_owned(), call.header("x-secret").to_owned()];
+    let (all, none) = (["s", "s"].map(str::to_owned), ["", ""].map(str::to_owned));
+
+    let hook = format!("{}/services/hook", service.base_url);
+    let sent = secrets(client.anonymous().post(&hook)).json(&json!({"text": "a note"})).send().await.unwrap();
+    assert_eq!(sent.status(), 200);
+    assert_eq!(seen(&host.calls()[0]), all);
+    assert_eq!(host.calls()[0].header("content-type"), "application/json");
+    // a request with the tenant's credentials is for the site, and its headers are sent nowhere else
+    client.post(&hook).header("X-Secret", "s").json(&json!(1)).send().await.unwrap();
+    assert_eq!(seen(&host.calls()[1]), none);
+
+    for to in [
+        format!("{}/landing", own.base_url),
+        format!("{}/redirect?status=302&to={}/landing", own.base_url, service.base_url),
+    ] {
+        let before = host.calls().len();
+        let redirect = client.anonymous().get(format!("{}/redirect", service.base_url));
+        let landed = secrets(redirect).query([("status", "302"), ("to", &to)]).send().await.unwrap();
+        assert_eq!(landed.status(), 200, "{to}");
+        let calls = host.calls().split_off(before);
+        assert_eq!(seen(&calls[0]), all, "{to}");
+        assert_eq!(seen(calls.last().unwrap()), none, "{to}");
+    }
+}
+
+#[actix_web::test]
+async fn a_list_of_another_service_keeps_its_headers_on_that_origin() {
+    let builder = fixture::builder().var("AC_HOST_WHITELIST", "127.0.0.1,localhost");
+    let host = builder.start(|_| {}).await;
+    let (own, service) = (host.tenant(), host.new_tenant());
+    host.install(&own).await;
+    let pages = [
+        ("/first", format!("{}/second", service.base_url)),
+        ("/second", format!("{}/elsewhere", own.base_url)),
+        ("/elsewhere", format!("{}/last", service.base_url)),
+    ];
+    for (path, next) in pages {
+        host.stub_get(path, json!({"values": [path], "next": next}));
+    }
+    host.stub_get("/last", json!({"values": ["/last"]}));
+    let list = client(&host, &own).await.anonymous().get(format!("{}/first", service.base_url));
+    let items: Vec<_> = list.header("X-Secret", "s").items("values").try_collect().await.unwrap();
+    assert_eq!(items, ["/first", "/second", "/elsewhere", "/last"]);
+    let secrets: Vec<_> = host.calls().iter().map(|call| call.header("x-secret").to_owned()).collect();
+    assert_eq!(secrets, ["s", "s", "", ""]);
 }

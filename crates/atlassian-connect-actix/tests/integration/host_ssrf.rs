@@ -1,4 +1,4 @@
-//! In production, requests go to public addresses, and to those that the whitelist names.
+//! In production, requests go to public addresses and to those that the whitelist names.
 
 use actix_web::HttpResponse;
 use actix_web::http::Method;
@@ -36,7 +36,7 @@ async fn a_private_address_is_called_when_the_whitelist_names_it() {
         assert_eq!(host.calls().len(), usize::from(is_called), "{case}");
         match answer {
             Ok(response) => assert_eq!(response.status(), 200, "{case}"),
-            // an address is judged as it stands, a name when it is resolved
+            // an address is checked as it is, a name when it is resolved
             Err(HostError::PrivateAddress(_)) => assert_eq!(name, "127.0.0.1", "{case}"),
             Err(HostError::Unreachable { reason, .. }) => assert!(reason.contains("no public address"), "{case}"),
             Err(error) => panic!("{case}: {error}"),

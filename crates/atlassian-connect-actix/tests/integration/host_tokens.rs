@@ -1,4 +1,4 @@
-//! Tokens to act as a user: as few requests for them as can be, and never another's.
+//! User tokens: as few requests for them as possible, and never another user's.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -22,7 +22,7 @@ use crate::host_calls::{client, installed};
 
 use crate::support::fixture;
 
-/// md5 of `557058:mia`, and of `557058:mia,read,write`: where ACE keeps a user's token.
+/// md5 of `557058:mia` and of `557058:mia,read,write`: ACE's keys for a user's token.
 const MIA: &str = "bearer:76a2d67f7f61f98e083612aaf82fd984";
 const MIA_READ_WRITE: &str = "bearer:634080fc4a04a41f5bc18c608a9333c7";
 
@@ -36,7 +36,7 @@ async fn me(session: SessionToken, threads: Threads) -> Result<Json<Value>, Erro
 }
 
 #[actix_web::test]
-async fn two_hundred_calls_at_once_ask_for_one_token() {
+async fn two_hundred_concurrent_calls_request_one_token() {
     let threads: Threads = web::Data::default();
     let shared = threads.clone();
     let routes = move |cfg: &mut ServiceConfig| {
@@ -46,7 +46,7 @@ async fn two_hundred_calls_at_once_ask_for_one_token() {
     let tenant = host.tenant();
     host.install(&tenant).await;
     host.stub_get("/rest/api/3/myself", json!({"displayName": "Mia"}));
-    // whoever comes while the first one waits joins it
+    // callers that arrive while the first one waits join it
     host.tokens().answer(TokenAnswer::Late(Duration::from_millis(300)));
     let token = tenant.context_token();
     let replies = join_all((0..200).map(|_| host.call(Method::GET, "/me", &token, None))).await;
@@ -73,8 +73,8 @@ async fn a_thousand_users_of_three_tenants_keep_their_tokens() {
     for tenant in &tenants {
         clients.push(client(&host, tenant).await);
     }
-    for round in ["asked for", "remembered"] {
-        // the same account ids at all three, one after the other, so that each site's come side by side
+    for round in ["requested", "cached"] {
+        // the same account ids on all three, one after the other, so that those of each site are adjacent
         let calls = (0..USERS).flat_map(|user| clients.iter().map(move |client| (client, format!("557058:{user}"))));
         let calls = calls.map(|(client, user)| async move {
             let request = client.as_user(&user).get("/whoami");
@@ -114,7 +114,7 @@ async fn a_re_installation_with_another_secret_drops_the_tokens() {
 }
 
 #[actix_web::test]
-async fn tokens_are_kept_under_aces_key_and_name_nobody() {
+async fn tokens_are_stored_under_aces_key_without_the_account_id() {
     let host = installed().await;
     host.stub_get("/x", json!(1));
     let tenant = host.tenant();
@@ -153,11 +153,11 @@ async fn another_node_finds_the_token_in_the_store() {
 }
 
 #[actix_web::test]
-async fn what_ace_stored_there_is_not_used() {
+async fn a_token_stored_by_ace_is_not_used() {
     let host = installed().await;
     host.stub_get("/x", json!(1));
     let tenant = host.tenant();
-    // ACE's form: it does not say for which secret and client the token was given
+    // ACE's form: it does not say for which secret and client the token was issued
     let token = json!({"access_token": "of-ace", "expires_in": 900, "token_type": "Bearer"});
     let value = json!({"token": token, "expiresAt": i64::from(u32::MAX)});
     let store = host.addon().state().tenants.store();
@@ -174,7 +174,7 @@ async fn a_token_is_renewed_before_it_expires() {
     let host = installed().await;
     host.stub_get("/x", json!(1));
     let client = client(&host, &host.tenant()).await;
-    // a token of 3 seconds could be out of date before it arrives
+    // a token of 3 seconds could expire before it arrives
     for (lifetime, users_requests) in [(3, 3), (60, 1)] {
         host.tokens().lifetime(lifetime);
         let before = host.tokens().requests();
@@ -187,7 +187,7 @@ async fn a_token_is_renewed_before_it_expires() {
 }
 
 #[actix_web::test]
-async fn no_token_no_request() {
+async fn without_a_token_nothing_is_sent() {
     let host = installed().await;
     host.stub_get("/x", json!(1));
     let tenant = host.tenant();
@@ -196,15 +196,15 @@ async fn no_token_no_request() {
     for (answer, expected) in [
         (
             TokenAnswer::Other(400, refused.clone()),
-            "cannot act as the user: the authorization server answers 400 Bad Request invalid_grant unknown user; is the user active? the descriptor has the scope ACT_AS_USER: a site",
+            "cannot act as the user: the authorization server answered 400 Bad Request invalid_grant unknown user; is the user active? the descriptor has the scope ACT_AS_USER: a site",
         ),
-        (TokenAnswer::Other(401, String::new()), "that installed one without it has to install the add-on again"),
-        (TokenAnswer::Other(503, "away".into()), "the authorization server cannot be asked: it answers 503"),
-        (TokenAnswer::Other(429, "slow".into()), "cannot be asked: it answers 429 Too Many Requests; try again later"),
-        (TokenAnswer::Other(408, String::new()), "cannot be asked: it answers 408 Request Timeout; try again later"),
-        (TokenAnswer::Other(500, refused.clone()), "cannot be asked: it answers 500"),
+        (TokenAnswer::Other(401, String::new()), "that installed it without that scope must install the add-on again"),
+        (TokenAnswer::Other(503, "away".into()), "the authorization server cannot be asked: it answered 503"),
+        (TokenAnswer::Other(429, "slow".into()), "cannot be asked: it answered 429 Too Many Requests; try again later"),
+        (TokenAnswer::Other(408, String::new()), "cannot be asked: it answered 408 Request Timeout; try again later"),
+        (TokenAnswer::Other(500, refused.clone()), "cannot be asked: it answered 500"),
         (TokenAnswer::Other(200, r#"{"access_token":"","expires_in":900}"#.into()), "the answer has no access_token"),
-        (TokenAnswer::Other(200, "<html>".into()), "cannot be asked: the answer is no JSON"),
+        (TokenAnswer::Other(200, "<html>".into()), "cannot be asked: the answer is not JSON"),
         (TokenAnswer::Other(200, "{}".into()), "cannot be asked: the answer has no access_token"),
     ] {
         host.tokens().answer(answer.clone());
@@ -213,13 +213,16 @@ async fn no_token_no_request() {
         assert!(matches!(Error::from(error), Error::BadGateway { .. }), "{answer:?}");
     }
     host.tokens().answer(TokenAnswer::Token);
-    assert!(client(&host, &tenant).await.as_user("").get("/x").send().await.is_err(), "nobody is no user");
+    assert!(
+        client(&host, &tenant).await.as_user("").get("/x").send().await.is_err(),
+        "an empty account id is not a user"
+    );
     assert_eq!(host.calls().len(), 0);
-    assert_eq!(user.get("/x").send().await.unwrap().status(), 200, "a failure is not remembered");
+    assert_eq!(user.get("/x").send().await.unwrap().status(), 200, "a failure is not cached");
 }
 
 #[actix_web::test]
-async fn an_installation_without_an_oauth_client_says_what_is_missing() {
+async fn an_installation_without_an_oauth_client_is_an_error_with_a_remedy() {
     for (scopes, expected) in [
         (json!(["READ", "act_as_user"]), "no oauthClientId; the descriptor has the scope ACT_AS_USER: a site"),
         (json!(["READ"]), "no oauthClientId; the descriptor lacks the scope ACT_AS_USER: add it to scopes"),
@@ -241,7 +244,7 @@ async fn an_installation_without_an_oauth_client_says_what_is_missing() {
 }
 
 #[actix_web::test]
-async fn a_lifetime_counts_in_any_form() {
+async fn a_lifetime_is_accepted_in_any_form() {
     let host = installed().await;
     host.stub(Method::GET, "/x", |_| async { HttpResponse::Ok().finish() });
     let tenant = host.tenant();
@@ -251,7 +254,7 @@ async fn a_lifetime_counts_in_any_form() {
             .into_iter()
             .enumerate()
     {
-        // the host knows the token, and the server gives it out once more in that form
+        // the host knows the token, and the server issues it again in that form
         let user = client.as_user(format!("user-{number}"));
         host.tokens().answer(TokenAnswer::Token);
         let known = host.forge_token(&tenant, None, 900);
@@ -266,9 +269,9 @@ async fn a_lifetime_counts_in_any_form() {
     }
 }
 
-/// What the host answers 401 to, and how many tokens that costs.
+/// Requests that the host answers 401, and how many tokens they use.
 #[actix_web::test]
-async fn a_kept_token_that_the_host_refuses_is_requested_once_more() {
+async fn a_cached_token_that_the_host_refuses_is_requested_once_more() {
     let host = installed().await;
     let refused = Arc::new(Mutex::new(HashSet::<String>::new()));
     let stub = |method: Method| {
@@ -297,17 +300,17 @@ async fn a_kept_token_that_the_host_refuses_is_requested_once_more() {
     let store = host.addon().state().tenants.store();
     let stored = store.get(&tenant.client_key, MIA).await.unwrap().unwrap();
     assert_eq!(stored["token"]["access_token"], "user-token-2", "the store has the new one");
-    // a POST was not worked on either: its body goes along
+    // a POST was not processed either: its body is sent again
     revoke();
     assert_eq!((post().send().await.unwrap().status().as_u16(), host.tokens().requests()), (200, 3));
     assert_eq!(host.calls().pop().unwrap().json(), json!({"a": 1}));
-    // many at once: one token
+    // many concurrent requests: one token
     revoke();
     let replies = join_all((0..10).map(|_| user.get("/x").send())).await;
     assert!(replies.into_iter().all(|reply| reply.unwrap().status() == 200));
     assert_eq!(host.tokens().requests(), 4);
 
-    // a host that refuses each token: its 401 is the answer, and not every request costs a token
+    // a host that refuses every token: its 401 is the answer, and not every request uses a token
     refused.lock().unwrap().insert("*".into());
     for _ in 0..5 {
         assert_eq!(user.get("/x").send().await.unwrap().status(), 401);
@@ -323,7 +326,7 @@ async fn a_kept_token_that_the_host_refuses_is_requested_once_more() {
 }
 
 #[actix_web::test]
-async fn waiting_for_a_token_counts_as_waiting() {
+async fn waiting_for_a_token_counts_toward_the_timeout() {
     let host = installed().await;
     host.stub(Method::GET, "/x", |_| async { HttpResponse::Ok().finish() });
     host.tokens().answer(TokenAnswer::Late(Duration::from_secs(5)));
@@ -332,7 +335,7 @@ async fn waiting_for_a_token_counts_as_waiting() {
     let error = user.get("/x").timeout(Duration::from_millis(100)).send().await.unwrap_err();
     assert!(matches!(error, HostError::Timeout(_)), "{error}");
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
-    // whoever comes next is not held up by the one that gave up
+    // the next request is not delayed by the one that gave up
     host.tokens().answer(TokenAnswer::Token);
     assert_eq!(user.get("/x").send().await.unwrap().status(), 200);
 }

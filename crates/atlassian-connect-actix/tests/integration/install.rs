@@ -1,4 +1,4 @@
-//! Lifecycle callbacks: what is stored, what is told, and what is refused.
+//! Lifecycle callbacks: what is stored, which events are emitted, and what is refused.
 
 use std::sync::{Arc, Mutex};
 
@@ -19,7 +19,7 @@ use crate::support::store::{Failure, FakeStore};
 
 fn routes(cfg: &mut ServiceConfig) {
     cfg.route("/hello-world", web::get().to(|page: PageContext| async move { page.client_key.clone() }))
-        .route("/token", web::get().to(|caller: SessionToken| async move { caller.client_key().to_owned() }));
+        .route("/token", web::get().to(|caller: SessionToken| async move { caller.tenant_key().to_owned() }));
 }
 
 pub(crate) const ADDON_KEY: &str = "com.example.fixture-app";
@@ -42,7 +42,7 @@ pub(crate) async fn stored(host: &TestHost) -> usize {
 }
 
 #[actix_web::test]
-async fn installs_of_one_tenant_at_once_end_in_one_row() {
+async fn concurrent_installs_of_one_tenant_end_in_one_row() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("addon.db");
     let host = fixture::builder().var("DATABASE_URL", format!("sqlite:{}", file.display())).start(routes).await;
@@ -67,7 +67,7 @@ async fn installs_of_one_tenant_at_once_end_in_one_row() {
     for tenant in &rotated {
         opening += usize::from(opens(&host, tenant).await);
     }
-    assert_eq!(opening, 1, "one secret is the tenant's");
+    assert_eq!(opening, 1, "the tenant has one secret");
 }
 
 #[derive(QueryableByName)]
@@ -77,7 +77,7 @@ struct Count {
 }
 
 #[actix_web::test]
-async fn an_install_without_a_secret_leaves_the_good_one() {
+async fn an_install_without_a_secret_keeps_the_stored_one() {
     let host = fixture::installed(routes).await;
     let tenant = host.tenant();
     for secret in [json!(null), json!(""), json!(" \t"), json!(7), json!(["s"]), json!({})] {
@@ -92,7 +92,7 @@ async fn an_install_without_a_secret_leaves_the_good_one() {
 }
 
 #[actix_web::test]
-async fn a_body_that_is_no_installation_is_malformed() {
+async fn a_body_that_is_not_an_installation_is_malformed() {
     let host = fixture::start(routes).await;
     let tenant = host.tenant();
     let good = tenant.payload(ADDON_KEY, "installed");
@@ -113,7 +113,7 @@ async fn a_body_that_is_no_installation_is_malformed() {
         ("two byte order marks", format!("\u{feff}\u{feff}{text}")),
         ("nested deeply", "[".repeat(50_000)),
         ("half a surrogate", text.replace("A site", r"\ud800")),
-        ("a number beyond all bounds", with("n", json!(0)).replace("\"n\":0", "\"n\":1e999")),
+        ("a number out of range", with("n", json!(0)).replace("\"n\":0", "\"n\":1e999")),
         ("no clientKey", with("clientKey", json!(null))),
         ("a list of clientKeys", with("clientKey", json!([tenant.client_key]))),
         ("an empty clientKey", with("clientKey", json!(""))),
@@ -126,7 +126,7 @@ async fn a_body_that_is_no_installation_is_malformed() {
         ("an installationId with a NUL", with("installationId", json!("a\0"))),
         ("a numeric key", with("key", json!(1))),
         ("no baseUrl", with("baseUrl", json!(null))),
-        ("baseUrl is no URL", with("baseUrl", json!("site.atlassian.net"))),
+        ("baseUrl is not a URL", with("baseUrl", json!("site.atlassian.net"))),
         ("baseUrl is a file", with("baseUrl", json!("file:///etc/passwd"))),
         ("baseUrl with credentials", with("baseUrl", json!("https://u:p@site.atlassian.net"))),
         ("another host", with("baseUrl", json!("https://evil.example"))),
@@ -153,7 +153,7 @@ async fn a_body_that_is_no_installation_is_malformed() {
     400 two byte order marks
     400 nested deeply
     400 half a surrogate
-    400 a number beyond all bounds
+    400 a number out of range
     400 no clientKey
     400 a list of clientKeys
     400 an empty clientKey
@@ -166,7 +166,7 @@ async fn a_body_that_is_no_installation_is_malformed() {
     400 an installationId with a NUL
     400 a numeric key
     400 no baseUrl
-    400 baseUrl is no URL
+    400 baseUrl is not a URL
     400 baseUrl is a file
     400 baseUrl with credentials
     401 another host
@@ -179,7 +179,7 @@ async fn a_body_that_is_no_installation_is_malformed() {
 }
 
 #[actix_web::test]
-async fn what_else_an_installation_holds_is_kept() {
+async fn unknown_fields_of_an_installation_are_kept() {
     let host = fixture::start(routes).await;
     let tenant = host.tenant();
     let mut payload = tenant.payload(ADDON_KEY, "installed");
@@ -205,7 +205,7 @@ async fn the_stored_key_signs() {
 }
 
 #[actix_web::test]
-async fn uninstalling_locks_the_tenant_out_and_installing_lets_it_in_again() {
+async fn an_uninstalled_tenant_is_refused_until_it_installs_again() {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let (saved, gone) = (Arc::clone(&heard), Arc::clone(&heard));
     let builder = fixture::builder().prepare(move |addon| {
@@ -243,7 +243,7 @@ async fn uninstalling_locks_the_tenant_out_and_installing_lets_it_in_again() {
 }
 
 #[actix_web::test]
-async fn a_callback_opens_no_other_callback() {
+async fn a_token_for_one_callback_is_refused_by_another() {
     let host = fixture::installed(routes).await;
     let tenant = host.tenant();
     let payload = tenant.payload(ADDON_KEY, "uninstalled");
@@ -271,11 +271,11 @@ async fn a_listener_that_fails_makes_the_host_try_again() {
     let host = builder.start(routes).await;
     let reply = host.try_install(&host.tenant()).await;
     assert_eq!((reply.status, reply.body.as_str()), (500, "Something went wrong in the add-on."));
-    assert!(opens(&host, &host.tenant()).await, "it is stored all the same");
+    assert!(opens(&host, &host.tenant()).await, "it is stored nevertheless");
 }
 
 #[actix_web::test]
-async fn a_store_that_fails_is_told_of_and_stores_nothing() {
+async fn a_failing_store_emits_an_event_and_stores_nothing() {
     let (store, heard) = (FakeStore::new(), Arc::new(Mutex::new(Vec::new())));
     let (used, names) = (store.clone(), Arc::clone(&heard));
     let builder = fixture::builder().addon(|addon| addon.store(used)).prepare(move |addon| {

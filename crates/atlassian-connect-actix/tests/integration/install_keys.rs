@@ -1,4 +1,4 @@
-//! The keys that prove lifecycle callbacks: fetched seldom, from where they belong, and never waited for without end.
+//! The keys that sign lifecycle callbacks: fetched seldom, from the right server, and never waited for without end.
 
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,7 @@ async fn a_key_is_fetched_once_for_many_installs() {
 }
 
 #[actix_web::test]
-async fn a_key_server_that_is_away_is_waited_for() {
+async fn a_key_server_that_is_away_is_a_temporary_failure() {
     let host = fixture::start(routes).await;
     for status in [500, 502, 503, 429] {
         host.keys().answer(KeyAnswer::Other(status, KeyServer::public_pem()));
@@ -54,7 +54,7 @@ async fn a_key_server_that_is_away_is_waited_for() {
 }
 
 #[actix_web::test]
-async fn what_is_no_key_proves_nothing() {
+async fn an_answer_that_is_not_a_key_is_refused() {
     let elsewhere = KeyServer::start();
     let keys = format!("{}/{}", elsewhere.url(), KeyServer::KID);
     for answer in [
@@ -72,7 +72,7 @@ async fn what_is_no_key_proves_nothing() {
         let reply = host.try_install(&host.tenant()).await;
         assert_eq!((reply.status, reply.header("www-authenticate")), (401, "JWT"), "{answer:?}");
         assert_eq!(stored(&host).await, 0, "{answer:?}");
-        // nor is the server asked again at once
+        // and the server is not asked again at once
         host.keys().answer(KeyAnswer::Key);
         assert_eq!((host.try_install(&host.tenant()).await.status, host.keys().fetches()), (401, 1), "{answer:?}");
     }
@@ -116,7 +116,7 @@ async fn a_key_file_may_begin_with_a_byte_order_mark() {
 }
 
 #[actix_web::test]
-async fn a_key_id_that_is_not_made_of_plain_segments_is_never_asked_for() {
+async fn a_key_id_with_other_than_plain_segments_is_never_requested() {
     let host = fixture::start(routes).await;
     let tenant = host.tenant();
     for kid in [
@@ -152,7 +152,7 @@ async fn a_key_id_that_is_not_made_of_plain_segments_is_never_asked_for() {
 }
 
 #[actix_web::test]
-async fn nothing_is_fetched_for_what_is_refused_anyway() {
+async fn nothing_is_fetched_for_a_request_that_is_refused_anyway() {
     let host = fixture::start(routes).await;
     let tenant = host.tenant();
     let payload = tenant.payload(ADDON_KEY, "installed");
@@ -173,8 +173,8 @@ async fn nothing_is_fetched_for_what_is_refused_anyway() {
     assert_eq!(host.keys().fetches(), 0);
 }
 
-/// Installs whose tokens name key ids that nobody has, as if each came from a site of its own. Signing them would take
-/// longer than refusing them: the header is exchanged, the signature does not fit.
+/// Installs whose tokens name unknown key ids, as if each came from another site. Signing them would take longer than
+/// refusing them, so only the header is replaced and the signature does not match.
 fn made_up(host: &TestHost, ids: std::ops::Range<usize>) -> Vec<(String, serde_json::Value)> {
     use base64::Engine as _;
     let tenant = TestTenant::new();
@@ -193,21 +193,21 @@ async fn flood(host: &TestHost, requests: &[(String, serde_json::Value)], at_onc
 }
 
 #[actix_web::test]
-async fn made_up_key_ids_make_few_fetches_and_leave_room() {
+async fn made_up_key_ids_cause_few_fetches_and_leave_room() {
     for at_once in [1, 10, 100] {
         let host = fixture::start(routes).await;
         let requests = made_up(&host, 0..2000);
         let begun = Instant::now();
         let replies = flood(&host, &requests, at_once).await;
         let took = begun.elapsed();
-        // 20 at once, five a second, and one for the clocks
+        // 20 at once, five per second, and one for the clocks
         let allowed = 21 + usize::try_from(took.as_millis() / 200).unwrap();
         let fetches = host.keys().fetches();
         assert!((20..=allowed).contains(&fetches), "{fetches} in {took:?}");
         let refused = replies.iter().filter(|reply| reply.status == 401).count();
-        assert_eq!(refused, fetches, "what was asked for does not exist");
+        assert_eq!(refused, fetches, "the requested keys do not exist");
         for reply in replies.iter().filter(|reply| reply.status != 401) {
-            assert_eq!((reply.status, reply.header("retry-after")), (503, "5"), "nobody was asked: {}", reply.body);
+            assert_eq!((reply.status, reply.header("retry-after")), (503, "5"), "no server was asked: {}", reply.body);
         }
         let (begun, genuine) = (Instant::now(), TestTenant::new());
         let mut statuses = vec![host.try_install(&genuine).await.status];
@@ -215,10 +215,10 @@ async fn made_up_key_ids_make_few_fetches_and_leave_room() {
             statuses.push(host.try_install(&genuine).await.status);
         }
         println!("{at_once} at once: {fetches} fetches in {took:?}; then {statuses:?} in {:?}", begun.elapsed());
-        assert_eq!(statuses.last(), Some(&204), "at the latest where its id comes again");
-        assert!(statuses.len() == 1 || at_once == 1, "{at_once}: the newest one that waits is served first");
+        assert_eq!(statuses.last(), Some(&204), "at the latest when its id is repeated");
+        assert!(statuses.len() == 1 || at_once == 1, "{at_once}: the newest waiting caller is served first");
         assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
-        // what was asked for and does not exist is not asked for again
+        // an id that does not exist is not requested again
         let before = host.keys().fetches();
         flood(&host, &requests[..1], 1).await;
         assert_eq!(host.keys().fetches(), before);
@@ -232,7 +232,7 @@ async fn fetches_that_hang_do_not_delay_a_first_install() {
     let requests = made_up(&host, 0..500);
     let hanging = flood(&host, &requests, 500).fuse();
     let genuine = async {
-        // the flood has used up what there is, and its fetches hang
+        // the flood has used up the permits, and its fetches hang
         let deadline = Instant::now() + Duration::from_secs(20);
         while host.keys().fetches() < 20 {
             assert!(Instant::now() < deadline, "{} fetches", host.keys().fetches());
@@ -255,7 +255,7 @@ async fn fetches_that_hang_do_not_delay_a_first_install() {
 }
 
 #[actix_web::test]
-async fn a_first_install_gets_through_while_ids_are_made_up() {
+async fn a_first_install_gets_through_during_a_flood() {
     let host = fixture::start(routes).await;
     let requests = made_up(&host, 0..4000);
     let mut flood = std::pin::pin!(flood(&host, &requests, 100).fuse());
@@ -279,7 +279,7 @@ async fn a_first_install_gets_through_while_ids_are_made_up() {
         _ = &mut flood => tries.await,
     };
     println!("tries while ids are made up: {statuses:?}");
-    assert!(statuses.len() <= 22, "{statuses:?}: its second try is one of an id that comes again");
+    assert!(statuses.len() <= 22, "{statuses:?}: its second try repeats the id");
     assert!(statuses[statuses.len() - 21..].iter().all(|status| *status == 204), "{statuses:?}");
     assert!(statuses.iter().all(|status| matches!(status, 204 | 503)), "{statuses:?}");
 }

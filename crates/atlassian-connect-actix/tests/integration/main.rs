@@ -1,7 +1,7 @@
-//! The add-on over HTTP: a fake host, the real server, real tokens. One binary, a module a theme.
-// what helpers cannot do is a failed test
+//! The add-on over HTTP: a fake host, the real server, real tokens. One binary, with a module per topic.
+// a failing helper is a failed test
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
-// tables read best as they are written
+// tables are most readable as they are written
 #![allow(clippy::format_collect, clippy::format_push_string, clippy::too_many_lines)]
 
 mod answers;

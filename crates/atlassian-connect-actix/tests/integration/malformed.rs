@@ -1,5 +1,4 @@
-//! HTTP as no honest host sends it. None of it is taken for an authenticated request, nothing fails inside, and the server
-//! goes on.
+//! Malformed HTTP. None of it is taken for an authenticated request, nothing fails inside, and the server goes on.
 
 use std::time::Duration;
 
@@ -16,14 +15,14 @@ fn routes(cfg: &mut ServiceConfig) {
         .route("/p", web::post().to(|_: ConnectJwt, body: web::Bytes| async move { HttpResponse::Ok().body(body) }));
 }
 
-/// The statuses of all answers in what the server wrote.
+/// The statuses of all answers in the server's output.
 fn statuses(read: &[u8]) -> Vec<u16> {
     let text = String::from_utf8_lossy(read);
     text.match_indices("HTTP/1.").filter_map(|(at, _)| text.get(at + 9..at + 12)?.parse().ok()).collect()
 }
 
 #[actix_web::test]
-async fn odd_requests_are_refused_and_the_server_goes_on() {
+async fn malformed_requests_are_refused_and_the_server_goes_on() {
     let host = fixture::installed(routes).await;
     let tenant = host.tenant();
     let (get, post) = (tenant.token("GET", "/p", ""), tenant.token("POST", "/p", ""));
@@ -51,12 +50,12 @@ async fn odd_requests_are_refused_and_the_server_goes_on() {
         ("backslash", unsigned("GET /x\\..\\p HTTP/1.1", "")),
         ("encoded NUL", unsigned("GET /p%00 HTTP/1.1", "")),
         ("broken escapes", unsigned("GET /p?%zz=%&%=%4&jwt=%&%6Awt HTTP/1.1", "")),
-        ("bytes that are no UTF-8 in the path", b"GET /p\xff\xfe HTTP/1.1\r\nHost: a\r\n\r\n".to_vec()),
-        ("bytes that are no UTF-8 in the query", b"GET /p?a=\xff\xfe&jwt=\xc3 HTTP/1.1\r\nHost: a\r\n\r\n".to_vec()),
+        ("invalid UTF-8 in the path", b"GET /p\xff\xfe HTTP/1.1\r\nHost: a\r\n\r\n".to_vec()),
+        ("invalid UTF-8 in the query", b"GET /p?a=\xff\xfe&jwt=\xc3 HTTP/1.1\r\nHost: a\r\n\r\n".to_vec()),
         ("UTF-8 in the path", "GET /p\u{e9}\u{301}?jwt=\u{e9} HTTP/1.1\r\nHost: a\r\n\r\n".into()),
         ("NUL in a header", header(b"X-acpt: a\0b")),
-        ("bytes that are no UTF-8 in a token", header(b"Authorization: JWT \xff\xfe.\xff.\xff")),
-        ("bytes that are no UTF-8 in both", header(b"Authorization: \xff\r\nX-acpt: \xff")),
+        ("invalid UTF-8 in a token", header(b"Authorization: JWT \xff\xfe.\xff.\xff")),
+        ("invalid UTF-8 in both", header(b"Authorization: \xff\r\nX-acpt: \xff")),
         ("folded header", header(b"Authorization: JWT\r\n a.b.c")),
         ("space before the colon", header(b"Authorization : JWT a.b.c")),
         ("no colon", header(b"Authorization")),
@@ -116,7 +115,7 @@ async fn odd_requests_are_refused_and_the_server_goes_on() {
         assert_eq!(alive, Some(200), "{what}");
     }
 
-    // a request within the body of another is its body, or nothing at all
+    // a request inside the body of another is part of that body, or is ignored
     let smuggled = "GET /p HTTP/1.1\r\nHost: a\r\n\r\n";
     for (what, headers, body, most) in [
         ("length and chunks", "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", format!("0\r\n\r\n{smuggled}"), 1),

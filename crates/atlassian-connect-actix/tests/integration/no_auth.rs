@@ -1,4 +1,4 @@
-//! `AC_OPTS=no-auth`: for the add-on's author alone, on their own machine, in development.
+//! `AC_OPTS=no-auth`: only for developers, on their own machine, in development.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use crate::support::fixture;
 
 fn routes(cfg: &mut ServiceConfig) {
     cfg.route("/hello-world", web::get().to(|page: PageContext| async move { page.client_key.clone() }))
-        .route("/token", web::get().to(|caller: SessionToken| async move { caller.client_key().to_owned() }))
-        .route("/context", web::get().to(|caller: ContextJwt| async move { caller.client_key().to_owned() }))
+        .route("/token", web::get().to(|caller: SessionToken| async move { caller.tenant_key().to_owned() }))
+        .route("/context", web::get().to(|caller: ContextJwt| async move { caller.tenant_key().to_owned() }))
         .route("/open", web::get().to(HttpResponse::Ok));
 }
 
@@ -28,7 +28,7 @@ async fn host(environment: &str) -> TestHost {
 }
 
 #[actix_web::test]
-async fn the_tenant_is_the_tokens_then_the_parameters_then_the_only_one() {
+async fn the_tenant_comes_from_the_token_the_parameter_or_is_the_only_one() {
     let host = host("development").await;
     let first = host.tenant();
     for path in ["/hello-world", "/token", "/context"] {
@@ -62,11 +62,11 @@ async fn the_tenant_is_the_tokens_then_the_parameters_then_the_only_one() {
         assert_eq!((reply.status, Some(reply.body.as_str()).filter(|_| reply.status == 200)), expected, "{what}");
     }
     host.uninstall(&second).await;
-    assert_eq!(host.get(&named).await.status, 401, "an uninstalled tenant opens nothing");
+    assert_eq!(host.get(&named).await.status, 401, "an uninstalled tenant is refused");
 }
 
 #[actix_web::test]
-async fn installs_are_signed_all_the_same() {
+async fn installs_must_still_be_signed() {
     let host = host("development").await;
     let tenant = TestTenant::new();
     let payload = tenant.payload("com.example.fixture-app", "installed");
@@ -76,11 +76,11 @@ async fn installs_are_signed_all_the_same() {
         assert_eq!(host.call(Method::POST, path, &token, Some(&payload)).await.status, 401, "{path}");
     }
     assert_eq!(host.get(&format!("/token?clientKey={}", tenant.client_key)).await.status, 401);
-    assert_eq!(host.get("/token").await.body, host.tenant().client_key, "nothing has happened");
+    assert_eq!(host.get("/token").await.body, host.tenant().client_key, "nothing has changed");
 }
 
 #[actix_web::test]
-async fn only_peers_on_this_machine_that_speak_for_themselves_are_let_in() {
+async fn only_direct_peers_on_this_machine_are_let_in() {
     let host = host("development").await;
     let app = init_service(App::new().configure(host.addon().configure(routes))).await;
     let client_key = host.tenant().client_key;
@@ -128,11 +128,11 @@ async fn only_peers_on_this_machine_that_speak_for_themselves_are_let_in() {
         }
     }
     let nobody = call_service(&app, TestRequest::with_uri("/token").to_request()).await;
-    assert_eq!(nobody.status(), 401, "a peer that is not known is not on this machine");
+    assert_eq!(nobody.status(), 401, "an unknown peer is not on this machine");
 }
 
 #[actix_web::test]
-async fn webhooks_and_callbacks_are_never_unchecked() {
+async fn webhooks_and_callbacks_are_always_authenticated() {
     let heard = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&heard);
     let host = fixture::builder()
@@ -154,7 +154,7 @@ async fn webhooks_and_callbacks_are_never_unchecked() {
     let body = serde_json::json!({ "clientKey": tenant.client_key, "webhookEvent": "jira:issue_created" });
     let paths = ["/enabled", "/disabled", "/webhook/issue-created"];
     for path in paths {
-        // a simple request, which a browser sends for any page without asking
+        // a simple request, which a browser sends for any page without a preflight
         for headers in [
             vec![("content-type", "text/plain"), ("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")],
             vec![("content-type", "text/plain")],
@@ -174,17 +174,17 @@ async fn webhooks_and_callbacks_are_never_unchecked() {
         let forged = forger.token("POST", path, "");
         assert_eq!(host.call(Method::POST, path, &forged, Some(&body)).await.status, 401, "{path}");
     }
-    assert_eq!(heard.load(Ordering::SeqCst), 0, "no listener has heard of it");
+    assert_eq!(heard.load(Ordering::SeqCst), 0, "no listener was called");
     for path in paths {
         let token = tenant.token("POST", path, "");
         assert_eq!(host.call(Method::POST, path, &token, Some(&body)).await.status, 204, "{path}");
     }
     assert_eq!(heard.load(Ordering::SeqCst), paths.len());
-    assert_eq!(host.post("/forge/events", &body).await.status, 404, "nor is there anything of Forge's by itself");
+    assert_eq!(host.post("/forge/events", &body).await.status, 404, "and Forge's routes are not mounted automatically");
 }
 
 #[actix_web::test]
-async fn forge_is_never_unchecked() {
+async fn forge_is_always_authenticated() {
     let host = fixture::builder()
         .var("NODE_ENV", "development")
         .var("AC_OPTS", "no-auth")

@@ -1,4 +1,4 @@
-//! Two nodes on one database: what one of them writes, the other one honours.
+//! Two nodes on one database: each applies what the other writes.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -11,9 +11,9 @@ use atlassian_connect_testing::{TestHost, TestTenant};
 use crate::support::fixture;
 
 const ROTATIONS: usize = 200;
-/// How long an old secret may be taken by a node that did not see the new one come in.
+/// How long a node that missed a new secret may accept the old one.
 const BOUND: Duration = Duration::from_secs(2);
-/// Who asks for pages all the time.
+/// The number of clients that keep requesting pages.
 const READERS: usize = 4;
 
 fn routes(cfg: &mut ServiceConfig) {
@@ -30,7 +30,7 @@ fn renewed(tenant: &TestTenant, number: usize) -> TestTenant {
     new
 }
 
-/// Waits until `node` refuses the tenant; how long that took.
+/// Waits until `node` refuses the tenant. Returns how long that took.
 async fn refused(node: &TestHost, tenant: &TestTenant) -> Duration {
     let begun = Instant::now();
     while node.open_iframe_as(tenant, "/page").await.status != 401 {
@@ -49,7 +49,7 @@ async fn a_rotated_secret_counts_on_the_other_node_under_load() {
     let tenant = renewed(&first.tenant(), 0);
     first.install(&tenant).await;
     let current = Rc::new(RefCell::new(tenant.clone()));
-    // rotations that have begun, and whether one is under way: what is signed with the old secret then may be refused
+    // rotations that have begun, and whether one is running: requests with the old secret may then be refused
     let (begun, rotating, done) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)), Rc::new(Cell::new(false)));
     let readers: Vec<_> = (0..READERS)
         .map(|_| {
@@ -94,9 +94,9 @@ async fn a_rotated_secret_counts_on_the_other_node_under_load() {
     println!("an uninstall counted after {uninstalled:?}");
 }
 
-/// SQLite tells nobody: a changed secret counts at once all the same, since only the store says no.
+/// SQLite notifies no other node. A changed secret still counts at once, since only the store can refuse.
 #[actix_web::test]
-async fn a_new_secret_counts_at_once_where_nobody_is_told() {
+async fn a_new_secret_counts_at_once_without_notification() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("addon.db").display());
     let (first, second) = (node(&url).await, node(&url).await);
@@ -106,5 +106,5 @@ async fn a_new_secret_counts_at_once_where_nobody_is_told() {
     let new = renewed(&old, 1);
     first.install(&new).await;
     assert_eq!(second.open_iframe_as(&new, "/page").await.status, 200);
-    assert_eq!(second.open_iframe_as(&old, "/page").await.status, 401, "the read brought the truth");
+    assert_eq!(second.open_iframe_as(&old, "/page").await.status, 401, "the read found the new secret");
 }

@@ -1,4 +1,4 @@
-//! What pages see, and what every answer carries.
+//! The variables of pages, and their headers.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -36,7 +36,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
         .route("/form", web::post().to(form));
 }
 
-/// A site whose every value is known.
+/// A site with known values.
 fn acme() -> TestTenant {
     let mut tenant = TestTenant::new();
     tenant.client_key = "acme-key".into();
@@ -46,7 +46,7 @@ fn acme() -> TestTenant {
     tenant
 }
 
-/// The variables of a page, without what changes from run to run.
+/// The variables of a page, without those that change with each run.
 fn variables(host: &TestHost, reply: &Reply) -> String {
     let mut variables = reply.connect_context();
     if variables["token"] != "" {
@@ -91,14 +91,14 @@ async fn the_variables_of_a_page_come_from_the_token_and_the_store() {
     "#);
     assert!(!reply.body.contains("evil.example"), "{}", reply.body);
 
-    // a form brings the same
+    // a form gives the same
     let (token, headers) =
         (acme().token("POST", "/hello-world", QUERY), (header::CONTENT_TYPE, "application/x-www-form-urlencoded"));
     let request = host.request(Method::POST, "/hello-world").insert_header(headers);
     let posted = host.send(request, format!("{QUERY}&jwt={token}").into_bytes()).await;
     assert_eq!((posted.status, variables(&host, &posted)), (200, variables(&host, &reply)));
 
-    // what a token does not say is not there
+    // a value that the token does not contain is absent
     let mut claims = acme().claims("GET", "/hello-world", "");
     for claim in ["sub", "context"] {
         claims.as_object_mut().unwrap().shift_remove(claim);
@@ -111,7 +111,7 @@ async fn the_variables_of_a_page_come_from_the_token_and_the_store() {
 }
 
 #[actix_web::test]
-async fn a_public_page_believes_little() {
+async fn a_public_page_trusts_little() {
     let host = fixture::installed(routes).await;
     let token = host.tenant().token("GET", "/public", "");
     let reply =
@@ -154,7 +154,7 @@ async fn a_public_page_believes_little() {
     ] {
         let reply = host.get(&format!("/public?{query}")).await;
         let context = reply.connect_context();
-        // a line break in a URL is no part of it for any browser, nor here
+        // browsers remove a line break from a URL, and so do we
         let expected = if query.contains("%0D") { "https://a.example" } else { "" };
         assert!(context["hostBaseUrl"] == "" || context["hostBaseUrl"] == expected, "{query}: {context}");
         assert_eq!(context["hostStylesheetUrl"], Value::Null);
@@ -164,7 +164,7 @@ async fn a_public_page_believes_little() {
 }
 
 #[actix_web::test]
-async fn no_value_leaves_its_place() {
+async fn every_value_is_escaped() {
     let host = fixture::start(routes).await;
     let mut tenant = acme();
     tenant.account_id = "</script><img src=x onerror=alert(1)>".into();
@@ -229,14 +229,14 @@ async fn only_the_tenants_own_origins_may_frame_its_pages() {
 const FORM: &str = "application/x-www-form-urlencoded";
 
 #[actix_web::test]
-async fn a_form_reaches_its_handler_after_its_token_was_read() {
+async fn a_form_reaches_its_handler_after_its_token_is_read() {
     let host = fixture::installed(routes).await;
     let tenant = host.tenant();
     let fields = "name=J%C3%A9r%C3%B4me+x&lic=active&a=1";
     let form = |body: String, kind: &'static str| {
         host.send(host.request(Method::POST, "/form").insert_header((header::CONTENT_TYPE, kind)), body.into_bytes())
     };
-    // signed as atlassian-jwt does it (the form counts as the query), and as others do (it does not)
+    // signed as atlassian-jwt does it (the form is part of the query), and as others do (it is not)
     for signed in [fields, ""] {
         let token = tenant.token("POST", "/form", signed);
         for kind in [FORM, "application/x-www-form-urlencoded; charset=UTF-8"] {
@@ -260,12 +260,12 @@ async fn a_form_reaches_its_handler_after_its_token_was_read() {
     ] {
         assert_eq!(form(body, FORM).await.status, 401, "{what}");
     }
-    // JSON is no form, and its token none
+    // JSON is not a form, so its token is ignored
     assert_eq!(form(format!("{fields}&jwt={token}"), "application/json").await.status, 401);
 }
 
 #[actix_web::test]
-async fn what_does_not_render_is_a_fault_and_no_page() {
+async fn a_failing_template_is_an_error_and_not_half_a_page() {
     struct Broken;
     impl std::fmt::Display for Broken {
         fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

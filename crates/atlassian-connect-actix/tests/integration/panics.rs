@@ -1,4 +1,4 @@
-//! Code of the add-on that panics: an error like any other, which others do not suffer from.
+//! Panics in the app's code: answered like any other error, without affecting other requests.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -27,7 +27,7 @@ use crate::support::wire::Connection;
 
 const SECRET: &str = "hunter2 of db-7";
 
-/// An argument that panics when it is asked for, or while it is waited for.
+/// An extractor that panics when it is created, or when it is polled.
 struct Hostile<const LATE: bool>;
 
 impl<const LATE: bool> FromRequest for Hostile<LATE> {
@@ -43,7 +43,7 @@ impl<const LATE: bool> FromRequest for Hostile<LATE> {
     }
 }
 
-/// An answer that panics when it is made.
+/// A responder that panics.
 struct Unspeakable;
 
 impl Responder for Unspeakable {
@@ -54,7 +54,7 @@ impl Responder for Unspeakable {
     }
 }
 
-/// An error whose texts panic.
+/// An error that panics when it is formatted.
 #[derive(Debug)]
 struct Mute;
 
@@ -126,7 +126,7 @@ async fn accepting(host: &TestHost, method: Method, path: &str, accept: &str, bo
 }
 
 #[actix_web::test]
-async fn a_panic_is_answered_as_any_other_fault() {
+async fn a_panic_is_answered_like_any_other_error() {
     let host = fixture::builder().workers(1).start(routes).await;
     for path in PANICKING {
         for (accept, kind) in [
@@ -142,7 +142,7 @@ async fn a_panic_is_answered_as_any_other_fault() {
             assert_eq!(reply.header("x-request-id").len(), 36, "{path}");
             assert_eq!(reply.header("x-content-type-options"), "nosniff", "{path}");
         }
-        // a body that nobody has read is no obstacle
+        // an unread body is not a problem
         let reply = accepting(&host, Method::POST, path, "application/json", &vec![b'x'; 100_000]).await;
         assert_eq!((reply.status, reply.body.as_str()), (500, r#"{"message":"Something went wrong in the add-on."}"#));
         assert_eq!(host.get("/hello-world").await.status, 200, "{path}: the thread goes on");
@@ -150,7 +150,7 @@ async fn a_panic_is_answered_as_any_other_fault() {
 }
 
 #[actix_web::test]
-async fn a_page_of_an_origin_that_may_call_can_read_that_it_failed() {
+async fn a_page_of_an_allowed_origin_can_read_that_its_call_failed() {
     let host = fixture::builder().var("AC_FORGE_ORIGINS", "https://app.example").start(routes).await;
     let request = host.request(Method::GET, "/handler").insert_header((header::ORIGIN, "https://app.example"));
     let reply = host.send(request, vec![]).await;
@@ -173,11 +173,11 @@ async fn the_connection_and_the_session_go_on() {
     host.install(&host.tenant()).await;
     let token = host.tenant().context_token();
     assert_eq!(host.call(Method::GET, "/proven", &token, None).await.status, 500);
-    assert_eq!(host.get("/proven").await.status, 401, "whoever is not proven does not get that far");
+    assert_eq!(host.get("/proven").await.status, 401, "an unauthenticated request does not get that far");
 }
 
 #[actix_web::test]
-async fn a_body_that_panics_is_cut_off() {
+async fn a_panic_in_a_streamed_body_closes_the_connection() {
     let host = fixture::builder().workers(1).start(routes).await;
     let base_url = host.base_url().to_owned();
     blocking(move || {
@@ -188,7 +188,7 @@ async fn a_body_that_panics_is_cut_off() {
             let read = String::from_utf8_lossy(&read).into_owned();
             assert!(begun.elapsed() < Duration::from_secs(10), "{path}: the connection stays open");
             assert!(read.starts_with("HTTP/1.1 200"), "{path}: {read}");
-            // a whole one would end in an empty chunk, or have a thousand bytes
+            // a complete one would end in an empty chunk, or have a thousand bytes
             assert!(
                 read.len() < 1000 && !read.ends_with("\r\n0\r\n\r\n") && !read.contains("hunter2"),
                 "{path}: {read}"
@@ -201,7 +201,7 @@ async fn a_body_that_panics_is_cut_off() {
 }
 
 #[actix_web::test]
-async fn the_log_says_who_panicked_where_the_request_is_named() {
+async fn the_log_line_of_a_panic_names_the_request() {
     let host = fixture::start(routes).await;
     let app = actix_web::test::init_service(App::new().configure(host.addon().configure(routes))).await;
     let log = captured();
@@ -213,7 +213,7 @@ async fn the_log_says_who_panicked_where_the_request_is_named() {
         let log = log.text();
         let line = log.lines().find(|line| line.contains("ERROR") && line.contains(&id)).unwrap_or_default();
         assert!(line.contains("the request failed") && line.contains("status=500"), "{path}: {line}");
-        let message = if path == "/value" { "with a value that is not a text" } else { SECRET };
+        let message = if path == "/value" { "with a value that is not a string" } else { SECRET };
         assert!(line.contains(&format!("panicked: {message}")), "{path}: {line}");
         let answered = log.lines().find(|line| line.contains("answered") && line.contains(&id)).unwrap_or_default();
         assert!(answered.contains(&format!("url=\"{path}\"")) && answered.contains(" ms="), "{path}: {answered}");
@@ -268,7 +268,7 @@ async fn an_error_handler_sees_the_request_that_panicked_and_may_panic_itself() 
 }
 
 #[actix_web::test]
-async fn a_listener_that_panics_has_failed() {
+async fn a_panic_in_a_listener_is_a_failure() {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let written = Arc::clone(&heard);
     let builder = fixture::builder().addon(|addon| {
@@ -298,7 +298,7 @@ async fn a_listener_that_panics_has_failed() {
         let reply = host.webhook("/hook", &json!({ "panic": panic })).await;
         assert_eq!(reply.status, status, "{panic}: {}", reply.body);
         assert!(!reply.body.contains("hunter2"), "{}", reply.body);
-        assert_eq!(heard(), ["updated"], "{panic}: the others hear of it");
+        assert_eq!(heard(), ["updated"], "{panic}: the others are called");
     }
     let enabled = host.tenant().token("POST", "/enabled", "");
     assert_eq!(host.call(Method::POST, "/enabled", &enabled, Some(&json!({}))).await.status, 500);
@@ -311,7 +311,7 @@ async fn a_listener_that_panics_has_failed() {
     assert_eq!(host.uninstall(&host.tenant()).await.status, 204);
 }
 
-/// Rows of the store, as a node leaves them.
+/// Rows of the store, as a node leaves them behind.
 const OWNER: &str = "atlassian-connect:deliveries";
 
 #[actix_web::test]
@@ -325,7 +325,7 @@ async fn an_event_whose_listener_panics_is_tried_again() {
                 async move {
                     let mut tries = count.lock().unwrap();
                     *tries += 1;
-                    // a poisoned lock would make the next try panic as well: it is let go of first
+                    // a poisoned lock would make the next try panic too, so it is released first
                     let is_first = *tries == 1;
                     drop(tries);
                     assert!(!is_first, "{SECRET}");
@@ -342,14 +342,14 @@ async fn an_event_whose_listener_panics_is_tried_again() {
 }
 
 #[actix_web::test]
-async fn a_store_that_panics_and_a_request_that_is_dropped_keep_no_place() {
+async fn a_panicking_store_and_a_dropped_request_keep_no_place() {
     let (store, heard) = (FakeStore::new(), Arc::new(Mutex::new(0)));
     let (shared, breaking, count) = (store.clone(), store.clone(), Arc::clone(&heard));
     let builder = fixture::builder().addon(|addon| addon.store(shared)).prepare(move |addon| {
         addon.on("field:fine", move |occurrence| {
             *count.lock().unwrap() += 1;
             if occurrence.body["break"] == true {
-                // what comes next is the note that it is done
+                // the next write marks the event as done
                 breaking.fail(Failure::Panic);
             }
             async { Ok(()) }
@@ -361,7 +361,7 @@ async fn a_store_that_panics_and_a_request_that_is_dropped_keep_no_place() {
 
     store.fail(Failure::Panic);
     assert_eq!(host.invoke("/forge/events", &event).await.status, 500);
-    assert!(deliveries.is_empty(), "nobody has taken it");
+    assert!(deliveries.is_empty(), "it was not accepted");
 
     // as at the end of a connection, whose request is dropped
     store.fail(Failure::Hang);
@@ -371,23 +371,23 @@ async fn a_store_that_panics_and_a_request_that_is_dropped_keep_no_place() {
     let request = request.insert_header((header::AUTHORIZATION, format!("Bearer {token}")));
     let request = request.set_json(json!({ "eventType": "field:fine" })).to_request();
     let hung = Box::pin(actix_web::test::call_service(&app, request));
-    let taken = Box::pin(until("it is not taken", || deliveries.len() == 1));
+    let taken = Box::pin(until("it is not accepted", || deliveries.len() == 1));
     drop(select(hung, taken).await);
-    assert!(deliveries.is_empty(), "whoever is gone keeps a place");
+    assert!(deliveries.is_empty(), "a dropped request keeps its place");
 
     store.fail(Failure::Nothing);
     assert_eq!(host.invoke("/forge/events", &event).await.status, 204);
     assert!(deliveries.drained(Duration::from_secs(20)).await);
-    assert_eq!(*heard.lock().unwrap(), 1, "it is heard when it comes again");
+    assert_eq!(*heard.lock().unwrap(), 1, "it is processed when it is sent again");
 
     let breaking = TestInvocation::event(json!({ "eventType": "field:fine", "break": true }));
     assert_eq!(host.invoke("/forge/events", &breaking).await.status, 204);
-    assert!(deliveries.drained(Duration::from_secs(20)).await, "the note that panicked keeps a place");
+    assert!(deliveries.drained(Duration::from_secs(20)).await, "the write that panicked keeps a place");
     assert_eq!(*heard.lock().unwrap(), 2);
 }
 
 #[actix_web::test]
-async fn the_stop_does_not_wait_for_another_try() {
+async fn a_stop_does_not_wait_for_a_retry() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let builder = |panics: bool| {
         let tries = Arc::new(Mutex::new(0));
@@ -408,21 +408,21 @@ async fn the_stop_does_not_wait_for_another_try() {
     first.stop().await;
     first.addon().drain(Duration::from_secs(28)).await;
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
-    assert_eq!(*tries.lock().unwrap(), 1, "what has not been tried yet is waited for");
+    assert_eq!(*tries.lock().unwrap(), 1, "an event that has not been tried is waited for");
     assert!(first.addon().state().deliveries.is_empty());
 
     let (next, tries) = builder(false);
     let next = next.start(routes).await;
     let deadline = Instant::now() + Duration::from_secs(20);
     while *tries.lock().unwrap() == 0 {
-        assert!(Instant::now() < deadline, "nobody has taken it up");
+        assert!(Instant::now() < deadline, "it is not taken over");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert!(next.addon().state().deliveries.drained(Duration::from_secs(20)).await);
 }
 
 #[actix_web::test]
-async fn an_event_whose_listener_always_panics_is_given_up_and_frees_its_place() {
+async fn an_event_whose_listener_always_panics_fails_for_good_and_frees_its_place() {
     const EVENTS: usize = 300;
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     for number in 0..EVENTS {
@@ -435,7 +435,7 @@ async fn an_event_whose_listener_always_panics_is_given_up_and_frees_its_place()
         let row = json!({ "delivery": delivery, "lease": 0 });
         store.forge_set(OWNER, &number.to_string(), &row).await.unwrap();
     }
-    // a row whose counter is at its end is given up as well
+    // a row whose counter is at its maximum fails for good as well
     let last = json!({ "delivery": {
         "event": "field:panic", "failures": u32::MAX, "body": "null", "origin": { "installationId": "i" },
     }, "lease": 0 });
@@ -463,7 +463,7 @@ async fn an_event_whose_listener_always_panics_is_given_up_and_frees_its_place()
     };
     for id in (0..EVENTS).map(|number| number.to_string()).chain(["last".to_owned()]) {
         while !is_done(id.clone()).await {
-            assert!(Instant::now() < deadline, "{id} is not given up");
+            assert!(Instant::now() < deadline, "{id} has not failed for good");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

@@ -1,4 +1,4 @@
-//! Tokens as hosts and scripts send them, in each form that says the same.
+//! Tokens as hosts and scripts send them, in all equivalent forms.
 
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
@@ -42,7 +42,7 @@ async fn a_path_may_be_signed_decoded() {
 }
 
 #[actix_web::test]
-async fn the_scheme_is_read_in_any_case_and_an_empty_audience_is_none() {
+async fn the_scheme_is_case_insensitive_and_an_empty_audience_is_none() {
     let host = fixture::installed(routes).await;
     let tenant = host.tenant();
     for scheme in ["JWT", "jwt", "Jwt"] {
@@ -57,7 +57,7 @@ async fn the_scheme_is_read_in_any_case_and_an_empty_audience_is_none() {
         let reply = host.call(Method::GET, "/a/b", &tenant.sign(&claims), None).await;
         assert_eq!(reply.status, status, "{audience}");
     }
-    // an install has to name one of our base URLs
+    // an install must name one of our base URLs
     let mut claims = claims_for(&tenant, host.base_url(), "/installed");
     claims["aud"] = json!("");
     let payload = tenant.payload(ADDON_KEY, "installed");
@@ -65,7 +65,7 @@ async fn the_scheme_is_read_in_any_case_and_an_empty_audience_is_none() {
 }
 
 #[actix_web::test]
-async fn a_member_of_the_body_is_never_the_token() {
+async fn a_field_of_the_body_is_never_the_token() {
     let host = fixture::start(routes).await;
     let tenant = host.tenant();
     let token = KeyServer::sign(&claims_for(&tenant, host.base_url(), "/installed"));
@@ -79,7 +79,7 @@ async fn a_member_of_the_body_is_never_the_token() {
     }
     let unsigned = KeyServer::sign(&claims_for(&tenant, "https://another.example", "/installed"));
     assert_eq!(host.post(&format!("/installed?jwt={unsigned}"), &payload).await.status, 401);
-    // who has a token in a header means that one
+    // a token in a header takes precedence
     assert_eq!(host.call(Method::POST, "/installed", &token, Some(&payload)).await.status, 204);
     for nothing in [json!(null), json!("")] {
         payload["jwt"] = nothing.clone();

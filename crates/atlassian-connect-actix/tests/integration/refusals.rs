@@ -1,4 +1,4 @@
-//! What the log says of a refused token: what was compared, so that a vendor sees which of the two is wrong.
+//! What the log says about a refused token: the compared values, so that a vendor sees which one is wrong.
 
 use std::sync::{Arc, Mutex};
 
@@ -20,7 +20,7 @@ fn routes(cfg: &mut ServiceConfig) {
         .route("/forge", web::post().to(|_: ForgeInvocation| async { "in" }));
 }
 
-/// An add-on, and the reasons that its log has heard.
+/// An add-on, and the reasons in its log.
 async fn host() -> (TestHost, Arc<Mutex<Vec<String>>>) {
     let reasons = Arc::<Mutex<Vec<String>>>::default();
     let heard = Arc::clone(&reasons);
@@ -84,7 +84,7 @@ async fn an_install_names_audience_issuer_and_key() {
 }
 
 #[actix_web::test]
-async fn a_page_names_the_text_that_was_hashed() {
+async fn a_refused_page_names_the_canonical_text() {
     let (host, reasons) = host().await;
     let tenant = host.tenant();
     let token = tenant.token("GET", "/page", "a=1");
@@ -104,7 +104,7 @@ async fn a_page_names_the_text_that_was_hashed() {
 }
 
 #[actix_web::test]
-async fn a_token_names_whose_secret_or_key_it_was_checked_with() {
+async fn a_refusal_names_the_secret_or_key_of_the_check() {
     let (host, reasons) = host().await;
     let mut wrong = host.tenant();
     wrong.shared_secret = "another secret".to_owned();

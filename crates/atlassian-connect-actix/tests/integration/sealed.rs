@@ -1,4 +1,4 @@
-//! An add-on whose store is sealed.
+//! An add-on with an encrypted store.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ const KEY: &str = "a2V5IG9uZSBrZXkgb25lIGtleSBvbmUga2V5IG9uZSE=";
 const NEW: &str = "bmV3IGtleSBuZXcga2V5IG5ldyBrZXkgbmV3IGtleSE=";
 
 fn routes(cfg: &mut ServiceConfig) {
-    cfg.route("/token", web::get().to(|caller: SessionToken| async move { caller.client_key().to_owned() }));
+    cfg.route("/token", web::get().to(|caller: SessionToken| async move { caller.tenant_key().to_owned() }));
 }
 
 async fn node(store: &Arc<MemoryStore>, keys: &str) -> TestHost {
@@ -29,7 +29,7 @@ async fn call(host: &TestHost, tenant: &TestTenant) -> u16 {
 }
 
 #[actix_web::test]
-async fn installs_and_pages_work_as_ever_and_the_store_holds_no_secret() {
+async fn installs_and_pages_work_and_the_store_holds_no_plain_secret() {
     let store = Arc::new(MemoryStore::new());
     let (a, b) = (node(&store, KEY).await, node(&store, &format!("{NEW},{KEY}")).await);
     let tenant = a.tenant();
@@ -41,7 +41,7 @@ async fn installs_and_pages_work_as_ever_and_the_store_holds_no_secret() {
     assert_eq!(call(&a, &tenant).await, 401);
 }
 
-/// A node that was started before others began to seal, or with another key.
+/// A node that was started before others began to encrypt, or with another key.
 #[actix_web::test]
 async fn a_node_without_the_key_neither_refuses_the_tenant_nor_overwrites_it() {
     for keys in ["", NEW] {
@@ -53,7 +53,7 @@ async fn a_node_without_the_key_neither_refuses_the_tenant_nor_overwrites_it() {
         sealed.save_installation(&tenant.client_key, &tenant.payload("key", "installed"), None).await.unwrap();
         let before = store.get(&tenant.client_key, CLIENT_INFO).await.unwrap();
 
-        assert_eq!(call(&node, &tenant).await, 500, "the tenant is there: 401 would be a lie");
+        assert_eq!(call(&node, &tenant).await, 500, "the tenant exists: 401 would be wrong");
         let mut renewed = tenant.clone();
         renewed.shared_secret = "another secret".to_owned();
         assert_eq!(node.try_install(&renewed).await.status, 500, "the host tries again");
@@ -71,6 +71,6 @@ async fn an_add_on_does_not_start_with_the_wrong_key() {
         let vars = keys.map(|keys| ("AC_STORE_ENCRYPTION_KEYS", keys)).into_iter().collect();
         let config = atlassian_connect_actix::config::Config::from_parts(None, &vars).unwrap();
         let error = builder.config(config).build().await.err().unwrap().to_string();
-        assert!(error.contains("is sealed with key ") && error.contains("AC_STORE_ENCRYPTION_KEYS"), "{error}");
+        assert!(error.contains("is encrypted with key ") && error.contains("AC_STORE_ENCRYPTION_KEYS"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! What an app keeps of a tenant.
+//! The settings of a tenant.
 
 use actix_web::http::Method;
 use actix_web::web::{self, Json, ServiceConfig};
@@ -63,7 +63,7 @@ async fn each_tenant_has_its_own() {
         assert_eq!(call(&host, tenant, Method::GET, "greeting", None).await.json(), json!(expected));
         assert_eq!(host.open_iframe_as(tenant, "/page").await.body, expected);
     }
-    // a job has those of the tenants that it walks through
+    // a job has the settings of each tenant that it iterates over
     let addon = host.addon();
     let found = addon.tenant(&other.client_key).await.unwrap().unwrap();
     assert_eq!(addon.settings(&found).get::<String>("greeting").await.unwrap().as_deref(), Some("Salut"));
@@ -75,7 +75,7 @@ async fn each_tenant_has_its_own() {
 }
 
 #[actix_web::test]
-async fn they_are_the_rows_of_ace() {
+async fn settings_are_aces_rows() {
     let (host, tenant, _) = two_tenants().await;
     let store = host.addon().state().tenants.store().clone();
     store.set(&tenant.client_key, "greeting", &json!("of ACE")).await.unwrap();
@@ -95,7 +95,7 @@ async fn a_value_of_another_type_is_an_error_that_does_not_show_it() {
 }
 
 #[actix_web::test]
-async fn the_keys_of_the_framework_are_refused() {
+async fn the_frameworks_own_keys_are_refused() {
     let (host, tenant, _) = two_tenants().await;
     for key in ["clientInfo", "clientInfo:uninstalled", "bearer:abc", "appToken", "atlassian-connect:jobs"] {
         for (method, body) in [(Method::GET, None), (Method::PUT, Some(json!(1))), (Method::DELETE, None)] {
@@ -104,11 +104,11 @@ async fn the_keys_of_the_framework_are_refused() {
             assert!(!reply.body.contains(&tenant.shared_secret), "{}", reply.body);
         }
     }
-    assert_eq!(host.call_with_session("/settings/x").await.status, 200, "the tenant is as it was");
+    assert_eq!(host.call_with_session("/settings/x").await.status, 200, "the tenant is unchanged");
 }
 
 #[actix_web::test]
-async fn through_forge_they_are_those_of_the_same_tenant() {
+async fn settings_are_the_same_through_forge() {
     let host = fixture::builder().start(routes).await;
     let invocation = TestInvocation::new();
     let mut tenant = host.tenant();
@@ -117,7 +117,7 @@ async fn through_forge_they_are_those_of_the_same_tenant() {
     call(&host, &tenant, Method::PUT, "greeting", Some(&json!("Hi"))).await;
     assert_eq!(host.invoke_by(Method::GET, "/settings/greeting", &invocation).await.json(), json!("Hi"));
 
-    // a site that has the app through Forge alone
+    // a site that uses the app only through Forge
     let other = TestInvocation::new().installation("ari:cloud:ecosystem::installation/another");
     assert_eq!(host.invoke_by(Method::GET, "/settings/greeting", &other).await.json(), json!(null));
 }

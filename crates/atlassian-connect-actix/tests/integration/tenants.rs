@@ -1,4 +1,4 @@
-//! Several nodes on one store, which do not talk to each other.
+//! Several nodes on one store, without notifications.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,11 +13,11 @@ use futures_util::future::{join, join_all};
 use crate::support::fixture;
 use crate::support::store::FakeStore;
 
-/// How often the store is read at most for one tenant.
+/// The shortest time between two reads of a tenant.
 const INTERVAL: Duration = Duration::from_millis(200);
 
 fn routes(cfg: &mut ServiceConfig) {
-    cfg.route("/token", web::get().to(|caller: SessionToken| async move { caller.client_key().to_owned() }));
+    cfg.route("/token", web::get().to(|caller: SessionToken| async move { caller.tenant_key().to_owned() }));
 }
 
 async fn node(store: &Arc<FakeStore>, config: &str) -> TestHost {
@@ -56,25 +56,25 @@ async fn while_the_cache_is_warm_the_store_is_not_read() {
 }
 
 #[actix_web::test]
-async fn a_secret_that_one_node_rotates_counts_at_the_others_at_once() {
+async fn a_secret_that_one_node_rotates_counts_on_the_others_at_once() {
     let store = FakeStore::new();
     let (a, b, old) = nodes(&store, "{}").await;
     let new = with_secret(&old, "the new secret");
     a.install(&new).await;
     assert_eq!(call(&a, &old).await, 401, "the node that stored it forgets the old one");
     assert_eq!(call(&b, &new).await, 200);
-    assert_eq!(call(&b, &old).await, 401, "the old one has gone with the read that found the new one");
+    assert_eq!(call(&b, &old).await, 401, "the read that found the new secret removed the old one");
 }
 
 #[actix_web::test]
-async fn any_failed_try_brings_the_truth() {
+async fn any_failed_token_refreshes_the_cache() {
     let store = FakeStore::new();
     let (a, b, old) = nodes(&store, "{}").await;
     a.install(&with_secret(&old, "the new secret")).await;
     assert_eq!(call(&b, &with_secret(&old, "a guess")).await, 401);
     assert_eq!(call(&b, &old).await, 401);
 
-    // an uninstall is no other thing
+    // the same holds for an uninstall
     let (a, b, tenant) = nodes(&store, "{}").await;
     a.uninstall(&tenant).await;
     assert_eq!(call(&b, &with_secret(&tenant, "a guess")).await, 401);
@@ -82,7 +82,7 @@ async fn any_failed_try_brings_the_truth() {
 }
 
 #[actix_web::test]
-async fn an_old_secret_lives_as_long_as_the_cache_at_most() {
+async fn an_old_secret_is_accepted_for_the_cache_lifetime_at_most() {
     let store = FakeStore::new();
     let (a, b, old) = nodes(&store, r#"{ "cache": { "ttl": 1 } }"#).await;
     a.uninstall(&old).await;
@@ -94,7 +94,7 @@ async fn an_old_secret_lives_as_long_as_the_cache_at_most() {
 }
 
 #[actix_web::test]
-async fn bad_signatures_at_speed_read_the_store_seldom_and_are_refused_by_what_is_there() {
+async fn many_bad_signatures_cause_few_reads_and_are_refused_by_a_fresh_read() {
     let store = FakeStore::new();
     let (_, b, tenant) = nodes(&store, "{}").await;
     let guess = with_secret(&tenant, "a guess");
@@ -130,7 +130,7 @@ async fn a_slow_read_does_not_bring_an_old_secret_back() {
 
     store.hold(true);
     let late = async {
-        // a read finds the old secret and takes its time
+        // a read finds the old secret and is slow to return
         call(&a, &old).await
     };
     let rotation = async {
@@ -146,7 +146,7 @@ async fn a_slow_read_does_not_bring_an_old_secret_back() {
 }
 
 #[actix_web::test]
-async fn a_stranger_does_not_wait_in_the_cache() {
+async fn an_unknown_tenant_is_not_cached() {
     let store = FakeStore::new();
     let (a, b, tenant) = nodes(&store, r#"{ "cache": { "capacity": 20 } }"#).await;
     let stranger = TestTenant::new();
@@ -154,26 +154,26 @@ async fn a_stranger_does_not_wait_in_the_cache() {
     for _ in 0..3 {
         assert_eq!(call(&b, &stranger).await, 401);
     }
-    assert_eq!(store.reads().len(), before + 3, "that nobody is there is not remembered");
+    assert_eq!(store.reads().len(), before + 3, "an unknown key is not cached");
     let strangers: Vec<TestTenant> = (0..200).map(|_| TestTenant::new()).collect();
     for refused in join_all(strangers.iter().map(|stranger| call(&b, stranger))).await {
         assert_eq!(refused, 401);
     }
     let before = store.reads().len();
     assert_eq!(call(&b, &tenant).await, 200);
-    assert_eq!(store.reads().len(), before, "nor does it push anybody out");
+    assert_eq!(store.reads().len(), before, "and displaces no tenant");
 
     a.install(&stranger).await;
     assert_eq!(call(&b, &stranger).await, 200);
 }
 
 #[actix_web::test]
-async fn both_of_two_secrets_are_tried_and_names_are_compared_to_the_letter() {
+async fn both_of_two_secrets_are_tried_and_keys_are_compared_exactly() {
     let store = FakeStore::new();
     let host = node(&store, "{}").await;
     let tenant = host.tenant();
     host.install(&tenant).await;
-    // what stands under a key and names another tenant is nobody's
+    // a row that names another tenant is ignored
     let payload = tenant.payload("key", "installed");
     store.save_installation("somebody-else", &payload, None).await.unwrap();
     let mut other = tenant.clone();

@@ -1,4 +1,4 @@
-//! Webhooks: mounted as the descriptor names them, delivered as events, from tenants alone.
+//! Webhooks: mounted as the descriptor names them, delivered as events, only from tenants.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use crate::support::fixture;
 
 fn no_routes(_: &mut ServiceConfig) {}
 
-/// What listeners have heard: event, tenant, body.
+/// The calls of listeners: event, tenant, body.
 type Heard = Arc<Mutex<Vec<(String, String, Value)>>>;
 
-/// An add-on with these webhooks that writes down these events; installed.
+/// An installed add-on with these webhooks, which records these events.
 async fn host(webhooks: Value, events: &'static [&'static str]) -> (TestHost, Heard) {
     let heard = Heard::default();
     let written = Arc::clone(&heard);
@@ -46,7 +46,7 @@ fn names(heard: &Heard) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn they_are_where_the_descriptor_says() {
+async fn webhooks_are_mounted_at_the_paths_of_the_descriptor() {
     let webhooks = json!([
         { "event": "created", "url": "/hooks/created" },
         { "event": "updated", "url": "/hooks/updated?issue=${issue.key}&project=${project.id}" },
@@ -83,13 +83,13 @@ async fn they_are_where_the_descriptor_says() {
     ] {
         assert_eq!(host.webhook(path, &json!({})).await.status, 404, "{path}");
     }
-    // other methods are left to a page of the add-on at the same path
+    // other methods are left to a page of the app at the same path
     assert_eq!(host.get("/hooks/created").await.status, 404);
     assert!(names(&heard).is_empty());
 }
 
 #[actix_web::test]
-async fn webhooks_that_share_a_path_are_told_apart() {
+async fn webhooks_with_the_same_path_are_distinguished() {
     let webhooks = json!([
         { "event": "jira:issue_created", "url": "/all" },
         { "event": "jira:issue_updated", "url": "/all" },
@@ -111,7 +111,7 @@ async fn webhooks_that_share_a_path_are_told_apart() {
 }
 
 #[actix_web::test]
-async fn an_event_tells_who_and_what_and_that_it_was_verified() {
+async fn an_event_has_the_tenant_the_body_and_its_verification() {
     let events = &["webhook_auth_verification_triggered", "webhook_auth_verification_successful", "jira:issue_created"];
     let (host, heard) = host(json!({ "event": "jira:issue_created", "url": "/created" }), events).await;
     let (tenant, other) = (host.tenant(), TestTenant::new());
@@ -125,9 +125,13 @@ async fn an_event_tells_who_and_what_and_that_it_was_verified() {
             ("webhook_auth_verification_successful".to_owned(), who.clone(), Value::Null),
             ("jira:issue_created".to_owned(), who, rest),
         ];
-        assert_eq!(heard.lock().unwrap().drain(..).collect::<Vec<_>>(), expected, "the token says who, not the body");
+        assert_eq!(
+            heard.lock().unwrap().drain(..).collect::<Vec<_>>(),
+            expected,
+            "the token names the tenant, not the body"
+        );
     }
-    // what is not verified is not delivered
+    // an unverified request is not delivered
     let stranger = TestTenant::new();
     let context = tenant.context_token();
     let install = KeyServer::sign(&claims_for(&tenant, host.base_url(), "/created"));
@@ -141,7 +145,7 @@ async fn an_event_tells_who_and_what_and_that_it_was_verified() {
 }
 
 #[actix_web::test]
-async fn a_body_is_json_or_nothing() {
+async fn a_body_is_json_or_empty() {
     let (host, heard) = host(json!({ "event": "e", "url": "/e" }), &["e"]).await;
     let token = host.tenant().token("POST", "/e", "");
     for (body, kind, status) in [
@@ -163,11 +167,11 @@ async fn a_body_is_json_or_nothing() {
         assert_eq!(names(&heard).len(), usize::from(status == 204), "{body}");
     }
     let request = host.request(Method::POST, "/e").insert_header((header::AUTHORIZATION, format!("JWT {token}")));
-    assert_eq!(host.send(request, vec![b'"', 0xff, 0xfe, b'"']).await.status, 400, "no UTF-8");
+    assert_eq!(host.send(request, vec![b'"', 0xff, 0xfe, b'"']).await.status, 400, "not UTF-8");
 }
 
 #[actix_web::test]
-async fn enabled_and_disabled_are_told_of() {
+async fn enabled_and_disabled_emit_events() {
     let (host, heard) = host(json!([]), &["enabled", "disabled"]).await;
     let tenant = host.tenant();
     for event in ["enabled", "disabled"] {
@@ -185,7 +189,7 @@ async fn enabled_and_disabled_are_told_of() {
 }
 
 #[actix_web::test]
-async fn a_listener_has_a_time_and_may_fail() {
+async fn a_listener_may_time_out_or_fail() {
     let builder = fixture::builder()
         .config(r#"{ "limits": { "listener": 1 } }"#)
         .addon(|addon| {

@@ -1,5 +1,5 @@
-//! Installs and uninstalls of one site at once, on an SQLite file that another program keeps locked: the last one that
-//! was acknowledged counts.
+//! Concurrent installs and uninstalls of one site, on a SQLite file that another program keeps locked: the last
+//! acknowledged one counts.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -22,13 +22,13 @@ fn routes(cfg: &mut ServiceConfig) {
     cfg.route("/hello-world", web::get().to(|page: PageContext| async move { page.client_key.clone() }));
 }
 
-/// Sites that write at the same time.
+/// Sites that write concurrently.
 const SITES: usize = 3;
-/// One round loses an acknowledged write more often than not where writes are not ordered.
+/// If writes are not ordered, one round usually loses an acknowledged write.
 const ROUNDS: usize = 4;
-/// How long the first write is alone with the locked file, and how long the second waits for it.
+/// How long the first write waits alone for the locked file, and the second one after it.
 const HEAD_START: Duration = Duration::from_millis(150);
-/// How long a write that was given up gets to do its damage.
+/// How long a cancelled write could still do damage.
 const AFTERMATH: Duration = Duration::from_millis(400);
 
 async fn started() -> (TestHost, TempDir, SqliteConnection) {
@@ -40,7 +40,7 @@ async fn started() -> (TestHost, TempDir, SqliteConnection) {
     (host, folder, other)
 }
 
-/// Sends a callback and leaves the connection to the caller.
+/// Sends a callback and returns the open connection.
 fn send(host: &TestHost, tenant: &TestTenant, event: &str) -> TcpStream {
     let path = format!("/{event}");
     let token = KeyServer::sign(&claims_for(tenant, host.base_url(), &path));
@@ -62,7 +62,7 @@ fn with_secret(tenant: &TestTenant, secret: &str) -> TestTenant {
     tenant
 }
 
-/// The secret that the store has.
+/// The stored secret.
 async fn stored_secret(host: &TestHost, tenant: &TestTenant) -> Option<String> {
     let installations = host.addon().state().tenants.store().installations(&tenant.client_key).await.unwrap();
     Some(installations.first()?["sharedSecret"].as_str()?.to_owned())
@@ -72,7 +72,7 @@ async fn opens(host: &TestHost, tenant: &TestTenant) -> bool {
     host.open_iframe_as(tenant, "/hello-world").await.status == 200
 }
 
-/// What a first callback is whose host does not wait for the answer.
+/// A first callback whose host does not wait for the answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum First {
     Install,
@@ -80,7 +80,7 @@ enum First {
 }
 
 /// In each round the first callback of each site waits for the file, then the site installs again, then the file is
-/// free.
+/// unlocked.
 async fn race(first: First, stays: bool) {
     let (host, _folder, mut other) = started().await;
     let sites: Vec<TestTenant> = (0..SITES).map(|_| TestTenant::new()).collect();
@@ -130,28 +130,28 @@ async fn race(first: First, stays: bool) {
 }
 
 #[actix_web::test]
-async fn an_install_that_was_given_up_does_not_replace_the_next_one() {
+async fn a_cancelled_install_does_not_replace_the_next_one() {
     race(First::Install, false).await;
 }
 
 #[actix_web::test]
-async fn an_install_that_takes_long_does_not_replace_the_next_one() {
+async fn a_slow_install_does_not_replace_the_next_one() {
     race(First::Install, true).await;
 }
 
 #[actix_web::test]
-async fn an_uninstall_that_was_given_up_does_not_end_the_next_install() {
+async fn a_cancelled_uninstall_does_not_end_the_next_install() {
     race(First::Uninstall, false).await;
 }
 
 #[actix_web::test]
-async fn an_uninstall_that_takes_long_does_not_end_the_next_install() {
+async fn a_slow_uninstall_does_not_end_the_next_install() {
     race(First::Uninstall, true).await;
 }
 
-/// An install waits for its key while a later one, whose key is known, is stored.
+/// An install waits for its key while a later one with a known key is stored.
 #[actix_web::test]
-async fn an_install_whose_key_comes_late_does_not_replace_a_later_one() {
+async fn an_install_with_a_late_key_does_not_replace_a_later_one() {
     let host = fixture::start(routes).await;
     let site = TestTenant::new();
     host.install(&site).await;
@@ -165,7 +165,7 @@ async fn an_install_whose_key_comes_late_does_not_replace_a_later_one() {
         let later = async {
             let deadline = Instant::now() + Duration::from_secs(10);
             while host.keys().fetches() == fetches {
-                assert!(Instant::now() < deadline, "the key is not asked for");
+                assert!(Instant::now() < deadline, "the key is not requested");
                 sleep(Duration::from_millis(5)).await;
             }
             let reply = if later_uninstalls { host.uninstall(&new).await } else { host.install(&new).await };
@@ -180,15 +180,15 @@ async fn an_install_whose_key_comes_late_does_not_replace_a_later_one() {
     }
 }
 
-/// Closes a connection in the way that tells the server at once. After an ordinary close the peer may still read.
+/// Closes a connection so that the server notices at once. After an ordinary close the peer may still read.
 fn reset(stream: TcpStream) {
     stream.set_nonblocking(true).unwrap();
     tokio::net::TcpStream::from_std(stream).unwrap().set_zero_linger().unwrap();
 }
 
-/// Nobody has been told that it is stored, so the host goes on with the secret of before.
+/// The store has not acknowledged it, so the host goes on with the previous secret.
 #[actix_web::test]
-async fn an_install_whose_connection_is_gone_is_not_stored_later() {
+async fn an_install_whose_connection_is_closed_is_not_stored_later() {
     for close in [reset, drop] {
         gone(close).await;
     }

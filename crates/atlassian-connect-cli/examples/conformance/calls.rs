@@ -1,4 +1,4 @@
-//! The routes of the contract that call the host.
+//! The contract's routes that call the host.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
         .service(resource);
 }
 
-/// A call to the host by description.
+/// A description of a call to the host.
 #[derive(Deserialize)]
 struct Call {
     #[serde(default, rename = "as")]
@@ -113,7 +113,7 @@ async fn host(session: SessionToken, call: Json<Call>) -> Result<Json<Value>, Er
     answer(request).await
 }
 
-/// A list is a parameter that repeats.
+/// A list becomes a repeated parameter.
 fn pairs(map: &Map<String, Value>) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     map.iter()

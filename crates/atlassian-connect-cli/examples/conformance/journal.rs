@@ -1,4 +1,4 @@
-//! What this instance has been told, for the tests to read back.
+//! Records the events that this instance receives, so that the tests can read them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 
 type Entries = HashMap<String, Vec<(String, Arc<Value>)>>;
 
-/// Events by tenant, in their order.
+/// Events by tenant, in order.
 #[derive(Clone, Default)]
 pub(crate) struct Journal(Arc<Mutex<Entries>>);
 
 impl Journal {
-    /// Writes down every event that the tests ask for. Some listeners panic.
+    /// Records every event that the tests ask for. Some listeners panic.
     #[allow(clippy::panic)]
     pub(crate) fn listen(&self, addon: &Addon) {
         addon.on("jira:issue_updated", |occurrence| async move {
@@ -42,7 +42,7 @@ impl Journal {
 #[get("/api/events")]
 pub(crate) async fn events(session: SessionToken, journal: Data<Journal>) -> Json<Value> {
     let entries = journal.0.lock().unwrap_or_else(PoisonError::into_inner);
-    let of_tenant = entries.get(session.client_key()).cloned().unwrap_or_default();
+    let of_tenant = entries.get(session.tenant_key()).cloned().unwrap_or_default();
     let events: Vec<Value> = of_tenant.iter().map(|(event, body)| json!({ "event": event, "body": **body })).collect();
-    Json(json!({ "clientKey": session.client_key(), "events": events }))
+    Json(json!({ "clientKey": session.tenant_key(), "events": events }))
 }

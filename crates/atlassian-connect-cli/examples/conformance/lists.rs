@@ -1,4 +1,4 @@
-//! The routes of the contract that read lists page by page, and the one that asks as a Forge user.
+//! The contract's routes that read lists page by page, and the one that makes a request as a Forge user.
 
 use actix_web::web::{Json, Query, ServiceConfig};
 use actix_web::{Error as ActixError, get, post};
@@ -13,7 +13,7 @@ pub(super) fn routes(cfg: &mut ServiceConfig) {
     cfg.service(list).service(forge_list).service(forge_me);
 }
 
-/// The items that came, and why no more did. Always an answer: what is wrong is its `error`.
+/// The items that arrived, and why there are no more. Always answers with 200: an error is in `error`.
 async fn collect(client: HostClient, ask: &Map<String, Value>) -> Json<Value> {
     let text = |name: &str| ask.get(name).and_then(Value::as_str).unwrap_or_default();
     let mut items = Vec::new();

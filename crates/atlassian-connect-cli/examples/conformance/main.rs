@@ -1,5 +1,5 @@
-//! A small add-on on the library's public API, for black-box conformance tests: more routes than a starter should have,
-//! so that tests from outside can see the whole framework. Not part of the starter.
+//! A small add-on on the library's public API, for black-box conformance tests. It has more routes than a starter
+//! should, so that tests from outside can see the whole framework. Not part of the starter.
 
 mod calls;
 mod journal;
@@ -38,7 +38,7 @@ async fn serve(vars: &Vars) -> Result<(), StartError> {
         lists::routes(cfg);
         cfg.configure(forge::events("/forge/events"));
     };
-    // as the command `serve` of a starter: with its registration in development
+    // like the command `serve` of a starter, with registration in development
     let builder = Addon::builder().config(Config::load_with(vars)?);
     atlassian_connect_cli::serve(builder, move |addon| listening.listen(addon), routes).await
 }

@@ -1,4 +1,4 @@
-//! The routes of the contract that need no call to the host.
+//! The contract's routes that do not call the host.
 
 use actix_web::web::{self, Json, ServiceConfig};
 use actix_web::{HttpResponse, get};
@@ -47,13 +47,13 @@ async fn public(page: PublicPage) -> View<Page<PublicPage>> {
 }
 
 async fn qsh(caller: ConnectJwt) -> Json<Value> {
-    Json(json!({ "ok": true, "clientKey": caller.client_key() }))
+    Json(json!({ "ok": true, "clientKey": caller.tenant_key() }))
 }
 
 #[get("/api/session")]
 async fn session(session: SessionToken) -> Json<Value> {
     Json(json!({
-        "clientKey": session.client_key(),
+        "clientKey": session.tenant_key(),
         "userAccountId": session.account_id(),
         "context": session.context(),
     }))

@@ -1,84 +1,82 @@
 //! The environment and the configuration.
 
-use super::finding::Finding;
+use super::diagnosis::Diagnosis;
+use crate::messages::doctor as message;
 use atlassian_connect_actix::config::{Config, ConfigError, Environment, Vars};
 use atlassian_connect_actix::internal::is_loopback;
 
 const CHECK: &str = "configuration";
 
-/// Which environment this is, and what says so.
-pub(super) fn environment(vars: &Vars) -> Finding {
+/// The environment, and what sets it.
+pub(super) fn environment(vars: &Vars) -> Diagnosis {
     let environment = Environment::from_vars(vars);
     let by = ["APP_ENV", "NODE_ENV", "DYNO"].into_iter().find(|name| vars.get(name).is_some());
     let by = by.map_or_else(|| "by default".to_owned(), |name| format!("by {name}"));
     let rules = if environment.is_production() { "production's rules" } else { "development's rules" };
-    Finding::ok("environment", format!("{environment}, {by}, with {rules}"))
+    Diagnosis::ok("environment", format!("{environment}, {by}, with {rules}"))
 }
 
-/// Each problem of a configuration that cannot be used, with what is odd besides.
-pub(super) fn refused(error: &ConfigError) -> Vec<Finding> {
+/// The problems of an invalid configuration, and its warnings.
+pub(super) fn refused(error: &ConfigError) -> Vec<Diagnosis> {
     let mut findings: Vec<_> = error
         .problems()
         .iter()
         .map(|problem| {
             let value = problem.value.as_deref().map_or_else(String::new, |value| format!(" = {value}"));
-            Finding::problem(CHECK, format!("{}{value}: {}", problem.key, problem.wrong), &*problem.remedy)
+            let setting = format!("{}{value}", problem.key);
+            Diagnosis::problem(
+                &message::CONFIGURATION_INVALID,
+                &[("setting", &setting), ("reason", &problem.wrong), ("remedy", &problem.remedy)],
+            )
         })
         .collect();
     findings.extend(error.warnings().iter().map(|warning| warned(warning)));
     findings
 }
 
-/// What is odd about a configuration that can be used.
-pub(super) fn loaded(config: &Config, vars: &Vars) -> Vec<Finding> {
-    // of these two more is said below
-    let said_below = ["localBaseUrl is http", "AC_OPTS=no-auth"];
+/// The warnings of a valid configuration.
+pub(super) fn loaded(config: &Config, vars: &Vars) -> Vec<Diagnosis> {
+    // these two have their own messages below
+    let has_message = ["localBaseUrl is http", "AC_OPTS=no-auth"];
     let warnings =
-        config.warnings().iter().filter(|warning| !said_below.iter().any(|start| warning.starts_with(start)));
+        config.warnings().iter().filter(|warning| !has_message.iter().any(|start| warning.starts_with(start)));
     let mut findings: Vec<_> = warnings.map(|warning| warned(warning)).collect();
     if findings.is_empty() {
-        findings.push(Finding::ok(CHECK, "it can be used, and every key is known"));
+        findings.push(Diagnosis::ok(CHECK, "it is valid, and every key is known"));
     }
     findings.extend(options(config, vars));
     findings.push(base_url(config));
     findings
 }
 
-fn warned(warning: &str) -> Finding {
-    Finding::warning(CHECK, warning, "correct config.json or the variable; the README lists all of them")
+fn warned(warning: &str) -> Diagnosis {
+    Diagnosis::warning(&message::CONFIGURATION_ODD, &[("warning", warning)])
 }
 
-fn options(config: &Config, vars: &Vars) -> Option<Finding> {
+fn options(config: &Config, vars: &Vars) -> Option<Diagnosis> {
     let words = vars.get("AC_OPTS")?;
-    let check = "AC_OPTS";
     if config.environment.is_production() {
-        let message = format!("{words:?} is for development, and has no effect in {}", config.environment);
-        return Some(Finding::warning(check, message, "unset AC_OPTS"));
+        let (options, environment) = (format!("{words:?}"), config.environment.to_string());
+        let values = [("options", options.as_str()), ("environment", &environment)];
+        return Some(Diagnosis::warning(&message::OPTIONS_IGNORED, &values));
     }
     if config.options.no_auth {
-        let message = "no-auth opens pages and token routes to every process on this machine";
-        return Some(Finding::warning(check, message, "take no-auth out of AC_OPTS when you do not need it"));
+        return Some(Diagnosis::warning(&message::NO_AUTH, &[]));
     }
-    Some(Finding::ok(check, format!("{words:?}")))
+    Some(Diagnosis::ok("AC_OPTS", format!("{words:?}")))
 }
 
-/// What its form tells; whether anything answers is [`super::reach`]'s.
-fn base_url(config: &Config) -> Finding {
+/// Checks the URL itself; [`super::reach`] checks whether it answers.
+fn base_url(config: &Config) -> Diagnosis {
     let (base, check) = (&config.local_base_url, "base URL");
     let (https, local) = (base.as_url().scheme() == "https", is_loopback(base.as_url()));
-    let remedy = "set AC_LOCAL_BASE_URL to the https URL of the add-on, as in https://addon.example.com";
+    let url = [("url", base.as_str())];
     match (config.environment.is_production(), https, local) {
-        (true, false, false) => {
-            Finding::problem(check, format!("{base} is http, and sites call an add-on by https alone"), remedy)
-        }
-        (true, _, true) => Finding::warning(check, format!("{base} is this machine, which no site reaches"), remedy),
-        (false, false, false) => Finding::warning(
-            check,
-            format!("{base} is http, and sites call an add-on by https alone"),
-            "set AC_LOCAL_BASE_URL to the https URL of your tunnel",
-        ),
-        (false, _, true) => Finding::ok(check, format!("{base}, for this machine alone; a real site needs a tunnel")),
-        (_, true, false) => Finding::ok(check, base.as_str()),
+        (true, false, false) => Diagnosis::problem(&message::HTTP, &url),
+        (true, _, true) => Diagnosis::warning(&message::LOCAL, &url),
+        (false, false, false) => Diagnosis::warning(&message::HTTP, &url),
+        (false, _, true) => Diagnosis::ok(check, format!("{base}, only for this machine; a real site needs a tunnel")),
+        (_, true, false) => Diagnosis::ok(check, base.as_str()),
     }
 }
 
@@ -126,7 +124,7 @@ mod tests {
         let production =
             [("APP_ENV", "production"), ("AC_LOCAL_BASE_URL", "https://a.example"), ("AC_OPTS", "no-auth")];
         let once = [(CHECK, Ok), ("AC_OPTS", Warning), ("base URL", Ok)];
-        assert_eq!(levels(&production), once, "what is said twice is read once");
+        assert_eq!(levels(&production), once, "each warning appears once");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Servers of others: the keys of installs, and what time it is elsewhere.
+//! Atlassian's servers: the public keys of installs and of Forge, and the time.
 
 use std::io::ErrorKind;
 use std::time::{Duration, SystemTime};
@@ -8,48 +8,49 @@ use awc::error::{ConnectError, SendRequestError};
 use futures_util::future::join_all;
 use url::Url;
 
-use super::finding::Finding;
+use super::diagnosis::Diagnosis;
+use crate::messages::doctor as message;
 use atlassian_connect_actix::config::Config;
 use atlassian_connect_actix::internal::transport;
 
-/// How long a server may take to answer whole.
+/// The timeout of a request, including its body.
 const LIMIT: Duration = Duration::from_secs(4);
-/// The longest descriptor that is read.
+/// The size limit of an answer.
 const MAX_BODY: usize = 1024 * 1024;
-/// Tenants that are asked for the time.
+/// How many tenants' sites are asked for the time.
 const ASKED: usize = 3;
-/// A clock that is off by less is left alone: the header has whole seconds, and takes a while to come.
+/// Smaller differences are ignored: the header has whole seconds, and the answer takes some time.
 const NEGLIGIBLE: u64 = 5;
 
-/// What came of a request.
+/// The result of a request.
 #[derive(Debug)]
 pub(super) enum Answer {
     Http {
         status: u16,
         body: Vec<u8>,
-        /// What the server's clock said, and what ours did then.
+        /// The server's time and the local time.
         times: Option<Times>,
     },
-    /// The name has no address.
+    /// The host name cannot be resolved.
     NoName,
-    /// The machine is there, and nothing listens.
+    /// Nothing listens on the port.
     Refused,
     /// No answer in time.
     Silent,
-    /// In the words of whoever failed.
+    /// Any other failure.
     Failed(String),
 }
 
-/// Two clocks at one moment.
+/// The time on two clocks at the same moment.
 #[derive(Debug, Clone)]
 pub(super) struct Times {
-    /// The other's host.
+    /// The other server.
     pub host: String,
     pub theirs: SystemTime,
     pub ours: SystemTime,
 }
 
-/// Asks by GET. Redirects are answers.
+/// Sends a GET request. Redirects are not followed.
 pub(super) async fn get(url: &str) -> Answer {
     tokio::time::timeout(LIMIT, exchange(url)).await.unwrap_or(Answer::Silent)
 }
@@ -72,13 +73,13 @@ async fn exchange(url: &str) -> Answer {
     let status = response.status().as_u16();
     match response.body().limit(MAX_BODY).await {
         Ok(body) => Answer::Http { status, body: body.into(), times },
-        Err(error) => Answer::Failed(format!("the answer breaks off: {error}")),
+        Err(error) => Answer::Failed(format!("the answer ended early: {error}")),
     }
 }
 
-/// Whether the servers answer whose keys prove an install; with what their clocks said. The path is none of theirs: any
-/// answer is one.
-pub(super) async fn key_servers(config: &Config) -> (Vec<Finding>, Vec<Times>) {
+/// Checks that the servers with the public keys of installs answer, and reads their clocks. The path asked for does not
+/// exist there, so any answer counts.
+pub(super) async fn key_servers(config: &Config) -> (Vec<Diagnosis>, Vec<Times>) {
     let servers = atlassian_connect_actix::internal::keys::InstallKeys::new(config.install_keys_url.clone())
         .servers("atlassian.net");
     let answers = join_all(servers.iter().map(|server| get(server))).await;
@@ -86,41 +87,33 @@ pub(super) async fn key_servers(config: &Config) -> (Vec<Finding>, Vec<Times>) {
     for (server, answer) in servers.iter().zip(answers) {
         let check = "install keys";
         findings.push(match answer {
-            Answer::Http { times: told, .. } => {
-                times.extend(told);
-                Finding::ok(check, format!("{server} answers"))
+            Answer::Http { times: read, .. } => {
+                times.extend(read);
+                Diagnosis::ok(check, format!("{server} answers"))
             }
-            failed => Finding::warning(
-                check,
-                format!("{server}: {}", failed.in_words()),
-                "no site can install the add-on while none of them answers: check network, proxy and firewall, and \
-                 CONNECT_KEYS_CDN_URL if it is set",
-            ),
+            failed => {
+                Diagnosis::warning(&message::INSTALL_KEYS, &[("url", server.as_str()), ("reason", &failed.in_words())])
+            }
         });
     }
     (findings, times)
 }
 
-/// Whether the server answers whose keys prove the invocations of Forge; nothing where the add-on is no Forge app.
-pub(super) async fn forge_keys(config: &Config) -> Option<Finding> {
-    config.app_id.as_ref()?;
+/// Checks that the server with Forge's public keys answers. `None` if the add-on is not a Forge app.
+pub(super) async fn forge_keys(config: &Config) -> Option<Diagnosis> {
+    config.app_id()?;
     let keys = atlassian_connect_actix::internal::keys::ForgeKeys::new(
         config.forge_jwks_url.as_ref(),
         config.forge_isolated_jwks_url.clone(),
     );
     let check = "forge keys";
     Some(match get(keys.url()).await {
-        Answer::Http { status: 200, .. } => Finding::ok(check, format!("{} answers", keys.url())),
-        failed => Finding::warning(
-            check,
-            format!("{}: {}", keys.url(), failed.in_words()),
-            "no invocation of Forge's can be taken without its keys: check network, proxy and firewall, and \
-             AC_FORGE_JWKS_URL if it is set",
-        ),
+        Answer::Http { status: 200, .. } => Diagnosis::ok(check, format!("{} answers", keys.url())),
+        failed => Diagnosis::warning(&message::FORGE_KEYS, &[("url", keys.url()), ("reason", &failed.in_words())]),
     })
 }
 
-/// What the clocks of a few tenants' sites say.
+/// Reads the clocks of a few tenants' sites.
 pub(super) async fn clocks_of(base_urls: &[String]) -> Vec<Times> {
     let answers = join_all(base_urls.iter().take(ASKED).map(|url| get(url))).await;
     let times = answers.into_iter().filter_map(|answer| match answer {
@@ -130,29 +123,25 @@ pub(super) async fn clocks_of(base_urls: &[String]) -> Vec<Times> {
     times.collect()
 }
 
-/// Whether this machine's clock is one by which tokens can be judged.
-pub(super) fn clock(times: &[Times], leeway: Duration) -> Finding {
+/// Checks that this machine's clock is precise enough to verify tokens.
+pub(super) fn clock(times: &[Times], leeway: Duration) -> Diagnosis {
     let check = "clock";
     let Some(Times { host, theirs, ours }) = times.first() else {
-        return Finding::ok(check, "not checked: no server that tells the time can be reached");
+        return Diagnosis::ok(check, "not checked: no server with a clock can be reached");
     };
     let (off, direction) = match ours.duration_since(*theirs) {
         Ok(ahead) => (ahead.as_secs(), "ahead of"),
         Err(behind) => (behind.duration().as_secs(), "behind"),
     };
-    let message = format!("{off} s {direction} that of {host}");
-    let remedy = "set this machine's clock, by NTP";
+    let difference = format!("{off} s {direction}");
     let leeway = leeway.as_secs();
+    let values = [("difference", difference.as_str()), ("host", host), ("leeway", &leeway.to_string())];
     if off <= NEGLIGIBLE {
-        Finding::ok(check, format!("within {NEGLIGIBLE} s of that of {host}"))
+        Diagnosis::ok(check, format!("within {NEGLIGIBLE} s of {host}"))
     } else if off > leeway {
-        Finding::problem(
-            check,
-            format!("{message}: more than the leeway of {leeway} s, good tokens are refused"),
-            remedy,
-        )
+        Diagnosis::problem(&message::CLOCK_WRONG, &values)
     } else {
-        Finding::warning(check, message, remedy)
+        Diagnosis::warning(&message::CLOCK_OFF, &values)
     }
 }
 
@@ -161,7 +150,7 @@ impl Answer {
     pub(super) fn in_words(&self) -> String {
         match self {
             Self::Http { status, .. } => format!("it answers {status}"),
-            Self::NoName => "the name has no address".to_owned(),
+            Self::NoName => "the host name cannot be resolved".to_owned(),
             Self::Refused => "nothing listens there".to_owned(),
             Self::Silent => format!("no answer within {} s", LIMIT.as_secs()),
             Self::Failed(reason) => reason.clone(),
@@ -182,8 +171,8 @@ mod tests {
             (now, Ok, "within 5 s"),
             (now - 5 * second, Ok, "within 5 s"),
             (now + 5 * second, Ok, "within 5 s"),
-            (now - 20 * second, Warning, "20 s ahead of that of keys.example"),
-            (now + 30 * second, Warning, "30 s behind that of keys.example"),
+            (now - 20 * second, Warning, "20 s ahead of keys.example"),
+            (now + 30 * second, Warning, "30 s behind keys.example"),
             (now - 31 * second, Problem, "31 s ahead of"),
             (now + 3600 * second, Problem, "3600 s behind"),
         ] {
@@ -196,7 +185,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn failures_are_told_apart() {
+    async fn failures_are_distinguished() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);

@@ -1,15 +1,14 @@
-//! `app`: who the app is.
+//! The section `app`: the app's identity.
 
 use serde_json::{Value, json};
 
 use super::conversion::Conversion;
 use super::exceptions::{LONG_DESCRIPTION, ODD_TYPE};
 use super::yaml::{Item, Node, member};
+use atlassian_connect_actix::internal::jwt::ForgeClaims;
+use atlassian_connect_actix::internal::manifest::NO_ID;
 
-const ARI: &str = "ari:cloud:ecosystem::app/";
-/// What stands for the id until there is one, as in Atlassian's converter: without any `forge register` refuses.
-const NO_ID: &str = "invalid-run-forge-register";
-/// The remote that the Connect modules belong to.
+/// The remote of the Connect modules.
 pub(super) const REMOTE: &str = "connect";
 /// Source: npm `@forge/manifest` 13.7.0.
 const LONGEST_DESCRIPTION: usize = 1000;
@@ -22,27 +21,23 @@ impl Conversion<'_> {
                 "`forge register` puts the app's id here. Write it into config.json as well, as appId.",
             ));
         }
-        app.push(member("id", format!("{ARI}{}", id.unwrap_or(NO_ID)).as_str()));
+        app.push(member("id", format!("{}{}", ForgeClaims::APP_ARI, id.unwrap_or(NO_ID)).as_str()));
         if let Some(description) = self.description() {
             app.push(member("description", description));
         }
         app.push(member(
             "connect",
             vec![
-                Item::Prose(
-                    "It stays for ever: by it the app's installations, and what they have stored, are found again.",
-                ),
+                Item::Prose("Never change it: it identifies the app's installations and their stored data."),
                 member("key", self.descriptor.key()),
                 member("remote", REMOTE),
             ],
         ));
         if let Some(licensing) = self.licensing() {
-            app.push(Item::Prose(
-                "A paid app stays paid, and a free one free: Atlassian wants the same as for Connect.",
-            ));
+            app.push(Item::Prose("Must be the same as for Connect: a paid app stays paid, a free one stays free."));
             app.push(member("licensing", licensing));
         }
-        app.push(Item::Prose("Forge asks for a runtime, also where no function runs on it."));
+        app.push(Item::Prose("Forge requires a runtime, even if no function uses it."));
         app.push(member("runtime", Node::from(&json!({ "name": "nodejs22.x" }))));
         vec![member("app", app)]
     }
@@ -60,7 +55,7 @@ impl Conversion<'_> {
         Some(text)
     }
 
-    /// Editions are of a paid app.
+    /// Only paid apps have editions.
     fn licensing(&mut self) -> Option<Node> {
         let enabled = self.switch("enableLicensing");
         let editions = self.switch("editionsEnabled").unwrap_or(false);

@@ -1,4 +1,4 @@
-//! The callbacks: Connect's, and the one that has a module of its own in Forge.
+//! The lifecycle callbacks: Connect's, and the one that Forge has a module for.
 
 use serde_json::{Map, Value, json};
 
@@ -12,7 +12,7 @@ use atlassian_connect_actix::internal::descriptor::{self, Lifecycle};
 const DARE: &str = "dare-migration";
 
 impl Conversion<'_> {
-    /// `jira:lifecycle`: one module for all.
+    /// `jira:lifecycle`: one module for all callbacks.
     pub(super) fn lifecycle(&mut self) -> Option<Item> {
         let mut callbacks = Map::new();
         for (name, url) in self.object("lifecycle").into_iter().flatten().filter(|(_, url)| !url.is_null()) {
@@ -37,7 +37,7 @@ impl Conversion<'_> {
         list(&self.qualified("lifecycle"), [Value::Object(callbacks)])
     }
 
-    /// `migration:dataResidency`, which takes the place of a callback.
+    /// `migration:dataResidency`, which replaces a callback.
     pub(super) fn realm_migration(&mut self) -> Option<Item> {
         let stated = self.object("dataResidency");
         let callback = self.member("lifecycle").and_then(|callbacks| callbacks.get(DARE)).filter(|url| !url.is_null());

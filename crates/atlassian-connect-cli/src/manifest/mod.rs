@@ -1,8 +1,8 @@
-//! From the Connect descriptor to a Forge manifest: the app keeps its Connect modules and this add-on behind them, and
-//! Forge modules come to them one by one.
+//! Converts the Connect descriptor to a Forge manifest: the app keeps its Connect modules and this add-on behind them,
+//! and can adopt Forge modules one at a time.
 //!
-//! Source of what stands where: npm `@forge/manifest` 13.7.0 (its schema) and Atlassian's own converter,
-//! `connect-to-forge`. What has no form in a manifest is in one table, [`EXCEPTIONS`].
+//! Sources: npm `@forge/manifest` 13.7.0 (its schema) and Atlassian's own converter, `connect-to-forge`. What a
+//! manifest cannot hold is in one table, [`EXCEPTIONS`].
 
 mod app;
 mod conversion;
@@ -10,6 +10,7 @@ mod exceptions;
 mod lifecycle;
 mod modules;
 mod native;
+mod pages;
 mod proposals;
 mod remotes;
 mod required;
@@ -22,19 +23,29 @@ pub use exceptions::{EXCEPTIONS, Exception};
 use atlassian_connect_actix::config::{Config, Product};
 use atlassian_connect_actix::internal::descriptor::{Descriptor, Finding, Severity};
 use conversion::Conversion;
+use pages::Pages;
 use yaml::Item;
 
-/// The name of the file that Forge reads.
+/// The file name that Forge expects.
 pub(crate) const FILE_NAME: &str = "manifest.yml";
 
-/// A Bitbucket add-on has no manifest: Atlassian lets add-ons of Jira and Confluence alone become Forge apps.
+/// Bitbucket add-ons cannot have a manifest: Atlassian only converts add-ons of Jira and Confluence.
 ///
 /// Source: Atlassian, "Incrementally adopting Forge from Connect".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an add-on of Bitbucket cannot become a Forge app: Atlassian has this way for Jira and Confluence alone")]
+#[error("a Bitbucket add-on cannot become a Forge app: Atlassian only offers this for Jira and Confluence")]
 pub(crate) struct NoManifest;
 
-/// A Forge manifest made of a descriptor.
+/// What happens to Connect modules that show a page of the app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PageModules {
+    /// They stay Connect modules.
+    Connect,
+    /// They become Forge modules if Forge has an equivalent.
+    Forge,
+}
+
+/// A Forge manifest made from a descriptor.
 #[derive(Debug, Clone)]
 pub(crate) struct Manifest {
     yaml: String,
@@ -42,27 +53,33 @@ pub(crate) struct Manifest {
 }
 
 impl Manifest {
-    /// Makes it, for the configured product.
+    /// Converts the descriptor, for the configured product.
     ///
     /// # Errors
     /// [`NoManifest`] for Bitbucket.
-    pub(crate) fn of(descriptor: &Descriptor, config: &Config) -> Result<Self, NoManifest> {
+    pub(crate) fn of(descriptor: &Descriptor, config: &Config, pages: PageModules) -> Result<Self, NoManifest> {
         let product = match config.product {
             Product::Jira | Product::Confluence => config.product,
             Product::Bitbucket => return Err(NoManifest),
         };
-        let mut conversion = Conversion::new(descriptor, product);
+        let pages = (pages == PageModules::Forge).then(|| Pages::new(&config.forge_pages));
+        let mut conversion = Conversion::new(descriptor, product, pages);
         conversion.root();
-        let app = conversion.app(config.app_id.as_deref());
-        let remotes = conversion.remotes();
+        let app = conversion.app(config.app_id());
+        let base_url = conversion.base_url();
         let modules = conversion.modules();
+        let remotes = conversion.remotes(&base_url);
         let scopes = conversion.scopes();
+        let endpoint = conversion.endpoint_of_pages();
+        let (remote, base_path) = conversion.place_of_endpoints();
+        let resources = conversion.resources();
+        let frames = conversion.frames(&base_url);
         let findings = conversion.into_findings();
 
         let mut head = vec![Item::Prose(HEAD)];
         if findings.iter().any(|finding| finding.severity == Severity::Error) {
             head.push(Item::Prose(
-                "Not all of the descriptor is here: `forge manifest --check` says what is not, and why.",
+                "The manifest does not contain the whole descriptor: `forge manifest --check` lists what is missing and why.",
             ));
         }
         let yaml = yaml::document(&[
@@ -70,19 +87,20 @@ impl Manifest {
             app,
             remotes,
             modules.connect,
-            proposals::modules(modules.native),
-            proposals::permissions(product, &scopes),
+            proposals::modules(modules.native, endpoint, (remote, &base_path)),
+            resources,
+            proposals::permissions(product, &scopes, frames),
         ]);
         Ok(Self { yaml, findings })
     }
 
-    /// The text of the manifest. Comments with one `#` are proposals: without it they count.
+    /// The manifest's text. Comments with a single `#` are proposals: remove the `#` to use them.
     #[must_use]
     pub(crate) fn yaml(&self) -> &str {
         &self.yaml
     }
 
-    /// What of the descriptor is not in it, or not as it was, in the order of the descriptor. An error is a loss.
+    /// What the manifest leaves out or changes, in the order of the descriptor. An error is a loss.
     #[must_use]
     pub(crate) fn findings(&self) -> &[Finding] {
         &self.findings
@@ -90,8 +108,8 @@ impl Manifest {
 }
 
 const HEAD: &str = "\
-Made of the add-on's Connect descriptor by `forge manifest`. From here on it is yours.
-Lines that begin with ## explain. Lines that begin with one # are proposals: without the # they count.";
+Generated from the add-on's Connect descriptor by `forge manifest`. Edit it as you like.
+Lines that begin with ## are explanations. Lines with a single # are proposals: remove the # to use them.";
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! `connectModules`: the descriptor's own modules, under names and with members that are the same.
+//! The section `connectModules`: the descriptor's modules, with the same names and members.
 
 use serde_json::{Map, Value, json};
 
@@ -10,12 +10,30 @@ use atlassian_connect_actix::internal::descriptor;
 use atlassian_connect_actix::internal::descriptor::names::{self, Kind};
 
 const CONNECT_MODULES: &str = "\
-As in the descriptor: Forge knows the same names and members. Their pages and callbacks stay where they are, with
-the tokens of Connect. A site that gets this version without an administrator's approval calls no `installed`.";
+The modules of the descriptor, with the same names and members. Their pages and callbacks keep their URLs and use
+Connect tokens. A site that gets this version without an administrator's approval does not call `installed`.";
 
 const WEBHOOKS: &str = "webhooks";
+const PROFILE: &str = "profilePages";
 
-/// Modules by their name.
+/// Forge modules by name, in the order of the names' first use.
+#[derive(Default)]
+struct ByName(Vec<(&'static str, Vec<Value>)>);
+
+impl ByName {
+    fn add(&mut self, name: &'static str, module: Value) {
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, modules)) => modules.push(module),
+            None => self.0.push((name, vec![module])),
+        }
+    }
+
+    fn into_lists(self) -> Vec<Item> {
+        self.0.into_iter().filter_map(|(name, modules)| list(name, modules)).collect()
+    }
+}
+
+/// The modules of a manifest.
 #[derive(Default)]
 pub(super) struct Modules {
     /// The section `connectModules`.
@@ -26,25 +44,33 @@ pub(super) struct Modules {
 
 impl Conversion<'_> {
     pub(super) fn modules(&mut self) -> Modules {
-        // all keys of the descriptor's before the first that is made up
+        // take all keys of the descriptor before generating the first one
         let mut kinds = Vec::new();
         for (name, value) in self.object("modules").into_iter().flatten() {
             kinds.push((name.as_str(), self.of_kind(name, value)));
         }
         let mut connect: Vec<Item> = self.lifecycle().into_iter().collect();
-        let mut native = Vec::new();
+        self.name_endpoint();
+        let mut own = ByName::default();
         for (name, modules) in kinds {
             let modules = if name == WEBHOOKS { self.with_keys(modules) } else { modules };
-            let (mut own, mut kept) = (Vec::new(), Vec::new());
-            for module in modules {
-                match native::of(name, &module) {
-                    Some(module) => own.push(module),
-                    None => kept.push(module),
+            let mut kept = Vec::new();
+            for (path, module) in modules {
+                if let Some(module) = native::of(name, &module) {
+                    own.add(native::name(name), module);
+                } else if let Some((forge, module)) = self.page(name, &module, &path) {
+                    own.add(forge, module);
+                } else if name == PROFILE {
+                    self.report(&PROFILE_PAGES, path);
+                } else {
+                    self.report_what_lacks(name, &module, &path);
+                    kept.push(module);
                 }
             }
-            native.extend(list(native::name(name), own));
             connect.extend(list(&self.qualified(name), kept));
         }
+        self.forget_pages_if_none();
+        let mut native = own.into_lists();
         connect.extend(self.translations());
         connect.extend(self.cloud_migration());
         native.extend(self.realm_migration());
@@ -57,17 +83,18 @@ impl Conversion<'_> {
         Modules { connect, native }
     }
 
-    /// The modules of a kind that can stand in a manifest. A single one may stand without its list.
-    fn of_kind(&mut self, name: &str, value: &Value) -> Vec<Value> {
+    /// The modules of a kind that a manifest can hold, with their paths. A single module may be written without a list.
+    fn of_kind(&mut self, name: &str, value: &Value) -> Vec<(String, Value)> {
         let path = descriptor::member("$.modules", name);
         let all = match value {
             Value::Null => &[],
             Value::Array(all) => all.as_slice(),
             one => std::slice::from_ref(one),
         };
-        let kind = names::kind(name).filter(|kind| kind.product.includes(self.product));
-        let Some(kind) = kind.filter(|_| name != "profilePages") else {
-            let exception = if kind.is_some() { PROFILE_PAGES } else { OTHER_KIND };
+        let known = names::kind(name).filter(|kind| kind.product.includes(self.product));
+        let kind = if name == PROFILE && !self.has_pages() { None } else { known };
+        let Some(kind) = kind else {
+            let exception = if known.is_some() { PROFILE_PAGES } else { OTHER_KIND };
             if !all.is_empty() {
                 self.report_with(&exception, path, self.product.as_str());
             }
@@ -78,7 +105,7 @@ impl Conversion<'_> {
             let path = if value.is_array() { descriptor::item(&path, index) } else { path.clone() };
             match module.as_object() {
                 None => self.report_with(&ODD_TYPE, path, "an object"),
-                Some(members) if self.can_stand(kind, members, &path) => modules.push(module.clone()),
+                Some(members) if self.can_stand(kind, members, &path) => modules.push((path, module.clone())),
                 Some(_) => {}
             }
         }
@@ -102,24 +129,29 @@ impl Conversion<'_> {
             }
             Some(_) => {}
         }
-        let wanted = kind.needs.members().iter().chain(required::members(kind.name));
-        let lacks = |name: &str| name != "key" && module.get(name).is_none_or(Value::is_null);
-        for name in wanted.filter(|name| lacks(name)) {
-            self.report_with(&LACKS, path, name);
-        }
         true
     }
 
-    /// Connect's webhooks have no keys, Forge's have: `webhook-1` …, as Atlassian's converter names them.
-    fn with_keys(&mut self, webhooks: Vec<Value>) -> Vec<Value> {
+    /// Reports the members that Forge's schema requires of a Connect module and that are missing.
+    fn report_what_lacks(&mut self, kind: &str, module: &Value, path: &str) {
+        let needs = names::kind(kind).map_or(&[] as &[&str], |kind| kind.needs.members());
+        for name in needs.iter().chain(required::members(kind)) {
+            if *name != "key" && module.get(name).is_none_or(Value::is_null) {
+                self.report_with(&LACKS, path, name);
+            }
+        }
+    }
+
+    /// Gives webhooks keys, which Forge requires and Connect does not have: `webhook-1` …, as in Atlassian's converter.
+    fn with_keys(&mut self, webhooks: Vec<(String, Value)>) -> Vec<(String, Value)> {
         let mut named = Vec::new();
-        for (index, webhook) in webhooks.into_iter().enumerate() {
+        for (index, (path, webhook)) in webhooks.into_iter().enumerate() {
             let Value::Object(mut members) = webhook else { continue };
             if !members.contains_key("key") {
                 let key = self.fresh_key(&format!("webhook-{}", index + 1));
                 members.shift_insert(0, "key".to_owned(), key.into());
             }
-            named.push(Value::Object(members));
+            named.push((path, Value::Object(members)));
         }
         named
     }
@@ -145,7 +177,7 @@ impl Conversion<'_> {
     }
 }
 
-/// `name: [ … ]`, if there is anything.
+/// `name: [ … ]`, if there are any modules.
 pub(super) fn list(name: &str, modules: impl IntoIterator<Item = Value>) -> Option<Item> {
     let modules: Vec<Value> = modules.into_iter().collect();
     (!modules.is_empty()).then(|| member(name, modules.iter().collect::<Node>()))

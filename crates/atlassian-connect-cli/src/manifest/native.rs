@@ -1,4 +1,4 @@
-//! Modules of Connect that Forge takes over as its own: permissions of Jira, which keep their identifiers.
+//! Connect modules that Forge adopts as its own: Jira's permissions, which keep their identifiers.
 //!
 //! Source: Atlassian, "Jira Global Permission module and Jira Project Permission module" (Adopting Forge from Connect);
 //! npm `@forge/manifest` 13.7.0 for what the modules may hold.
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 const GLOBAL: &str = "jiraGlobalPermissions";
 const PROJECT: &str = "jiraProjectPermissions";
 
-/// Forge's name of a kind of modules; empty for those that have none.
+/// Forge's name for a kind of modules; empty for all others.
 pub(super) fn name(kind: &str) -> &'static str {
     match kind {
         GLOBAL => "jira:globalPermission",
@@ -17,8 +17,8 @@ pub(super) fn name(kind: &str) -> &'static str {
     }
 }
 
-/// The module in Forge's form, where that loses nothing: translated names and conditions have none there, and so such
-/// a module stays a Connect module.
+/// The module in Forge's form, if that loses nothing: Forge has no translated names or conditions there, so a module
+/// with those stays a Connect module.
 pub(super) fn of(kind: &str, module: &Value) -> Option<Value> {
     if name(kind).is_empty() {
         return None;
@@ -42,20 +42,20 @@ pub(super) fn of(kind: &str, module: &Value) -> Option<Value> {
         return None;
     }
     if kind == GLOBAL {
-        // Forge wants it said; this is what Connect takes it for
+        // Forge requires this; true is Connect's default
         native.entry("anonymousAllowed").or_insert(Value::Bool(true));
     }
     native.insert("migratedFromConnect".to_owned(), Value::Bool(true));
     Some(native.into())
 }
 
-/// `{ "value": … }` as Forge has it.
+/// Converts `{ "value": … }` to Forge's form.
 fn plain(text: &Map<String, Value>, most: usize) -> Option<Value> {
     let value = text.get("value")?.as_str()?;
     (text.len() == 1 && (1..=most).contains(&value.chars().count())).then(|| value.into())
 }
 
-/// Connect takes both cases.
+/// Connect accepts both cases.
 fn lower(value: &Value) -> Option<Value> {
     value.as_str().map(|text| text.to_ascii_lowercase().into())
 }

@@ -1,4 +1,4 @@
-//! `remotes`: where the add-on is.
+//! The section `remotes`: the add-on's URLs.
 
 use serde_json::{Map, Value, json};
 
@@ -12,31 +12,33 @@ use atlassian_connect_actix::internal::descriptor;
 const REGIONS: [&str; 11] = ["AU", "CA", "CH", "DE", "EU", "GB", "IN", "JP", "KR", "SG", "US"];
 
 const OPERATIONS: &str = "\
-What happens there with data that leaves Atlassian. Without this Forge assumes that end-user data is stored
-there, and the same stands here; if none is, inScopeEUD is false. invokeRemote needs compute.";
+How the remote uses data that leaves Atlassian. Without this Forge assumes that it stores end-user data, as stated
+here; if it stores none, set inScopeEUD to false. invokeRemote needs compute.";
 
-const AUTH: &str = "Tokens for functions of Forge that call this remote. Endpoints ask for their own.";
+const AUTH: &str = "Tokens for Forge functions that call this remote. Endpoints configure their own.";
 
 impl Conversion<'_> {
-    pub(super) fn remotes(&mut self) -> Vec<Item> {
+    pub(super) fn remotes(&mut self, base_url: &Value) -> Vec<Item> {
         if !self.descriptor.base_url().starts_with("https://") {
             self.report(&NOT_HTTPS, "$.baseUrl");
         }
         let tokens = "auth:\n  appSystemToken:\n    enabled: true\n  appUserToken:\n    enabled: true";
         let connect = vec![
             member("key", REMOTE),
-            member("baseUrl", &self.base_url()),
+            member("baseUrl", base_url),
             Item::Prose(OPERATIONS),
             member("operations", &json!(["storage", "compute"])),
             member("storage", &json!({ "inScopeEUD": true })),
             Item::Prose(AUTH),
             Item::Proposal(tokens.to_owned()),
         ];
-        vec![member("remotes", Node::Items(vec![Item::Element(connect.into())]))]
+        let mut remotes = vec![Item::Element(connect.into())];
+        remotes.extend(self.remote_of_pages(base_url));
+        vec![member("remotes", Node::Items(remotes))]
     }
 
-    /// One, or one a region.
-    fn base_url(&mut self) -> Value {
+    /// One URL, or one per region.
+    pub(super) fn base_url(&mut self) -> Value {
         let default = self.descriptor.base_url();
         let mut urls = Map::from_iter([("default".to_owned(), default.into())]);
         for (region, url) in self.object("regionBaseUrls").into_iter().flatten() {

@@ -1,6 +1,6 @@
-//! The members that Forge's schema wants of each Connect module.
+//! The members that Forge's schema requires of each Connect module.
 
-/// Besides `key`, and `name` and `url` where [`atlassian_connect_actix::descriptor`] knows that a kind has them.
+/// In addition to `key`, and to `name` and `url` where [`atlassian_connect_actix::descriptor`] requires them.
 ///
 /// Source: npm `@forge/manifest` 13.7.0, its definitions of `connect-jira:…` and `connect-confluence:…`.
 const MEMBERS: &[(&str, &[&str])] = &[
@@ -36,7 +36,7 @@ const MEMBERS: &[(&str, &[&str])] = &[
     ("webSections", &["location"]),
 ];
 
-/// Of a kind, as `webPanels`.
+/// For a kind such as `webPanels`.
 pub(super) fn members(kind: &str) -> &'static [&'static str] {
     MEMBERS.iter().find(|(name, _)| *name == kind).map_or(&[], |(_, members)| members)
 }

@@ -1,4 +1,4 @@
-//! Members of the root that are no part of a manifest.
+//! Root members that are not part of a manifest.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::conversion::Conversion;
 use super::exceptions::{API_VERSION, LISTING, NAME, NOT_JWT, OTHER_MEMBER, PUBLIC_KEY};
 use atlassian_connect_actix::internal::descriptor;
 
-/// What other files of this module convert.
+/// Members that other files of this module convert.
 const CONVERTED: [&str; 13] = [
     "key",
     "baseUrl",
@@ -35,7 +35,7 @@ impl Conversion<'_> {
             };
             self.report(&exception, descriptor::member("$", name));
         }
-        // jwt is what app.connect has by itself
+        // jwt is the default of app.connect
         let Some(authentication) = self.object("authentication") else { return };
         let kind = authentication.get("type").and_then(Value::as_str);
         if kind.is_none_or(|kind| !kind.eq_ignore_ascii_case("jwt")) {

@@ -1,18 +1,22 @@
-//! Whole manifests, and what is said of descriptors. What Forge says of them: tests/forge.
+//! Whole manifests, and the findings about descriptors. tests/forge checks them with Forge's own tools.
 
 use serde_json::{Value, json};
 
-use super::{EXCEPTIONS, Manifest, NoManifest};
+use super::{EXCEPTIONS, Manifest, NoManifest, PageModules};
 use atlassian_connect_actix::config::{Config, Vars};
 use atlassian_connect_actix::internal::descriptor::Descriptor;
 
 fn convert(vars: &[(&str, &str)], text: &str) -> Result<Manifest, NoManifest> {
-    let vars = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vars>();
-    let config = Config::from_parts(None, &vars).unwrap();
-    Manifest::of(&Descriptor::parse("d.json", text, &config, None).unwrap(), &config)
+    converted(vars, text, PageModules::Connect)
 }
 
-/// The manifest of a descriptor of Jira's with these members, without its proposals.
+fn converted(vars: &[(&str, &str)], text: &str, pages: PageModules) -> Result<Manifest, NoManifest> {
+    let vars = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vars>();
+    let config = Config::from_parts(None, &vars).unwrap();
+    Manifest::of(&Descriptor::parse("d.json", text, &config, None).unwrap(), &config, pages)
+}
+
+/// The manifest of a Jira descriptor with these members, without its proposals.
 fn manifest(members: &Value) -> Manifest {
     let mut descriptor = json!({ "key": "a", "baseUrl": "https://x.example", "lifecycle": { "installed": "/i" } });
     for (name, value) in members.as_object().unwrap() {
@@ -21,15 +25,16 @@ fn manifest(members: &Value) -> Manifest {
     convert(&[], &descriptor.to_string()).unwrap()
 }
 
-/// Of its YAML what counts, from the line that begins with `from`.
+/// The YAML without comments, from the line that begins with `from`.
 fn yaml(manifest: &Manifest, from: &str) -> String {
     let lines = manifest.yaml().lines().filter(|line| !line.trim_start().starts_with('#') && !line.is_empty());
     lines.skip_while(|line| !line.starts_with(from)).collect::<Vec<_>>().join("\n")
 }
 
 fn findings(manifest: &Manifest) -> String {
-    let told = manifest.findings().iter();
-    told.map(|finding| format!("{}: {} {}", finding.severity, finding.path, finding.text))
+    let described = manifest.findings().iter();
+    described
+        .map(|finding| format!("{}: {} {}", finding.severity, finding.path, finding.text))
         .collect::<Vec<_>>()
         .join("\n")
 }
@@ -42,42 +47,42 @@ fn a_whole_descriptor() {
     let vars = [("AC_LOCAL_BASE_URL", "https://addon.example.com/base"), ("AC_APP_ID", "6f0e-1")];
     let manifest = convert(&vars, text).unwrap();
     insta::assert_snapshot!(manifest.yaml(), @r#"
-    ## Made of the add-on's Connect descriptor by `forge manifest`. From here on it is yours.
-    ## Lines that begin with ## explain. Lines that begin with one # are proposals: without the # they count.
+    ## Generated from the add-on's Connect descriptor by `forge manifest`. Edit it as you like.
+    ## Lines that begin with ## are explanations. Lines with a single # are proposals: remove the # to use them.
 
     app:
       id: ari:cloud:ecosystem::app/6f0e-1
       description: "An add-on on atlassian-connect-actix (development)."
       connect:
-        ## It stays for ever: by it the app's installations, and what they have stored, are found again.
+        ## Never change it: it identifies the app's installations and their stored data.
         key: com.example.hello-from-rust
         remote: connect
-      ## A paid app stays paid, and a free one free: Atlassian wants the same as for Connect.
+      ## Must be the same as for Connect: a paid app stays paid, a free one stays free.
       licensing:
         enabled: false
-      ## Forge asks for a runtime, also where no function runs on it.
+      ## Forge requires a runtime, even if no function uses it.
       runtime:
         name: nodejs22.x
 
     remotes:
       - key: connect
         baseUrl: https://addon.example.com/base
-        ## What happens there with data that leaves Atlassian. Without this Forge assumes that end-user data is stored
-        ## there, and the same stands here; if none is, inScopeEUD is false. invokeRemote needs compute.
+        ## How the remote uses data that leaves Atlassian. Without this Forge assumes that it stores end-user data, as stated
+        ## here; if it stores none, set inScopeEUD to false. invokeRemote needs compute.
         operations:
           - storage
           - compute
         storage:
           inScopeEUD: true
-        ## Tokens for functions of Forge that call this remote. Endpoints ask for their own.
+        ## Tokens for Forge functions that call this remote. Endpoints configure their own.
         #auth:
         #  appSystemToken:
         #    enabled: true
         #  appUserToken:
         #    enabled: true
 
-    ## As in the descriptor: Forge knows the same names and members. Their pages and callbacks stay where they are, with
-    ## the tokens of Connect. A site that gets this version without an administrator's approval calls no `installed`.
+    ## The modules of the descriptor, with the same names and members. Their pages and callbacks keep their URLs and use
+    ## Connect tokens. A site that gets this version without an administrator's approval does not call `installed`.
     connectModules:
       jira:lifecycle:
         - key: lifecycle-events
@@ -102,11 +107,11 @@ fn a_whole_descriptor() {
           event: jira:issue_created
           url: /webhook/issue-created
 
-    ## Forge's own modules. They come to the Connect modules one by one; a module that has moved leaves those.
+    ## Forge modules. Adopt them one at a time, and remove each migrated module from connectModules.
     #modules:
-    ## What Forge calls at this add-on. A path is that of a route that answers there and checks Forge's invocation
-    ## token. A module of Forge's own names an endpoint as its resolver. An event, a schedule and the call before an
-    ## uninstall have no user, so that their endpoint may not ask for a user's token.
+    ## Endpoints that Forge calls. Each path needs a route in this add-on that verifies Forge's invocation token. Forge
+    ## modules name an endpoint as their resolver.
+    ## Events, schedules and the call before an uninstall have no user: their endpoints must not ask for a user token.
     #  endpoint:
     #    - key: forge-resource
     #      remote: connect
@@ -131,7 +136,7 @@ fn a_whole_descriptor() {
     #      auth:
     #        appSystemToken:
     #          enabled: true
-    ## Installs and major upgrades of the Forge app: the moments to store the installation, and its system token.
+    ## Installs and major upgrades of the Forge app: store the installation and its system token then.
     #  trigger:
     #    - key: forge-installed
     #      endpoint: forge-events
@@ -141,17 +146,17 @@ fn a_whole_descriptor() {
     #      endpoint: forge-events
     #      events:
     #        - avi:forge:upgraded:app
-    ## Forge sends no event after an uninstall. This call comes before it, and holds nothing up.
+    ## Forge sends no event after an uninstall. It makes this call before, and does not wait for the answer.
     #  preUninstall:
     #    - key: forge-pre-uninstall
     #      endpoint: forge-uninstall
-    ## System tokens live for four hours at most, and only a call from Forge brings another: an hourly call keeps one at
-    ## hand for work that no user began.
+    ## Once an hour Forge calls for each installation. That shows which Connect tenant the installation is, even if nobody opens
+    ## a page, and brings a fresh system token: they expire after four hours at most.
     #  scheduledTrigger:
     #    - key: forge-tokens
     #      endpoint: forge-events
     #      interval: hour
-    ## Whether you have decided to move to Forge wholly before Connect's end of support, and where your customers read how.
+    ## Whether you will move to Forge completely before Connect's end of support, and where your customers can read how.
     #  connectToForgeMigration:
     #    - key: connect-to-forge
     #      migrationGuideUrl: https://www.example.com/moving-to-forge
@@ -162,9 +167,9 @@ fn a_whole_descriptor() {
         read:connect-jira: {}
         write:connect-jira: {}
         act-as-user:connect-jira: {}
-        ## Connect's scopes go on for the tokens of Connect. For the tokens of Forge there are the two that follow, and neither
-        ## token is given out without a real scope: of those below them take what the add-on needs, and no more. With
-        ## allowImpersonation the add-on may act as a user who is away; leave it out where it need not.
+        ## Connect's scopes still apply to Connect tokens. Forge tokens need the first two scopes that follow, and at least one
+        ## of the scopes below them: use only those that the add-on needs. With allowImpersonation the add-on may act as a user
+        ## who is not present; remove it if it does not have to.
         #read:app-system-token: {}
         #read:app-user-token: {}
         #read:jira-work:
@@ -180,12 +185,12 @@ fn a_whole_descriptor() {
     "#);
     insta::assert_snapshot!(findings(&manifest), @"
     hint: $.name is left out: `forge register` asks for the app's name
-    hint: $.vendor is left out: a manifest has no place for it, the Marketplace listing has
-    hint: $.links is left out: a manifest has no place for it, the Marketplace listing has
-    hint: $.apiVersion is left out: Forge counts an app's versions itself
+    hint: $.vendor is left out: it belongs to the Marketplace listing, not to the manifest
+    hint: $.links is left out: it belongs to the Marketplace listing, not to the manifest
+    hint: $.apiVersion is left out: Forge numbers an app's versions itself
     hint: $.apiMigrations is left out: a manifest has no place for it
-    warning: $.lifecycle.enabled is kept, and never called once the app is on Forge
-    warning: $.lifecycle.disabled is kept, and never called once the app is on Forge
+    warning: $.lifecycle.enabled is kept, but is never called once the app is on Forge
+    warning: $.lifecycle.disabled is kept, but is never called once the app is on Forge
     ");
 }
 
@@ -261,10 +266,10 @@ fn regions_migrations_and_licences() {
           path: /dare
     ");
     insta::assert_snapshot!(findings(&manifest), @"
-    warning: $.lifecycle.disabled is kept, and never called once the app is on Forge
+    warning: $.lifecycle.disabled is kept, but is never called once the app is on Forge
     warning: $.lifecycle.dare-migration becomes the module migration:dataResidency: Forge calls paths below it, with an invocation token of its own
     hint: $.lifecycle.upgraded is left out: Connect has no such callback either
-    error: $.regionBaseUrls.MARS is left out: Forge knows the regions AU, CA, CH, DE, EU, GB, IN, JP, KR, SG, US
+    error: $.regionBaseUrls.MARS is left out: Forge's regions are AU, CA, CH, DE, EU, GB, IN, JP, KR, SG, US
     error: $.regionBaseUrls.US is left out: it must be a text
     error: $.dataResidency.maxMigrationDurationHours is left out unless it is a multiple of 0.5 from 0.5 to 24
     ");
@@ -323,12 +328,12 @@ fn permissions_of_jira_become_forges_own_where_that_loses_nothing() {
           migratedFromConnect: true
     ");
     insta::assert_snapshot!(findings(&manifest), @"
-    warning: $.modules.jiraGlobalPermissions[2] is kept, and lacks description, which Forge's schema wants
+    warning: $.modules.jiraGlobalPermissions[2] is kept, but lacks description, which Forge's schema requires
     ");
 }
 
 #[test]
-fn keys_that_are_made_up_are_nobody_elses() {
+fn generated_keys_are_unique() {
     let webhook = |event: &str| json!({ "event": event, "url": "/w" });
     let page = |key: &str| json!({ "key": key, "name": { "value": "P" }, "url": "/p" });
     let manifest = manifest(&json!({ "modules": {
@@ -344,7 +349,7 @@ fn keys_that_are_made_up_are_nobody_elses() {
 }
 
 #[test]
-fn what_cannot_stand_in_a_manifest_is_told() {
+fn what_a_manifest_cannot_hold_is_reported() {
     let manifest = manifest(&json!({
         "name": "N", "vendor": {}, "apiVersion": 1, "apiMigrations": {}, "description": "d".repeat(1001),
         "authentication": { "type": "none", "publicKey": "k" }, "enableLicensing": "yes",
@@ -357,31 +362,31 @@ fn what_cannot_stand_in_a_manifest_is_told() {
     }));
     insta::assert_snapshot!(findings(&manifest), @"
     hint: $.name is left out: `forge register` asks for the app's name
-    hint: $.vendor is left out: a manifest has no place for it, the Marketplace listing has
-    hint: $.apiVersion is left out: Forge counts an app's versions itself
+    hint: $.vendor is left out: it belongs to the Marketplace listing, not to the manifest
+    hint: $.apiVersion is left out: Forge numbers an app's versions itself
     hint: $.apiMigrations is left out: a manifest has no place for it
-    warning: $.description is left out: Forge takes no more than 1000 characters
-    error: $.authentication.type is not jwt, and Forge knows no other authentication
+    warning: $.description is left out: Forge allows at most 1000 characters
+    error: $.authentication.type is not jwt, the only authentication that Forge supports
     error: $.authentication.publicKey is left out: a manifest has no place for it
     error: $.enableLicensing is left out: it must be true or false
-    error: $.scopes[1] is left out: Forge knows no such scope of jira
-    error: $.scopes[4] is left out: Forge knows no such scope of jira
-    hint: $.dataResidency is left out: without lifecycle.dare-migration it says nothing
-    error: $.modules.profilePages is left out: Forge has no such Connect module; its own for Jira is jira:personalSettingsPage
-    error: $.modules.staticContentMacros is left out: Forge knows no such Connect modules of jira, the configured product
-    warning: $.modules.webPanels is kept, and lacks name, which Forge's schema wants
-    warning: $.modules.webPanels is kept, and lacks location, which Forge's schema wants
+    error: $.scopes[1] is left out: Forge does not know such a scope of jira
+    error: $.scopes[4] is left out: Forge does not know such a scope of jira
+    hint: $.dataResidency is left out: it has no effect without lifecycle.dare-migration
+    error: $.modules.profilePages is left out: Forge has no such Connect module. Its own module for Jira is jira:personalSettingsPage
+    error: $.modules.staticContentMacros is left out: Forge does not know such Connect modules of jira, the configured product
+    warning: $.modules.webPanels is kept, but lacks name, which Forge's schema requires
+    warning: $.modules.webPanels is kept, but lacks location, which Forge's schema requires
     error: $.modules.dialogs[0] is left out: it must be an object
-    error: $.modules.dialogs[1] is left out: it has no key, which Forge knows modules by
-    error: $.modules.dialogs[2] is left out: letters, digits, '-' and '_' alone may stand in its key
-    error: $.modules.dialogs[3] is left out: another module has its key, and Forge wants each but once
+    error: $.modules.dialogs[1] is left out: it has no key, and Forge identifies modules by their keys
+    error: $.modules.dialogs[2] is left out: its key may contain only letters, digits, '-' and '_'
+    error: $.modules.dialogs[3] is left out: another module has the same key, and keys must be unique on Forge
     error: $.translations.paths is left out: it must be an object
     error: $.cloudAppMigration.migrationWebhookPath is left out: it must be a text
     ");
-    assert!(manifest.yaml().contains("## Not all of the descriptor is here"));
+    assert!(manifest.yaml().contains("## The manifest does not contain the whole descriptor"));
     insta::assert_snapshot!(findings(&convert(&[], r#"{ "key": "a", "baseUrl": "http://x" }"#).unwrap()), @"
-    error: $ has neither modules nor a lifecycle: Forge takes no manifest without either
-    warning: $.baseUrl is not https: set localBaseUrl to the URL that Atlassian will reach the add-on by before you deploy the manifest
+    error: $ has neither modules nor a lifecycle: Forge refuses a manifest without both
+    warning: $.baseUrl is not https: before you deploy the manifest, set localBaseUrl to the URL at which Atlassian reaches the add-on
     ");
 }
 

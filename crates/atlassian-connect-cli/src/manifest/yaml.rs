@@ -1,17 +1,19 @@
-//! YAML with comments, as much of it as a manifest needs.
+//! Writes YAML with comments, as far as a manifest needs it.
 //!
-//! Lines with `##` explain. Lines with one `#` are proposals: without it they are YAML that counts.
+//! Lines with `##` are explanations. Lines with a single `#` are proposals: remove the `#` to use them.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// What stands in a block of YAML, in order.
+/// The content of a YAML block, in order.
 pub(super) enum Item {
-    /// Words for whoever reads it, a comment a line.
+    /// An explanation, one comment per line.
     Prose(&'static str),
-    /// YAML that a person has to uncomment, indented from nothing.
+    /// YAML that a person has to uncomment, without indentation.
     Proposal(String),
+    /// YAML as it is, without indentation.
+    Text(String),
     /// `name: …`, in a mapping.
     Member(String, Node),
     /// `- …`, in a list.
@@ -20,9 +22,9 @@ pub(super) enum Item {
 
 /// A value.
 pub(super) enum Node {
-    /// On one line, as it is written.
+    /// A value on one line, as written.
     Scalar(String),
-    /// Members or elements, and comments between them; never without one of the first two.
+    /// Members or elements, with comments between them; always at least one member or element.
     Items(Vec<Item>),
 }
 
@@ -38,7 +40,7 @@ impl From<&Value> for Node {
             Value::Object(members) if !members.is_empty() => {
                 Self::Items(members.iter().map(|(name, value)| member(name, value)).collect())
             }
-            // the rest is written as JSON writes it
+            // everything else is written as JSON
             _ => Self::Scalar(value.to_string()),
         }
     }
@@ -63,7 +65,7 @@ impl From<Vec<Item>> for Node {
     }
 }
 
-/// The sections of a document, with an empty line between them.
+/// The sections of a document, separated by empty lines.
 pub(super) fn document(sections: &[Vec<Item>]) -> String {
     let written = sections.iter().filter(|items| !items.is_empty()).map(|items| {
         let mut text = String::new();
@@ -84,6 +86,7 @@ fn write(items: &[Item], depth: usize, out: &mut String) {
         match item {
             Item::Prose(text) => text.lines().for_each(|text| line(&["## ", text])),
             Item::Proposal(text) => text.lines().for_each(|text| line(&["#", text])),
+            Item::Text(text) => text.lines().for_each(|text| line(&[text])),
             Item::Member(name, Node::Scalar(value)) => line(&[&scalar(name), ": ", value]),
             Item::Element(Node::Scalar(value)) => line(&["- ", value]),
             Item::Member(name, Node::Items(items)) => {
@@ -94,17 +97,17 @@ fn write(items: &[Item], depth: usize, out: &mut String) {
             Item::Element(Node::Items(items)) => {
                 let mut block = String::new();
                 write(items, depth + 1, &mut block);
-                // the first line of the block stands beside the dash
+                // the first line of the block goes after the dash
                 line(&["- ", block.trim_start_matches(' ').trim_end_matches('\n')]);
             }
         }
     }
 }
 
-/// What a plain scalar means besides its text, in YAML 1.1 or 1.2.
+/// Plain scalars with a special meaning in YAML 1.1 or 1.2.
 const WORDS: [&str; 9] = ["true", "false", "yes", "no", "on", "off", "null", "y", "n"];
 
-/// A text: plain where nobody can read it otherwise, else quoted as JSON, which YAML reads too.
+/// A text: plain if that is unambiguous, otherwise quoted as JSON, which is valid YAML.
 fn scalar(text: &str) -> String {
     let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'_' | b'-' | b'.' | b'/' | b':'))
@@ -117,7 +120,7 @@ fn scalar(text: &str) -> String {
 fn quoted(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     for c in Value::from(text).to_string().chars() {
-        // JSON lets them stand; to YAML they are line breaks, a mark of byte order, or not to be printed
+        // JSON allows these characters unescaped; in YAML they are line breaks, a byte order mark, or not printable
         if matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}') {
             let _ = write!(quoted, "\\u{:04x}", u32::from(c));
         } else {
@@ -187,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_stand_where_their_comments_do() {
+    fn blocks_have_the_indentation_of_their_comments() {
         let value = json!({ "a b": [], "c": [[1, 2.5], [{ "d": null, "e: f": { "g": true } }, {}]], "h": "" });
         let list = Node::Items(vec![
             Item::Element((&value).into()),

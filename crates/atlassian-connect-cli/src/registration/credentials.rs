@@ -8,8 +8,8 @@
 //! }
 //! ```
 //!
-//! A host without a scheme is an https one; `product` is `jira` (the default) or `confluence`, which has its REST API
-//! below `/wiki`.
+//! A host without a scheme uses https. `product` is `jira` (the default) or `confluence`, whose REST API is below
+//! `/wiki`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,17 +18,17 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-/// What stands for a token in `credentials.json.sample`.
+/// The placeholder token in `credentials.json.sample`.
 const SAMPLE_TOKEN: &str = "your-ngrok-authtoken";
 
-/// What is wrong with `credentials.json`. Texts hold no password.
+/// Errors of `credentials.json`. Texts contain no password.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum CredentialsError {
     /// It cannot be read.
     #[error("credentials.json cannot be read: {0}")]
     Unreadable(String),
-    /// It is no JSON of the expected shape.
+    /// It is not valid JSON of the expected shape.
     #[error("credentials.json, line {line}, column {column}: {reason}")]
     Malformed {
         /// Counted from 1.
@@ -38,8 +38,8 @@ pub(crate) enum CredentialsError {
         /// What is wrong there.
         reason: &'static str,
     },
-    /// A host that is none.
-    #[error("credentials.json: {0:?} is no host; write your-site.atlassian.net")]
+    /// A host that is not valid.
+    #[error("credentials.json: {0:?} is not a valid host; write it as your-site.atlassian.net")]
     Host(String),
 }
 
@@ -51,23 +51,23 @@ struct File {
     ngrok: Option<Ngrok>,
 }
 
-/// How a tunnel of ngrok's is opened.
+/// The settings of an ngrok tunnel.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Ngrok {
-    /// Whose tunnel it is.
+    /// The account's token.
     pub authtoken: SecretString,
-    /// A domain that is theirs; ngrok chooses one where there is none.
+    /// A reserved domain. ngrok chooses one if this is missing.
     #[serde(default, alias = "hostname")]
     #[cfg_attr(not(feature = "ngrok"), allow(dead_code))]
     pub domain: Option<String>,
 }
 
-/// What `credentials.json` and the configuration's `hosts` say.
+/// The content of `credentials.json` and of the configuration's `hosts`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Credentials {
     /// The sites to register with.
-    pub sites: Vec<Site>,
-    /// The tunnel to register by.
+    pub sites: Vec<SiteCredentials>,
+    /// The tunnel to use for the registration.
     pub ngrok: Option<Ngrok>,
 }
 
@@ -81,15 +81,15 @@ struct Entry {
     password: Option<SecretString>,
 }
 
-/// A site, and who may install on it.
+/// A site with its credentials.
 #[derive(Debug, Clone)]
-pub(crate) struct Site {
+pub(crate) struct SiteCredentials {
     base: Url,
     username: String,
     password: SecretString,
 }
 
-impl Site {
+impl SiteCredentials {
     fn new(host: &str, entry: Entry) -> Result<Self, CredentialsError> {
         let wrong = || CredentialsError::Host(host.chars().take(80).collect());
         let with_scheme = if host.contains("://") { host.to_owned() } else { format!("https://{host}") };
@@ -116,11 +116,11 @@ impl Site {
         Some(Self { base, username, password })
     }
 
-    /// The site's own URL for `path`; `path` is `/rest/…`, or one that the site itself named.
+    /// The site's URL for `path`, which is `/rest/…` or a path that the site returned.
     #[must_use]
     pub(crate) fn url(&self, path: &str) -> String {
         let context = self.base.path().trim_end_matches('/');
-        // a path that the site names has its context path already
+        // a path from the site already has its context path
         let path =
             if !context.is_empty() && path.starts_with(&format!("{context}/")) { &path[context.len()..] } else { path };
         format!("{}{context}{path}", self.base.origin().ascii_serialization())
@@ -132,7 +132,7 @@ impl Site {
         self.base.as_str().trim_end_matches('/')
     }
 
-    /// Whether it is on this machine, and reaches the add-on without a tunnel.
+    /// Whether it is on this machine, so that no tunnel is needed.
     #[must_use]
     pub(crate) fn is_local(&self) -> bool {
         atlassian_connect_actix::internal::is_loopback(&self.base)
@@ -156,7 +156,7 @@ impl Site {
     }
 }
 
-/// What `file` says, which may be missing, and the configuration's `hosts`.
+/// Reads `file`, which may be missing, and the configuration's `hosts`.
 ///
 /// # Errors
 /// [`CredentialsError`].
@@ -167,25 +167,26 @@ pub(crate) fn load(file: &Path, hosts: &[SecretString]) -> Result<Credentials, C
         Err(error) => return Err(CredentialsError::Unreadable(error.to_string())),
     };
     let mut credentials = parse(&text)?;
-    credentials.sites.extend(hosts.iter().filter_map(Site::from_url));
+    credentials.sites.extend(hosts.iter().filter_map(SiteCredentials::from_url));
     Ok(credentials)
 }
 
 fn parse(text: &str) -> Result<Credentials, CredentialsError> {
-    // ACE reads JSON5; strict JSON's errors say where, and in words of ours: the reader's own could hold a value
+    // ACE reads JSON5. The position comes from the strict parser, but not its message, which may contain a value.
     let file: File = serde_json::from_str(text).or_else(|error| {
         json5::from_str(text).map_err(|_| CredentialsError::Malformed {
             line: error.line(),
             column: error.column().max(1),
             reason: if error.is_data() {
-                "this has another shape than credentials.json.sample"
+                "the structure differs from credentials.json.sample"
             } else {
-                "this is no JSON"
+                "not valid JSON"
             },
         })
     })?;
-    let sites: Result<Vec<Site>, _> = file.hosts.into_iter().map(|(host, entry)| Site::new(&host, entry)).collect();
-    // the sample's own words are no token
+    let sites: Result<Vec<SiteCredentials>, _> =
+        file.hosts.into_iter().map(|(host, entry)| SiteCredentials::new(&host, entry)).collect();
+    // the sample's placeholder is not a token
     let ngrok = file.ngrok.filter(|ngrok| !matches!(ngrok.authtoken.expose_secret(), "" | SAMPLE_TOKEN));
     Ok(Credentials { sites: sites?, ngrok })
 }
@@ -218,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_path_of_the_sites_own_keeps_its_context() {
-        let site = Site::from_url(&"https://u%40x:p%2F1@b.atlassian.net/wiki".into()).unwrap();
+        let site = SiteCredentials::from_url(&"https://u%40x:p%2F1@b.atlassian.net/wiki".into()).unwrap();
         assert_eq!(
             site.url("/wiki/rest/plugins/1.0/pending/1"),
             "https://b.atlassian.net/wiki/rest/plugins/1.0/pending/1"
@@ -232,11 +233,11 @@ mod tests {
     #[test]
     fn errors_say_where_and_nothing_secret() {
         let error = |text: &str| parse(text).unwrap_err().to_string();
-        insta::assert_snapshot!(error("{\"hosts\": {\n  hush"), @"credentials.json, line 2, column 3: this is no JSON");
-        insta::assert_snapshot!(error(r#"{"hosts": {"a": "hush"}}"#), @"credentials.json, line 1, column 22: this has another shape than credentials.json.sample");
-        insta::assert_snapshot!(error(r#"{"hosts": {"ftp://a": {}}}"#), @r#"credentials.json: "ftp://a" is no host; write your-site.atlassian.net"#);
+        insta::assert_snapshot!(error("{\"hosts\": {\n  hush"), @"credentials.json, line 2, column 3: not valid JSON");
+        insta::assert_snapshot!(error(r#"{"hosts": {"a": "hush"}}"#), @"credentials.json, line 1, column 22: the structure differs from credentials.json.sample");
+        insta::assert_snapshot!(error(r#"{"hosts": {"ftp://a": {}}}"#), @r#"credentials.json: "ftp://a" is not a valid host; write it as your-site.atlassian.net"#);
         let none = load(Path::new("nowhere/credentials.json"), &[]).unwrap();
-        assert!(none.sites.is_empty() && none.ngrok.is_none(), "a missing file is no error");
+        assert!(none.sites.is_empty() && none.ngrok.is_none(), "a missing file is not an error");
     }
 
     #[test]

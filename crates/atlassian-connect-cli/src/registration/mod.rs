@@ -1,7 +1,7 @@
-//! Development on a real site: the add-on registers itself at the start and deregisters at the stop.
+//! Development on a real site: the add-on registers at the start and deregisters at the stop.
 //!
-//! The sites stand in `credentials.json` (see [`credentials`]) or under `hosts` in `config.json`. `AC_OPTS=no-reg` leaves
-//! it out; production never does it.
+//! The sites are in `credentials.json` (see [`credentials`]) or under `hosts` in `config.json`. `AC_OPTS=no-reg`
+//! disables registration; in production it never happens.
 
 pub(crate) mod credentials;
 mod tunnel;
@@ -23,21 +23,21 @@ use atlassian_connect_actix::internal::descriptor::{self, DescriptorFile};
 use atlassian_connect_actix::internal::event_names::{self as names, Emission};
 use atlassian_connect_actix::internal::state::State;
 use atlassian_connect_actix::store::StoreError;
-use credentials::Site;
+use credentials::SiteCredentials;
 pub(crate) use tunnel::Tunnel;
 use upm::Outcome;
 
-/// What is read in the working directory.
+/// The file, in the working directory.
 pub(crate) const CREDENTIALS_FILE: &str = "credentials.json";
-/// How long all sites together may take at the stop.
+/// The timeout for all sites together at the stop.
 const DEREGISTRATION: Duration = Duration::from_secs(10);
-/// Tenants that are looked at in one go.
+/// How many tenants are read at once.
 const PAGE: usize = 100;
 
-/// Registers an add-on with its sites, and remembers which ones took it.
+/// Registers an add-on with its sites, and remembers which ones accepted it.
 pub(crate) struct Registrar {
     state: web::Data<State>,
-    registered: Mutex<Vec<Site>>,
+    registered: Mutex<Vec<SiteCredentials>>,
 }
 
 impl std::fmt::Debug for Registrar {
@@ -46,7 +46,7 @@ impl std::fmt::Debug for Registrar {
     }
 }
 
-/// Whether there are sites to register with, or a file that should name some: then nobody asked for a sandbox.
+/// Whether there are sites to register with, or a file that should name some. Then the sandbox stays closed.
 #[must_use]
 #[cfg(feature = "sandbox")]
 pub(crate) fn names_sites(config: &Config) -> bool {
@@ -54,18 +54,18 @@ pub(crate) fn names_sites(config: &Config) -> bool {
 }
 
 impl Registrar {
-    /// Nothing is registered yet.
+    /// A registrar with no registrations yet.
     #[must_use]
     pub(crate) fn new(state: web::Data<State>) -> Self {
         Self { state, registered: Mutex::new(Vec::new()) }
     }
 
-    /// Says that the add-on is reached by a tunnel from now on.
+    /// Records that the add-on is now reached through a tunnel.
     pub(crate) async fn tell_of_tunnel(&self) {
         self.tell(names::LOCALTUNNEL_STARTED).await;
     }
 
-    /// Registers with every site at once. What goes wrong with one is logged and does not keep the others.
+    /// Registers with all sites at the same time. A failure is logged and does not affect the others.
     pub(crate) async fn register(&self) {
         let config = &self.state.config;
         if config.environment.is_production() {
@@ -76,23 +76,25 @@ impl Registrar {
             return;
         }
         if config.options.no_reg {
-            return tracing::warn!("AC_OPTS=no-reg: the add-on is not registered with the sites of {CREDENTIALS_FILE}");
+            return tracing::warn!(
+                "AC_OPTS=no-reg: the add-on was not registered with the sites in {CREDENTIALS_FILE}"
+            );
         }
         let taken: Vec<bool> = join_all(sites.into_iter().map(|site| self.register_with(site, false))).await;
         if taken.contains(&true) {
             self.tell(names::ADDON_REGISTERED).await;
         } else {
-            tracing::warn!("no site has taken the add-on");
+            tracing::warn!("no site accepted the add-on");
         }
     }
 
-    /// The sites as `credentials.json` has them now; none, and a line in the log, where it cannot be read.
-    fn sites(&self) -> Vec<Site> {
+    /// The sites in `credentials.json` as it is now. None, with a log line, if it cannot be read.
+    fn sites(&self) -> Vec<SiteCredentials> {
         let sites = credentials::load(Path::new(CREDENTIALS_FILE), &self.state.config.hosts);
         sites.inspect_err(|error| tracing::error!("{error}")).unwrap_or_default().sites
     }
 
-    /// Registers with every site again, since the descriptor is another one.
+    /// Registers with every site again, because the descriptor has changed.
     #[cfg(feature = "watch")]
     async fn register_again(&self) {
         if !self.state.config.options.no_reg {
@@ -100,13 +102,13 @@ impl Registrar {
         }
     }
 
-    async fn register_with(&self, site: Site, by_all_means: bool) -> bool {
+    async fn register_with(&self, site: SiteCredentials, by_all_means: bool) -> bool {
         let descriptor = self.state.descriptor();
         let url = format!("{}/{}", self.state.config.local_base_url.as_str(), descriptor::FILE_NAME);
         let again = match self.registers_again(&site).await {
             Ok(again) => again || by_all_means,
             Err(error) => {
-                tracing::error!(site = site.shown(), %error, "not registered: the store cannot be asked");
+                tracing::error!(site = site.shown(), %error, "not registered: the store cannot be read");
                 return false;
             }
         };
@@ -114,10 +116,7 @@ impl Registrar {
             Ok(Outcome::Installed { enabled }) => {
                 tracing::info!(site = site.shown(), "registered");
                 if !enabled {
-                    tracing::warn!(
-                        site = site.shown(),
-                        "the add-on is disabled there: enable it in the management of apps"
-                    );
+                    tracing::warn!(site = site.shown(), "the add-on is disabled there: enable it under Manage apps");
                 }
                 self.remember(site);
                 true
@@ -125,7 +124,7 @@ impl Registrar {
             Ok(Outcome::AlreadyInstalled) => {
                 tracing::warn!(
                     site = site.shown(),
-                    "the site has the add-on already, and it was not registered again; AC_OPTS=force-reg does"
+                    "the site already has the add-on, so it was not registered again; AC_OPTS=force-reg does"
                 );
                 if self.state.config.options.force_dereg {
                     self.remember(site);
@@ -139,16 +138,16 @@ impl Registrar {
         }
     }
 
-    /// At the stop the add-on goes from there; a site that took it twice has it once.
-    fn remember(&self, site: Site) {
+    /// Remembers the site for the stop. A site that accepted twice is listed once.
+    fn remember(&self, site: SiteCredentials) {
         let mut registered = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
         if !registered.iter().any(|other| other.shown() == site.shown()) {
             registered.push(site);
         }
     }
 
-    /// Whether a site that has the add-on gets it again: when asked for, and when what we know of the site is lost.
-    async fn registers_again(&self, site: &Site) -> Result<bool, StoreError> {
+    /// Whether to register again with a site that has the add-on: if requested, or if the store has lost the site.
+    async fn registers_again(&self, site: &SiteCredentials) -> Result<bool, StoreError> {
         let config = &self.state.config;
         if config.options.force_reg || config.store.is_memory() {
             return Ok(true);
@@ -170,7 +169,7 @@ impl Registrar {
         }
     }
 
-    /// Takes the add-on away from the sites that this process registered it with.
+    /// Deregisters from the sites that this process registered with.
     pub(crate) async fn deregister(&self) {
         let sites = std::mem::take(&mut *self.registered.lock().unwrap_or_else(PoisonError::into_inner));
         if sites.is_empty() {
@@ -184,12 +183,13 @@ impl Registrar {
             }
         });
         if tokio::time::timeout(DEREGISTRATION, join_all(removals)).await.is_err() {
-            tracing::error!("deregistration took too long: the sites may still have the add-on");
+            tracing::error!("the deregistration timed out: some sites may still have the add-on");
         }
         self.tell(names::ADDON_DEREGISTERED).await;
     }
 
-    /// Serves each new version of the descriptor's file, and tells the sites of it; returns only when it cannot watch.
+    /// Serves each new version of the descriptor's file and registers it with the sites. Returns only if it cannot
+    /// watch the file.
     #[cfg(feature = "watch")]
     pub(crate) async fn follow(&self, source: &DescriptorFile) {
         let config = &self.state.config;
@@ -198,7 +198,7 @@ impl Registrar {
         }
     }
 
-    /// Without the feature `watch` the descriptor is that of the start.
+    /// Without the feature `watch`, the descriptor is read only at the start.
     #[cfg(not(feature = "watch"))]
     #[allow(clippy::unused_async)]
     pub(crate) async fn follow(&self, _source: &DescriptorFile) {}

@@ -1,5 +1,5 @@
-//! A tunnel of ngrok's, by which sites reach an add-on that is developed on this machine: `ngrok` in `credentials.json`, as
-//! in ACE, and the Cargo feature `ngrok`. Any other tunnel is named by `AC_LOCAL_BASE_URL`.
+//! An ngrok tunnel, through which sites reach an add-on in development on this machine: `ngrok` in `credentials.json`,
+//! as in ACE, and the Cargo feature `ngrok`. For any other tunnel, set `AC_LOCAL_BASE_URL`.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::credentials::{self, Credentials, Ngrok};
 use atlassian_connect_actix::config::{BaseUrl, Config};
 use atlassian_connect_actix::internal::is_loopback;
 
-/// An open tunnel; dropped, it closes.
+/// An open tunnel. Dropping it closes it.
 pub(crate) struct Tunnel {
     base_url: BaseUrl,
     #[cfg(feature = "ngrok")]
@@ -22,35 +22,35 @@ impl std::fmt::Debug for Tunnel {
 }
 
 impl Tunnel {
-    /// Opens one where a site that is to be registered with could not reach the add-on otherwise: in development, with a
-    /// base URL on this machine, and settings for it. What keeps it closed is logged; the add-on runs without it.
+    /// Opens a tunnel if a site to register with could not reach the add-on otherwise: in development, with a local
+    /// base URL, and with settings for it. A failure is logged; the add-on runs without the tunnel.
     pub(crate) async fn open(config: &Config) -> Option<Self> {
         let ngrok = wanted(config)?;
         match dial(config, &ngrok).await {
             Ok(tunnel) => {
-                tracing::info!("a tunnel leads from {} to this machine", tunnel.base_url.as_str());
+                tracing::info!("the tunnel {} forwards to this machine", tunnel.base_url.as_str());
                 Some(tunnel)
             }
             Err(reason) => {
-                tracing::error!("no tunnel: {reason}");
+                tracing::error!("the tunnel cannot be opened: {reason}");
                 None
             }
         }
     }
 
-    /// The base URL of the add-on behind it: its path is that of the configured one.
+    /// The base URL through the tunnel, with the path of the configured one.
     #[must_use]
     pub(crate) fn base_url(&self) -> &BaseUrl {
         &self.base_url
     }
 }
 
-/// The settings, where a tunnel is wanted.
+/// The settings, if a tunnel is needed.
 fn wanted(config: &Config) -> Option<Ngrok> {
     if !config.environment.is_development() || config.options.no_reg || !is_loopback(config.local_base_url.as_url()) {
         return None;
     }
-    // what is wrong with the file is told of at the registration
+    // the registration reports errors in the file
     let credentials = credentials::load(Path::new(CREDENTIALS_FILE), &config.hosts).ok()?;
     of_credentials(credentials)
 }
@@ -59,11 +59,11 @@ fn of_credentials(credentials: Credentials) -> Option<Ngrok> {
     let needs_one = credentials.sites.iter().any(|site| !site.is_local());
     if needs_one && credentials.ngrok.is_none() {
         tracing::warn!(
-            "the sites of {CREDENTIALS_FILE} cannot reach this machine: name your tunnel's URL in AC_LOCAL_BASE_URL, \
-             or write ngrok's authtoken into {CREDENTIALS_FILE}"
+            "the sites of {CREDENTIALS_FILE} cannot reach this machine: set AC_LOCAL_BASE_URL to your tunnel's URL, \
+             or add ngrok's authtoken to {CREDENTIALS_FILE}"
         );
     }
-    credentials.ngrok.filter(|_| needs_one)
+    if needs_one { credentials.ngrok } else { None }
 }
 
 #[cfg(feature = "ngrok")]
@@ -72,7 +72,7 @@ async fn dial(config: &Config, settings: &Ngrok) -> Result<Tunnel, String> {
     use ngrok::tunnel::EndpointInfo as _;
     use secrecy::ExposeSecret as _;
 
-    // one provider of cryptography; that it is installed already is as good
+    // a single crypto provider; one that is already installed is fine
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let mut session = ngrok::Session::builder();
     session.authtoken(settings.authtoken.expose_secret());
@@ -98,8 +98,8 @@ async fn dial(config: &Config, settings: &Ngrok) -> Result<Tunnel, String> {
 #[allow(clippy::unused_async)]
 async fn dial(_: &Config, _: &Ngrok) -> Result<Tunnel, String> {
     Err(format!(
-        "{CREDENTIALS_FILE} has settings of ngrok's, and this build has no tunnel: cargo run --features ngrok, \
-         or name another tunnel's URL in AC_LOCAL_BASE_URL"
+        "{CREDENTIALS_FILE} has ngrok settings, but this build does not include ngrok: use cargo run --features \
+         ngrok, or set AC_LOCAL_BASE_URL to another tunnel's URL"
     ))
 }
 
@@ -118,6 +118,6 @@ mod tests {
         assert!(of(r#"{"hosts": {"a.atlassian.net": {}}, "ngrok": {"authtoken": "t"}}"#));
         assert!(!of(r#"{"hosts": {"http://127.0.0.1:2990": {}}, "ngrok": {"authtoken": "t"}}"#));
         assert!(!of(r#"{"hosts": {"a.atlassian.net": {}}}"#));
-        assert!(!of(r#"{"ngrok": {"authtoken": "t"}}"#), "nobody to register with");
+        assert!(!of(r#"{"ngrok": {"authtoken": "t"}}"#), "no site to register with");
     }
 }

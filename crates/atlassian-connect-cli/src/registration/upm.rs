@@ -1,7 +1,7 @@
-//! The Universal Plugin Manager of a site: install an add-on by its descriptor's URL, take it away again.
+//! A site's Universal Plugin Manager: installs an add-on from its descriptor's URL, and uninstalls it.
 //!
-//! Source: atlassian-connect-express 11.5.3, `lib/internal/registration/register-jira-conf.js` (the conversation, not
-//! its code); Atlassian publishes no description of it.
+//! Source: atlassian-connect-express 11.5.3, `lib/internal/registration/register-jira-conf.js` (its requests, not its
+//! code). Atlassian does not document this API.
 
 use std::time::Duration;
 
@@ -11,60 +11,60 @@ use awc::ClientRequest;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::credentials::Site;
+use super::credentials::SiteCredentials;
 
 const PLUGINS: &str = "/rest/plugins/1.0/";
 const SETTINGS: &str = "/rest/plugins/1.0/settings";
 const INSTALL_TYPE: &str = "application/vnd.atl.plugins.remote.install+json";
-/// The setting that lets private add-ons be installed.
+/// The setting that allows private add-ons.
 const DEVELOPMENT_MODE: &str = "connectDeveloperListingsEnabled";
-/// For one request.
+/// The timeout of one request.
 const TIMEOUT: Duration = Duration::from_secs(20);
-/// For the site to finish an installation.
+/// The timeout of an installation.
 const INSTALLATION: Duration = Duration::from_secs(30);
-/// Between two looks at it at least, and where the site names no time.
+/// The shortest time between two polls, and the default.
 const PING: Duration = Duration::from_millis(200);
 const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
 
-/// What came of a registration.
+/// The result of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// The site has installed the add-on; one that was disabled before stays so.
+    /// The site has installed the add-on. One that was disabled before stays disabled.
     Installed {
         /// Whether it is enabled.
         enabled: bool,
     },
-    /// The site had it, and was not asked again.
+    /// The site already had it, and it was not installed again.
     AlreadyInstalled,
 }
 
-/// Why a site does not take the add-on. Texts hold no credentials.
+/// Why a site does not accept the add-on. Texts contain no credentials.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum UpmError {
-    /// It cannot be reached, or not in time.
+    /// It cannot be reached, or does not answer in time.
     #[error("the site cannot be reached: {0}")]
     Unreachable(String),
-    /// It refuses these credentials.
-    #[error("the site refuses the username or the API token of credentials.json ({0})")]
+    /// It rejects these credentials.
+    #[error("the site rejects the username or the API token in credentials.json ({0})")]
     Credentials(StatusCode),
     /// Its development mode is off.
     #[error(
-        "the site's development mode is off: turn it on in the settings of the management of apps, it lets private add-ons be installed"
+        "the site's development mode is off: turn it on under Manage apps, Settings, so that private add-ons can be installed"
     )]
     DevelopmentMode,
-    /// It answers what nobody expects.
-    #[error("the site answers {status} to {what}")]
+    /// An unexpected answer.
+    #[error("the site answered {status} to the request for {what}")]
     Answer {
         /// Its status.
         status: StatusCode,
-        /// What it was asked.
+        /// The request.
         what: &'static str,
     },
-    /// It has tried, and says why it failed.
+    /// The installation failed, with the site's reason.
     #[error("the site could not install the add-on: {0}")]
     Failed(String),
-    /// It has not finished.
+    /// The installation has not finished.
     #[error("the site did not finish the installation within {} s", INSTALLATION.as_secs())]
     TimedOut,
 }
@@ -85,11 +85,16 @@ impl Answer {
     }
 }
 
-/// Installs the add-on whose descriptor is at `descriptor_url`; `again`: even if the site has it.
+/// Installs the add-on whose descriptor is at `descriptor_url`. With `again`, even if the site already has it.
 ///
 /// # Errors
 /// [`UpmError`].
-pub(crate) async fn register(site: &Site, descriptor_url: &str, key: &str, again: bool) -> Result<Outcome, UpmError> {
+pub(crate) async fn register(
+    site: &SiteCredentials,
+    descriptor_url: &str,
+    key: &str,
+    again: bool,
+) -> Result<Outcome, UpmError> {
     let settings = get(site, SETTINGS).await?.with_status("its settings", |status| status.is_success())?;
     let named = |setting: &&Value| setting["key"] == DEVELOPMENT_MODE;
     let mode = settings.body["settings"].as_array().and_then(|settings| settings.iter().find(named));
@@ -109,10 +114,10 @@ pub(crate) async fn register(site: &Site, descriptor_url: &str, key: &str, again
     finished(site, answer.body).await
 }
 
-/// Looks at the task until the site has installed the add-on or given up.
-async fn finished(site: &Site, mut task: Value) -> Result<Outcome, UpmError> {
+/// Polls the task until the site has installed the add-on or reports a failure.
+async fn finished(site: &SiteCredentials, mut task: Value) -> Result<Outcome, UpmError> {
     let Some(mut path) = task.pointer("/links/self").and_then(Value::as_str).map(str::to_owned) else {
-        return Err(UpmError::Failed("it names no task to look at".into()));
+        return Err(UpmError::Failed("its answer has no link to the task".into()));
     };
     let deadline = Instant::now() + INSTALLATION;
     loop {
@@ -122,7 +127,7 @@ async fn finished(site: &Site, mut task: Value) -> Result<Outcome, UpmError> {
         tokio::time::sleep_until(next).await;
         let answer = get(site, &path).await?;
         if answer.status == StatusCode::SEE_OTHER {
-            // only the path: a site may have another name than the one we know it by
+            // only the path: the site may use another host name than the configured one
             let location =
                 answer.headers.get(header::LOCATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
             path = url::Url::parse(location).map_or_else(|_| location.to_owned(), |url| url.path().to_owned());
@@ -131,7 +136,7 @@ async fn finished(site: &Site, mut task: Value) -> Result<Outcome, UpmError> {
         }
         task = answer.with_status("the state of the installation", |status| status.is_success())?.body;
         if task.pointer("/status/done") == Some(&Value::Bool(true)) {
-            // a task that is done is one that failed: one that succeeds leads to the add-on itself
+            // a finished task has failed: a successful one redirects to the add-on itself
             let reason = task.pointer("/status/errorMessage").or_else(|| task.pointer("/status/subCode"));
             return Err(UpmError::Failed(reason.and_then(Value::as_str).unwrap_or("it does not say why").to_owned()));
         }
@@ -141,17 +146,17 @@ async fn finished(site: &Site, mut task: Value) -> Result<Outcome, UpmError> {
     }
 }
 
-/// When to look at `task` again; `None`: later than can be told.
+/// When to poll `task` next. `None`: too late to represent.
 fn next_look(now: Instant, task: &Value) -> Option<Instant> {
     let named = task["pingAfter"].as_u64().map_or(PING, Duration::from_millis);
     now.checked_add(named.max(PING))
 }
 
-/// Takes the add-on away. One that the site does not have is as good as gone.
+/// Uninstalls the add-on. Succeeds if the site does not have it.
 ///
 /// # Errors
 /// [`UpmError`].
-pub(crate) async fn deregister(site: &Site, key: &str) -> Result<(), UpmError> {
+pub(crate) async fn deregister(site: &SiteCredentials, key: &str) -> Result<(), UpmError> {
     let request = client().delete(site.url(&format!("{PLUGINS}{key}-key")));
     let answer = send(site, request, String::new()).await?;
     answer.with_status("the removal", |status| status.is_success() || status == StatusCode::NOT_FOUND).map(drop)
@@ -161,11 +166,11 @@ fn client() -> awc::Client {
     atlassian_connect_actix::internal::transport::client()
 }
 
-async fn get(site: &Site, path: &str) -> Result<Answer, UpmError> {
+async fn get(site: &SiteCredentials, path: &str) -> Result<Answer, UpmError> {
     send(site, client().get(site.url(path)), String::new()).await
 }
 
-async fn send(site: &Site, request: ClientRequest, body: String) -> Result<Answer, UpmError> {
+async fn send(site: &SiteCredentials, request: ClientRequest, body: String) -> Result<Answer, UpmError> {
     let request =
         request.basic_auth(site.username(), site.password()).insert_header((header::ACCEPT, "application/json"));
     let unreachable = |error: &dyn std::fmt::Display| UpmError::Unreachable(error.to_string());

@@ -1,4 +1,4 @@
-//! The descriptor's file while the add-on is developed: each new version is served, and registered with the sites.
+//! Watches the descriptor's file in development: each new version is served and registered with the sites.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,19 +11,22 @@ use atlassian_connect_actix::internal::descriptor::{Descriptor, DescriptorFile, 
 use atlassian_connect_actix::internal::panics;
 use atlassian_connect_actix::internal::state::State;
 
-/// Editors write a file in several steps, some of them by way of another file: what counts is how it is afterwards.
+/// Editors write a file in several steps, some through a temporary file: only the final state counts.
 const QUIET: Duration = Duration::from_millis(150);
 
-/// Serves each new version of the file, then calls `register_again`. A broken one is told of, and the last good one stays.
+/// Serves each new version of the file, then calls `register_again`. An invalid version is logged, and the last valid
+/// one stays.
 pub(super) async fn follow(state: &State, source: &DescriptorFile, register_again: impl AsyncFn()) {
     let (sender, mut changes) = mpsc::unbounded_channel();
     let _watcher = match watch(&source.path, sender) {
         Ok(watcher) => watcher,
-        Err(error) => return tracing::warn!(%error, "the descriptor cannot be watched: a change of it needs a restart"),
+        Err(error) => {
+            return tracing::warn!(%error, "the descriptor cannot be watched: restart the add-on after changing it");
+        }
     };
     let mounted = state.descriptor();
     let mut seen = std::fs::read(&source.path).ok();
-    // what changed between the start and the first look counts, too
+    // a change between the start and the first look counts too
     if seen.is_some() && reload(state, source, &mounted) {
         register_again().await;
     }
@@ -31,7 +34,7 @@ pub(super) async fn follow(state: &State, source: &DescriptorFile, register_agai
         while let Ok(Some(())) = tokio::time::timeout(QUIET, changes.recv()).await {}
         let now = tokio::fs::read(&source.path).await.ok();
         if now.is_none() {
-            tracing::warn!(file = %source.path.display(), "the descriptor is gone: the last one stays");
+            tracing::warn!(file = %source.path.display(), "the descriptor's file is gone: the last version is still served");
         } else if now != seen && reload(state, source, &mounted) {
             register_again().await;
         }
@@ -39,15 +42,15 @@ pub(super) async fn follow(state: &State, source: &DescriptorFile, register_agai
     }
 }
 
-/// Tells of everything that happens to the file. Its folder is watched: a file that is replaced takes its watch along.
+/// Reports every event of the file. Watches its folder, because a watch on the file ends when the file is replaced.
 fn watch(file: &Path, sender: mpsc::UnboundedSender<()>) -> notify::Result<RecommendedWatcher> {
     let file: PathBuf = std::path::absolute(file)?;
     let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         let concerns = match &event {
-            // looking at it is no change of it
+            // reading the file is not a change
             Ok(event) => !event.kind.is_access() && event.paths.iter().any(|path| path.file_name() == file.file_name()),
-            // something was missed
+            // events may have been missed
             Err(_) => true,
         };
         if concerns {
@@ -59,41 +62,45 @@ fn watch(file: &Path, sender: mpsc::UnboundedSender<()>) -> notify::Result<Recom
     Ok(watcher)
 }
 
-/// Reads the file again; whether another descriptor is served now.
+/// Reads the file again. Returns whether a different descriptor is now served.
 fn reload(state: &State, source: &DescriptorFile, mounted: &Arc<Descriptor>) -> bool {
-    // a transformer of the add-on's own may panic
+    // the add-on's own transformer may panic
     let descriptor = match panics::caught_now(|| source.load(&state.config)) {
         Ok(Ok(descriptor)) => descriptor,
         Ok(Err(error)) => {
-            tracing::error!("{error}; the last good descriptor is served");
+            tracing::error!("{error}; the last valid descriptor is still served");
             return false;
         }
         Err(panic) => {
-            tracing::error!(%panic, "the last good descriptor is served");
+            tracing::error!(%panic, "the last valid descriptor is still served");
             return false;
         }
     };
+    if descriptor.is_of_forge() != mounted.is_of_forge() {
+        tracing::error!("atlassian-connect.json has appeared or vanished; the last descriptor is still served");
+        return false;
+    }
     if descriptor.json() == state.descriptor().json() {
         return false;
     }
     descriptor.check(&state.config).iter().for_each(Finding::log);
     if let Some(reason) = needs_restart(mounted, &descriptor) {
-        tracing::warn!("the descriptor has changed, and {reason}: restart the add-on");
+        tracing::warn!("the descriptor has changed, but {reason}: restart the add-on");
     }
     state.replace_descriptor(descriptor);
-    tracing::info!("the descriptor has changed, and is served");
+    tracing::info!("the new descriptor is served");
     true
 }
 
-/// What of a new descriptor only a start can do.
+/// The changes of a descriptor that need a restart.
 fn needs_restart(mounted: &Descriptor, new: &Descriptor) -> Option<&'static str> {
     if mounted.key() != new.key() {
-        return Some("its key is another one, under which nobody has installed it yet");
+        return Some("its key has changed, and no site has installed the add-on under the new one");
     }
     if Lifecycle::ALL.iter().any(|callback| mounted.lifecycle(*callback) != new.lifecycle(*callback)) {
-        return Some("its lifecycle callbacks have other paths than those that are mounted");
+        return Some("its lifecycle callbacks have other paths");
     }
-    (mounted.webhooks() != new.webhooks()).then_some("its webhooks are others than those that are mounted")
+    (mounted.webhooks() != new.webhooks()).then_some("its webhooks have changed")
 }
 
 #[cfg(test)]

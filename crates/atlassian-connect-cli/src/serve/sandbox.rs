@@ -1,4 +1,4 @@
-//! The sandbox, where there is no site to develop on. The add-on runs without it as well.
+//! Opens the sandbox if there is no site to develop on. The add-on also runs without it.
 
 use atlassian_connect_actix::Addon;
 
@@ -9,20 +9,20 @@ pub(super) fn open(addon: &Addon) {
     if !is_wanted {
         return;
     }
-    if crate::registration::names_sites(config) {
-        // what chose them is often forgotten: a file, or a variable of the shell
+    if crate::registration::names_sites(config) && !addon.state().descriptor().is_of_forge() {
+        // users often forget what configured the sites: a file, or a variable of the shell
         tracing::info!(
-            "the sandbox is off: the add-on registers with the sites of credentials.json, or of hosts in config.json. \
-             Without sites there, the sandbox opens"
+            "the sandbox is off: credentials.json, or hosts in config.json, names sites, and the add-on \
+             registers with those"
         );
         return;
     }
     match atlassian_connect_sandbox::start(addon) {
         Ok(sandbox) => tracing::info!("open the sandbox, a local host for the add-on: {}", sandbox.url()),
-        Err(error) => tracing::warn!("there is no sandbox: {error}"),
+        Err(error) => tracing::warn!("the sandbox cannot be opened: {error}"),
     }
 }
 
-/// This build has none.
+/// This build does not include the sandbox.
 #[cfg(not(feature = "sandbox"))]
 pub(super) fn open(_: &Addon) {}

@@ -1,22 +1,31 @@
-//! The app whose commands these tests run, each in a process of its own: this very test binary, started once more.
+//! The app whose commands these tests run, each in a separate process: this test binary, started again.
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::Write as _;
 
 use actix_web::web::{self, Json, ServiceConfig};
 use actix_web::{HttpResponse, get, post};
 use askama::Template;
 use atlassian_connect_actix::auth::{ForgeInvocation, SessionToken};
+use atlassian_connect_actix::events::TenantAssociated;
 use atlassian_connect_actix::forge::{self, AnyCaller};
 use atlassian_connect_actix::{Addon, Error, PageContext, View};
 use serde_json::{Value, json};
 
-/// The arguments of the command, as a JSON list. Set: [`process`] is no test but the command.
+/// The arguments of the command, as a JSON list. If set, [`process`] is not a test but runs the command.
 pub(crate) const ARGUMENTS: &str = "FIXTURE_ARGUMENTS";
 
-/// What libtest prints on standard output before the command says anything.
+/// If this variable is set, the app fails when it is told that a site belongs to a tenant.
+pub(crate) const FAILING: &str = "FIXTURE_FAILING";
+
+/// The file in the working directory where the app notes which site belongs to which tenant.
+pub(crate) const TOLD: &str = "told";
+
+/// What libtest prints on standard output before the command's own output.
 pub(crate) const PREFACE: &str = "\nrunning 1 test\n";
 
-/// The arguments with which the test binary runs [`process`] and nothing else.
+/// The arguments with which the test binary runs only [`process`].
 pub(crate) const RUN_PROCESS: [&str; 4] = ["app::process", "--exact", "--nocapture", "--quiet"];
 
 #[test]
@@ -49,7 +58,7 @@ async fn admin(_session: SessionToken) -> HttpResponse {
 #[get("/api/session")]
 async fn session(session: SessionToken) -> Json<Value> {
     Json(json!({
-        "clientKey": session.client_key(),
+        "clientKey": session.tenant_key(),
         "userAccountId": session.account_id(),
         "context": session.context(),
     }))
@@ -66,6 +75,12 @@ async fn resource(invocation: ForgeInvocation) -> Json<Value> {
     Json(json!({ "installationId": invocation.installation_id() }))
 }
 
+/// The key under which the app stores data of the caller.
+#[post("/forge/key")]
+async fn key(invocation: ForgeInvocation) -> Result<Json<String>, Error> {
+    Ok(Json(invocation.tenant_key().await?))
+}
+
 fn routes(cfg: &mut ServiceConfig) {
     cfg.service(web::resource(["", "/"]).route(web::get().to(HttpResponse::NoContent)))
         .service(page)
@@ -73,10 +88,19 @@ fn routes(cfg: &mut ServiceConfig) {
         .service(session)
         .service(me)
         .service(resource)
+        .service(key)
         .configure(forge::events("/forge/events"))
         .configure(forge::pre_uninstall("/forge/uninstall"));
 }
 
 fn listen(addon: &Addon) {
     addon.on("jira:issue_created", |_| async { Ok(()) });
+    addon.listen(|associated: TenantAssociated| async move {
+        if std::env::var_os(FAILING).is_some() {
+            return Err("the app's own tables are locked".into());
+        }
+        let line = format!("{} -> {}\n", associated.from, associated.to);
+        let mut file = File::options().create(true).append(true).open(TOLD)?;
+        Ok(file.write_all(line.as_bytes())?)
+    });
 }

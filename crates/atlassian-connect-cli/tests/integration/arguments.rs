@@ -1,9 +1,9 @@
-//! `--help`, and arguments that are wrong.
+//! `--help`, and wrong arguments.
 
 use crate::command::Workplace;
 
 #[test]
-fn the_help_is_there_and_says_what_there_is() {
+fn the_help_lists_the_commands() {
     let help = Workplace::empty().run(&["--help"]);
     assert_eq!((help.code, help.stderr.as_str()), (0, ""));
     insta::assert_snapshot!(help.stdout, @r#"
@@ -13,19 +13,19 @@ fn the_help_is_there_and_says_what_there_is() {
 
     Commands:
       serve       Serve the add-on (the default)
-      migrate     Bring the store's tables to this version, as Heroku's release phase does; tell or take back the steps
-      descriptor  Print the descriptor as it is served, or check it
-      forge       Make a Forge manifest of the descriptor
-      tenants     List the tenants of the store, show or remove one, purge those that are gone, encrypt the store
-      token       Print a URL of the add-on, signed as a tenant's host signs it (development only)
-      doctor      Check configuration, base URL, store, descriptor, network and clock, and say what helps
+      migrate     Run pending database migrations; --status lists them, --revert undoes the last one
+      descriptor  Print or validate the descriptor
+      forge       Convert the descriptor to a Forge manifest, and manage the app's pages on Forge
+      tenants     List, show, remove or purge tenants, associate them with Forge, or encrypt the store
+      token       Print a URL signed like a request of a tenant's host (development only)
+      doctor      Check configuration, base URL, store, descriptor, network and clock
       help        Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help     Print help
       -V, --version  Print version
 
-    Examples (where it is deployed, the binary stands in place of `cargo run --`):
+    Examples (in a deployment, use the binary instead of `cargo run --`):
       cargo run                                                   serve in development, on SQLite
       cargo run -- tenants list --json                            every tenant of the store, for a script
       curl -i "$(cargo run -q -- token '/hello-world?lang=en')"   open a page as the site that has the add-on
@@ -36,11 +36,12 @@ fn the_help_is_there_and_says_what_there_is() {
       DB_URL, DATABASE_URL      the store
       AC_LOCAL_BASE_URL, PORT   the URL that sites reach the add-on by, and the port that it listens on
       RUST_LOG                  what is logged; commands other than serve and migrate log nothing without it
-      The README lists all variables, and the keys of config.json that they set.
+      docs/configuration.md lists all variables, and the keys of config.json that they set.
 
     Exit codes:
       0  done
-      1  it failed, doctor found problems, or the descriptor has errors or does not fit into a Forge manifest
+      1  it failed, doctor found problems, the descriptor has errors or does not fit into a Forge manifest, the shell of the
+         app's pages on Forge is not the one of this release, or tenants are not associated with Forge
       2  the arguments are wrong, or are not enough
     "#);
 }
@@ -54,11 +55,15 @@ fn each_command_has_its_help() {
         &["descriptor"],
         &["forge"],
         &["forge", "manifest"],
+        &["forge", "shell"],
+        &["forge", "rotate-page-key"],
         &["tenants"],
         &["tenants", "list"],
         &["tenants", "show"],
         &["tenants", "remove"],
         &["tenants", "purge"],
+        &["tenants", "associate"],
+        &["tenants", "migration"],
         &["tenants", "encrypt"],
         &["tenants", "decrypt"],
         &["token"],
@@ -69,26 +74,26 @@ fn each_command_has_its_help() {
         assert!(help.stdout.contains(&format!("Usage: fixture {}", command.join(" "))), "{help:?}");
     }
     insta::assert_snapshot!(place.run(&["token", "--help"]).stdout, @r#"
-    Print a URL of the add-on, signed as a tenant's host signs it (development only)
+    Print a URL signed like a request of a tenant's host (development only)
 
     Usage: fixture token [OPTIONS] <path>
 
     Arguments:
-      <path>  What to open, below the base URL; a query is signed with it: /hello-world?lang=en
+      <path>  The path to open, relative to the base URL; a query is signed too: /hello-world?lang=en
 
     Options:
-          --client-key <clientKey>  The tenant whose host signs; needed where the store has several
-          --user <accountId>        The account id of the user who looks at the page; without one it is anonymous
+          --client-key <clientKey>  The tenant whose host signs; required if the store has several
+          --user <accountId>        The account id of the user who views the page; without it the user is anonymous
           --method <METHOD>         The method that the URL is for [default: GET]
-          --context <JSON>          The context claim: a JSON object, as in {"jira":{"issue":{"key":"JRA-1"}}}
-          --context-qsh             Bind the token to no URL, as `AP.context.getToken` does
+          --context <JSON>          The context claim: a JSON object such as {"jira":{"issue":{"key":"JRA-1"}}}
+          --context-qsh             Do not bind the token to a URL, like `AP.context.getToken`
       -h, --help                    Print help
     "#);
     assert_eq!(place.files(), Vec::<String>::new());
 }
 
 #[test]
-fn wrong_arguments_are_two() {
+fn wrong_arguments_exit_with_two() {
     let place = Workplace::empty();
     for arguments in [
         &["sever"][..],
@@ -102,6 +107,8 @@ fn wrong_arguments_are_two() {
         &["tenants", "purge"],
         &["tenants", "purge", "--older-than", "90"],
         &["tenants", "encrypt", "--yes"],
+        &["tenants", "associate", "acme"],
+        &["tenants", "migration", "--again"],
         &["token"],
         &["token", "hello-world"],
         &["token", "/hello-world", "--context", "{"],
@@ -123,6 +130,6 @@ fn a_failure_is_one() {
         let said = place.run(arguments);
         assert_eq!(said.code, 1, "{arguments:?}: {said:?}");
         let text = if arguments == ["doctor"] { &said.stdout } else { &said.stderr };
-        assert!(text.contains("is no whole number"), "{arguments:?}: {said:?}");
+        assert!(text.contains("is not a whole number"), "{arguments:?}: {said:?}");
     }
 }

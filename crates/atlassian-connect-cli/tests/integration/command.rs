@@ -1,9 +1,9 @@
-//! The commands of the app of these tests, each in a process of its own.
+//! The commands of this test app, each in a separate process.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,16 +15,16 @@ use tempfile::TempDir;
 use crate::app::{ARGUMENTS, PREFACE, RUN_PROCESS};
 use crate::support::{fixture, poll};
 
-/// Longer than any command takes; one that never ends fails its test.
+/// Longer than any command takes, so that one that never ends fails its test.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A folder to run commands in, and the variables that they see: nothing of this process's.
+/// A folder to run commands in, and their environment variables. Nothing is inherited from this process.
 pub(crate) struct Workplace {
     folder: TempDir,
     vars: BTreeMap<String, String>,
 }
 
-/// What a command has said.
+/// The output of a command.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub code: i32,
@@ -44,7 +44,7 @@ impl Workplace {
         Self { folder: tempfile::tempdir().unwrap(), vars: BTreeMap::new() }
     }
 
-    /// A folder with the descriptor of these tests.
+    /// A folder with this test app's descriptor.
     pub(crate) fn new() -> Self {
         let place = Self::empty();
         place.write("atlassian-connect.json", fixture::DESCRIPTOR);
@@ -56,7 +56,12 @@ impl Workplace {
         self
     }
 
-    /// Names the SQLite file `addon.db` of this folder as the store.
+    /// The variables until now.
+    pub(crate) fn vars(&self) -> Vec<(String, String)> {
+        self.vars.clone().into_iter().collect()
+    }
+
+    /// Uses the SQLite file `addon.db` in this folder as the store.
     pub(crate) fn with_file(self) -> Self {
         let url = format!("sqlite:{}", self.path("addon.db").display());
         self.var("DATABASE_URL", url)
@@ -78,7 +83,7 @@ impl Workplace {
         names
     }
 
-    /// The store that the variables name, with its tables made.
+    /// The store that the variables configure, with its tables.
     pub(crate) async fn store(&self) -> Arc<dyn Store> {
         let config = Config::from_parts(None, &self.vars.clone().into_iter().collect::<Vars>()).unwrap();
         store::open(&config.store).await.unwrap()
@@ -86,24 +91,36 @@ impl Workplace {
 
     /// Runs a command to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Said {
+        self.run_within(PATIENCE, arguments)
+    }
+
+    /// The same for a command that may take this long.
+    pub(crate) fn run_within(&self, patience: Duration, arguments: &[&str]) -> Said {
         let said = tempfile::tempdir().unwrap();
         let file = |name: &str| File::create(said.path().join(name)).unwrap();
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(RUN_PROCESS)
-            .current_dir(self.folder.path())
-            .env_clear()
-            .envs(&self.vars)
-            .env(ARGUMENTS, serde_json::to_string(arguments).unwrap())
-            .stdin(Stdio::null())
-            .stdout(file("stdout"))
-            .stderr(file("stderr"))
-            .spawn()
-            .unwrap();
-        let status = poll(&format!("{arguments:?} ends"), PATIENCE, || child.try_wait().unwrap());
+        let mut child = self.command(arguments).stdout(file("stdout")).stderr(file("stderr")).spawn().unwrap();
+        let status = poll(&format!("{arguments:?} ends"), patience, || child.try_wait().unwrap());
         let read = |name: &str| fs::read_to_string(said.path().join(name)).unwrap();
         let stdout = read("stdout");
         let stdout =
             stdout.strip_prefix(PREFACE).unwrap_or_else(|| panic!("what libtest prints has changed: {stdout:?}"));
         Said { code: status.code().unwrap(), stdout: stdout.to_owned(), stderr: read("stderr") }
+    }
+
+    /// Starts a command, and does not wait for it.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .args(RUN_PROCESS)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .envs(&self.vars)
+            .env(ARGUMENTS, serde_json::to_string(arguments).unwrap())
+            .stdin(Stdio::null());
+        command
     }
 }

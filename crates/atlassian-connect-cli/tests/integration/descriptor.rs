@@ -1,4 +1,4 @@
-//! The descriptor's findings: on the command line, and of an add-on's own routes.
+//! The findings about the descriptor: on the command line, and with an add-on's own routes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::command::Workplace;
 use crate::support::fixture;
 
-/// A folder with that descriptor. There is no schema of Atlassian's for it: nobody is asked.
+/// A folder with that descriptor. Bitbucket has no official schema, so nothing is requested.
 fn place(name: &str, text: &str) -> Workplace {
     let place = Workplace::empty().var("AC_PRODUCT", "bitbucket");
     place.write(name, text);
@@ -33,11 +33,11 @@ fn the_command_prints_what_is_served() {
     let (code, out, _) = run(&place, &[]);
     let served: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &served["baseUrl"]), (0, &json!("http://localhost:3000")));
-    assert!(place.files().len() == 1, "no store is made");
+    assert!(place.files().len() == 1, "no store must be created");
 }
 
 #[test]
-fn the_command_says_what_is_wrong_and_fails_for_errors_alone() {
+fn the_command_lists_findings_and_fails_only_for_errors() {
     let place = place("atlassian-connect.json", fixture::DESCRIPTOR);
     let write = |text: &str| place.write("atlassian-connect.json", text);
     let (code, out, err) = run(&place, &["--validate"]);
@@ -55,7 +55,7 @@ fn the_command_says_what_is_wrong_and_fails_for_errors_alone() {
     let (code, out, _) = run(&place, &["--validate"]);
     assert_eq!(code, 1);
     insta::assert_snapshot!(out, @r#"
-    error: atlassian-connect.json, line 44, column 9: $.modules.adminPages[0].url is "/admni", and no route answers it
+    error: atlassian-connect.json, line 44, column 9: $.modules.adminPages[0].url is "/admni", but no route answers it
     1 error, 0 warnings, 0 hints
     "#);
 
@@ -66,7 +66,7 @@ fn the_command_says_what_is_wrong_and_fails_for_errors_alone() {
     for part in
         ["error: ", "$.baseUrl must be", "$.lifecycle.installed must be", "$.baseURL is not known", "is \"admin\""]
     {
-        assert!(out.contains(part), "one fault hides no other finding: {part}: {out}");
+        assert!(out.contains(part), "one error must not hide other findings: {part}: {out}");
     }
 
     write("{\n  \"key\" \"a\"\n}");
@@ -76,12 +76,12 @@ fn the_command_says_what_is_wrong_and_fails_for_errors_alone() {
 }
 
 #[test]
-fn a_schema_that_was_asked_for_and_cannot_be_had_is_an_error() {
+fn a_requested_schema_that_cannot_be_loaded_is_an_error() {
     let place = place("other.json", fixture::DESCRIPTOR);
     let (code, out, err) = run(&place, &["--validate", "--file", "other.json", "--schema", "nowhere.json"]);
     assert_eq!((code, out.as_str()), (1, "0 errors, 0 warnings, 0 hints\n"));
     assert!(err.starts_with("error: not checked against a schema: "), "{err}");
-    let reason = if cfg!(feature = "schema") { "nowhere.json cannot be had" } else { "--features schema" };
+    let reason = if cfg!(feature = "schema") { "nowhere.json cannot be loaded" } else { "--features schema" };
     assert!(err.contains(reason), "{err}");
 }
 
@@ -133,5 +133,5 @@ async fn urls_that_no_route_answers_are_found() {
         assert_eq!(paths.len(), expected.len(), "{paths:?}");
         assert!(paths.iter().zip(expected).all(|(path, part)| path.contains(part)), "{paths:?}");
     }
-    assert_eq!(OPENED.load(Ordering::Relaxed), 2, "what asks for no proof runs, once each time");
+    assert_eq!(OPENED.load(Ordering::Relaxed), 2, "handlers without authentication run once each time");
 }

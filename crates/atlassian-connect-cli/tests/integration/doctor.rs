@@ -1,4 +1,4 @@
-//! `doctor`, in one state after the other.
+//! `doctor` in different states.
 
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
@@ -13,7 +13,7 @@ use crate::process::Process;
 use crate::support::blocking;
 use crate::{HUSH, KEY, NEW, install, of_ace, sql};
 
-/// An address that nobody listens at, and that the system gives to nobody else meanwhile; who asks for it gets it.
+/// An address without a listener. It stays reserved meanwhile, so connections are refused.
 struct Nowhere(TcpSocket);
 
 impl Nowhere {
@@ -33,7 +33,7 @@ impl Nowhere {
     }
 }
 
-/// With a port of its own, where nothing listens, and no other server than that.
+/// With a free port where nothing listens, and no other servers.
 fn isolated(place: Workplace, nowhere: &Nowhere) -> Workplace {
     place
         .var("PORT", nowhere.address().port().to_string())
@@ -67,7 +67,7 @@ fn assert_one(said: &Said, check: &str, level: &str, words: &str) {
 }
 
 #[actix_web::test]
-async fn where_nothing_is_the_descriptor_is_missed_and_nothing_is_made() {
+async fn an_empty_folder_lacks_the_descriptor_and_nothing_is_created() {
     let nowhere = Nowhere::new();
     let (place, said) = examined(isolated(Workplace::empty(), &nowhere)).await;
     assert_eq!(said.code, 1);
@@ -81,12 +81,12 @@ async fn where_nothing_is_the_descriptor_is_missed_and_nothing_is_made() {
     assert_eq!((&said.json()["problems"], said.json()["warnings"].as_u64()), (&json!(1), Some(3)));
     assert_eq!(place.files(), Vec::<String>::new());
     for finding in said.json()["findings"].as_array().unwrap() {
-        assert_eq!(finding["level"] == "ok", finding["remedy"].is_null(), "each has its remedy: {finding}");
+        assert_eq!(finding["level"] == "ok", finding["remedy"].is_null(), "each needs a remedy: {finding}");
     }
 }
 
 #[actix_web::test]
-async fn a_running_add_on_is_well() {
+async fn a_running_add_on_has_no_problems() {
     let keys = KeyServer::start();
     let place = Workplace::new().with_file().var("CONNECT_KEYS_CDN_URL", keys.url());
     install(&place, "acme", "https://acme.atlassian.net").await;
@@ -107,7 +107,7 @@ async fn a_running_add_on_is_well() {
     assert_one(&said, "schema", "ok", "every migration has run");
     assert_one(&said, "tenants", "ok", "1 installed, 0 uninstalled");
     assert_one(&said, "install keys", "ok", "answers");
-    assert_one(&said, "clock", "ok", "within 5 s of that of 127.0.0.1");
+    assert_one(&said, "clock", "ok", "within 5 s of 127.0.0.1");
 
     let (place, text) = blocking(move || {
         let text = place.run(&["doctor"]);
@@ -118,7 +118,7 @@ async fn a_running_add_on_is_well() {
     assert!(normal.starts_with("ok  environment    development, by default, with development's rules\n"), "{normal}");
     assert!(normal.ends_with("\n\nno problems, no warnings\n"), "{normal}");
 
-    // the same place, for an add-on of another key
+    // the same folder, for an add-on with another key
     let descriptor =
         r#"{ "key": "another", "baseUrl": "{{localBaseUrl}}", "lifecycle": { "installed": "/installed" } }"#;
     place.write("atlassian-connect.json", descriptor);
@@ -129,7 +129,7 @@ async fn a_running_add_on_is_well() {
 }
 
 #[actix_web::test]
-async fn a_broken_descriptor_is_told_with_its_place() {
+async fn a_broken_descriptor_is_reported_with_its_position() {
     let nowhere = Nowhere::new();
     let place = isolated(Workplace::new().with_file(), &nowhere);
     place.write("atlassian-connect.json", "{\n  \"key\": \"a\"\n  \"name\": 1}");
@@ -147,13 +147,13 @@ async fn a_broken_descriptor_is_told_with_its_place() {
         &said,
         "descriptor",
         "warning",
-        "$.baseUrl is \"https://other.example\", and the configured localBaseUrl is",
+        "$.baseUrl is \"https://other.example\", but the configured localBaseUrl is",
     );
     assert_one(&said, "descriptor", "warning", "names no lifecycle.installed");
 }
 
 #[actix_web::test]
-async fn a_store_that_is_away_is_a_problem_and_its_password_none_of_ours() {
+async fn an_unreachable_store_is_a_problem_and_its_password_stays_secret() {
     let nowhere = Nowhere::new();
     let url = format!("postgres://addon:{HUSH}@{}/addon", nowhere.address());
     let (_place, said) = examined(isolated(Workplace::new(), &nowhere).var("DATABASE_URL", url)).await;
@@ -162,14 +162,14 @@ async fn a_store_that_is_away_is_a_problem_and_its_password_none_of_ours() {
     assert!(of(&said, "tenants").is_empty() && !format!("{said:?}").contains(HUSH), "{said:?}");
 
     let place = isolated(Workplace::new().with_file(), &nowhere);
-    place.write("addon.db", "this is no database, and is long enough to be looked at as one");
+    place.write("addon.db", "this is not a database, but long enough to be read as one");
     let (_place, said) = examined(place).await;
     assert_one(&said, "store", "problem", "addon.db");
 }
 
 #[actix_web::test]
-async fn servers_that_never_answer_are_not_waited_for() {
-    // the system takes the connections, and nobody reads from them
+async fn silent_servers_time_out() {
+    // the system accepts the connections, and nothing reads from them
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
     let database = format!("postgres://addon:{HUSH}@{}/addon", silent.local_addr().unwrap());
@@ -191,7 +191,7 @@ async fn servers_that_never_answer_are_not_waited_for() {
 }
 
 #[actix_web::test]
-async fn tenants_are_judged() {
+async fn tenants_are_checked() {
     let nowhere = Nowhere::new();
     let place = isolated(Workplace::new().with_file(), &nowhere);
     install(&place, "acme", "https://acme.atlassian.net").await;
@@ -218,17 +218,17 @@ async fn tenants_are_judged() {
     let (place, said) = examined(place).await;
     assert_eq!(said.code, 0, "{said:?}");
     assert_one(&said, "tenants", "ok", "4 installed, 1 uninstalled and kept");
-    assert_one(&said, "tenants", "warning", "all of whose secrets are tried: twice");
-    assert_one(&said, "tenants", "warning", "without a usable sharedSecret, whose every request is refused: mute");
+    assert_one(&said, "tenants", "warning", "so every secret is tried: twice");
+    assert_one(&said, "tenants", "warning", "without a usable sharedSecret, so every request is refused: mute");
     assert_one(&said, "tenants", "warning", "cannot install it again: elsewhere");
-    assert_one(&said, "tenants", "ok", "took the place of are kept: acme");
-    assert_one(&said, "schema", "warning", "newer than this binary");
+    assert_one(&said, "tenants", "ok", "a later install replaced are kept: acme");
+    assert_one(&said, "schema", "warning", "is newer than this binary");
     assert!(!said.stdout.contains(HUSH), "{said:?}");
-    assert_eq!(place.files(), before, "no file was left behind");
+    assert_eq!(place.files(), before, "no file must be left behind");
 }
 
 #[actix_web::test]
-async fn the_keys_of_forge_are_asked_for_where_the_add_on_is_a_forge_app() {
+async fn forges_keys_are_checked_for_a_forge_app() {
     let (nowhere, keys) = (Nowhere::new(), JwksServer::start());
     let (place, said) = examined(isolated(Workplace::new().with_file(), &nowhere)).await;
     assert!(of(&said, "forge keys").is_empty(), "{said:?}");
@@ -241,7 +241,7 @@ async fn the_keys_of_forge_are_asked_for_where_the_add_on_is_a_forge_app() {
 }
 
 #[actix_web::test]
-async fn a_database_of_aces_is_left_as_it_is() {
+async fn a_database_of_ace_is_left_unchanged() {
     let (place, tenants) = of_ace();
     let before = std::fs::read(place.path("addon.db")).unwrap();
     let mut mode = place.path("addon.db").metadata().unwrap().permissions();
@@ -251,18 +251,18 @@ async fn a_database_of_aces_is_left_as_it_is() {
     let place = isolated(place, &nowhere).var("AC_AUTO_MIGRATE", "false");
     let (place, said) = examined(place).await;
     assert_eq!(said.code, 0, "{said:?}");
-    assert_one(&said, "ACE", "ok", "atlassian-connect-express made these tables");
+    assert_one(&said, "ACE", "ok", "atlassian-connect-express created these tables");
     assert_one(&said, "tenants", "ok", &format!("{} installed, 0 uninstalled", tenants.len()));
-    assert_one(&said, "schema", "warning", "migrations that have not run: 2026-11-22-000001_create_addon_settings, ");
-    assert_one(&said, "store", "warning", "not for its owner alone (mode 644)");
-    assert!(std::fs::read(place.path("addon.db")).unwrap() == before, "looking has changed the file");
+    assert_one(&said, "schema", "warning", "pending migrations: 2026-11-22-000001_create_addon_settings, ");
+    assert_one(&said, "store", "warning", "other users can access it (mode 644)");
+    assert!(std::fs::read(place.path("addon.db")).unwrap() == before, "inspecting must not change the file");
     for tenant in &tenants {
         assert!(!said.stdout.contains(tenant["sharedSecret"].as_str().unwrap()), "{said:?}");
     }
 }
 
 #[actix_web::test]
-async fn it_says_whether_the_keys_open_what_is_there() {
+async fn doctor_checks_that_the_keys_decrypt_the_values() {
     let nowhere = Nowhere::new();
     let place = isolated(Workplace::new().with_file(), &nowhere);
     install(&place, "acme", "https://acme.atlassian.net").await;
@@ -271,16 +271,17 @@ async fn it_says_whether_the_keys_open_what_is_there() {
 
     let place = place.var("AC_STORE_ENCRYPTION_KEYS", KEY);
     let (place, said) = examined(place).await;
-    assert_one(&said, "encryption", "warning", "1 stand there in clear");
+    assert_one(&said, "encryption", "warning", "1 are in clear");
     install(&place, "acme", "https://acme.atlassian.net").await;
     let (place, said) = examined(place).await;
-    assert_one(&said, "encryption", "ok", "the keys open all of 1 values, sealed with key ");
+    assert_one(&said, "encryption", "ok", "the keys decrypt 1 value, all encrypted with key ");
 
     let place = place.var("AC_STORE_ENCRYPTION_KEYS", format!("{NEW},{KEY}"));
     let (place, said) = examined(place).await;
-    assert_one(&said, "encryption", "warning", "1 with an older key");
+    assert_one(&said, "encryption", "warning", "1 use an older key");
     assert_one(&said, "tenants", "ok", "1 installed");
-    for (keys, words) in [(NEW, "AC_STORE_ENCRYPTION_KEYS does not hold"), ("", "AC_STORE_ENCRYPTION_KEYS is not set")]
+    for (keys, words) in
+        [(NEW, "which is not in AC_STORE_ENCRYPTION_KEYS"), ("", "AC_STORE_ENCRYPTION_KEYS is not set")]
     {
         let place = isolated(Workplace::new(), &nowhere)
             .var("DATABASE_URL", format!("sqlite:{}", place.path("addon.db").display()))
@@ -288,12 +289,12 @@ async fn it_says_whether_the_keys_open_what_is_there() {
         let (_place, said) = examined(place).await;
         assert_eq!(said.code, 1);
         assert_one(&said, "encryption", "problem", words);
-        assert_one(&said, "tenants", "problem", "\"acme\" cannot be opened");
+        assert_one(&said, "tenants", "problem", "\"acme\" cannot be decrypted");
     }
 }
 
 #[actix_web::test]
-async fn credentials_options_and_keys_are_looked_at() {
+async fn credentials_options_and_keys_are_checked() {
     let nowhere = Nowhere::new();
     let place = isolated(Workplace::new(), &nowhere).var("AC_OPTS", "no-auth");
     let site = format!(r#"{{"hosts": {{"acme.atlassian.net": {{"username": "u", "password": "{HUSH}"}}}}}}"#);
@@ -302,14 +303,14 @@ async fn credentials_options_and_keys_are_looked_at() {
     let (place, said) = examined(place).await;
     assert_eq!(said.code, 0, "{said:?}");
     assert_one(&said, "credentials", "ok", "names https://acme.atlassian.net");
-    assert_one(&said, "credentials", "warning", "credentials.json holds secrets");
+    assert_one(&said, "credentials", "warning", "credentials.json contains secrets");
     assert_one(&said, "AC_OPTS", "warning", "no-auth");
     assert!(!said.stdout.contains(HUSH), "{said:?}");
 
     place.write("credentials.json", &format!("{{\"hosts\": {{\n  {HUSH}"));
     let place = place.var("AC_OPTS", "no-reg").var("AC_STORE_ENCRYPTION_KEYS", HUSH);
     let (place, said) = examined(place).await;
-    assert_one(&said, "configuration", "problem", "is no key of 32 bytes");
+    assert_one(&said, "configuration", "problem", "is not a key of 32 bytes");
     assert!(!said.stdout.contains(HUSH), "{said:?}");
 
     let place = place.var("AC_STORE_ENCRYPTION_KEYS", "").var("APP_ENV", "production");

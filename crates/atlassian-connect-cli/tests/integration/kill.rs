@@ -1,4 +1,4 @@
-//! SIGKILL in the midst of installs: what was answered 204 is there after the restart.
+//! SIGKILL during installs: every install that was answered with 204 must be there after the restart.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -12,19 +12,19 @@ use crate::support::{blocking, poll};
 
 const SEED: u64 = 20_261_122;
 const KILLS: usize = 20;
-/// Hosts that install at once.
+/// Concurrently installing hosts.
 const WRITERS: usize = 4;
-/// The key of the descriptor; the process reads the same file.
+/// The key in the descriptor; the process reads the same file.
 const ADDON_KEY: &str = "com.example.fixture-app";
 
-/// A tenant as its host knows it.
+/// A tenant from its host's point of view.
 struct Site {
     tenant: TestTenant,
-    /// How many of its installs were answered 204.
+    /// How many of its installs were answered with 204.
     answered: usize,
     /// The secret of the last of them.
     secret: Option<String>,
-    /// The secret of an install that was under way when the server was killed: stored or not, both are right.
+    /// The secret of an install that was in progress when the server was killed. It may or may not be stored.
     pending: Option<String>,
 }
 
@@ -49,7 +49,7 @@ fn kill_and_check(keys_url: &str) {
         process = start();
         sites.extend(touched.into_iter().map(|site| check(&process, site)));
     }
-    // and no later kill has taken what an earlier one left
+    // a later kill must not lose what an earlier one kept
     let sites: Vec<Site> = sites.into_iter().map(|site| check(&process, site)).collect();
 
     let installs: usize = sites.iter().map(|site| site.answered).sum();
@@ -66,7 +66,7 @@ fn kill_and_check(keys_url: &str) {
     assert_eq!(opened, answered, "answered installs are lost:\n{}", log());
 }
 
-/// Fires installs, new sites and rotated secrets, and kills the server at a moment that `rng` chooses.
+/// Sends installs (new sites and rotated secrets), and kills the server at a moment that `rng` chooses.
 fn install_until_killed(process: &mut Process, kill: usize, rng: &mut Rng) -> Vec<Site> {
     let answered = AtomicUsize::new(0);
     let base_url = process.base_url.clone();
@@ -82,14 +82,14 @@ fn install_until_killed(process: &mut Process, kill: usize, rng: &mut Rng) -> Ve
         poll("installs are answered", Duration::from_secs(30), || {
             (answered.load(Ordering::Relaxed) >= wanted).then_some(())
         });
-        // some way into what is under way now: not a wait for anything
+        // a random delay into the running installs, not a wait for a condition
         std::thread::sleep(Duration::from_micros(u64::try_from(rng.below(20_000)).unwrap()));
         process.kill();
         writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
     })
 }
 
-/// One install after the other, until there is no server any more.
+/// Installs one after the other until the server is gone.
 fn write(base_url: &str, mut rng: Rng, answered: &AtomicUsize) -> Vec<Site> {
     let mut connection = Connection::to(base_url);
     let mut sites: Vec<Site> = Vec::new();
@@ -120,7 +120,7 @@ fn install(base_url: &str, tenant: &TestTenant) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Keeps the secret that opens the site's page, and none if none does.
+/// Keeps the secret that opens the site's page, or none.
 fn check(process: &Process, mut site: Site) -> Site {
     let mut connection = Connection::to(&process.base_url);
     let mut opens = |secret: &String| {

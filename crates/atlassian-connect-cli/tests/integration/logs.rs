@@ -1,4 +1,4 @@
-//! What the log of a real process holds: no secret, no token, and no line that a stranger wrote.
+//! The log of a real process contains no secret, no token, and no line written by a stranger.
 
 use atlassian_connect_testing::{KeyServer, TestTenant, claims_for};
 use serde_json::json;
@@ -22,7 +22,7 @@ async fn no_secret_is_logged_and_no_line_is_forged() {
     }
 }
 
-/// A token without the form of a JSON Web Token.
+/// A token that does not look like a JSON Web Token.
 const OPAQUE: &str = "opaque-0123456789-abcdefghijklmnop";
 
 #[actix_web::test]
@@ -34,7 +34,7 @@ async fn no_line_is_longer_than_what_is_worth_reading() {
         assert!(log.matches("bytes more)").count() >= 7, "{environment}: {log}");
         assert!(log.contains("answered"), "{environment}: {log}");
         for line in log.lines() {
-            // a span and an event, each with a value or two
+            // a span and an event, each with one or two values
             assert!(line.len() < 6 * 1024, "{environment}: {} bytes: {line}", line.len());
             if environment == "production" && line.starts_with('{') {
                 assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
@@ -80,7 +80,7 @@ fn send_long_things(keys_url: &str, environment: &str) -> String {
     assert_eq!(send("GET", "/hello-world", "", &long, ""), 401);
     let token = KeyServer::sign(&claims_for(&tenant, &base_url, "/installed"));
     assert_eq!(send("POST", "/installed", "", &token, &tenant.payload("k", "installed").to_string()), 204);
-    // a proven tenant's text is as long as it likes
+    // the text of an authenticated tenant may have any length
     let issue = json!({ "webhookEvent": "jira:issue_created", "issue": { "key": long } }).to_string();
     let token = tenant.token("POST", "/webhook/issue-created", "");
     assert_eq!(send("POST", "/webhook/issue-created", "", &token, &issue), 204);
@@ -88,7 +88,7 @@ fn send_long_things(keys_url: &str, environment: &str) -> String {
     process::log(&file)
 }
 
-/// Everything that may go wrong and is logged; the log, and what must not stand in it.
+/// Triggers everything that can go wrong and is logged. Returns the log, and what it must not contain.
 fn provoke(keys_url: &str, environment: &str) -> (String, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("log");
@@ -146,7 +146,7 @@ fn provoke(keys_url: &str, environment: &str) -> (String, Vec<String>) {
         payload["baseUrl"] = url.into();
         let token = KeyServer::sign(&claims_for(&plain, &base_url, "/installed"));
         let status = send("POST", "/installed", &token, &payload.to_string());
-        // development takes any host
+        // development accepts any host
         assert!((400..500).contains(&status) || environment == "development", "{status}");
     }
     let header = |alg: &str| {

@@ -1,4 +1,4 @@
-//! The command line, as the processes that people start.
+//! The command line, run as separate processes.
 #![cfg(unix)]
 // what helpers cannot do is a failed test
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
@@ -7,12 +7,15 @@
 
 mod app;
 mod arguments;
+mod association;
 mod command;
 mod descriptor;
 mod doctor;
+mod fleet;
 mod forge;
 mod kill;
 mod logs;
+mod messages;
 mod migrate;
 mod process;
 mod purge;
@@ -32,10 +35,10 @@ use serde_json::{Value, json};
 
 use crate::command::Workplace;
 
-/// In every secret of these tests.
+/// Part of every secret in these tests.
 const HUSH: &str = "hush";
 
-/// Keys that seal.
+/// Encryption keys.
 const KEY: &str = "a2V5IG9uZSBrZXkgb25lIGtleSBvbmUga2V5IG9uZSE=";
 const NEW: &str = "bmV3IGtleSBuZXcga2V5IG5ldyBrZXkgbmV3IGtleSE=";
 
@@ -55,14 +58,14 @@ async fn install(place: &Workplace, client_key: &str, base_url: &str) {
     place.store().await.save_installation(client_key, &installation(client_key, base_url), None).await.unwrap();
 }
 
-/// Runs SQL on the file of a workplace, as another program does.
+/// Runs SQL on the file in a folder, like another program.
 fn sql(place: &Workplace, text: &str) {
     let mut connection = SqliteConnection::establish(place.path("addon.db").to_str().unwrap()).unwrap();
     connection.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
     connection.batch_execute(text).unwrap();
 }
 
-/// A copy of the database that ACE wrote, and what its description says of the tenants.
+/// A copy of the database that ACE created, and its description of the tenants.
 fn of_ace() -> (Workplace, Vec<Value>) {
     let fixtures =
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../atlassian-connect-store/tests/fixtures/ace");

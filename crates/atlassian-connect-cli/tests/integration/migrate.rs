@@ -8,11 +8,11 @@ use crate::{install, of_ace, sql};
 const STEPS: [&str; 2] = ["2026-11-22-000001_create_addon_settings", "2026-11-22-000002_create_forge_tables"];
 
 #[actix_web::test]
-async fn the_state_of_each_step_is_told() {
+async fn the_status_lists_the_state_of_each_migration() {
     let place = Workplace::new().with_file();
     let nothing = place.run(&["migrate", "--status"]);
     assert!(nothing.code == 0 && nothing.stdout.contains("does not exist yet"), "{nothing:?}");
-    assert!(!place.path("addon.db").exists(), "looking makes no file");
+    assert!(!place.path("addon.db").exists(), "inspecting must not create a file");
 
     let done = place.run(&["migrate"]);
     assert!(done.code == 0 && done.stdout.contains("ran 2 migrations"), "{done:?}");
@@ -23,7 +23,7 @@ async fn the_state_of_each_step_is_told() {
     sqlite:addon.db, table AddonSettings
     applied  2026-11-22-000001_create_addon_settings
     applied  2026-11-22-000002_create_forge_tables
-    this binary knows this schema, and it is up to date
+    the database is up to date
     ");
     let both = place.run(&["migrate", "--status", "--revert"]);
     assert_eq!(both.code, 2, "{both:?}");
@@ -35,13 +35,13 @@ async fn a_database_of_ace_has_all_before_it() {
     let before = std::fs::read(place.path("addon.db")).unwrap();
     let status = place.run(&["migrate", "--status"]);
     assert!(status.code == 0 && status.stdout.contains("table AddonSettings\npending"), "{status:?}");
-    assert_eq!(std::fs::read(place.path("addon.db")).unwrap(), before, "looking changes nothing");
+    assert_eq!(std::fs::read(place.path("addon.db")).unwrap(), before, "inspecting must not change anything");
     let nothing = place.run(&["migrate", "--revert", "--yes"]);
     assert!(nothing.code == 0 && nothing.stdout.contains("nothing was reverted"), "{nothing:?}");
 }
 
 #[actix_web::test]
-async fn a_slip_reverts_no_tenants() {
+async fn a_mistake_reverts_no_tenants() {
     let place = Workplace::new().with_file();
     install(&place, "tenant", "https://acme.atlassian.net").await;
     place.store().await.associate("id", "tenant").await.unwrap();
@@ -55,7 +55,7 @@ async fn a_slip_reverts_no_tenants() {
     let one = place.run(&["migrate", "--revert", "--yes"]);
     assert!(one.code == 0 && one.stdout.ends_with(&format!(": reverted {}\n", STEPS[1])), "{one:?}");
     assert_eq!(place.run(&["migrate"]).code, 0);
-    assert_eq!(place.store().await.installations("tenant").await.unwrap().len(), 1, "the first step's rows stay");
+    assert_eq!(place.store().await.installations("tenant").await.unwrap().len(), 1, "the first migration's rows stay");
 
     let all = place.run(&["migrate", "--revert", "2", "--yes"]);
     assert!(all.code == 0 && all.stdout.ends_with(&format!("{}, {}\n", STEPS[1], STEPS[0])), "{all:?}");
@@ -66,7 +66,7 @@ async fn a_slip_reverts_no_tenants() {
 }
 
 #[actix_web::test]
-async fn a_schema_that_is_too_new_is_left_alone() {
+async fn a_schema_that_is_too_new_is_not_changed() {
     let place = Workplace::new().with_file();
     install(&place, "tenant", "https://acme.atlassian.net").await;
     sql(&place, r#"CREATE TABLE "atlassian_connect_schema" ("readableFrom" VARCHAR(50) NOT NULL)"#);
@@ -95,7 +95,7 @@ async fn of_processes_that_migrate_at_once_one_does() {
     });
     assert!(runs.iter().all(|run| run.code == 0), "{runs:?}");
     assert_eq!(runs.iter().filter(|run| run.stdout.contains("ran 2 migrations")).count(), 1, "{runs:?}");
-    assert_eq!(runs.iter().filter(|run| run.stdout.contains("nothing was to be done")).count(), 3, "{runs:?}");
+    assert_eq!(runs.iter().filter(|run| run.stdout.contains("there are no pending migrations")).count(), 3, "{runs:?}");
 }
 
 #[test]

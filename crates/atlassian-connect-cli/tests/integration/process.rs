@@ -1,4 +1,4 @@
-//! The app of these tests as a process of its own.
+//! The test app as a separate process.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -10,14 +10,14 @@ use crate::app::{ARGUMENTS, PREFACE, RUN_PROCESS};
 use crate::support::wire::Connection;
 use crate::support::{fixture, poll};
 
-/// A started add-on, which serves. It is killed when it is dropped.
+/// A started and serving add-on. Killed when it is dropped.
 pub(crate) struct Process {
     child: Child,
     pub base_url: String,
 }
 
 impl Process {
-    /// Starts it with production's rules on a free port, its log in `log`. `vars` lie over the usual ones.
+    /// Starts it with production's rules on a free port, with its log in `log`. `vars` override the default variables.
     pub(crate) fn start(keys_url: &str, log: &Path, vars: &[(&str, &str)]) -> Self {
         Self::start_below("", keys_url, log, vars)
     }
@@ -27,9 +27,9 @@ impl Process {
         Self::start_in(&fixture::folder(), path, keys_url, log, vars)
     }
 
-    /// The same in a folder of its own, where its descriptor and its settings are.
+    /// The same in a separate folder with its own descriptor and settings.
     pub(crate) fn start_in(folder: &Path, path: &str, keys_url: &str, log: &Path, vars: &[(&str, &str)]) -> Self {
-        // somebody else may take the port before the process does
+        // another process may take the port first
         (0..5).find_map(|_| Self::try_start(folder, path, keys_url, log, vars)).unwrap_or_else(|| {
             panic!("the add-on does not start: {}", std::fs::read_to_string(log).unwrap_or_default())
         })
@@ -69,7 +69,7 @@ impl Process {
         serves.then_some(process)
     }
 
-    /// SIGTERM, and the wait for its end.
+    /// Sends SIGTERM and waits for the end.
     #[cfg(unix)]
     pub(crate) fn stop(&mut self) {
         let kill = format!("kill -TERM {}", self.child.id());
@@ -84,7 +84,7 @@ impl Process {
     }
 }
 
-/// What processes have logged to that file.
+/// The log in that file.
 pub(crate) fn log(file: &Path) -> String {
     std::fs::read_to_string(file).unwrap().replace(PREFACE, "")
 }

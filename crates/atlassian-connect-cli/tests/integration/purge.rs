@@ -7,7 +7,7 @@ use crate::command::Workplace;
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// One of each: installed, uninstalled long ago, just now, and nobody knows when.
+/// One tenant of each kind: installed, uninstalled long ago, uninstalled recently, and without a time.
 async fn several() -> Workplace {
     let place = Workplace::new().with_file();
     for name in ["here", "old", "older", "recent", "untimed"] {
@@ -30,7 +30,7 @@ fn left(place: &Workplace) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn those_who_went_long_ago_go_and_nobody_else() {
+async fn only_tenants_that_uninstalled_long_ago_are_purged() {
     let place = several().await;
     let dry = place.run(&["tenants", "purge", "--older-than", "90d", "--dry-run"]);
     assert_eq!(dry.code, 0, "{dry:?}");
@@ -39,17 +39,18 @@ async fn those_who_went_long_ago_go_and_nobody_else() {
     CLIENT KEY  UNINSTALLED
     old         91 days ago
     older       400 days ago
-    2 would be removed from sqlite:addon.db; 1 uninstalled later than that
+    2 would be removed from sqlite:addon.db; 1 uninstalled more recently
     ");
     assert!(
-        dry.stderr.starts_with("1 kept, since nobody knows when") && dry.stderr.ends_with(": untimed\n"),
+        dry.stderr.starts_with("1 kept, because the time of their uninstall is unknown")
+            && dry.stderr.ends_with(": untimed\n"),
         "{dry:?}"
     );
     assert_eq!(left(&place).len(), 5);
 
     let unasked = place.run(&["tenants", "purge", "--older-than", "90d"]);
     assert_eq!((unasked.code, unasked.stdout.as_str()), (2, ""));
-    assert!(unasked.stderr.contains("for good: old, older.") && unasked.stderr.contains("--yes"), "{unasked:?}");
+    assert!(unasked.stderr.contains(": old, older.") && unasked.stderr.contains("--yes"), "{unasked:?}");
     assert_eq!(left(&place).len(), 5);
 
     let done = place.run(&["tenants", "purge", "--older-than", "90d", "--yes"]);
@@ -57,7 +58,7 @@ async fn those_who_went_long_ago_go_and_nobody_else() {
     assert_eq!(left(&place), ["here", "recent", "untimed"]);
     assert_eq!(place.store().await.get("old", "greeting").await.unwrap(), None);
     let again = place.run(&["tenants", "purge", "--older-than", "90d", "--yes"]);
-    assert!(again.code == 0 && again.stdout.starts_with("nobody to remove from sqlite:"), "{again:?}");
+    assert!(again.code == 0 && again.stdout.starts_with("no tenants to remove from sqlite:"), "{again:?}");
 }
 
 #[actix_web::test]
@@ -73,14 +74,14 @@ async fn it_needs_no_keys_and_works_with_them() {
 }
 
 #[actix_web::test]
-async fn who_installs_again_begins_anew() {
+async fn a_tenant_that_installs_again_is_not_purged() {
     let place = several().await;
     install(&place, "old", "https://acme.atlassian.net").await;
     let done = place.run(&["tenants", "purge", "--older-than", "90d", "--yes"]);
     assert!(done.stdout.starts_with("removed 1 tenants from "), "{done:?}");
     place.store().await.uninstall("old").await.unwrap();
     let done = place.run(&["tenants", "purge", "--older-than", "90d", "--yes"]);
-    assert!(done.stdout.starts_with("nobody to remove from "), "{done:?}");
+    assert!(done.stdout.starts_with("no tenants to remove from "), "{done:?}");
     let shown = place.run(&["tenants", "show", "old", "--json"]).json();
     assert_eq!((&shown["state"], &shown["furtherKeys"]), (&json!("uninstalled"), &json!(["greeting"])));
 }

@@ -1,4 +1,4 @@
-//! Development on a real site: the starter registers with a fake one, follows its descriptor, and goes.
+//! Development on a real site: the starter registers with a fake site, follows its descriptor, and deregisters.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ use crate::support::{blocking, fixture, poll};
 const PATIENCE: Duration = Duration::from_secs(20);
 const PASSWORD: &str = "p/a:s s";
 
-/// What the site does, and what it was asked.
+/// The site's behavior, and the requests that it got.
 #[derive(Default)]
 struct Site {
     development_mode: bool,
@@ -29,7 +29,7 @@ struct Site {
 
 type Shared = Arc<Mutex<Site>>;
 
-/// A site with a plugin manager, at a URL.
+/// A site with a plugin manager, and its URL.
 fn site(change: impl FnOnce(&mut Site)) -> (Shared, String) {
     let mut site = Site { development_mode: true, ..Site::default() };
     change(&mut site);
@@ -78,7 +78,7 @@ fn answer(shared: &Shared, request: &HttpRequest, body: &[u8]) -> HttpResponse {
     }
 }
 
-/// A folder of an add-on that is being developed.
+/// The folder of an add-on in development.
 struct Folder {
     folder: TempDir,
     log: PathBuf,
@@ -102,7 +102,7 @@ impl Folder {
         self.folder.path().join("atlassian-connect.json")
     }
 
-    /// Writes the descriptor as a careful editor does: beside it, then over it.
+    /// Writes the descriptor as a careful editor does: to a temporary file that replaces it.
     fn replace_descriptor(&self, change: impl FnOnce(String) -> String) {
         let text = std::fs::read_to_string(self.descriptor()).unwrap();
         let beside = self.folder.path().join("atlassian-connect.json~");
@@ -120,7 +120,7 @@ impl Folder {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Waits until the log holds `text` so many times.
+    /// Waits until the log contains `text` that often.
     fn wait_for(&self, text: &str, times: usize) {
         poll(&format!("the log, {}, says {text:?}", self.log.display()), PATIENCE, || {
             (self.logged().matches(text).count() >= times).then_some(())
@@ -133,7 +133,7 @@ fn calls(site: &Shared, start: &str) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn it_registers_with_every_site_and_goes_at_the_stop() {
+async fn it_registers_with_every_site_and_deregisters_at_the_stop() {
     let ((first, first_url), (second, second_url)) = (site(|_| {}), site(|site| site.disabled = true));
     blocking(move || {
         let folder = Folder::new(&[&first_url, &second_url, "http://127.0.0.1:1"]);
@@ -156,7 +156,7 @@ async fn it_registers_with_every_site_and_goes_at_the_stop() {
 }
 
 #[actix_web::test]
-async fn a_site_that_does_not_take_it_says_why() {
+async fn a_site_that_refuses_the_add_on_says_why() {
     for (change, said) in [
         ((|site: &mut Site| site.development_mode = false) as fn(&mut Site), "development mode is off"),
         (|site| site.failure = Some("The descriptor is odd.".into()), "The descriptor is odd."),
@@ -167,7 +167,7 @@ async fn a_site_that_does_not_take_it_says_why() {
             let mut process = folder.start(&[]);
             folder.wait_for(said, 1);
             process.stop();
-            assert_eq!(calls(&shared, "DELETE").len(), 0, "what was not registered is not taken away");
+            assert_eq!(calls(&shared, "DELETE").len(), 0, "only registered sites are deregistered");
         })
         .await;
     }
@@ -179,7 +179,7 @@ async fn no_reg_registers_nowhere_and_opens_no_sandbox() {
     blocking(move || {
         let folder = Folder::new(&[&url]);
         let mut process = folder.start(&[("AC_OPTS", "no-reg")]);
-        folder.wait_for("is not registered with the sites", 1);
+        folder.wait_for("was not registered with the sites", 1);
         process.stop();
         assert!(shared.lock().unwrap().calls.is_empty());
         assert!(!folder.logged().contains("sandbox"));
@@ -189,7 +189,7 @@ async fn no_reg_registers_nowhere_and_opens_no_sandbox() {
 
 #[cfg(feature = "watch")]
 #[actix_web::test]
-async fn a_new_descriptor_is_served_and_registered_and_a_broken_one_is_told() {
+async fn a_new_descriptor_is_served_and_registered_and_a_broken_one_is_logged() {
     let (shared, url) = site(|_| {});
     blocking(move || {
         let folder = Folder::new(&[&url]);
@@ -208,19 +208,19 @@ async fn a_new_descriptor_is_served_and_registered_and_a_broken_one_is_told() {
 
         folder.replace_descriptor(|text| text.replace("\"apiVersion\": 1,", "\"apiVersion\": 1"));
         folder.wait_for("atlassian-connect.json, line 17, column 3", 1);
-        assert_eq!(served(&process), "Second", "the last good one");
+        assert_eq!(served(&process), "Second", "the last valid one");
 
         std::fs::remove_file(folder.descriptor()).unwrap();
-        folder.wait_for("the descriptor is gone", 1);
+        folder.wait_for("the descriptor's file is gone", 1);
         assert_eq!(served(&process), "Second");
 
         let text = fixture::DESCRIPTOR.replace("/webhook/issue-created", "/webhook/other");
         std::fs::write(folder.descriptor(), text).unwrap();
-        folder.wait_for("its webhooks are others than those that are mounted: restart the add-on", 1);
+        folder.wait_for("its webhooks have changed: restart the add-on", 1);
         folder.wait_for("INFO registered", 3);
         assert_eq!(served(&process), "Fixture app");
         process.stop();
-        assert_eq!(calls(&shared, "DELETE").len(), 1, "it is there once, however often it was registered");
+        assert_eq!(calls(&shared, "DELETE").len(), 1, "registering again must not install it twice");
     })
     .await;
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::command::Workplace;
 use crate::{HUSH, KEY, NEW, install, of_ace, sql};
 
-/// Whether the secrets of these tests can be read in the files of the store.
+/// Whether the secrets of these tests are readable in the store's files.
 fn is_readable(place: &Workplace) -> bool {
     sql(place, "PRAGMA wal_checkpoint(TRUNCATE); VACUUM; PRAGMA wal_checkpoint(TRUNCATE)");
     let contains = |bytes: &[u8]| bytes.windows(HUSH.len()).any(|window| window == HUSH.as_bytes());
@@ -46,37 +46,44 @@ async fn a_store_is_sealed_rotated_and_opened_again() {
 
     let said = place.run(&["tenants", "encrypt"]);
     assert_eq!((said.code, said.stdout.as_str()), (1, ""));
-    assert!(said.stderr.contains("set AC_STORE_ENCRYPTION_KEYS (`openssl rand -base64 32` makes one)"), "{said:?}");
+    assert!(
+        said.stderr.contains("set AC_STORE_ENCRYPTION_KEYS (create one with `openssl rand -base64 32`)"),
+        "{said:?}"
+    );
 
     let place = place.var("AC_STORE_ENCRYPTION_KEYS", KEY);
     let said = place.run(&["tenants", "encrypt"]);
     assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{said:?}");
-    assert!(said.stdout.starts_with("sealed 7 values in sqlite:"), "{said:?}");
-    assert!(said.stdout.contains("; 7 of 7 are sealed with key "), "{said:?}");
-    assert!(!is_readable(&place), "a secret can be read");
+    assert!(said.stdout.starts_with("encrypted 7 values in sqlite:"), "{said:?}");
+    assert!(said.stdout.contains("; now 7 of 7 are encrypted with key "), "{said:?}");
+    assert!(!is_readable(&place), "a secret is readable");
     assert_eq!(place.run(&["tenants", "list"]).stdout, listed);
     assert_eq!(place.store().await.installations("twice").await.unwrap().len(), 2, "no duplicate was lost");
     let said = place.run(&["tenants", "encrypt"]);
-    assert!(said.code == 0 && said.stdout.starts_with("sealed 0 values"), "{said:?}");
+    assert!(said.code == 0 && said.stdout.starts_with("encrypted 0 values"), "{said:?}");
 
     let place = place.var("AC_STORE_ENCRYPTION_KEYS", format!("{NEW}, {KEY}"));
-    assert!(place.run(&["tenants", "encrypt"]).stdout.starts_with("sealed 7 values"));
+    assert!(place.run(&["tenants", "encrypt"]).stdout.starts_with("encrypted 7 values"));
     let place = place.var("AC_STORE_ENCRYPTION_KEYS", NEW);
     assert_eq!(place.run(&["tenants", "list"]).stdout, listed);
 
     let said = place.run(&["tenants", "decrypt"]);
     assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{said:?}");
-    assert!(said.stdout.starts_with("opened 7 values in sqlite:") && said.stdout.contains("7 of 7 stand"), "{said:?}");
+    assert!(
+        said.stdout.starts_with("decrypted 7 values in sqlite:") && said.stdout.contains("7 of 7 are in clear"),
+        "{said:?}"
+    );
     let place = place.var("AC_STORE_ENCRYPTION_KEYS", "");
     assert_eq!(place.run(&["tenants", "list"]).stdout, listed);
     assert!(is_readable(&place));
 }
 
 #[actix_web::test]
-async fn a_wrong_key_is_told_and_changes_nothing() {
+async fn a_wrong_key_is_reported_and_changes_nothing() {
     let place = filled().await.var("AC_STORE_ENCRYPTION_KEYS", KEY);
     assert_eq!(place.run(&["tenants", "encrypt"]).code, 0);
-    for (keys, words) in [(NEW, "AC_STORE_ENCRYPTION_KEYS does not hold"), ("", "AC_STORE_ENCRYPTION_KEYS is not set")]
+    for (keys, words) in
+        [(NEW, "which is not in AC_STORE_ENCRYPTION_KEYS"), ("", "AC_STORE_ENCRYPTION_KEYS is not set")]
     {
         let place = Workplace::new()
             .var("DATABASE_URL", format!("sqlite:{}", place.path("addon.db").display()))
@@ -85,20 +92,20 @@ async fn a_wrong_key_is_told_and_changes_nothing() {
             let said = place.run(arguments);
             assert_eq!(said.code, 1, "{arguments:?}: {said:?}");
             let all = said.stdout + &said.stderr;
-            assert!(all.contains(words) && all.contains("is sealed with key "), "{arguments:?}: {all}");
+            assert!(all.contains(words) && all.contains("is encrypted with key "), "{arguments:?}: {all}");
         }
     }
     let said = place.run(&["tenants", "encrypt"]);
-    assert!(said.code == 0 && said.stdout.starts_with("sealed 0 values"), "{said:?}");
+    assert!(said.code == 0 && said.stdout.starts_with("encrypted 0 values"), "{said:?}");
 
-    // with the key lost for good, a tenant can be removed, and install the add-on again
+    // if the key is lost for good, a tenant can be removed and install the add-on again
     let place = place.var("AC_STORE_ENCRYPTION_KEYS", NEW);
     let removed = place.run(&["tenants", "remove", "acme", "--yes"]);
     assert!(removed.code == 0 && removed.stdout.starts_with("removed acme from sqlite:"), "{removed:?}");
 
     let place = place.var("AC_STORE_ENCRYPTION_KEYS", HUSH);
     let said = place.run(&["tenants", "list"]);
-    assert!(said.code == 1 && said.stderr.contains("is no key of 32 bytes"), "{said:?}");
+    assert!(said.code == 1 && said.stderr.contains("is not a key of 32 bytes"), "{said:?}");
     assert!(!said.stderr.contains(HUSH), "{said:?}");
 }
 
@@ -109,7 +116,7 @@ struct Row {
 }
 
 #[actix_web::test]
-async fn a_database_of_aces_is_sealed_and_comes_back() {
+async fn a_database_of_ace_is_encrypted_and_decrypted() {
     let (place, tenants) = of_ace();
     let rows = || {
         let mut connection = diesel::SqliteConnection::establish(place.path("addon.db").to_str().unwrap()).unwrap();

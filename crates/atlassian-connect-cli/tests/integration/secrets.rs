@@ -1,5 +1,4 @@
-//! What the log of a real process holds of Forge's tokens, however much it is asked to say: nothing. And no line that a
-//! stranger wrote.
+//! The log of a real process contains none of Forge's tokens at any log level, and no line written by a stranger.
 
 use atlassian_connect_testing::{TestHost, TestInvocation};
 use serde_json::json;
@@ -9,7 +8,7 @@ use crate::support::blocking;
 use crate::support::log::{FORGED, assert_lines_are_ours};
 use crate::support::wire::Connection;
 
-/// A request to the starter: its method, path, invocation token, the tokens beside it, its body.
+/// A request to the starter: method, path, invocation token, the tokens beside it, body.
 struct Ask {
     line: &'static str,
     token: String,
@@ -56,7 +55,7 @@ async fn no_token_is_logged_and_no_line_is_forged() {
         let (asks, jwks) = (asks(&host), host.forge_keys().url().to_owned());
         let secrets: Vec<_> = asks.iter().flat_map(|ask| ask.beside.iter().chain([&ask.token])).cloned().collect();
         let log = blocking(move || provoke(&asks, &jwks, environment)).await;
-        assert!(log.contains("came again") && log.contains("/rest/api/3/myself"), "{log}");
+        assert!(log.contains("a Forge event was repeated") && log.contains("/rest/api/3/myself"), "{log}");
         for secret in secrets.iter().flat_map(|secret| [secret.as_str(), secret.rsplit('.').next().unwrap()]) {
             assert!(!log.contains(secret), "{environment}: {secret} in\n{log}");
         }
@@ -64,7 +63,7 @@ async fn no_token_is_logged_and_no_line_is_forged() {
     }
 }
 
-/// The log after all of that was asked.
+/// The log after all of these requests.
 fn provoke(asks: &[Ask], jwks: &str, environment: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("log");

@@ -1,4 +1,4 @@
-//! What a start in development says, and what it leaves alone.
+//! What a start in development logs and does.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::support::{fixture, poll};
 
 const SAYS_URL: &str = "open the sandbox, a local host for the add-on: ";
 
-/// A folder that has the descriptor of these tests, changed, and nothing else.
+/// A folder with only this test app's descriptor, changed.
 fn folder(change: impl FnOnce(String) -> String) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let text = change(fixture::DESCRIPTOR.to_owned());
@@ -25,7 +25,7 @@ fn start(folder: &Path) -> (Process, impl Fn() -> String + use<>) {
     (process, move || fs::read_to_string(&log).unwrap_or_default())
 }
 
-/// The sandbox's page of Jira, once the add-on is installed there.
+/// The sandbox's Jira page, once the add-on is installed there.
 fn sandbox_page(log: &impl Fn() -> String) -> String {
     poll("the sandbox has installed the add-on", Duration::from_secs(60), || {
         let log = log();
@@ -40,7 +40,7 @@ fn sandbox_page(log: &impl Fn() -> String) -> String {
 
 #[cfg(feature = "sandbox")]
 #[test]
-fn a_start_asks_none_of_the_add_ons_routes() {
+fn a_start_calls_none_of_the_add_ons_routes() {
     let folder = folder(|text| text.replace("\"/admin\"", "\"/admni\""));
     let (_process, log) = start(folder.path());
     let page = sandbox_page(&log);
@@ -53,7 +53,7 @@ fn a_start_asks_none_of_the_add_ons_routes() {
 
 #[cfg(feature = "sandbox")]
 #[test]
-fn sites_to_register_with_turn_the_sandbox_off_and_a_line_says_so() {
+fn sites_to_register_with_turn_the_sandbox_off_and_the_log_says_so() {
     let folder = folder(|text| text);
     let sites = r#"{ "hosts": { "http://127.0.0.1:1": { "product": "jira", "username": "u", "password": "p" } } }"#;
     fs::write(folder.path().join("credentials.json"), sites).unwrap();

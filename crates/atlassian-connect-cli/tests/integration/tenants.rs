@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::command::Workplace;
 use crate::{HUSH, install, of_ace, sql};
 
-/// A tenant in each state, and one with a name from far away.
+/// A tenant in each state, and one with an unusual name.
 async fn several() -> Workplace {
     let place = Workplace::new().with_file();
     install(&place, "acme", "https://acme.atlassian.net").await;
@@ -70,6 +70,7 @@ async fn one_is_shown_without_its_secret() {
     productType   jira
     description   Zoë & Søn ☃ 日本
     further keys  greeting
+    association   unchecked
     "#);
 
     let json = place.run(&["tenants", "show", "zoë-日本-☃", "--json"]).json();
@@ -109,7 +110,7 @@ async fn a_removal_is_asked_for_and_leaves_the_others() {
 }
 
 #[actix_web::test]
-async fn a_database_of_aces_is_read_as_it_is() {
+async fn a_database_of_ace_is_read_unchanged() {
     let (place, tenants) = of_ace();
     let before = std::fs::read(place.path("addon.db")).unwrap();
     let list = place.run(&["tenants", "list"]);
@@ -130,7 +131,7 @@ async fn a_database_of_aces_is_read_as_it_is() {
     for tenant in &tenants {
         assert!(!all.contains(tenant["sharedSecret"].as_str().unwrap()), "{all}");
     }
-    assert!(std::fs::read(place.path("addon.db")).unwrap() == before, "looking has changed the file");
+    assert!(std::fs::read(place.path("addon.db")).unwrap() == before, "inspecting must not change the file");
     assert_eq!(place.files(), ["addon.db", "atlassian-connect.json"]);
 
     let name = tenants[0]["clientKey"].as_str().unwrap();
@@ -139,7 +140,7 @@ async fn a_database_of_aces_is_read_as_it_is() {
 }
 
 #[actix_web::test]
-async fn a_store_that_is_not_there_is_told_and_not_made() {
+async fn a_missing_store_is_reported_and_not_created() {
     for (url, reason) in [
         ("sqlite:data/addon.db", "the store sqlite:data/addon.db does not exist"),
         ("memory:", "the store is in memory"),
@@ -157,9 +158,9 @@ async fn a_store_that_is_not_there_is_told_and_not_made() {
     let place = Workplace::new().with_file();
     sql(&place, "CREATE TABLE other (id INTEGER)");
     let said = place.run(&["tenants", "list", "--json"]);
-    assert!(said.code == 1 && said.stderr.contains("has no tables of the add-on's"), "{said:?}");
+    assert!(said.code == 1 && said.stderr.contains("does not have the add-on's tables"), "{said:?}");
 
-    // and one with its tables, and nobody in them; production needs neither a port nor a base URL here
+    // and one with its tables and no tenants; production needs neither a port nor a base URL here
     let place = Workplace::new().with_file();
     drop(place.store().await);
     let place = place.var("APP_ENV", "production");

@@ -1,4 +1,4 @@
-//! `token`, and the real server that takes what it prints.
+//! `token`, and a real server that accepts the printed URL.
 
 use atlassian_connect_actix::internal::jwt::qsh;
 use serde_json::json;
@@ -9,10 +9,10 @@ use crate::support::wire::{Answer, Connection};
 use crate::support::{blocking, claims_of};
 use crate::{HUSH, install};
 
-/// Nobody installs here by a request, so nobody asks for a key.
+/// No install request is sent here, so no key is fetched.
 const NO_KEYS: &str = "http://127.0.0.1:1/keys";
 
-/// A running add-on in development, one site in its store, and a place for commands with the same variables.
+/// A running add-on in development with one site in its store, and a folder for commands with the same variables.
 async fn running(path: &str) -> (Process, Workplace) {
     let place = Workplace::new().with_file();
     install(&place, "acme", "https://acme.atlassian.net").await;
@@ -28,9 +28,9 @@ async fn running(path: &str) -> (Process, Workplace) {
     (process, place.var("AC_LOCAL_BASE_URL", base_url))
 }
 
-/// The token of a URL that was printed.
+/// The token in a printed URL.
 fn token_of(said: &Said) -> &str {
-    assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{said:?}");
+    assert!(said.code == 0 && (said.stderr.is_empty() || said.stderr.starts_with("Nothing listens")), "{said:?}");
     said.stdout.trim_end().rsplit_once("jwt=").unwrap().1
 }
 
@@ -48,6 +48,7 @@ async fn the_printed_url_opens_the_page_and_no_other() {
         for page in ["/hello-world", "/hello-world?lang=en&q=a+b%20c&q=ä", "/hello-world/"] {
             let said = place.run(&["token", page]);
             let (url, token) = (said.stdout.trim_end(), token_of(&said));
+            assert_eq!(said.stderr, "");
             assert!(url.starts_with(&format!("{}/hello-world", process.base_url)), "{url}");
             let trailing = page.ends_with('/');
             assert_eq!(get(&process, url).status, if trailing { 404 } else { 200 }, "{url}");
@@ -74,13 +75,14 @@ async fn user_and_context_are_the_callers() {
     assert_eq!(claims_of(token_of(&bound_to_none))["qsh"], "context-qsh");
     assert_eq!(get(&process, bound_to_none.stdout.trim_end()).status, 200);
     let page = format!("{}/hello-world?jwt={}", process.base_url, token_of(&bound_to_none));
-    assert_eq!(get(&process, &page).status, 401, "a page wants a token of its own");
+    assert_eq!(get(&process, &page).status, 401, "a page requires a token bound to its URL");
 }
 
 #[actix_web::test]
 async fn the_claims_are_those_of_the_host() {
     let place = Workplace::new().with_file();
     install(&place, "acme", "https://acme.atlassian.net").await;
+    // port 3000 of this machine may be in use
     let said = place.run(&["token", "/api/issues?x=1", "--method", "post"]);
     assert!(said.stdout.starts_with("http://localhost:3000/api/issues?x=1&jwt="), "{said:?}");
     let claims = claims_of(token_of(&said));
@@ -88,6 +90,28 @@ async fn the_claims_are_those_of_the_host() {
     assert_eq!(claims["qsh"], qsh::hash("POST", "/api/issues", "x=1"));
     assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 180);
     assert_eq!(claims.get("sub").or(claims.get("context")), None);
+}
+
+#[actix_web::test]
+async fn a_note_says_that_nothing_listens_where_the_url_leads() {
+    // a port that nobody else gets
+    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = held.local_addr().unwrap().port();
+    let place = Workplace::new().with_file().var("PORT", port.to_string());
+    install(&place, "acme", "https://acme.atlassian.net").await;
+    assert_eq!(place.run(&["token", "/hello-world"]).stderr, "", "something listens there");
+    drop(held);
+    let said = place.run(&["token", "/hello-world"]);
+    assert!(
+        said.code == 0 && said.stdout.starts_with(&format!("http://localhost:{port}/hello-world?jwt=")),
+        "{said:?}"
+    );
+    let note = format!("Nothing listens at http://localhost:{port}/. Start the add-on, or run this command ");
+    assert!(said.stderr.starts_with(&note) && said.stderr.lines().count() == 1, "{said:?}");
+
+    // `doctor` checks whether a tunnel leads to the add-on
+    let place = place.var("AC_LOCAL_BASE_URL", "https://tunnel.example");
+    assert_eq!(place.run(&["token", "/hello-world"]).stderr, "");
 }
 
 #[actix_web::test]
@@ -104,7 +128,7 @@ async fn of_several_sites_one_is_named() {
     let several = place.run(&["token", "/hello-world"]);
     assert_eq!((several.code, several.stdout.as_str()), (2, ""));
     insta::assert_snapshot!(several.stderr, @r#"
-    2 sites have the add-on, say which one signs by --client-key:
+    2 sites have the add-on. Choose the one that signs with --client-key:
       acme (https://acme.atlassian.net)
       zoë-日本 (https://acme.atlassian.net)
     "#);
@@ -124,8 +148,11 @@ async fn production_has_no_such_tokens() {
     let place = Workplace::new().with_file().var("RUST_LOG", "trace").var("AC_OPTS", "no-regs");
     install(&place, "acme", "https://acme.atlassian.net").await;
     let development = place.run(&["token", "/hello-world"]);
-    assert!(development.code == 0 && development.stdout.lines().count() == 1, "the log is elsewhere: {development:?}");
-    assert!(development.stderr.contains("did you mean `no-reg`?"), "there: {development:?}");
+    assert!(
+        development.code == 0 && development.stdout.lines().count() == 1,
+        "the log goes to standard error: {development:?}"
+    );
+    assert!(development.stderr.contains("did you mean `no-reg`?"), "standard error: {development:?}");
     assert!(!format!("{development:?}").contains(HUSH), "{development:?}");
     for (name, value) in [("APP_ENV", "production"), ("NODE_ENV", "staging"), ("DYNO", "web.1")] {
         let place = Workplace::new().var("DATABASE_URL", "sqlite:addon.db").var(name, value);

@@ -1,9 +1,9 @@
-//! What a site of Confluence answers: `/rest/api` and a little of `/api/v2`, as far as add-ons ask first.
+//! The Confluence REST API of a site: `/rest/api` and a part of `/api/v2`, as far as add-ons usually need it.
 
 use serde_json::{Value, json};
 
 use super::data::{Data, full};
-use super::question::{Asker, Question, Reply, refusal};
+use super::question::{ApiRequest, Caller, Reply, refusal};
 use super::records::{described, found, page, space};
 use crate::user::User;
 
@@ -14,7 +14,7 @@ fn results(items: &[Value]) -> Reply {
     (200, json!({ "size": items.len(), "start": 0, "limit": 25, "results": items, "_links": {} }))
 }
 
-pub(super) fn answer(data: &mut Data, question: &Question<'_>) -> Option<Reply> {
+pub(super) fn answer(data: &mut Data, question: &ApiRequest<'_>) -> Option<Reply> {
     let path: Vec<&str> = question.path.iter().map(String::as_str).collect();
     let rest = match path.as_slice() {
         ["rest", "api", rest @ ..] => rest,
@@ -25,7 +25,7 @@ pub(super) fn answer(data: &mut Data, question: &Question<'_>) -> Option<Reply> 
         ("GET", ["user", "current"]) => current(question),
         ("GET", ["user"]) => match question.parameter("accountId").and_then(User::of_account) {
             Some(user) if !user.anonymous => (200, with_operations(user, question.base_url)),
-            _ => refusal(404, "There is no such user."),
+            _ => refusal(404, "There is no user with that account id."),
         },
         ("GET", ["search", "user"]) => {
             let user = |user| json!({ "user": described(user, question.base_url), "title": user.display_name });
@@ -37,13 +37,17 @@ pub(super) fn answer(data: &mut Data, question: &Question<'_>) -> Option<Reply> 
         ("POST", ["content"]) => create(data, question),
         ("GET", ["content", id]) => match data.pages.iter().find(|page| page["id"] == *id) {
             Some(page) => (200, page.clone()),
-            None => refusal(404, "There is no content of that id."),
+            None => refusal(404, "There is no content with that id."),
         },
         ("PUT", ["content", id]) => update(data, question, id),
         ("DELETE", ["content", id]) => {
             let before = data.pages.len();
             data.pages.retain(|page| page["id"] != *id);
-            if data.pages.len() < before { (204, Value::Null) } else { refusal(404, "There is no content of that id.") }
+            if data.pages.len() < before {
+                (204, Value::Null)
+            } else {
+                refusal(404, "There is no content with that id.")
+            }
         }
         ("POST", ["content", id, "permission", "check"]) => check(data, question, id),
         ("GET", ["content", id, "child", "attachment"]) => results(&data.attachments_of(Some(*id))),
@@ -52,7 +56,7 @@ pub(super) fn answer(data: &mut Data, question: &Question<'_>) -> Option<Reply> 
     })
 }
 
-fn second(data: &Data, question: &Question<'_>, rest: &[&str]) -> Option<Reply> {
+fn second(data: &Data, question: &ApiRequest<'_>, rest: &[&str]) -> Option<Reply> {
     Some(match (question.method, rest) {
         ("GET", ["spaces"]) => (200, json!({ "results": [space()], "_links": { "base": question.base_url } })),
         ("GET", ["pages"]) => (200, json!({ "results": data.pages, "_links": {} })),
@@ -64,13 +68,13 @@ fn second(data: &Data, question: &Question<'_>, rest: &[&str]) -> Option<Reply> 
             let id = id.strip_prefix("att").unwrap_or(id);
             match data.attachments_of(None).iter().find(|described| described["id"] == *id) {
                 Some(described) => (200, attachment(described)),
-                None => refusal(404, "There is no attachment of that id."),
+                None => refusal(404, "There is no attachment with that id."),
             }
         }
         ("POST", ["users-bulk"]) => users(question),
         ("GET", ["pages", id]) => match data.pages.iter().find(|page| page["id"] == *id) {
             Some(page) => (200, page.clone()),
-            None => refusal(404, "There is no page of that id."),
+            None => refusal(404, "There is no page with that id."),
         },
         _ => return None,
     })
@@ -98,28 +102,28 @@ fn attachment(described: &Value) -> Value {
 }
 
 /// Source: Confluence's REST API v2, "Create bulk user lookup using ids".
-fn users(question: &Question<'_>) -> Reply {
+fn users(question: &ApiRequest<'_>) -> Reply {
     let Some(ids) = question.body.get("accountIds").and_then(Value::as_array) else {
-        return refusal(400, "The body needs accountIds, a list of account ids.");
+        return refusal(400, "The body must contain accountIds, a list of account ids.");
     };
     let users = ids.iter().filter_map(Value::as_str).filter_map(User::of_account).filter(|user| !user.anonymous);
     let users: Vec<Value> = users.map(|user| described(user, question.base_url)).collect();
     (200, json!({ "results": users, "_links": {} }))
 }
 
-/// Source: Confluence's REST API, "Get macro body by macro ID". What a macro's editor has stored is the product's: the
-/// body is always the same.
+/// Source: Confluence's REST API, "Get macro body by macro ID". The body is always the same, because the sandbox does
+/// not save what a macro's editor stores.
 fn macro_body(data: &Data, page: &str, named: &str) -> Reply {
     if !data.pages.iter().any(|known| known["id"] == page) {
-        return refusal(404, "There is no content of that id.");
+        return refusal(404, "There is no content with that id.");
     }
     (200, json!({ "name": named, "body": MACRO_BODY.trim_end(), "parameters": {}, "_links": {} }))
 }
 
-fn current(question: &Question<'_>) -> Reply {
-    match (question.asker, question.user()) {
+fn current(question: &ApiRequest<'_>) -> Reply {
+    match (question.caller, question.user()) {
         (_, Some(user)) => (200, with_operations(user, question.base_url)),
-        (Asker::Addon, None) => {
+        (Caller::Addon, None) => {
             (200, json!({ "type": "known", "accountType": "app", "displayName": question.addon_key }))
         }
         _ => (200, json!({ "type": "anonymous", "displayName": "Anonymous" })),
@@ -136,9 +140,9 @@ fn with_operations(user: User, base_url: &str) -> Value {
 }
 
 /// Source: Confluence's REST API, "Check content permission".
-fn check(data: &Data, question: &Question<'_>, id: &str) -> Reply {
+fn check(data: &Data, question: &ApiRequest<'_>, id: &str) -> Reply {
     if !data.pages.iter().any(|page| page["id"] == *id) {
-        return refusal(404, "There is no content of that id.");
+        return refusal(404, "There is no content with that id.");
     }
     let user = question.body.pointer("/subject/identifier").and_then(Value::as_str).and_then(User::of_account);
     let operation = question.body.get("operation").and_then(Value::as_str).unwrap_or_default();
@@ -150,11 +154,11 @@ fn check(data: &Data, question: &Question<'_>, id: &str) -> Reply {
     (200, json!({ "hasPermission": granted }))
 }
 
-fn create(data: &mut Data, question: &Question<'_>) -> Reply {
+fn create(data: &mut Data, question: &ApiRequest<'_>) -> Reply {
     if let Some(reply) = full(data.pages.len()) {
         return reply;
     }
-    if question.asker == Asker::Anonymous {
+    if question.caller == Caller::Anonymous {
         return refusal(401, "Nobody is logged in.");
     }
     let Some(title) = question.body.get("title").and_then(Value::as_str).filter(|title| !title.is_empty()) else {
@@ -168,13 +172,13 @@ fn create(data: &mut Data, question: &Question<'_>) -> Reply {
     (200, new)
 }
 
-fn update(data: &mut Data, question: &Question<'_>, id: &str) -> Reply {
+fn update(data: &mut Data, question: &ApiRequest<'_>, id: &str) -> Reply {
     let Some(page) = data.pages.iter_mut().find(|page| page["id"] == *id) else {
-        return refusal(404, "There is no content of that id.");
+        return refusal(404, "There is no content with that id.");
     };
     let number = question.body.pointer("/version/number").and_then(Value::as_u64);
     if number != page.pointer("/version/number").and_then(Value::as_u64).and_then(|number| number.checked_add(1)) {
-        return refusal(409, "The version must be one more than the page's.");
+        return refusal(409, "The version must be the page's version plus one.");
     }
     for name in ["title", "body", "version"] {
         if let Some(value) = question.body.get(name) {

@@ -1,19 +1,21 @@
-//! What a site holds, in memory, and what Jira and Confluence have in common: properties, attachments, the add-on itself.
+//! The data of a site, in memory, and the REST API that Jira and Confluence share: properties, attachments, the add-on
+//! itself.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::question::{Asker, Question, Reply, refusal};
+use super::question::{ApiRequest, Caller, Reply, refusal};
 use super::records::{self, id_of_key};
 use super::upload::File;
 use crate::user::USERS;
 
-/// Attachments that are kept, in bytes, and how many: the oldest go.
+/// The size limit and the number limit of kept attachments; the oldest are removed.
 const ATTACHMENTS: (usize, usize) = (32 * 1024 * 1024, 1000);
-/// Bytes of a property. Source: Jira's and Confluence's REST APIs, "entity properties".
+/// The size limit of a property. Source: Jira's and Confluence's REST APIs, "entity properties".
 const PROPERTY: usize = 32_768;
-/// Issues, pages, comments or properties that a site keeps: an add-on in a loop shall not fill the memory.
+/// The number of issues, pages, comments or properties that a site keeps, so that an add-on in a loop does not fill the
+/// memory.
 const MOST: usize = 5000;
 
 /// The data of one site.
@@ -23,14 +25,14 @@ pub(crate) struct Data {
     pub(super) pages: Vec<Value>,
     pub(super) comments: BTreeMap<String, Vec<Value>>,
     attachments: BTreeMap<u64, (Value, File)>,
-    /// Their bytes.
+    /// The total size of the attachments.
     attached: usize,
     properties: BTreeMap<(String, String), Value>,
     next: u64,
 }
 
 impl Data {
-    /// Three issues, two pages.
+    /// Starts with three issues and two pages.
     pub(crate) fn new() -> Self {
         let mut data = Self {
             issues: Vec::new(),
@@ -47,7 +49,7 @@ impl Data {
         for (id, title) in [("98305", "Welcome"), ("98310", "Notes")] {
             data.pages.push(records::page(id, title));
         }
-        // those that the context parameter attachment.id names in Jira and in Confluence
+        // the attachments that the context parameter attachment.id names in Jira and in Confluence
         for (id, owner) in [(10_800, "10001"), (98_307, "98305")] {
             let bytes = actix_web::web::Bytes::from_static(b"A file of the sandbox.");
             data.keep(id, owner, File { name: "notes.txt".to_owned(), mime: "text/plain".to_owned(), bytes });
@@ -55,7 +57,7 @@ impl Data {
         data
     }
 
-    /// Keeps a file as an attachment of `owner`, an issue's or a page's id, and says how it is described.
+    /// Stores a file as an attachment of `owner` (an issue's or a page's id) and returns its description.
     fn keep(&mut self, id: u64, owner: &str, file: File) -> Value {
         let described = json!({
             "id": id.to_string(), "filename": file.name, "title": file.name, "mimeType": file.mime,
@@ -66,21 +68,21 @@ impl Data {
         described
     }
 
-    /// The attachments; those of a page where `page` names one.
+    /// The attachments, or only those of `page`.
     pub(super) fn attachments_of(&self, page: Option<&str>) -> Vec<Value> {
         let all = self.attachments.values().map(|(described, _)| described);
         all.filter(|described| page.is_none_or(|page| described["pageId"] == page)).cloned().collect()
     }
 
-    /// A number that nothing has.
+    /// An unused number.
     pub(super) fn next(&mut self) -> u64 {
         self.next += 1;
         self.next
     }
 }
 
-/// What every product answers alike; `None`: not asked for.
-pub(super) fn common(data: &mut Data, question: &Question<'_>) -> Option<Reply> {
+/// Answers what is the same for all products. `None`: another path.
+pub(super) fn common(data: &mut Data, question: &ApiRequest<'_>) -> Option<Reply> {
     let path: Vec<&str> = question.path.iter().map(String::as_str).collect();
     match path.as_slice() {
         ["rest", "atlassian-connect", "1", "addons", key, rest @ ..] => Some(addon(data, question, key, rest)),
@@ -96,8 +98,8 @@ pub(super) fn common(data: &mut Data, question: &Question<'_>) -> Option<Reply> 
     }
 }
 
-/// `issue/JRA-1` and `issue/10001` own the same; a user's properties name the user in the query.
-fn owner_of(question: &Question<'_>, owner: &[&str]) -> String {
+/// `issue/JRA-1` and `issue/10001` are the same owner. For a user's properties, the query names the user.
+fn owner_of(question: &ApiRequest<'_>, owner: &[&str]) -> String {
     match owner {
         ["user"] => format!("user/{}", question.parameter("accountId").unwrap_or_default()),
         ["issue", key] => format!("issue/{}", id_of_key(key)),
@@ -105,28 +107,28 @@ fn owner_of(question: &Question<'_>, owner: &[&str]) -> String {
     }
 }
 
-/// What the host says of the add-on, and the add-on's own properties, which are for nobody else.
-fn addon(data: &mut Data, question: &Question<'_>, key: &str, rest: &[&str]) -> Reply {
-    if question.asker != Asker::Addon || key != question.addon_key {
-        return refusal(403, "Only the add-on itself may ask for this.");
+/// The host's description of the add-on, and the add-on's own properties, which only the add-on may access.
+fn addon(data: &mut Data, question: &ApiRequest<'_>, key: &str, rest: &[&str]) -> Reply {
+    if question.caller != Caller::Addon || key != question.addon_key {
+        return refusal(403, "Only the add-on itself may call this.");
     }
     let owner = format!("addon/{key}");
     match rest {
         [] => (200, json!({ "key": key, "version": "1.0.0", "state": "ENABLED", "host": { "product": "sandbox" } })),
         ["properties"] => list(data, &owner),
         ["properties", name] => property(data, question, &owner, name),
-        _ => refusal(404, "There is no such resource of the add-on."),
+        _ => refusal(404, "The add-on has no such resource."),
     }
 }
 
-/// Where the issue of that key or id is.
+/// The index of the issue with that key or id.
 pub(super) fn position(data: &Data, key: &str) -> Option<usize> {
     data.issues.iter().position(|issue| issue["key"] == key || issue["id"] == key)
 }
 
-/// A refusal where a site keeps no more of something.
+/// A refusal if a site has too many of something.
 pub(super) fn full(count: usize) -> Option<Reply> {
-    (count >= MOST).then(|| refusal(400, format!("A site of the sandbox keeps no more than {MOST} of these.")))
+    (count >= MOST).then(|| refusal(400, format!("A site of the sandbox keeps at most {MOST} of these.")))
 }
 
 fn list(data: &Data, owner: &str) -> Reply {
@@ -134,8 +136,8 @@ fn list(data: &Data, owner: &str) -> Reply {
     (200, json!({ "keys": keys.collect::<Vec<_>>() }))
 }
 
-fn property(data: &mut Data, question: &Question<'_>, owner: &str, key: &str) -> Reply {
-    if question.asker == Asker::Anonymous && question.method != "GET" {
+fn property(data: &mut Data, question: &ApiRequest<'_>, owner: &str, key: &str) -> Reply {
+    if question.caller == Caller::Anonymous && question.method != "GET" {
         return refusal(401, "Nobody is logged in.");
     }
     let at = (owner.to_owned(), key.to_owned());
@@ -144,9 +146,9 @@ fn property(data: &mut Data, question: &Question<'_>, owner: &str, key: &str) ->
             Some(value) => (200, json!({ "key": key, "value": value })),
             None => refusal(404, format!("There is no property {key}.")),
         },
-        "PUT" if question.body.is_null() => refusal(400, "A property needs a value, in JSON."),
+        "PUT" if question.body.is_null() => refusal(400, "A property needs a JSON value."),
         "PUT" if question.body.to_string().len() > PROPERTY => {
-            refusal(400, format!("The value of a property has at most {PROPERTY} bytes."))
+            refusal(400, format!("The value of a property may have at most {PROPERTY} bytes."))
         }
         "PUT" => {
             if let Some(reply) = full(data.properties.len()) {
@@ -159,24 +161,24 @@ fn property(data: &mut Data, question: &Question<'_>, owner: &str, key: &str) ->
             Some(_) => (204, Value::Null),
             None => refusal(404, format!("There is no property {key}.")),
         },
-        _ => refusal(405, "A property is read, put or deleted."),
+        _ => refusal(405, "A property only supports GET, PUT and DELETE."),
     }
 }
 
 /// Attaches files to an issue or a page.
-pub(super) fn attach(data: &mut Data, path: &[String], files: Vec<File>, asker: Asker) -> Reply {
+pub(super) fn attach(data: &mut Data, path: &[String], files: Vec<File>, caller: Caller) -> Reply {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let (owner, is_known) = match path.as_slice() {
         ["rest", "api", _, "issue", key, "attachments"] => (id_of_key(key), position(data, key).is_some()),
         ["rest", "api", "content", id, "child", "attachment"] => {
             ((*id).to_owned(), data.pages.iter().any(|page| page["id"] == *id))
         }
-        _ => return refusal(404, "Nothing can be attached there."),
+        _ => return refusal(404, "Nothing can be attached here."),
     };
     if !is_known {
-        return refusal(404, "There is nothing of this key to attach to.");
+        return refusal(404, "There is nothing with this key to attach to.");
     }
-    if asker == Asker::Anonymous {
+    if caller == Caller::Anonymous {
         return refusal(401, "Nobody is logged in.");
     }
     let mut added = Vec::new();
@@ -195,7 +197,7 @@ pub(super) fn attach(data: &mut Data, path: &[String], files: Vec<File>, asker: 
     }
 }
 
-fn attachment(data: &mut Data, question: &Question<'_>, id: &str) -> Reply {
+fn attachment(data: &mut Data, question: &ApiRequest<'_>, id: &str) -> Reply {
     let id = id.parse().unwrap_or_default();
     match question.method {
         "DELETE" => match data.attachments.remove(&id) {
@@ -213,7 +215,7 @@ fn attachment(data: &mut Data, question: &Question<'_>, id: &str) -> Reply {
     }
 }
 
-/// As text: this API answers JSON alone.
+/// As text, because this API only answers JSON.
 fn content(data: &Data, id: &str) -> Reply {
     match data.attachments.get(&id.parse().unwrap_or_default()) {
         Some((_, file)) => (200, String::from_utf8_lossy(&file.bytes).into()),

@@ -1,19 +1,19 @@
-//! What a site of Jira answers: `/rest/api/2` and `/rest/api/3`, as far as add-ons ask first.
+//! The Jira REST API of a site: `/rest/api/2` and `/rest/api/3`, as far as add-ons usually need it.
 
 use serde_json::{Value, json};
 
 use super::data::{Data, full, position};
-use super::question::{Asker, Question, Reply, refusal};
+use super::question::{ApiRequest, Caller, Reply, refusal};
 use super::records::{described, found, id_of_key, issue};
 use crate::user::{USERS, User};
 
-/// What a member may; an administrator may everything.
+/// The permissions of a member. An administrator has all permissions.
 const MEMBER: [&str; 6] =
     ["BROWSE_PROJECTS", "CREATE_ISSUES", "EDIT_ISSUES", "ADD_COMMENTS", "CREATE_ATTACHMENTS", "TRANSITION_ISSUES"];
-/// Issues of one page of a search.
+/// How many issues a search returns per page.
 const PAGE: usize = 50;
 
-pub(super) fn answer(data: &mut Data, question: &Question<'_>) -> Option<Reply> {
+pub(super) fn answer(data: &mut Data, question: &ApiRequest<'_>) -> Option<Reply> {
     let path: Vec<&str> = question.path.iter().map(String::as_str).collect();
     let ["rest", "api", "2" | "3" | "latest", rest @ ..] = path.as_slice() else { return None };
     Some(match (question.method, rest) {
@@ -23,7 +23,7 @@ pub(super) fn answer(data: &mut Data, question: &Question<'_>) -> Option<Reply> 
         }
         ("GET", ["user"]) => match question.parameter("accountId").and_then(User::of_account) {
             Some(user) if !user.anonymous => (200, described(user, question.base_url)),
-            _ => refusal(404, "There is no such user."),
+            _ => refusal(404, "There is no user with that account id."),
         },
         ("GET", ["users" | "user", "search"] | ["users"]) => {
             let query = question.parameter("query").unwrap_or_default();
@@ -49,10 +49,10 @@ pub(super) fn answer(data: &mut Data, question: &Question<'_>) -> Option<Reply> 
     })
 }
 
-fn myself(question: &Question<'_>) -> Reply {
-    match (question.asker, question.user()) {
+fn myself(question: &ApiRequest<'_>) -> Reply {
+    match (question.caller, question.user()) {
         (_, Some(user)) => (200, described(user, question.base_url)),
-        (Asker::Addon, None) => (
+        (Caller::Addon, None) => (
             200,
             json!({ "accountId": "557058:sandbox-addon", "accountType": "app", "displayName": question.addon_key, "active": true }),
         ),
@@ -74,24 +74,24 @@ fn page(name: &str, items: Vec<Value>, start: usize, most: usize) -> Value {
     json!({ "startAt": start, "maxResults": most, "total": total, "isLast": is_last, name: items })
 }
 
-/// Whether the user has a permission, global or of a project.
+/// Whether the user has a permission, global or in a project.
 fn has(user: Option<User>, permission: &str) -> bool {
     user.is_some_and(|user| !user.anonymous && (user.admin || MEMBER.contains(&permission)))
 }
 
-fn permissions(question: &Question<'_>) -> Reply {
+fn permissions(question: &ApiRequest<'_>) -> Reply {
     let Some(asked) = question.parameter("permissions").filter(|asked| !asked.is_empty()) else {
-        return refusal(400, "The parameter permissions has to name the permissions that are asked for.");
+        return refusal(400, "The parameter permissions must list the permissions to check.");
     };
     let entry = |name: &str| {
-        let granted = question.asker == Asker::Addon || has(question.user(), name);
+        let granted = question.caller == Caller::Addon || has(question.user(), name);
         (name.to_owned(), json!({ "key": name, "name": name, "havePermission": granted }))
     };
     (200, json!({ "permissions": asked.split(',').map(entry).collect::<serde_json::Map<_, _>>() }))
 }
 
 /// Source: Jira's REST API, "Get bulk permissions".
-fn check(question: &Question<'_>) -> Reply {
+fn check(question: &ApiRequest<'_>) -> Reply {
     let user = question.body.get("accountId").and_then(Value::as_str).and_then(User::of_account);
     let user = user.or_else(|| question.user());
     let names = |of: &Value| -> Vec<String> {
@@ -109,8 +109,8 @@ fn check(question: &Question<'_>) -> Reply {
     (200, json!({ "globalPermissions": global, "projectPermissions": granted }))
 }
 
-/// Of JQL it understands `key = X` and `issuekey in (X, Y)`; whatever else finds all issues.
-fn search(data: &Data, question: &Question<'_>) -> Reply {
+/// Of JQL it only supports `key = X` and `issuekey in (X, Y)`. Any other query finds all issues.
+fn search(data: &Data, question: &ApiRequest<'_>) -> Reply {
     let of_body = question.body.get("jql").and_then(Value::as_str);
     let jql = question.parameter("jql").or(of_body).unwrap_or_default();
     let words: Vec<&str> =
@@ -122,11 +122,11 @@ fn search(data: &Data, question: &Question<'_>) -> Reply {
     (200, page("issues", issues, question.number("startAt", 0), most))
 }
 
-fn create(data: &mut Data, question: &Question<'_>) -> Reply {
+fn create(data: &mut Data, question: &ApiRequest<'_>) -> Reply {
     if let Some(reply) = full(data.issues.len()) {
         return reply;
     }
-    if question.asker == Asker::Anonymous {
+    if question.caller == Caller::Anonymous {
         return refusal(401, "Nobody is logged in.");
     }
     let fields = question.body.get("fields").and_then(Value::as_object);
@@ -152,11 +152,11 @@ fn merge(fields: &mut Value, changes: Option<&serde_json::Map<String, Value>>) {
     }
 }
 
-fn one(data: &mut Data, question: &Question<'_>, key: &str) -> Reply {
+fn one(data: &mut Data, question: &ApiRequest<'_>, key: &str) -> Reply {
     let Some(at) = position(data, key) else {
         return refusal(404, "Issue does not exist or you do not have permission to see it.");
     };
-    if question.asker == Asker::Anonymous {
+    if question.caller == Caller::Anonymous {
         return refusal(404, "Issue does not exist or you do not have permission to see it.");
     }
     match question.method {
@@ -165,7 +165,7 @@ fn one(data: &mut Data, question: &Question<'_>, key: &str) -> Reply {
             (204, Value::Null)
         }
         "DELETE" => {
-            // its place stays taken, so that the next issue's number is new
+            // keeps its index, so that the next issue gets a new number
             data.issues[at] = json!({ "id": null, "key": null });
             (204, Value::Null)
         }
@@ -173,8 +173,8 @@ fn one(data: &mut Data, question: &Question<'_>, key: &str) -> Reply {
     }
 }
 
-fn comments(data: &mut Data, question: &Question<'_>, key: &str) -> Reply {
-    if position(data, key).is_none() || question.asker == Asker::Anonymous {
+fn comments(data: &mut Data, question: &ApiRequest<'_>, key: &str) -> Reply {
+    if position(data, key).is_none() || question.caller == Caller::Anonymous {
         return refusal(404, "Issue does not exist or you do not have permission to see it.");
     }
     let id = id_of_key(key);

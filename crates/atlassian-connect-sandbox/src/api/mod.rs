@@ -1,4 +1,4 @@
-//! The REST API of the sandbox's sites: small, in memory, and strict about who asks.
+//! The REST API of the sandbox's sites: small, in memory, and strict about authentication.
 
 mod confluence;
 mod data;
@@ -10,13 +10,17 @@ pub(super) mod scopes;
 mod upload;
 
 use actix_web::http::Method;
+use actix_web::http::header::HeaderMap;
 use actix_web::web::Bytes;
-use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse};
 use serde_json::Value;
 
 pub(super) use data::Data;
+pub(super) use question::{Reply, refusal};
 pub(super) use sample::sample;
+pub(super) use upload::File;
 
+use super::forge_pages;
 use super::guard;
 use super::journal::{self, DecodedToken, Direction, Entry, excerpt};
 use super::shared::Sandbox;
@@ -25,66 +29,129 @@ use super::user::User;
 use atlassian_connect_actix::config::Product;
 use atlassian_connect_actix::internal::redact;
 use atlassian_connect_testing::By;
-use atlassian_connect_testing::internal::lock;
-use question::{Asker, Question, Reply, refusal};
+use question::{ApiRequest, Caller};
 
-/// By this header the bridge says whose browser it is.
+/// The bridge names the browser's user in this header.
 const USER_HEADER: &str = "X-Sandbox-User";
 
-/// Where a request came in.
+/// Where a request arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Door {
-    /// At the site itself, as Connect's do.
+pub(super) enum Via {
+    /// At the site itself, as Connect's requests do.
     Site,
-    /// At the product's API, where Forge's tokens are good.
+    /// At the product's API, which accepts Forge's tokens.
     Forge,
 }
 
-/// Answers whatever is asked below `/rest` of a site, and writes it down. `path` is below the site's base URL.
+/// A request below `/rest`.
+pub(super) struct Ask<'a> {
+    pub(super) method: &'a Method,
+    /// Relative to the site's base URL.
+    pub(super) path: &'a str,
+    /// The path as the journal shows it.
+    pub(super) shown_path: &'a str,
+    pub(super) query: &'a str,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) body: Body,
+}
+
+/// The body of a request.
+pub(super) enum Body {
+    Bytes(Bytes),
+    /// The files of a parsed form.
+    Files(Vec<File>),
+}
+
+/// Answers a request that a page on Forge sends through the bridge, as the user who views it, and records it in the
+/// journal.
+pub(super) async fn answer_user(sandbox: &Sandbox, site: &Site, user: User, ask: Ask<'_>) -> Reply {
+    let caller = user.account().map_or(Caller::Anonymous, Caller::User);
+    let scope = match forge_pages::check_scope(&sandbox.folder, site.product, ask.method.as_str(), ask.path) {
+        Some(checked) => checked.err(),
+        None => lacking_scope(sandbox, None, ask.method, ask.path),
+    };
+    let mut entry = Entry {
+        direction: Direction::Bridge,
+        method: redact::shown(ask.method.as_str()),
+        url: redact::url(ask.shown_path, ask.query),
+        status: 0,
+        took_ms: None,
+        by: Some(user.display_name.to_owned()),
+        reason: None,
+        headers: journal::headers(ask.headers),
+        token: None,
+        body: match &ask.body {
+            Body::Bytes(body) => excerpt(body),
+            Body::Files(_) => None,
+        },
+    };
+    let (status, json) = match scope {
+        Some(reply) => reply,
+        None => reply(sandbox, site, ask, caller).await,
+    };
+    entry.status = status;
+    entry.reason = reason(status, &json);
+    sandbox.journal.write(&entry);
+    (status, json)
+}
+
+fn reason(status: u16, json: &Value) -> Option<String> {
+    if status < 400 {
+        return None;
+    }
+    json.get("message").and_then(Value::as_str).map(redact::shown)
+}
+
+/// Answers any request below `/rest` of a site and records it in the journal. `path` is relative to the site's base
+/// URL.
 pub(super) async fn answer(
     sandbox: &Sandbox,
     site: &Site,
-    door: Door,
+    via: Via,
     path: &str,
     request: &HttpRequest,
     body: Bytes,
 ) -> HttpResponse {
     let tenant = site.tenant();
     let (method, query) = (request.method(), request.query_string());
-    let own_script = guard::is_own_script(request) && door == Door::Site;
+    let own_script = guard::is_own_script(request) && via == Via::Site;
     let bridge = own_script.then(|| request.headers().get(USER_HEADER)).flatten();
     let by = match bridge {
         Some(_) => By::Nobody,
-        None if door == Door::Forge => sandbox.prove_forge(&tenant, request.headers()),
+        None if via == Via::Forge => sandbox.prove_forge(&tenant, request.headers()),
         None if !site.status().installed && request.headers().contains_key("authorization") => {
             By::Refused("the site has not installed the add-on".into())
         }
         None => sandbox.ledger.prove(&tenant, method, path, query, request.headers()),
     };
     let account = bridge.and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let asker = match (&by, User::of_account(account)) {
-        (By::Addon, _) => Ok(Asker::Addon),
-        (By::User(id), _) => User::of_account(id).map(|user| Asker::User(user.account_id)).ok_or("no such user"),
+    let caller = match (&by, User::of_account(account)) {
+        (By::Addon, _) => Ok(Caller::Addon),
+        (By::User(id), _) => User::of_account(id).map(|user| Caller::User(user.account_id)).ok_or("no such user"),
         (By::Refused(reason), _) => Err(reason.as_str()),
-        (By::Nobody, Some(user)) if !user.anonymous => Ok(Asker::User(user.account_id)),
-        (By::Nobody, _) => Ok(Asker::Anonymous),
+        (By::Nobody, Some(user)) if !user.anonymous => Ok(Caller::User(user.account_id)),
+        (By::Nobody, _) => Ok(Caller::Anonymous),
     };
-    let (status, json, reason) = match asker {
+    let (status, json, reason) = match caller {
         Err(reason) => (401, refusal(401, reason).1, Some(reason.to_owned())),
-        Ok(asker) => {
+        Ok(caller) => {
             let narrowed = sandbox.ledger.scope_of(request.headers());
-            // whoever shows nothing is a visitor of the site's, who is not asked through the add-on
+            // a request without credentials comes from a visitor of the site, not through the add-on
             let lacks = match by {
                 By::Nobody if bridge.is_none() => None,
-                // those of a Forge app stand in its manifest, which the sandbox does not read
-                _ if door == Door::Forge => None,
+                _ if via == Via::Forge => {
+                    forge_pages::check_scope(&sandbox.folder, site.product, method.as_str(), path).and_then(Result::err)
+                }
                 _ => lacking_scope(sandbox, narrowed.as_deref(), method, path),
             };
-            let (status, json) = match lacks {
-                Some(reply) => reply,
-                None => reply(sandbox, site, request, path, asker, &body).await,
+            let (status, json) = if let Some(refused) = lacks {
+                refused
+            } else {
+                let (headers, body) = (request.headers(), Body::Bytes(body.clone()));
+                let ask = Ask { method, path, shown_path: request.path(), query, headers, body };
+                reply(sandbox, site, ask, caller).await
             };
-            let reason = json.get("message").and_then(Value::as_str).filter(|_| status >= 400).map(redact::shown);
+            let reason = reason(status, &json);
             (status, json, reason)
         }
     };
@@ -94,11 +161,11 @@ pub(super) async fn answer(
         url: redact::url(request.path(), query),
         status,
         took_ms: None,
-        by: Some(match asker {
-            Ok(Asker::Addon) if door == Door::Forge => "the Forge app".into(),
-            Ok(Asker::Addon) => "the add-on".into(),
-            Ok(Asker::User(id)) => User::of_account(id).map_or_else(String::new, |user| user.display_name.to_owned()),
-            Ok(Asker::Anonymous) => "nobody".into(),
+        by: Some(match caller {
+            Ok(Caller::Addon) if via == Via::Forge => "the Forge app".into(),
+            Ok(Caller::Addon) => "the add-on".into(),
+            Ok(Caller::User(id)) => User::of_account(id).map_or_else(String::new, |user| user.display_name.to_owned()),
+            Ok(Caller::Anonymous) => "nobody".into(),
             Err(_) => "refused".into(),
         }),
         reason,
@@ -111,58 +178,64 @@ pub(super) async fn answer(
     if json.is_null() { response.finish() } else { response.json(json) }
 }
 
-fn is_json(request: &HttpRequest) -> bool {
-    let kind = request.content_type();
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
     kind.eq_ignore_ascii_case("application/json") || kind.ends_with("+json")
 }
 
-/// What its scopes keep the add-on from, in whosever name it asks; `narrowed`: the scope that its token was asked for
-/// with.
+/// What the add-on's scopes do not allow, whoever it acts for. `narrowed`: the scope that its token was requested with.
 ///
-/// Source: Atlassian, "request" of the JavaScript API: what a page asks for counts as the add-on's.
+/// Source: Atlassian, "request" of the JavaScript API: a page's requests count as the add-on's.
 fn lacking_scope(sandbox: &Sandbox, narrowed: Option<&str>, method: &Method, path: &str) -> Option<Reply> {
     let needed = scopes::needed(method.as_str(), path);
     if !scopes::of(sandbox.state.descriptor().value()).contains(&needed) {
         return Some(refusal(403, format!("The descriptor's scopes lack {needed}.")));
     }
     let scope = narrowed.filter(|scope| !scopes::of_token(scope).contains(&needed))?;
-    Some(refusal(403, format!("The token was asked for with the scope {scope}, which lacks {needed}.")))
+    Some(refusal(403, format!("The token was requested with the scope {scope}, which lacks {needed}.")))
 }
 
-async fn reply(sandbox: &Sandbox, site: &Site, request: &HttpRequest, path: &str, asker: Asker, body: &Bytes) -> Reply {
+async fn reply(sandbox: &Sandbox, site: &Site, ask: Ask<'_>, caller: Caller) -> Reply {
+    let Ask { method, path, query, headers, body, .. } = ask;
     let decode = |segment: &str| percent_encoding::percent_decode_str(segment).decode_utf8_lossy().into_owned();
     let segments: Vec<String> = path.split('/').filter(|segment| !segment.is_empty()).map(decode).collect();
-    if upload::is_upload(request) {
-        let files = match upload::files(request, body.clone()).await {
-            Ok(files) => files,
-            Err(reason) => return refusal(400, reason),
-        };
-        let has_check = request.headers().get("X-Atlassian-Token").is_some_and(|value| value == "no-check");
-        if !has_check {
-            return refusal(403, "XSRF check failed: an upload needs the header X-Atlassian-Token: no-check.");
+    let files = match body {
+        Body::Bytes(body) if !upload::is_upload(headers) => Err(body),
+        Body::Bytes(body) => Ok(upload::files(headers, body).await),
+        Body::Files(files) => Ok(Ok(files)),
+    };
+    let body = match files {
+        Ok(Ok(files)) => {
+            let has_check = headers.get("X-Atlassian-Token").is_some_and(|value| value == "no-check");
+            if !has_check {
+                return refusal(403, "XSRF check failed: an upload needs the header X-Atlassian-Token: no-check.");
+            }
+            return data::attach(&mut site.data.lock(), &segments, files, caller);
         }
-        return data::attach(&mut lock(&site.data), &segments, files, asker);
+        Ok(Err(reason)) => return refusal(400, reason),
+        Err(body) => body,
+    };
+    if !body.is_empty() && !is_json(headers) {
+        return refusal(415, "The body must be JSON, with the Content-Type application/json.");
     }
-    if !body.is_empty() && !is_json(request) {
-        return refusal(415, "The body has to be JSON, and Content-Type has to say so: application/json.");
-    }
-    let json = match serde_json::from_slice(body) {
+    let json = match serde_json::from_slice(&body) {
         Ok(json) => json,
         Err(_) if body.is_empty() => Value::Null,
-        Err(error) => return refusal(400, format!("The body is no JSON: {error}")),
+        Err(error) => return refusal(400, format!("The body is not valid JSON: {error}")),
     };
     let tenant = site.tenant();
     let descriptor = sandbox.state.descriptor();
-    let question = Question {
-        method: request.method().as_str(),
+    let question = ApiRequest {
+        method: method.as_str(),
         path: segments,
-        query: url::form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect(),
+        query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
         body: json,
-        asker,
+        caller,
         base_url: &tenant.base_url,
         addon_key: descriptor.key(),
     };
-    let mut data = lock(&site.data);
+    let mut data = site.data.lock();
     if let Some(reply) = data::common(&mut data, &question) {
         return reply;
     }
@@ -171,5 +244,5 @@ async fn reply(sandbox: &Sandbox, site: &Site, request: &HttpRequest, path: &str
     } else {
         jira::answer(&mut data, &question)
     };
-    reply.unwrap_or_else(|| refusal(404, format!("The sandbox's site does not know {} {path}.", request.method())))
+    reply.unwrap_or_else(|| refusal(404, format!("The sandbox does not support {method} {path}.")))
 }

@@ -1,4 +1,4 @@
-//! Issues, pages and users as the REST APIs describe them.
+//! Issues, pages and users in the format of the REST APIs.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ pub(super) fn issue(id: u64, number: u64, summary: &str, reporter: User) -> Valu
     })
 }
 
-/// The id that stands for a key of the first issues, under which their properties are.
+/// The id of one of the first issues by its key. Their properties are stored under it.
 pub(super) fn id_of_key(key: &str) -> String {
     let number = key.strip_prefix("JRA-").and_then(|number| number.parse::<u64>().ok()?.checked_add(10_000));
     number.map_or_else(|| key.to_owned(), |id| id.to_string())
@@ -39,7 +39,7 @@ pub(super) fn space() -> Value {
     json!({ "id": 98_304, "key": "DOCS", "name": "Documentation", "type": "global" })
 }
 
-/// A user as Jira and Confluence describe one.
+/// A user in the format of Jira and Confluence.
 pub(super) fn described(user: User, base_url: &str) -> Value {
     json!({
         "self": format!("{base_url}/rest/api/3/user?accountId={}", user.account_id),
@@ -55,7 +55,7 @@ pub(super) fn described(user: User, base_url: &str) -> Value {
     })
 }
 
-/// The users whom a search finds.
+/// The users that match a search.
 pub(super) fn found(query: &str) -> impl Iterator<Item = User> {
     let query = query.to_lowercase();
     USERS.into_iter().filter(move |user| !user.anonymous && user.display_name.to_lowercase().contains(&query))

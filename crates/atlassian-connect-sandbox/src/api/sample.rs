@@ -1,4 +1,4 @@
-//! What a webhook's body may look like, to begin with: the sandbox's user edits it.
+//! An example body for each webhook, which the user can edit.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::user::{USERS, User};
 use atlassian_connect_actix::config::Product;
 use atlassian_connect_actix::internal::jwt::now;
 
-/// The body of `event`, laid out.
+/// The body of `event`, formatted.
 pub(crate) fn sample(product: Product, event: &str, user: User, base_url: &str) -> String {
     let mut body = json!({ "timestamp": now() * 1000 });
     if product == Product::Confluence {

@@ -1,19 +1,19 @@
-//! What the descriptor's scopes allow the add-on at the host.
+//! Checks what the descriptor's scopes allow the add-on at the host.
 //!
 //! Source: Atlassian, "Scopes for Connect apps": each of these implies those before it.
 
 use serde_json::Value;
 
-/// In the order in which they imply each other.
+/// In ascending order: each scope implies those before it.
 const LADDER: [&str; 5] = ["READ", "WRITE", "DELETE", "PROJECT_ADMIN", "ADMIN"];
 
-/// The scopes that a descriptor names, and those that they imply, in upper case.
+/// The scopes in a descriptor, and those that they imply, in upper case.
 pub(crate) fn of(descriptor: &Value) -> Vec<&'static str> {
     let named = descriptor.get("scopes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     implied(&named.iter().filter_map(Value::as_str).collect::<Vec<_>>())
 }
 
-/// What a token may that was asked for with `scope`, upper-case names with spaces between them.
+/// The rights of a token that was requested with `scope`: upper-case names, separated by spaces.
 pub(super) fn of_token(scope: &str) -> Vec<&'static str> {
     implied(&scope.split(' ').collect::<Vec<_>>())
 }
@@ -28,8 +28,8 @@ fn implied(named: &[&str]) -> Vec<&'static str> {
     scopes
 }
 
-/// What a request needs: questions that are asked by POST are questions.
-pub(super) fn needed(method: &str, path: &str) -> &'static str {
+/// The scope that a request needs. Queries sent by POST only read.
+pub(crate) fn needed(method: &str, path: &str) -> &'static str {
     let asks = ["/permissions/check", "/permission/check", "/search", "/search/jql", "/expression/eval", "/users-bulk"];
     match method {
         "GET" | "HEAD" => "READ",

@@ -1,27 +1,27 @@
-//! Files that the add-on sends.
+//! Files that the add-on uploads.
 
-use actix_web::HttpRequest;
+use actix_web::http::header::HeaderMap;
 use actix_web::web::Bytes;
 
-/// A file.
+/// An uploaded file.
 #[derive(Debug)]
-pub(super) struct File {
-    pub(super) name: String,
-    pub(super) mime: String,
-    pub(super) bytes: Bytes,
+pub(crate) struct File {
+    pub(crate) name: String,
+    pub(crate) mime: String,
+    pub(crate) bytes: Bytes,
 }
 
-pub(super) fn is_upload(request: &HttpRequest) -> bool {
-    content_type(request).starts_with("multipart/form-data")
+pub(super) fn is_upload(headers: &HeaderMap) -> bool {
+    content_type(headers).starts_with("multipart/form-data")
 }
 
-fn content_type(request: &HttpRequest) -> &str {
-    request.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default()
+fn content_type(headers: &HeaderMap) -> &str {
+    headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// The files of a multipart body; fields without a file name are left out.
-pub(super) async fn files(request: &HttpRequest, body: Bytes) -> Result<Vec<File>, String> {
-    let boundary = multer::parse_boundary(content_type(request)).map_err(|error| error.to_string())?;
+/// The files in a multipart body. Fields without a file name are left out.
+pub(super) async fn files(headers: &HeaderMap, body: Bytes) -> Result<Vec<File>, String> {
+    let boundary = multer::parse_boundary(content_type(headers)).map_err(|error| error.to_string())?;
     let stream = futures_util::stream::once(async move { Ok::<_, std::convert::Infallible>(body) });
     let mut parts = multer::Multipart::new(stream, boundary);
     let mut files = Vec::new();
@@ -31,5 +31,5 @@ pub(super) async fn files(request: &HttpRequest, body: Bytes) -> Result<Vec<File
         let bytes = part.bytes().await.map_err(|error| error.to_string())?;
         files.push(File { name, mime, bytes });
     }
-    if files.is_empty() { Err("There is no file in the upload.".into()) } else { Ok(files) }
+    if files.is_empty() { Err("The upload contains no file.".into()) } else { Ok(files) }
 }

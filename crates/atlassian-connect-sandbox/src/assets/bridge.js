@@ -1,20 +1,20 @@
-// The host's side of the bridge: what Jira or Confluence puts around an add-on's frame.
+// The host's side of the bridge: what Jira or Confluence provides around an add-on's frame.
 //
-// connect-host.js (npm atlassian-connect-js) speaks with the frame. It leaves to the product: the frame's element,
-// dialogs, flags, and the modules context, request, user, navigator, cookie, history, jira and confluence. Those are
-// here, on plain browser interfaces. Load this file before connect-host.js, both with `defer`.
+// connect-host.js (npm atlassian-connect-js) talks to the frame. It leaves these parts to the product: the frame's
+// element, dialogs, flags, and the modules context, request, user, navigator, cookie, history, jira and confluence.
+// They are here, on plain browser APIs. Load this file before connect-host.js, both with `defer`.
 (() => {
   'use strict';
 
   const settings = JSON.parse(document.getElementById('sandbox').textContent);
   const { site, user } = settings;
-  // Always of this page's own origin: a site may be looked at under another origin than its base URL's.
+  // Always of this page's own origin, because a site may be opened under another origin than its base URL's.
   const productPath = new URL(site.baseUrl).pathname;
   const sitePath = `/${site.key}`;
 
-  // ---- What connect-host.js wants to find in the page -------------------------------------------------------------
+  // ---- What connect-host.js expects in the page --------------------------------------------------------------------
 
-  // Of jQuery it uses, where the product renders for itself, the sizes and positions of a frame and of the window.
+  // If the product renders frames itself, it only needs jQuery's sizes and positions of a frame and of the window.
   const jquery = (what) => {
     const element = typeof what === 'string' ? find(what) : what instanceof Element ? what : null;
     return {
@@ -34,19 +34,19 @@
     try {
       return document.querySelector(selector);
     } catch {
-      return null; // jQuery's own selectors, as :visible
+      return null; // jQuery's own selectors, such as :visible
     }
   }
 
   window.AJS = {
     $: jquery,
     escapeHtml: (text) => String(text).replace(/[&<>"'`]/g, (character) => `&#${character.charCodeAt(0)};`),
-    // it asks for the topmost dialog of Atlassian's own dialog library when Escape is pressed
+    // on Escape it asks for the topmost dialog of Atlassian's dialog library
     LayerManager: { global: { getTopLayer: () => null } },
   };
-  // its telemetry has no receiver here
+  // its telemetry is discarded
   window.require = () => ({ emitGasV3() {} });
-  // Its feature flags come from a service on the internet, and are off without one. Saying so at once keeps it quiet.
+  // Its feature flags come from an internet service, and are off without one. An immediate answer prevents requests.
   Object.defineProperty(window, '__FEATUREGATES_JS__', {
     configurable: true,
     get: () => undefined,
@@ -58,15 +58,15 @@
 
   // ---- Frames -----------------------------------------------------------------------------------------------------
 
-  // What products allow their frames.
+  // The permissions that products give their frames.
   const PERMISSIONS =
     'allow-downloads allow-forms allow-modals allow-popups allow-popups-to-escape-sandbox allow-scripts ' +
     'allow-same-origin allow-top-navigation-by-user-activation allow-storage-access-by-user-activation';
 
-  /** The frames of this page: the bridge's extension id to `{ frame, element, sized }`. */
+  /** The frames of this page. Maps the bridge's extension id to `{ frame, element, sized }`. */
   const opened = new Map();
 
-  /** Puts the page of `frame` (as the server describes it) into `container`. */
+  /** Shows the page of `frame` (the server's description) in `container`. */
   function open(frame, container, options = {}) {
     const { iframeAttributes, extension } = window.connectHost.createExtension({
       addon_key: frame.addonKey,
@@ -103,7 +103,7 @@
       of.element.style.width = length(width);
       of.element.style.height = length(height);
     },
-    // for full pages only: down to the end of the window, and from then on the page scrolls in itself
+    // only full pages: fills the window, and the page scrolls inside the frame
     sizeToParent(hideFooter, context) {
       const of = opened.get(context.extension_id);
       if (!of || !context.extension.options.isFullPage) return;
@@ -123,7 +123,7 @@
     for (const { element, sized } of opened.values()) if (sized) fill(element);
   });
 
-  // ---- Dialogs: the browser's own <dialog> keeps the focus and knows Escape ---------------------------------------
+  // ---- Dialogs: the browser's <dialog> traps the focus and handles Escape ------------------------------------------
 
   const dialogs = [];
 
@@ -174,7 +174,7 @@
       );
     },
 
-    // The bridge calls this when it has told everyone, and as the listener of Escape in the frame, when it has not.
+    // The bridge calls this after notifying everyone, and on Escape in the frame, before notifying anyone.
     close(key) {
       const dialog = dialogs.at(-1);
       if (dialog) key?.keycode ? leave(dialog) : dialog.element.close();
@@ -195,7 +195,7 @@
       disabled: Boolean(action.disabled),
       hidden: Boolean(action.hidden),
       className: action.type ?? 'secondary',
-      // a page that does not speak with the bridge cannot close its own dialog
+      // a page without the bridge cannot close its own dialog
       onclick: () => (dialog.frame?.options.bridgeEstablished ? action.onClick() : leave(dialog)),
     });
     button.dataset.identifier = action.identifier;
@@ -255,9 +255,9 @@
   }
 
   const missing = (what) =>
-    flag({ title: what, body: 'The product has a page for this. The sandbox has not.', type: 'info', close: 'auto' });
+    flag({ title: what, body: 'The product has a page for this. The sandbox does not.', type: 'info', close: 'auto' });
 
-  // ---- The product's modules. What stands last in a call is the answer's way back to the frame. -------------------
+  // ---- The product's modules. The last argument of a call is the callback to the frame. -- -------------------
 
   const reply = (parameters) => parameters[parameters.length - 1];
   const frameOf = (callback) => opened.get(callback._context.extension_id)?.frame;
@@ -279,7 +279,7 @@
     getLocale: (callback) => callback(user.locale),
   };
 
-  /** Where a page may ask. Looked at after it has been parsed: `..`, `%2e%2e` and `\` lead elsewhere. */
+  /** The URLs that a page may request. Checked after parsing, because `..`, `%2e%2e` and `\` change the path. */
   function restUrl(path) {
     const base = productPath.replace(/\/$/, '');
     const target = new URL(base + (String(path).startsWith('/') ? '' : '/') + path, location.origin);
@@ -287,7 +287,7 @@
     return target.origin === location.origin && isRest ? target : null;
   }
 
-  /** `AP.request(url, options)` or `AP.request(options)`: asks the site's REST API as the user of the page. */
+  /** `AP.request(url, options)` or `AP.request(options)`: calls the site's REST API as the page's user. */
   const request = promised(async (...parameters) => {
     const [first, second] = parameters.slice(0, -1);
     const options = typeof first === 'object' ? first : { ...second, url: first };
@@ -295,12 +295,12 @@
     const headers = new Headers(options.headers);
     const xhr = { status: 0, statusText: 'error', responseText: '', headers: {} };
     const url = restUrl(options.url);
-    if (!url) throw { err: 'AP.request is for the REST API of the site.', xhr };
+    if (!url) throw { err: 'AP.request only calls the REST API of the site.', xhr };
     let body;
     if (options.data != null && ['GET', 'HEAD'].includes(method)) {
       url.search += (url.search ? '&' : '?') + encoded(options.data);
     } else if (options.data != null && options.contentType === 'multipart/form-data') {
-      body = new FormData(); // with its own Content-Type: only the browser knows the boundary
+      body = new FormData(); // the browser sets Content-Type, because only it knows the boundary
       for (const [name, value] of Object.entries(options.data)) body.append(name, value);
     } else if (options.data != null) {
       body = encoded(options.data);
@@ -340,7 +340,7 @@
         );
       } else {
         const texts = [target, ...Object.values(details ?? {})].filter((part) => typeof part === 'string');
-        missing(`The add-on goes to: ${texts.join(' ')}`);
+        missing(`The add-on navigates to: ${texts.join(' ')}`);
       }
     },
     reload: () => location.reload(),
@@ -352,7 +352,7 @@
     return `${sitePath}/modules/${encodeURIComponent(frame.moduleType)}/${encodeURIComponent(frame.key)}?${query}`;
   }
 
-  // Products keep these in their own storage, apart for each add-on.
+  // Products store these themselves, separately for each add-on.
   const cookieName = (callback, name) => `${callback._context.extension.addon_key}$$${name}`;
   const cookie = {
     save: (name, value, expires, callback) => localStorage.setItem(cookieName(callback, name), value),
@@ -360,13 +360,13 @@
     erase: (name, callback) => localStorage.removeItem(cookieName(callback, name)),
   };
 
-  // An add-on's own states stand behind `#!` in the page's address.
+  // An add-on's own states come after `#!` in the page's URL.
   const state = () => {
     const text = location.hash.replace(/^#!?/, '');
     try {
       return decodeURIComponent(text);
     } catch {
-      return text; // written by hand, with a % of its own
+      return text; // typed by hand, with an unencoded %
     }
   };
   const history = {
@@ -399,7 +399,7 @@
     openIssueDialog: (key) => missing(`The add-on opens the issue ${key}`),
   };
 
-  // A macro that is edited here is kept until the browser's tab is closed.
+  // An edited macro is kept until the browser tab is closed.
   const macroName = (callback) => `macro ${site.key} ${frameOf(callback).key}`;
   const macro = (callback) => JSON.parse(sessionStorage.getItem(macroName(callback)) ?? '{}');
   const confluence = {
@@ -439,7 +439,7 @@
   function start() {
     const { connectHost } = window;
     const container = document.getElementById('frame');
-    if (!connectHost || !settings.frame || !container) return; // sandbox.js shows the frame without a bridge
+    if (!connectHost || !settings.frame || !container) return; // sandbox.js shows the frame without the bridge
 
     const providers = {
       dialog: dialogProvider,
@@ -455,14 +455,14 @@
     connectHost.defineModule('cookie', cookie);
     connectHost.defineModule('history', history);
     connectHost.defineModule(site.product, site.product === 'confluence' ? confluence : jira);
-    // without a module's name: AP.request, AP.getLocation ...
+    // without a module name: AP.request, AP.getLocation ...
     connectHost.defineModule({
       request,
       getLocation: (callback) => callback(location.href),
       sizeToParent: (hideFooter, callback) => frames.sizeToParent(hideFooter, callback._context),
       hideFooter() {},
     });
-    // The bridge tells frames the theme that it reads here; the themes' names are Atlassian's.
+    // The bridge sends this theme to the frames; the themes' names are Atlassian's.
     document.documentElement.dataset.theme = 'dark:dark light:light spacing:spacing';
 
     const extension = open(settings.frame, container, { isDialog: Boolean(settings.frame.dialog) });

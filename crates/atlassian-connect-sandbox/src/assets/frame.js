@@ -1,5 +1,5 @@
-// The frame's side of what the bridge's npm package leaves to the products. It is added to the end of all.js, after
-// dist/iframe.js of atlassian-connect-js, and runs in the add-on's own page.
+// The page's side of the features that the npm package leaves to the products. It is appended to all.js, after
+// dist/iframe.js of atlassian-connect-js, and runs in the add-on's page.
 (() => {
   'use strict';
 
@@ -7,7 +7,7 @@
   const ask = AP && AP.request;
   if (!ask) return;
 
-  // Functions do not pass from frame to frame: `success` and `error` are called here, from the promise.
+  // Functions cannot be passed between frames, so `success` and `error` are called here, from the promise.
   AP.request = (first, second) => {
     const given = typeof first === 'object' ? first : { ...second, url: first };
     const { success, error, ...options } = given;
@@ -27,7 +27,7 @@
     });
   };
 
-  // As the browser's XMLHttpRequest has it.
+  // Like the browser's XMLHttpRequest.
   function withHeaders({ headers, ...xhr }) {
     return {
       ...xhr,

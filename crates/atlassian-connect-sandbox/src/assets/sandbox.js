@@ -1,28 +1,28 @@
-// The sandbox's own pages: the live journal, the reload when the add-on is back, and small comforts. All of it works
-// without this file too, but for what is live.
+// The sandbox's own pages: the live journal, the reload when the add-on is back, and other conveniences. Without this
+// script everything but the live parts still works.
 (() => {
   'use strict';
 
   const settings = JSON.parse(document.getElementById('sandbox').textContent);
   const root = document.documentElement;
 
-  // ---- Who looks, at what, in which theme -------------------------------------------------------------------------
+  // ---- The user, the page and the theme ----------------------------------------------------------------------------
 
   const controls = document.getElementById('controls');
   if (controls) {
-    root.classList.add('scripted'); // hides the button that the form needs without a script
+    root.classList.add('scripted'); // hides the submit button, which only unscripted pages need
     controls.addEventListener('change', (event) => {
       if (event.target.name === 'theme') paint(event.target.value);
       else {
-        keepPlace(); // the arrow keys choose one after the other, each by a page of its own
+        keepPlace(); // each press of an arrow key selects an option and loads a page
         controls.requestSubmit();
       }
     });
   }
 
-  // The theme changes without a reload, as it does in the products: the bridge tells the frame.
+  // The theme changes without a reload, as in the products: the bridge notifies the frame.
   function paint(theme) {
-    root.dataset.themeChoice = theme; // theme.js makes colours of it
+    root.dataset.themeChoice = theme; // theme.js applies it
     const query = new URLSearchParams(settings.query);
     query.set('theme', theme);
     settings.query = query.toString();
@@ -62,7 +62,7 @@
   const entries = document.getElementById('journal-entries');
   const KEPT = 200;
 
-  // The page says the time in UTC; here it is the reader's.
+  // The page shows UTC; this shows the reader's local time.
   function localTime(entry) {
     const time = entry.querySelector('time[data-at]');
     if (time) time.textContent = new Date(Number(time.dataset.at) * 1000).toLocaleTimeString([], { hour12: false });
@@ -72,12 +72,12 @@
   function show({ id, html }) {
     if (!entries) return;
     const template = document.createElement('template');
-    template.innerHTML = html; // rendered and escaped by the sandbox, as the entries that came with the page
+    template.innerHTML = html; // rendered and escaped by the sandbox, like the entries in the page
     const entry = template.content.firstElementChild;
     localTime(entry);
     const former = document.getElementById(`entry-${id}`);
     if (former) {
-      // what the reader has opened stays open
+      // entries that the reader has opened stay open
       if (former.querySelector('details')?.open) entry.querySelector('details')?.setAttribute('open', '');
       former.replaceWith(entry);
     } else {
@@ -108,12 +108,12 @@
       siftAll();
     });
     filter.addEventListener('keydown', (event) => {
-      if (event.key === 'Enter') event.preventDefault(); // it would clear the journal
+      if (event.key === 'Enter') event.preventDefault(); // Enter would clear the journal
     });
     siftAll();
   }
 
-  // Without a reload: the frame of the add-on stays as it is.
+  // Without a reload, so that the add-on's frame keeps its state.
   document.getElementById('journal-tools')?.addEventListener('submit', async (event) => {
     event.preventDefault();
     const cleared = await fetch(event.target.action, { method: 'POST', redirect: 'manual' });
@@ -149,33 +149,33 @@
     const down = state === 'down';
     if (notice) {
       notice.hidden = !down;
-      notice.textContent = down ? 'The add-on does not answer. This page reloads when it is back.' : '';
+      notice.textContent = down ? 'The add-on does not answer. This page reloads when it answers again.' : '';
     }
   }
 
-  // what happened between the page's making and now is told as well
+  // events since the page was rendered are sent, too
   const newest = entries?.firstElementChild?.id.split('-')[1] ?? 0;
   const events = new EventSource(`/events?after=${newest}`);
   window.addEventListener('pagehide', () => events.close());
   events.addEventListener('hello', (event) => {
     if (JSON.parse(event.data).instance !== settings.instance) reload();
-    else addon('up'); // only the connection was away
+    else addon('up'); // only the connection was lost
   });
-  // there may be other pages now
+  // the pages may have changed
   events.addEventListener('descriptor', reload);
   events.addEventListener('entry', (event) => show(JSON.parse(event.data)));
-  events.addEventListener('error', () => addon('down')); // the sandbox lives in the add-on's own process
+  events.addEventListener('error', () => addon('down')); // the sandbox runs in the add-on's process
 
   // ---- Webhooks and invocations ------------------------------------------------------------------------------------
 
-  // A body that is no JSON is said to be so before it is sent.
+  // Invalid JSON in a body is reported before it is sent.
   for (const field of document.querySelectorAll('textarea[name=body], textarea[name=claims]')) {
     field.addEventListener('input', () => {
       try {
         if (field.value.trim()) JSON.parse(field.value);
         field.setCustomValidity('');
       } catch (error) {
-        field.setCustomValidity(`This is no JSON: ${error.message}`);
+        field.setCustomValidity(`This is not valid JSON: ${error.message}`);
       }
     });
   }

@@ -1,4 +1,4 @@
-// Before the page is painted: the theme that was chosen, else the system's, which may change while the page is open.
+// Runs before the page is painted: applies the chosen theme, or the system's, which may change while the page is open.
 (() => {
   'use strict';
 

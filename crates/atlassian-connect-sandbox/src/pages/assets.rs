@@ -1,11 +1,11 @@
-//! The files of the sandbox's pages.
+//! The static files of the sandbox's pages.
 
 use actix_web::{HttpResponse, web};
 
 use crate::bridge::page_script;
 use crate::shared::Sandbox;
 
-/// The sandbox's own, in the binary: an add-on is started anywhere.
+/// The sandbox's own files, in the binary, because an add-on may start in any folder.
 const OWN: [(&str, &str, &str); 4] = [
     ("sandbox.css", "text/css; charset=utf-8", include_str!("../assets/sandbox.css")),
     ("sandbox.js", "text/javascript; charset=utf-8", include_str!("../assets/sandbox.js")),
@@ -14,10 +14,14 @@ const OWN: [(&str, &str, &str); 4] = [
 ];
 
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.route("/assets/{name}", web::get().to(asset))
-        // The bridge looks for its options on a script whose address has `/atlassian-connect/all` in it.
-        .route("/atlassian-connect/{name:.*}", web::get().to(bridge_file))
-        .route("/favicon.ico", web::get().to(HttpResponse::NoContent));
+    cfg.configure(own_routes)
+        // The bridge reads its options from a script whose URL contains `/atlassian-connect/all`.
+        .route("/atlassian-connect/{name:.*}", web::get().to(bridge_file));
+}
+
+/// The routes that do not concern the bridge.
+pub(super) fn own_routes(cfg: &mut web::ServiceConfig) {
+    cfg.route("/assets/{name}", web::get().to(asset)).route("/favicon.ico", web::get().to(HttpResponse::NoContent));
 }
 
 async fn asset(name: web::Path<String>) -> HttpResponse {
@@ -27,7 +31,7 @@ async fn asset(name: web::Path<String>) -> HttpResponse {
     }
 }
 
-/// A file of the bridge's package; it may be for the page in the frame, which is of another origin.
+/// A file of the bridge's package. The framed page, which has another origin, may load it too.
 async fn bridge_file(sandbox: web::Data<Sandbox>, name: web::Path<String>) -> HttpResponse {
     let Some(file) = sandbox.bridge().file(&name) else { return HttpResponse::NotFound().finish() };
     let text = match tokio::fs::read_to_string(file).await {

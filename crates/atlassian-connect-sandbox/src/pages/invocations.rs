@@ -1,4 +1,4 @@
-//! The buttons by which the sandbox invokes the add-on as Forge does.
+//! The buttons that invoke the add-on like Forge.
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -30,8 +30,8 @@ async fn invoke(
 async fn rotate(sandbox: web::Data<Sandbox>, request: HttpRequest, site: web::Path<String>) -> HttpResponse {
     let Some(site) = sandbox.site(&site) else { return HttpResponse::NotFound().finish() };
     let news = match sandbox.platform.key.rotate().await {
-        Ok(()) => good("Forge signs with another key now; the one before is withdrawn."),
-        Err(error) => refused(format!("There is no other key: {error}.")),
+        Ok(()) => good("Forge now signs with another key; the previous one is no longer valid."),
+        Err(error) => refused(format!("The key cannot be rotated: {error}.")),
     };
     site.update(|status| status.news = Some(news));
     back(site.key, &Selection::read(request.query_string()), "main")

@@ -1,5 +1,4 @@
-//! What happens, as it happens: `text/event-stream` for the journal, and for whoever wants to know that the add-on is
-//! another one now.
+//! Live events as `text/event-stream`: new journal entries, and a changed or restarted add-on.
 
 use std::time::Duration;
 
@@ -12,10 +11,10 @@ use serde_json::{Value, json};
 use crate::journal::Shown;
 use crate::shared::Sandbox;
 
-/// How often a quiet stream says that it is alive.
+/// How often a quiet stream sends a sign of life.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// A browser tries again after so many milliseconds: whoever saves a template waits for the add-on to be back.
+/// The reconnection delay in milliseconds: after a template is saved, the page waits for the add-on to be back.
 const RETRY: &str = "retry: 300\n";
 
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
@@ -29,9 +28,9 @@ struct Since {
     after: u64,
 }
 
-/// A browser that connects again says in `Last-Event-ID` which entry it has seen.
+/// A reconnecting browser sends the last entry that it has seen in `Last-Event-ID`.
 async fn events(sandbox: web::Data<Sandbox>, request: HttpRequest, since: web::Query<Since>) -> HttpResponse {
-    // a browser that finds another process here loads its page again
+    // a browser that finds a new process reloads its page
     sandbox.wait_for_first_install().await;
     let seen = request.headers().get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok());
     let hello = event("hello", &json!({ "instance": sandbox.instance }), RETRY);
@@ -39,7 +38,7 @@ async fn events(sandbox: web::Data<Sandbox>, request: HttpRequest, since: web::Q
     let start = (sandbox, news, descriptor, seen.unwrap_or(since.after));
     let later = stream::unfold(start, |(sandbox, mut news, mut descriptor, mut seen)| async move {
         loop {
-            // before the look, so that an entry that is written after it wakes this up
+            // before reading, so that an entry written after it wakes this up
             news.mark_unchanged();
             let newer = sandbox.journal.after(seen);
             if let Some(newest) = newer.last() {
@@ -70,6 +69,6 @@ fn entry(entry: &Shown) -> Vec<u8> {
 }
 
 fn event(name: &str, data: &Value, fields: &str) -> Vec<u8> {
-    // JSON has no line breaks: one line of data
+    // JSON has no line breaks, so this is one line of data
     format!("event: {name}\n{fields}data: {data}\n\n").into()
 }

@@ -1,16 +1,16 @@
-//! What a page of the web, a page in the frame or another program may try at the sandbox.
+//! What a web page, the framed page or another program may try against the sandbox.
 
 use super::*;
 
 #[actix_web::test]
-async fn a_webhook_goes_to_a_url_of_the_descriptor_alone() {
+async fn a_webhook_goes_only_to_a_url_of_the_descriptor() {
     let hooks = r#"{ "event": "odd", "url": "@127.0.0.1:9/x" }, { "event": "jira:issue_created""#;
     let text = DESCRIPTOR.replace("SCOPES", "[]").replace(r#"{ "event": "jira:issue_created""#, hooks);
     let sandbox = Sandbox::of(&text).await;
     for (event, url, expected) in [
-        ("jira:issue_created", "@127.0.0.1:9/steal", "Not sent: the descriptor names no webhook"),
-        ("jira:issue_created", "/other", "Not sent: the descriptor names no webhook"),
-        ("jira:issue_deleted", "/hook?i={issue.key}", "Not sent: the descriptor names no webhook"),
+        ("jira:issue_created", "@127.0.0.1:9/steal", "Not sent: the descriptor has no webhook"),
+        ("jira:issue_created", "/other", "Not sent: the descriptor has no webhook"),
+        ("jira:issue_deleted", "/hook?i={issue.key}", "Not sent: the descriptor has no webhook"),
         ("odd", "@127.0.0.1:9/x", "@127.0.0.1:9/x does not begin with /"),
     ] {
         sandbox.post("/jira/webhooks", &[("event", event), ("url", url), ("body", "{}")]).await;
@@ -20,7 +20,7 @@ async fn a_webhook_goes_to_a_url_of_the_descriptor_alone() {
 }
 
 #[actix_web::test]
-async fn scopes_hold_for_the_bridge_and_for_users_tokens() {
+async fn scopes_apply_to_the_bridge_and_to_users_tokens() {
     let sandbox = Sandbox::with_scopes(r#"["READ", "ACT_AS_USER"]"#).await;
     let (ada, body) = ("557058:sandbox-ada", r#"{"a":1}"#);
     let path = "/jira/rest/api/3/issue/JRA-1/properties/x";
@@ -42,7 +42,7 @@ async fn scopes_hold_for_the_bridge_and_for_users_tokens() {
     }
 }
 
-/// Asks the sandbox's token server for a token of Ada's, as the installation that is stored.
+/// Requests a token for Ada from the sandbox's token server, as the stored installation.
 pub(super) async fn user_token(sandbox: &Sandbox, stored: &Value, scope: &str) -> Reply {
     let mut tenant = TestTenant::new();
     tenant.shared_secret = stored["sharedSecret"].as_str().unwrap().to_owned();
@@ -64,7 +64,7 @@ pub(super) async fn user_token(sandbox: &Sandbox, stored: &Value, scope: &str) -
 }
 
 #[actix_web::test]
-async fn the_highest_number_is_no_issue() {
+async fn the_highest_number_is_not_an_issue() {
     let sandbox = Sandbox::open().await;
     let path = format!("/jira/rest/api/3/issue/JRA-{}", u64::MAX);
     let reply = sandbox.by_bridge(Method::GET, &path, "557058:sandbox-ada", "").await;
@@ -75,7 +75,7 @@ async fn the_highest_number_is_no_issue() {
 }
 
 #[actix_web::test]
-async fn a_port_is_free_when_it_is_so_on_both_addresses() {
+async fn a_port_is_free_if_it_is_free_on_both_addresses() {
     let Ok(taken) = std::net::TcpListener::bind(("::1", 0)) else { return };
     let port = taken.local_addr().unwrap().port();
     let builder = support::fixture::builder().var("NODE_ENV", "development").var("AC_SANDBOX_PORT", port.to_string());
@@ -92,11 +92,11 @@ async fn a_port_is_free_when_it_is_so_on_both_addresses() {
 async fn tests_open_no_sandbox() {
     let (_host, refused) = with_sandbox(support::fixture::builder().var("NODE_ENV", "test"), routes).await;
     let refused = refused.unwrap_err().to_string();
-    assert_eq!(refused, "the sandbox is for development alone, and this is test");
+    assert_eq!(refused, "the sandbox is only for development, and this is test");
 }
 
 #[actix_web::test]
-async fn its_key_takes_no_tenant_of_elsewhere_over() {
+async fn its_key_does_not_replace_tenants_of_other_hosts() {
     let sandbox = Sandbox::open().await;
     let store = sandbox.host.addon().state().tenants.store().clone();
     let mut stored = store.installations("sandbox-jira").await.unwrap().remove(0);
@@ -114,7 +114,7 @@ async fn its_key_takes_no_tenant_of_elsewhere_over() {
 }
 
 #[actix_web::test]
-async fn pages_of_other_origins_can_only_lead_to_it() {
+async fn pages_of_other_origins_can_only_navigate_to_it() {
     let sandbox = Sandbox::open().await;
     for (method, path, site, mode, allowed) in [
         (Method::GET, "/jira", "same-origin", "navigate", true),
@@ -153,7 +153,7 @@ async fn pages_of_other_origins_can_only_lead_to_it() {
 }
 
 #[actix_web::test]
-async fn the_journal_keeps_no_token_wherever_it_stands() {
+async fn the_journal_keeps_no_token_from_any_place() {
     let sandbox = Sandbox::open().await;
     let token = TestTenant::new().context_token();
     let referer = format!("http://localhost/x?acpt=secret-1&jwt={token}");
@@ -168,7 +168,7 @@ async fn the_journal_keeps_no_token_wherever_it_stands() {
         ("x-odd", odd.as_str()),
     ];
     sandbox.ask(Method::PUT, "/jira/rest/api/3/issue/JRA-1/properties/x", &headers, body).await;
-    sandbox.ask(Method::PUT, "/jira/rest/api/3/issue/JRA-1/properties/y", &headers, format!("no JSON {token}")).await;
+    sandbox.ask(Method::PUT, "/jira/rest/api/3/issue/JRA-1/properties/y", &headers, format!("not JSON {token}")).await;
     let long = "x".repeat(6000);
     sandbox.ask(Method::GET, &format!("/jira/rest/api/3/myself?a={long}"), &[("x-long", &long)], String::new()).await;
     let page = sandbox.get("/jira").await.body;

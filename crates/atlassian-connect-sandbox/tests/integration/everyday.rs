@@ -28,7 +28,7 @@ async fn a_page_is_opened_for_its_user_with_its_context() {
     assert_eq!(
         sandbox.get("/jira/context-token?module=webPanels/panel").await.status,
         404,
-        "not by one of our scripts"
+        "not sent by the sandbox's own scripts"
     );
 }
 
@@ -95,15 +95,15 @@ async fn sites_are_tenants_of_their_own() {
     let macro_page = sandbox.facts("/confluence/modules/dynamicContentMacros/macro").await;
     let url = macro_page["frame"]["url"].as_str().unwrap();
     assert!(url.contains("cp=%2Fconfluence%2Fwiki"), "{url}");
-    assert_eq!(macro_page["frame"]["productContext"]["content"]["id"], "98305");
-    // a token of one site opens nothing of another's
+    assert_eq!(macro_page["frame"]["productContext"]["confluence"]["content"]["id"], "98305");
+    // a token of one site is not valid at another
     sandbox.post("/globex/lifecycle/uninstalled", &[]).await;
     assert_eq!(sandbox.open_frame("/globex/modules/generalPages/hello").await.status, 401);
     assert_eq!(sandbox.open_frame("/jira/modules/generalPages/hello").await.status, 200);
 }
 
 #[actix_web::test]
-async fn the_rest_api_checks_who_asks() {
+async fn the_rest_api_verifies_the_caller() {
     let sandbox = Sandbox::open().await;
     for (user, name) in [("ada", "Ada Admin"), ("mia", "Mia Member")] {
         let token = sandbox.session(user).await;
@@ -120,7 +120,7 @@ async fn the_rest_api_checks_who_asks() {
     assert_eq!(read["body"]["fields"]["summary"], "Zoë");
     let nowhere = sandbox.call(json!({ "url": "/rest/api/3/nowhere" })).await;
     assert!(
-        nowhere["status"] == 404 && nowhere["body"]["message"].as_str().unwrap().contains("does not know"),
+        nowhere["status"] == 404 && nowhere["body"]["message"].as_str().unwrap().contains("does not support"),
         "{nowhere}"
     );
 
@@ -200,10 +200,10 @@ async fn a_webhook_is_sent_with_the_body_that_was_written() {
     sandbox.post("/jira/webhooks?issue.key=JRA-2", &form).await;
     assert_eq!(*seen.lock().unwrap(), [body]);
     assert!(sandbox.journal().await[0].starts_with("to the add-on POST /hook?i=JRA-2 204"));
-    assert!(sandbox.get("/jira").await.body.contains("jira:issue_created was taken."));
+    assert!(sandbox.get("/jira").await.body.contains("The add-on accepted jira:issue_created."));
     let broken = [("event", "jira:issue_created"), ("url", "/hook?i={issue.key}"), ("body", "{")];
     sandbox.post("/jira/webhooks", &broken).await;
-    assert!(sandbox.get("/jira").await.body.contains("was not taken: the add-on answered 400"));
+    assert!(sandbox.get("/jira").await.body.contains("did not accept jira:issue_created: the add-on answered 400"));
 }
 
 #[actix_web::test]
@@ -223,7 +223,7 @@ async fn the_journal_shows_what_panicked() {
     let lines = sandbox.journal().await;
     assert!(lines[0].starts_with("to the add-on POST /hook?i=JRA-1 500"), "{}", lines[0]);
     assert!(lines[0].contains("panicked: in the listener"), "{}", lines[0]);
-    assert!(sandbox.get("/jira").await.body.contains("was not taken: the add-on answered 500"));
+    assert!(sandbox.get("/jira").await.body.contains("did not accept jira:issue_created: the add-on answered 500"));
 }
 
 #[actix_web::test]
@@ -246,9 +246,9 @@ async fn the_journal_shows_reasons_and_no_credentials() {
 }
 
 #[actix_web::test]
-async fn its_services_are_for_its_own_sites_alone() {
+async fn its_services_are_only_for_its_own_sites() {
     let sandbox = Sandbox::open().await;
-    // the key of the other fake host installs at a site of the sandbox's origin: refused
+    // the key of another fake host must not install at a site of the sandbox
     let mut stranger = TestTenant::new();
     stranger.base_url = format!("{}/jira", sandbox.running.url());
     assert_eq!(
@@ -256,12 +256,12 @@ async fn its_services_are_for_its_own_sites_alone() {
         401,
         "the sandbox's key server does not know that key"
     );
-    // and every other site still uses the configured services
+    // all other sites still use the configured services
     sandbox.host.install(&sandbox.host.tenant()).await;
     assert_eq!(sandbox.host.keys().fetches(), 1);
     let page = sandbox.host.open_iframe("/hello-world").await;
     assert_eq!(page.json()["page"]["script"], "https://connect-cdn.atl-paas.net/all.js");
-    // the sandbox's key cannot install for a host elsewhere: its id is not known there
+    // the sandbox's key cannot install for other hosts: its id is unknown there
     let token = KeyServer::sign_as("sandbox", &claims_for(&TestTenant::new(), sandbox.host.base_url(), "/installed"));
     let reply = sandbox.host.call(Method::POST, "/installed", &token, Some(&json!({}))).await;
     assert!(matches!(reply.status, 400 | 401), "{}", reply.status);
@@ -289,15 +289,15 @@ async fn the_web_cannot_reach_it() {
 async fn it_is_for_development_on_this_machine() {
     let (_production, refused) = with_sandbox(support::fixture::builder(), routes).await;
     let refused = refused.unwrap_err().to_string();
-    assert_eq!(refused, "the sandbox is for development alone, and this is production");
+    assert_eq!(refused, "the sandbox is only for development, and this is production");
     let open = support::fixture::builder().var("NODE_ENV", "development").var("AC_BIND", "0.0.0.0");
     let (_open, refused) = with_sandbox(open, routes).await;
     let refused = refused.unwrap_err().to_string();
-    assert_eq!(refused, "the add-on listens beyond this machine (bind, AC_BIND)");
+    assert_eq!(refused, "the add-on accepts connections from other machines (bind, AC_BIND)");
 }
 
 #[actix_web::test]
-async fn a_taken_port_is_no_obstacle() {
+async fn a_taken_port_is_skipped() {
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = taken.local_addr().unwrap().port();
     let builder = support::fixture::builder().var("NODE_ENV", "development").var("AC_SANDBOX_PORT", port.to_string());
@@ -306,7 +306,7 @@ async fn a_taken_port_is_no_obstacle() {
     assert_ne!(sandbox.url(), format!("http://localhost:{port}"));
     let answer = Client::new().get(sandbox.url()).send().await.unwrap();
     assert_eq!(answer.status(), 200, "redirected to its first site");
-    assert!(sandbox::start(host.addon()).is_err(), "one is enough, and the add-on is mounted");
+    assert!(sandbox::start(host.addon()).is_err(), "there is already one, and the add-on is mounted");
 }
 
 #[actix_web::test]

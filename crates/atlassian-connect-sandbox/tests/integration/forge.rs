@@ -1,4 +1,5 @@
-//! The sandbox as Forge: the add-on's endpoints are invoked, and the product's API takes the tokens that came along.
+//! Forge in the sandbox: the add-on's endpoints are invoked, and the product's API accepts the tokens that came with
+//! the invocation.
 
 use std::sync::{Arc, Mutex};
 
@@ -23,12 +24,12 @@ async fn who(invocation: ForgeInvocation) -> Result<Json<Value>, Error> {
         "installation": invocation.installation_id(),
         "user": invocation.account_id(),
         "tenant": tenant,
-        "issue": invocation.claims().raw.pointer("/context/extension/issue/key"),
+        "issue": invocation.claims().raw().pointer("/context/extension/issue/key"),
         "trial": invocation.claims().app.license.as_ref().and_then(|license| license.is_evaluation),
     })))
 }
 
-/// What the product answers to the question who asks.
+/// The product's answer to a request for the current user.
 async fn myself(client: HostClient) -> Value {
     match client.get("/rest/api/3/myself").send().await {
         Ok(answer) => json!([answer.status().as_u16(), answer.json::<Value>().await.unwrap()["displayName"]]),
@@ -53,7 +54,7 @@ pub(super) fn routes(cfg: &mut ServiceConfig) {
 }
 
 impl Sandbox {
-    /// Sends the form of that kind; what it says then, and the answer.
+    /// Sends the form of that kind. Returns the shown result and the answer.
     async fn invoke(&self, kind: &str, fields: &[(&str, &str)]) -> (String, String) {
         self.invoke_by("ada", kind, fields).await
     }
@@ -105,16 +106,16 @@ async fn a_page_invokes_with_chosen_claims() {
 }
 
 #[actix_web::test]
-async fn the_products_api_takes_the_tokens_that_came_along() {
+async fn the_products_api_accepts_the_tokens_of_the_invocation() {
     let sandbox = Sandbox::open().await;
     let both = [("path", "/forge/ask"), ("app_token", "true"), ("user_token", "true")];
     let answer = json_of(sandbox.invoke("page", &both).await);
     assert_eq!(answer["app"], json!({ "Ok": 200 }));
     assert_eq!(answer["user"], json!([200, "Ada Admin"]));
     assert_eq!(answer["away"], json!([200, "Mia Member"]));
-    assert!(answer["stranger"].as_str().unwrap().contains("the site has no such user"), "{answer}");
+    assert!(answer["stranger"].as_str().unwrap().contains("the site does not have this user"), "{answer}");
     let journal = sandbox.journal().await;
-    for asker in ["the Forge app", "for Mia Member, who is away"] {
+    for asker in ["the Forge app", "for Mia Member, who is absent"] {
         assert!(journal.iter().any(|entry| entry.contains(asker)), "{asker}: {journal:?}");
     }
 
@@ -129,7 +130,7 @@ async fn the_products_api_takes_the_tokens_that_came_along() {
 }
 
 #[actix_web::test]
-async fn the_products_api_takes_nothing_else() {
+async fn the_products_api_accepts_nothing_else() {
     let sandbox = Sandbox::open().await;
     let api = "/ex/jira/00000001-0000-4000-8000-5a4db0c00000/rest/api/3/myself";
     assert_eq!(sandbox.product(api, &[]).await, 401);
@@ -148,7 +149,7 @@ async fn the_products_api_takes_nothing_else() {
 }
 
 #[actix_web::test]
-async fn events_and_schedules_are_heard_of() {
+async fn events_and_schedules_reach_the_listeners() {
     type Heard = Arc<Mutex<Vec<(String, Option<String>)>>>;
     let heard = Heard::default();
     let ours = Arc::clone(&heard);
@@ -176,7 +177,7 @@ async fn events_and_schedules_are_heard_of() {
         [("avi:jira:created:issue".to_owned(), installation.clone()), ("forge:hourly".to_owned(), installation)];
     assert_eq!(*heard.lock().unwrap(), expected);
     let token = sandbox.host.addon().state().forge_app_token(INSTALLATION).await.unwrap();
-    assert!(token.is_some(), "the event has brought it");
+    assert!(token.is_some(), "the event came with it");
 
     for user in ["ada", "anonymous"] {
         let (news, _) = sandbox.invoke_by(user, "page", &[path, ("body", event)]).await;
@@ -226,14 +227,14 @@ async fn its_key_proves_its_own_installations_and_no_other_key_does() {
 }
 
 #[actix_web::test]
-async fn what_cannot_be_sent_is_said_and_kept() {
+async fn what_cannot_be_sent_is_reported_and_kept() {
     let sandbox = Sandbox::open().await;
     for (field, value, reason) in [
-        ("claims", "[]", "Not sent: the claims are no JSON object."),
-        ("claims", "{", "Not sent: the claims are no JSON: "),
-        ("body", "<b>", "Not sent: the body is no JSON: "),
-        ("method", "TRACE", "Not sent: Forge has no such method."),
-        ("path", "@evil.example/", "There is no answer: @evil.example/ does not begin with /."),
+        ("claims", "[]", "Not sent: the claims are not a JSON object."),
+        ("claims", "{", "Not sent: the claims are not valid JSON: "),
+        ("body", "<b>", "Not sent: the body is not valid JSON: "),
+        ("method", "TRACE", "Not sent: Forge does not support this method."),
+        ("path", "@evil.example/", "No answer: @evil.example/ does not begin with /."),
     ] {
         let fields = [("path", "/forge/who"), (field, value)];
         let from = usize::from(field == "path");

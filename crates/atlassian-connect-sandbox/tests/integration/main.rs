@@ -1,4 +1,4 @@
-//! The sandbox: a real add-on in development under it, asked over HTTP as a browser asks.
+//! The sandbox with a real add-on in development, called over HTTP like a browser.
 // what helpers cannot do is a failed test
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 // tables read best as they are written
@@ -7,12 +7,16 @@
 mod attacks;
 mod everyday;
 mod forge;
+mod forge_attacks;
+mod forge_modules;
+mod forge_pages;
 mod manners;
 #[allow(dead_code)]
 #[path = "../../../atlassian-connect-actix/tests/integration/support/mod.rs"]
 mod support;
 
 use std::cell::RefCell;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -86,7 +90,7 @@ async fn administer(_who: Authorized<Administers>) -> HttpResponse {
 
 fn routes(cfg: &mut ServiceConfig) {
     cfg.service(show_page).service(show_panel).service(ask_me).service(ask_host).service(administer);
-    cfg.route("/content", web::get().to(HttpResponse::Ok)).configure(forge::routes);
+    cfg.route("/content", web::get().to(HttpResponse::Ok)).configure(forge::routes).configure(forge_pages::routes);
     cfg.route("/panic", web::get().to(|| async { if true { panic!("in the handler") } else { "" } }));
 }
 
@@ -95,9 +99,20 @@ async fn with_sandbox<F>(builder: TestHostBuilder, routes: F) -> (TestHost, Resu
 where
     F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
 {
+    opened_by(builder, routes, sandbox::start).await
+}
+
+async fn opened_by<F>(
+    builder: TestHostBuilder,
+    routes: F,
+    start: impl FnOnce(&Addon) -> Result<RunningSandbox, SandboxError> + 'static,
+) -> (TestHost, Result<RunningSandbox, SandboxError>)
+where
+    F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
+{
     let opened = Rc::new(RefCell::new(None));
     let slot = Rc::clone(&opened);
-    let host = builder.prepare(move |addon| *slot.borrow_mut() = Some(sandbox::start(addon))).start(routes).await;
+    let host = builder.prepare(move |addon| *slot.borrow_mut() = Some(start(addon))).start(routes).await;
     let opened = opened.take().unwrap();
     (host, opened)
 }
@@ -122,8 +137,23 @@ impl Sandbox {
         Self::prepared(text, |_| {}).await
     }
 
-    /// `prepare` is given the add-on before it serves.
+    /// `prepare` receives the add-on before it serves.
     async fn prepared(text: &str, prepare: impl FnOnce(&Addon) + 'static) -> Self {
+        Self::started(text, prepare, sandbox::start).await
+    }
+
+    /// With the app's files in that folder.
+    async fn in_folder(folder: &Path) -> Self {
+        let folder = folder.to_owned();
+        let text = DESCRIPTOR.replace("SCOPES", r#"["READ", "WRITE", "ACT_AS_USER"]"#);
+        Self::started(&text, |_| {}, move |addon| sandbox::internal::start_in(addon, folder)).await
+    }
+
+    async fn started(
+        text: &str,
+        prepare: impl FnOnce(&Addon) + 'static,
+        start: impl FnOnce(&Addon) -> Result<RunningSandbox, SandboxError> + 'static,
+    ) -> Self {
         let descriptor = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(descriptor.path(), text).unwrap();
         let file = descriptor.path().to_owned();
@@ -131,12 +161,12 @@ impl Sandbox {
             .var("NODE_ENV", "development")
             .var("AC_HOST_WHITELIST", "127.0.0.1,*.atlassian.net");
         let builder = builder.var("AC_SANDBOX_PORT", "0").addon(move |addon| addon.descriptor_file(file));
-        let (host, running) = with_sandbox(builder.prepare(prepare), routes).await;
+        let (host, running) = opened_by(builder.prepare(prepare), routes, start).await;
         let running = running.unwrap();
-        // its keys are made while somebody waits, which takes a busy machine seconds
+        // its keys are generated during the first request, which can take seconds on a busy machine
         let client = Client::builder().disable_redirects().timeout(Duration::from_secs(60)).finish();
         let sandbox = Self { host, running, client, _descriptor: descriptor };
-        // it installs the add-on by itself
+        // it installs the add-on automatically
         let begun = std::time::Instant::now();
         while !sandbox.get("/jira").await.body.contains("Installed and enabled.") {
             assert!(begun.elapsed() < Duration::from_secs(30), "{}", sandbox.get("/jira").await.body);
@@ -145,7 +175,7 @@ impl Sandbox {
         sandbox
     }
 
-    /// What came of the last click at a site.
+    /// The result of the last click at a site.
     async fn news(&self, site: &str) -> String {
         let page = self.get(&format!("/{site}")).await.body;
         let (_, rest) = page.split_once("<p class=\"news ").unwrap();
@@ -174,13 +204,13 @@ impl Sandbox {
         reply
     }
 
-    /// As the bridge asks for the user.
+    /// Sends a request like the bridge, for the user.
     async fn by_bridge(&self, method: Method, path: &str, user: &str, body: &str) -> Reply {
         let headers = [("x-sandbox", "1"), ("x-sandbox-user", user), ("content-type", "application/json")];
         self.ask(method, path, &headers, body.to_owned()).await
     }
 
-    /// What the page's script knows.
+    /// The data for the page's script.
     async fn facts(&self, path: &str) -> Value {
         let page = self.get(path).await;
         assert_eq!(page.status, 200, "{}", page.body);
@@ -188,13 +218,13 @@ impl Sandbox {
         serde_json::from_str(rest.split_once('<').unwrap().0).unwrap()
     }
 
-    /// Opens a module's page as the frame does.
+    /// Opens a module's page like the frame.
     async fn open_frame(&self, path: &str) -> Reply {
         let url = self.facts(path).await["frame"]["url"].as_str().unwrap().to_owned();
         self.get(&url).await
     }
 
-    /// A session token of the add-on's for that user.
+    /// A session token of the add-on for that user.
     async fn session(&self, user: &str) -> String {
         let page = self.open_frame(&format!("/jira/modules/generalPages/hello?user={user}")).await;
         page.json()["token"].as_str().unwrap().to_owned()

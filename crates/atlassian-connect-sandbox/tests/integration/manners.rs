@@ -1,10 +1,10 @@
-//! What the sandbox's sites do as real ones do.
+//! The sandbox's sites behave like real ones.
 
 use super::attacks::user_token;
 use super::*;
 
 #[actix_web::test]
-async fn a_secret_is_told_at_the_install_alone() {
+async fn a_secret_is_sent_only_at_the_install() {
     let tenant = TestTenant::new();
     for event in ["installed", "enabled", "disabled", "uninstalled"] {
         let has_secret = tenant.payload("a", event).get("sharedSecret").is_some();
@@ -58,11 +58,11 @@ async fn a_cacheable_page_has_no_query_and_a_fragment_stays_last() {
     let routed = url(sandbox.facts("/jira/modules/generalPages/routed").await);
     let (asked, fragment) = routed.split_once('#').unwrap();
     assert!(asked.contains("/hello-world?a=1&xdm_e=") && fragment == "/route?i=JRA-1", "{routed}");
-    assert_eq!(sandbox.get(asked).await.status, 200, "its token is of the query alone");
+    assert_eq!(sandbox.get(asked).await.status, 200, "its token only covers the query");
 }
 
 #[actix_web::test]
-async fn a_webhook_says_which_it_is() {
+async fn a_webhook_has_an_identifier() {
     let sandbox = Sandbox::open().await;
     let form = [("event", "jira:issue_created"), ("url", "/hook?i={issue.key}"), ("body", "{}")];
     let mut identifiers = Vec::new();
@@ -79,7 +79,7 @@ async fn a_webhook_says_which_it_is() {
 }
 
 #[actix_web::test]
-async fn an_install_is_taken_with_200_or_204() {
+async fn an_install_succeeds_with_200_or_204() {
     for (status, expected) in [(200, "Installed"), (202, "Not installed: the add-on answered 202")] {
         let builder = support::fixture::builder().var("NODE_ENV", "development").var("AC_SANDBOX_PORT", "0");
         let builder = builder.config(r#"{ "setupInstallRoute": false }"#);
@@ -156,7 +156,7 @@ async fn confluence_answers_attachments_users_and_macro_bodies() {
 }
 
 #[actix_web::test]
-async fn the_journal_is_cleared_and_goes_on() {
+async fn the_journal_continues_after_it_is_cleared() {
     let sandbox = Sandbox::open().await;
     assert!(!sandbox.journal().await.is_empty());
     sandbox.post("/jira/journal/clear", &[]).await;
@@ -170,7 +170,7 @@ async fn the_journal_is_cleared_and_goes_on() {
 }
 
 #[actix_web::test]
-async fn forge_is_offered_where_the_add_on_has_routes_for_it() {
+async fn forge_is_offered_if_the_add_on_has_routes_for_it() {
     let answer = |has_forge: bool| {
         move |cfg: &mut ServiceConfig| {
             if has_forge {
@@ -202,6 +202,6 @@ async fn a_refused_permission_is_a_sentence() {
     let token = sandbox.session("mia").await;
     assert_eq!(sandbox.host.call(Method::GET, "/admin", &token, None).await.status, 403);
     let lines = sandbox.journal().await;
-    let sentence = "not permitted: the user needs ADMINISTER on the site, and the host does not grant all of it";
+    let sentence = "not permitted: the user needs ADMINISTER on the site, but the host does not grant all of it";
     assert!(lines.iter().any(|line| line.contains(sentence)), "{lines:?}");
 }

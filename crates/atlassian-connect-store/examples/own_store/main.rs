@@ -1,4 +1,4 @@
-//! A store on a backend of one's own: `cargo run -p atlassian-connect-store --example own_store`. An add-on takes it by
+//! A store on another backend: `cargo run -p atlassian-connect-store --example own_store`. An add-on uses it with
 //! `Addon::builder().store(Arc::new(RecordStore::new(Shelf::default())))`.
 
 #[allow(unreachable_pub)]

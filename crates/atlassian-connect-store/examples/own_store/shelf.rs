@@ -1,4 +1,4 @@
-//! Records on a backend of one's own: here a map under a lock, where yours asks a database.
+//! Records on another backend: a map under a lock stands in for your database.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

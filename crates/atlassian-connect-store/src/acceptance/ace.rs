@@ -1,4 +1,4 @@
-//! Databases that atlassian-connect-express 11.5.3 wrote itself, see `tests/fixtures/ace`.
+//! Databases that atlassian-connect-express 11.5.3 created, see `tests/fixtures/ace`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ace").join(name)
 }
 
-/// clientKey -> what the fixture's description says of the tenant.
+/// clientKey -> the tenant in the fixture's description.
 fn described(name: &str) -> BTreeMap<String, Value> {
     let text = std::fs::read_to_string(fixture(name)).unwrap();
     let description: Value = serde_json::from_str(&text).unwrap();
@@ -20,30 +20,35 @@ fn described(name: &str) -> BTreeMap<String, Value> {
     tenants.iter().map(|tenant| (tenant["clientKey"].as_str().unwrap().to_owned(), tenant.clone())).collect()
 }
 
-/// Every row and every object of the database but those of the migrations' own table.
+/// Every row and every object of the database, except the migrations' own table.
 fn content(sandbox: &Sandbox) -> Vec<(String, String)> {
     let catalog = match sandbox.backend() {
-        "postgres" => "SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexname",
+        "postgres" => {
+            "SELECT tablename AS one, indexdef AS two FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexname"
+        }
         "mysql" => {
-            "SELECT CONCAT_WS('.', table_name, index_name), column_name FROM information_schema.statistics
+            "SELECT CONCAT_WS('.', table_name, index_name) AS one, column_name AS two FROM information_schema.statistics
                 WHERE table_schema = DATABASE() ORDER BY table_name, index_name, seq_in_index"
         }
-        _ => "SELECT name, sql FROM sqlite_master ORDER BY name",
+        _ => "SELECT name AS one, sql AS two FROM sqlite_master ORDER BY name",
     };
     let mut content = sandbox.rows(catalog);
     content.retain(|(name, _)| !name.contains("__diesel_schema_migrations"));
     for (table, owner) in [("AddonSettings", "clientKey"), ("ForgeSettings", "installationId")] {
-        content.extend(sandbox.rows(&format!(r#"SELECT "{owner}" || "key", @val FROM "{table}" ORDER BY "id""#)));
+        let rows = format!(r#"SELECT "{owner}" || "key" AS one, @val AS two FROM "{table}" ORDER BY "id""#);
+        content.extend(sandbox.rows(&rows));
     }
-    content.extend(sandbox.rows(r#"SELECT "installationId", "clientKey" FROM "InstallationClientKeys" ORDER BY "id""#));
+    let associations =
+        r#"SELECT "installationId" AS one, "clientKey" AS two FROM "InstallationClientKeys" ORDER BY "id""#;
+    content.extend(sandbox.rows(associations));
     content
 }
 
 async fn opens_as_it_is(mut sandbox: Sandbox, tenants: BTreeMap<String, Value>) {
     let before = content(&sandbox);
     let store = sandbox.open().await;
-    assert_eq!(content(&sandbox), before, "opening changes nothing");
-    assert!(sandbox.sql(r#"SELECT 1 FROM "__diesel_schema_migrations""#).is_err(), "not even by a table");
+    assert_eq!(content(&sandbox), before, "opening must change nothing");
+    assert!(sandbox.sql(r#"SELECT 1 FROM "__diesel_schema_migrations""#).is_err(), "opening must not add a table");
 
     let page = store.tenants(None, 100).await.unwrap();
     assert_eq!(page.next, None);
@@ -64,7 +69,7 @@ async fn opens_as_it_is(mut sandbox: Sandbox, tenants: BTreeMap<String, Value>) 
     assert_eq!(store.client_key_of_installation(installation_id).await.unwrap().as_deref(), Some(forge_key));
     assert_eq!(store.forge_get(installation_id, "appToken").await.unwrap().unwrap()["appToken"], "app-token-1");
 
-    // A new install of one, as the host sends it: with a new secret.
+    // A new install of one tenant, as the host sends it, with a new secret.
     let renewed = json!({ "clientKey": plain, "sharedSecret": "renewed", "baseUrl": "https://new.example.com" });
     store.save_installation(plain, &renewed, None).await.unwrap();
     sandbox.config.auto_migrate = true;
@@ -78,7 +83,7 @@ async fn opens_as_it_is(mut sandbox: Sandbox, tenants: BTreeMap<String, Value>) 
             },
         )
         .collect();
-    assert_eq!(content(&sandbox), expected, "one row has changed, migrations and all");
+    assert_eq!(content(&sandbox), expected, "only one row has changed");
 }
 
 #[tokio::test]
@@ -88,7 +93,7 @@ async fn an_ace_file_opens_as_it_is() {
     std::fs::copy(fixture("ace-11.5.3.sqlite"), file).unwrap();
     let written_by_ace = std::fs::read(file).unwrap()[18];
     opens_as_it_is(sandbox, described("ace-11.5.3.sqlite.tenants.json")).await;
-    assert_eq!(written_by_ace, 1, "the file's mode is the rollback journal");
+    assert_eq!(written_by_ace, 1, "the file uses a rollback journal");
 }
 
 #[tokio::test]
@@ -98,7 +103,7 @@ async fn an_ace_file_keeps_its_journal_mode() {
     std::fs::copy(fixture("ace-11.5.3.sqlite"), &file).unwrap();
     let store = sandbox.open().await;
     store.set("tenant", "key", &json!(1)).await.unwrap();
-    assert_eq!(std::fs::read(&file).unwrap()[18], 1, "1 is the rollback journal, 2 would be WAL");
+    assert_eq!(std::fs::read(&file).unwrap()[18], 1, "1 is a rollback journal, 2 would be WAL");
 }
 
 #[tokio::test]
@@ -106,7 +111,7 @@ async fn an_ace_file_keeps_its_journal_mode() {
 async fn an_ace_dump_opens_as_it_is() {
     let sandbox = Sandbox::postgres();
     let dump = std::fs::read_to_string(fixture("ace-11.5.3.postgres.sql")).unwrap();
-    // psql's own commands; the rest is SQL, and names its schema.
+    // Skips psql's own commands. The rest is SQL with qualified names.
     let dump: Vec<_> = dump.lines().filter(|line| !line.starts_with('\\')).collect();
     sandbox.sql(&dump.join("\n")).unwrap();
     opens_as_it_is(sandbox, described("ace-11.5.3.postgres.tenants.json")).await;
@@ -119,6 +124,6 @@ async fn an_ace_dump_of_mariadb_opens_as_it_is() {
     let sandbox = Sandbox::mysql();
     let dump = std::fs::read_to_string(fixture("ace-11.5.3.mariadb.sql")).unwrap();
     sandbox.sql(&dump).unwrap();
-    // the rows are those of the SQLite file
+    // the rows equal those of the SQLite file
     opens_as_it_is(sandbox, described("ace-11.5.3.sqlite.tenants.json")).await;
 }

@@ -1,4 +1,4 @@
-//! The tables of an app, on every SQL database: one query text, typed by diesel.
+//! The tables of an app on every SQL database: one query text, typed by diesel.
 
 use diesel::prelude::*;
 use diesel::result::Error;
@@ -87,7 +87,7 @@ pub(super) async fn a_write_is_whole_or_not_at_all(sandbox: Sandbox) {
     let twice = database
         .write(move |connection| {
             insert(1)(connection)?;
-            // one within another: the inner one alone is undone
+            // a nested transaction: only the inner one is rolled back
             let inner = connection.transaction(|connection| {
                 insert(2)(connection)?;
                 Err::<(), _>(Error::RollbackTransaction)
@@ -114,7 +114,7 @@ pub(super) async fn a_write_is_whole_or_not_at_all(sandbox: Sandbox) {
     assert_eq!(ids(database.read(all).await.unwrap()), [1, 3]);
 }
 
-pub(super) async fn a_failure_that_is_passed_over_is_not_told_as_saved(sandbox: Sandbox) {
+pub(super) async fn an_ignored_failure_is_not_reported_as_saved(sandbox: Sandbox) {
     let database = database(&sandbox).await;
     let written = database
         .write(move |connection| {
@@ -126,11 +126,11 @@ pub(super) async fn a_failure_that_is_passed_over_is_not_told_as_saved(sandbox: 
             Ok(())
         })
         .await;
-    // what the database makes of it differs, and what is told is what is there
+    // databases differ here, but the result must match what is stored
     let there = database.read(all).await.unwrap().len();
     assert_eq!(there, usize::from(written.is_ok()), "{written:?}");
     assert_eq!(written.is_ok(), sandbox.backend() != "postgres", "{written:?}");
-    // the connection goes on
+    // the connection is still usable
     assert!(database.write(|connection| diesel::delete(tallies::table).execute(connection)).await.is_ok());
 }
 
@@ -141,7 +141,7 @@ pub(super) async fn a_panic_leaves_nothing_behind(sandbox: Sandbox) {
         let task = tokio::spawn(async move {
             same.write(|connection| -> QueryResult<()> {
                 diesel::insert_into(tallies::table).values(&Tally::new(1, "a")).execute(connection)?;
-                panic!("of the app")
+                panic!("a panic of the app")
             })
             .await
         });
@@ -157,7 +157,7 @@ pub(super) async fn many_read_then_write_and_none_fails(sandbox: Sandbox) {
     };
     database.write(insert).await.unwrap();
     let add = |connection: &mut DbConnection| {
-        // a lock where the database has rows to lock; SQLite's transaction is alone from its beginning
+        // takes a row lock if the database has them; SQLite's transaction already excludes others
         diesel::update(tallies::table.find(1)).set(tallies::weight.eq(1.0)).execute(connection)?;
         let amount: i32 = tallies::table.find(1).select(tallies::amount).first(connection)?;
         diesel::update(tallies::table.find(1)).set(tallies::amount.eq(amount + 1)).execute(connection)
@@ -167,12 +167,12 @@ pub(super) async fn many_read_then_write_and_none_fails(sandbox: Sandbox) {
     assert_eq!(database.read(all).await.unwrap()[0].amount, 50);
 }
 
-/// Every case of this file.
+/// Runs every case of this file.
 macro_rules! app_suite {
     ($backend:ident, $new:expr, $attributes:tt) => {
         run_cases!($backend, $new, $attributes, cases [
             typed_queries_are_the_same_everywhere, a_write_is_whole_or_not_at_all, a_panic_leaves_nothing_behind,
-            a_failure_that_is_passed_over_is_not_told_as_saved,
+            an_ignored_failure_is_not_reported_as_saved,
             many_read_then_write_and_none_fails,
         ]);
     };

@@ -1,4 +1,4 @@
-//! The cases that every store passes.
+//! The cases that every store must pass.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 
 use super::Opened;
-pub(super) use super::order::{a_write_that_was_given_up_is_not_done_later, of_two_writes_the_later_one_counts};
+pub(super) use super::order::{an_abandoned_write_is_not_done_later, of_two_writes_the_later_one_counts};
 use crate::{CLIENT_INFO, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, KeyPage, Place, StoreError, now};
 
 fn installation(client_key: &str, secret: &str) -> Value {
@@ -58,7 +58,7 @@ pub(super) async fn unicode_and_a_megabyte(store: Opened) {
     let value = json!({ "description": "Zoë & Søn ☃ 日本", "large": "ä".repeat(512 * 1024) });
     store.set(tenant, key, &value).await.unwrap();
     assert!(store.get(tenant, key).await.unwrap() == Some(value), "too long to print");
-    assert_eq!(store.get("zoe\u{308}-日本-☃", key).await.unwrap(), None, "nothing is normalised");
+    assert_eq!(store.get("zoe\u{308}-日本-☃", key).await.unwrap(), None, "names are not normalised");
 }
 
 pub(super) async fn missing_is_no_null(store: Opened) {
@@ -79,7 +79,7 @@ pub(super) async fn one_installation_per_tenant(store: Opened) {
 }
 
 pub(super) async fn concurrent_installs_of_one_tenant_end_in_one_row(store: Opened) {
-    // The first rounds are not at once: the pool is still making its connections.
+    // The first rounds are not concurrent: the pool is still opening its connections.
     for round in 0..8 {
         let (tenant, id) = (format!("tenant {round}"), format!("installation {round}"));
         let installations: Vec<_> = (0..32).map(|n| installation(&tenant, &format!("secret {n}"))).collect();
@@ -91,7 +91,7 @@ pub(super) async fn concurrent_installs_of_one_tenant_end_in_one_row(store: Open
         assert_eq!(store.client_key_of_installation(&id).await.unwrap().as_ref(), Some(&tenant));
     }
     if let Some(rows) = store.count("AddonSettings") {
-        assert_eq!(rows, 8, "none had to be put aside");
+        assert_eq!(rows, 8, "no duplicates");
     }
 }
 
@@ -121,7 +121,7 @@ pub(super) async fn uninstalled_tenants_are_kept_and_revived(store: Opened) {
     store.set("tenant", "setting", &json!("mine")).await.unwrap();
 
     assert!(store.uninstall("tenant").await.unwrap());
-    assert!(!store.uninstall("tenant").await.unwrap(), "there is nothing to uninstall twice");
+    assert!(!store.uninstall("tenant").await.unwrap(), "nothing left to uninstall");
     assert!(store.installations("tenant").await.unwrap().is_empty());
     assert_eq!(store.get("tenant", CLIENT_INFO).await.unwrap(), None);
     assert_eq!(store.get("tenant", CLIENT_INFO_UNINSTALLED).await.unwrap(), Some(first));
@@ -130,9 +130,13 @@ pub(super) async fn uninstalled_tenants_are_kept_and_revived(store: Opened) {
 
     store.save_installation("tenant", &second, None).await.unwrap();
     assert_eq!(store.installations("tenant").await.unwrap(), std::slice::from_ref(&second));
-    assert_eq!(store.get("tenant", CLIENT_INFO_UNINSTALLED).await.unwrap(), None, "the row was revived");
+    assert_eq!(store.get("tenant", CLIENT_INFO_UNINSTALLED).await.unwrap(), None, "the row is active again");
     assert_eq!(store.get("tenant", "setting").await.unwrap(), Some(json!("mine")));
-    assert_eq!(store.client_key_of_installation("installation").await.unwrap(), None, "none came with this install");
+    assert_eq!(
+        store.client_key_of_installation("installation").await.unwrap(),
+        None,
+        "this install had no installationId"
+    );
 
     assert!(store.uninstall("tenant").await.unwrap());
     assert_eq!(store.get("tenant", CLIENT_INFO_UNINSTALLED).await.unwrap(), Some(second));
@@ -151,7 +155,11 @@ pub(super) async fn associations_follow_the_last_install(store: Opened) {
     store.save_installation("b", &installation("b", "x"), Some("one")).await.unwrap();
     assert_eq!((tenant("one").await.as_deref(), tenant("two").await.as_deref()), (Some("b"), Some("a")));
     store.save_installation("b", &installation("b", "y"), None).await.unwrap();
-    assert_eq!(tenant("one").await.as_deref(), Some("b"), "an install without an installationId takes none away");
+    assert_eq!(
+        tenant("one").await.as_deref(),
+        Some("b"),
+        "an install without an installationId removes no association"
+    );
 
     assert!(store.uninstall("a").await.unwrap());
     assert_eq!((tenant("one").await.as_deref(), tenant("two").await.as_deref()), (Some("b"), None));
@@ -172,12 +180,12 @@ pub(super) async fn forge_values_are_their_own(store: Opened) {
 }
 
 pub(super) async fn tenants_come_in_pages(store: Opened) {
-    // Names that a language's own order would sort differently.
+    // Names that a locale would sort differently.
     let names: BTreeSet<_> = (0..250).map(|n| format!("{}{n}", ["a", "B", "ä", "_", "Z-", "z"][n % 6])).collect();
     for name in &names {
         store.save_installation(name, &installation(name, "secret"), None).await.unwrap();
     }
-    store.set("a value is no tenant", "key", &json!(1)).await.unwrap();
+    store.set("no installation", "key", &json!(1)).await.unwrap();
     store.save_installation("gone", &installation("gone", "secret"), None).await.unwrap();
     store.uninstall("gone").await.unwrap();
 
@@ -196,14 +204,14 @@ pub(super) async fn tenants_come_in_pages(store: Opened) {
                 break;
             }
         }
-        assert!(seen.iter().eq(&names), "each once, in order, at {limit} a page");
+        assert!(seen.iter().eq(&names), "each once, in order, with {limit} per page");
         assert_eq!(pages, 250_usize.div_ceil(limit));
     }
     assert_eq!(store.tenants(Some("\u{10ffff}"), 10).await.unwrap().next, None);
-    assert_eq!(store.tenants(None, 0).await.unwrap().tenants.len(), 1, "a page of none would never end");
+    assert_eq!(store.tenants(None, 0).await.unwrap().tenants.len(), 1, "an empty page would never end");
 }
 
-/// The names of tenants that `stored_keys` gives in pages of `limit`, each with its keys.
+/// All tenants that `stored_keys` returns in pages of `limit`, each with its keys.
 async fn all_keys(store: &Opened, limit: usize) -> Vec<(String, Vec<String>)> {
     let (mut all, mut from) = (Vec::new(), None);
     loop {
@@ -254,7 +262,7 @@ pub(super) async fn a_removed_tenant_leaves_nothing(store: Opened) {
         store.forge_set(&format!("of {name}"), "key", &json!(1)).await.unwrap();
     }
     assert!(store.remove("tenant").await.unwrap());
-    assert!(!store.remove("tenant").await.unwrap(), "there is nothing to remove twice");
+    assert!(!store.remove("tenant").await.unwrap(), "nothing left to remove");
     assert!(store.installations("tenant").await.unwrap().is_empty());
     assert_eq!(store.get("tenant", "key").await.unwrap(), None);
     assert_eq!(store.client_key_of_installation("of tenant").await.unwrap(), None);
@@ -265,7 +273,7 @@ pub(super) async fn a_removed_tenant_leaves_nothing(store: Opened) {
     assert_eq!(store.client_key_of_installation("of other").await.unwrap().as_deref(), Some("other"));
     assert_eq!(store.forge_get("of other", "key").await.unwrap(), Some(json!(1)));
 
-    // what an uninstall has left goes as well
+    // what an uninstall left is removed too
     assert!(store.uninstall("other").await.unwrap());
     assert!(store.remove("other").await.unwrap());
     assert_eq!(store.stored_keys(None, 10).await.unwrap(), KeyPage::default());
@@ -291,7 +299,7 @@ pub(super) async fn values_are_exchanged_for_what_they_were(store: Opened) {
     let (tenant, forge) = (Place::of_tenant("owner", "key"), Place::of_forge("owner", "key"));
     for place in [tenant, forge] {
         assert!(store.values(place).await.unwrap().is_empty());
-        assert!(!store.exchange(place, &json!(null), &json!(1)).await.unwrap(), "nothing is no null");
+        assert!(!store.exchange(place, &json!(null), &json!(1)).await.unwrap(), "a missing value is not null");
         assert!(store.values(place).await.unwrap().is_empty());
     }
     let old = json!({ "b": [1.5, null, "ä"], "a": u64::MAX });
@@ -300,12 +308,12 @@ pub(super) async fn values_are_exchanged_for_what_they_were(store: Opened) {
     store.forge_set("owner", "key", &old).await.unwrap();
     assert!(!store.exchange(tenant, &json!("another"), &json!(1)).await.unwrap());
     assert!(store.exchange(tenant, &old, &json!("new")).await.unwrap());
-    assert!(!store.exchange(tenant, &old, &json!("newer")).await.unwrap(), "it is not that any more");
+    assert!(!store.exchange(tenant, &old, &json!("newer")).await.unwrap(), "the value has changed");
     assert_eq!(store.values(tenant).await.unwrap(), [json!("new")]);
     assert_eq!(store.get("owner", "other").await.unwrap(), Some(old.clone()));
     assert_eq!(store.values(forge).await.unwrap(), std::slice::from_ref(&old));
-    assert!(store.exchange(forge, &old, &json!("of Forge")).await.unwrap());
-    assert_eq!(store.forge_get("owner", "key").await.unwrap(), Some(json!("of Forge")));
+    assert!(store.exchange(forge, &old, &json!("Forge")).await.unwrap());
+    assert_eq!(store.forge_get("owner", "key").await.unwrap(), Some(json!("Forge")));
     assert_eq!(store.get("owner", "key").await.unwrap(), Some(json!("new")));
 }
 
@@ -336,7 +344,7 @@ pub(super) async fn an_uninstall_is_timed_until_the_next_install(store: Opened) 
     }
     store.set("tenant", CLIENT_INFO_UNINSTALLED_AT, &json!(7)).await.unwrap();
     store.uninstall("tenant").await.unwrap();
-    assert_eq!(at().await, Some(json!(7)), "a second uninstall is none");
+    assert_eq!(at().await, Some(json!(7)), "a second uninstall changes nothing");
 }
 
 pub(super) async fn what_was_uninstalled_long_ago_is_purged(store: Opened) {
@@ -349,7 +357,7 @@ pub(super) async fn what_was_uninstalled_long_ago_is_purged(store: Opened) {
         store.uninstall(name).await.unwrap();
     }
     store.set("gone", CLIENT_INFO_UNINSTALLED_AT, &json!(1000)).await.unwrap();
-    // a time that stands there beside an installation in use says nothing
+    // beside an active installation, the time means nothing
     store.set("installed", CLIENT_INFO_UNINSTALLED_AT, &json!(1000)).await.unwrap();
     store.set("odd", CLIENT_INFO_UNINSTALLED_AT, &json!("1000")).await.unwrap();
     assert!(store.delete("untimed", CLIENT_INFO_UNINSTALLED_AT).await.unwrap());
@@ -388,7 +396,7 @@ pub(super) async fn hostile_names_are_names(store: Opened) {
     }
     assert!(store.tenants(Some("' OR 1=1 --"), 10).await.unwrap().tenants.is_empty());
 
-    // No column can hold these: nothing is found under them, whatever they are asked for, and nothing is written.
+    // No column can hold these. Reading under them finds nothing, and writing is refused.
     let too_long = "ä".repeat(256);
     for name in ["a\0b", too_long.as_str()] {
         assert_eq!(store.get(name, "key").await.unwrap(), None);
@@ -414,7 +422,7 @@ pub(super) async fn hostile_names_are_names(store: Opened) {
 }
 
 pub(super) async fn names_differ_by_every_byte(store: Opened) {
-    // Alike to a database that compares as people of some language do.
+    // Equal in a database with a locale's collation.
     let names = ["tenant", "Tenant", "TENANT", "tenant ", "tenant  ", "ténant", "te\u{301}nant", "tenant\t", "ｔenant"];
     for name in names {
         assert!(store.installations(name).await.unwrap().is_empty(), "{name:?}");
@@ -447,14 +455,14 @@ pub(super) async fn names_differ_by_every_byte(store: Opened) {
                     break;
                 }
             }
-            assert_eq!(seen, sorted, "{limit} a page");
+            assert_eq!(seen, sorted, "{limit} per page");
         }
     };
     unchanged(&names).await;
     assert_eq!(store.get("owner", "KEY").await.unwrap(), None);
     assert!(store.values(Place::of_tenant("tenant", "clientInfo ")).await.unwrap().is_empty());
 
-    // what befalls one befalls no other
+    // changing one changes no other
     let place = Place::of_tenant(names[0], "key");
     assert!(store.exchange(place, &json!(names[0]), &json!("new")).await.unwrap());
     assert!(store.delete("owner", names[0]).await.unwrap() && store.forge_delete("owner", names[0]).await.unwrap());
@@ -479,7 +487,7 @@ pub(super) async fn text_that_holds_an_installation(store: Opened) {
     store.set("tenant", CLIENT_INFO, &json!(installation.to_string())).await.unwrap();
     assert_eq!(store.installations("tenant").await.unwrap(), std::slice::from_ref(&installation));
     assert_eq!(store.tenants(None, 1).await.unwrap().tenants, [("tenant".to_owned(), installation)]);
-    for other in [json!("no JSON"), json!("[1]"), json!(5)] {
+    for other in [json!("not JSON"), json!("[1]"), json!(5)] {
         store.set("tenant", CLIENT_INFO, &other).await.unwrap();
         assert_eq!(store.installations("tenant").await.unwrap(), [other]);
     }

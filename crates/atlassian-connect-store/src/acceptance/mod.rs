@@ -1,7 +1,8 @@
-//! What every store must do: one suite of cases, run on each backend.
+//! The acceptance suite: one set of cases, run on each backend.
 //!
-//! The cases on servers are ignored by plain `cargo test`. `.ci/postgres start` and its neighbours print the variables
-//! that they need; `cargo test --features mysql,redis,mongodb -- --include-ignored` runs them, and fails without.
+//! Plain `cargo test` ignores the cases on servers. `.ci/postgres start` and its neighbours print the variables that
+//! they need. `cargo test --features mysql,redis,mongodb -- --include-ignored` runs them, and fails without the
+//! variables.
 
 mod ace;
 mod app;
@@ -35,17 +36,17 @@ use super::{MemoryStore, RecordStore, Store, StoreError};
 use crate::config::StoreConfig;
 use crate::sealed::SealedStore;
 
-/// A configuration with nothing but a URL.
+/// A configuration with only a URL.
 pub(crate) fn config(url: &str) -> StoreConfig {
     let mut config = StoreConfig::new(url);
     config.pool_size = 4;
     config
 }
 
-/// A key that seals.
+/// An encryption key.
 pub(crate) const KEY: &str = "a2V5IG9uZSBrZXkgb25lIGtleSBvbmUga2V5IG9uZSE=";
 
-/// What must go when a test ends.
+/// Cleanup at the end of a test.
 #[expect(dead_code, reason = "held for their drop")]
 enum Keep {
     Nothing,
@@ -55,7 +56,7 @@ enum Keep {
     Mysql(mysql::TestDatabase),
 }
 
-/// A database of a test's own, with nothing in it.
+/// An empty database for one test.
 pub(crate) struct Sandbox {
     pub config: StoreConfig,
     _keep: Keep,
@@ -83,8 +84,8 @@ impl Sandbox {
         Self { config: config(&database.url), _keep: Keep::Mysql(database) }
     }
 
-    /// With the tables that ACE makes on a server as it comes: texts that differ by case or by spaces at the end alone
-    /// are equal there.
+    /// With the tables that ACE creates on a server with default settings: texts that differ only in case or trailing
+    /// spaces are equal there.
     #[cfg(feature = "mysql")]
     pub(crate) fn mysql_of_ace() -> Self {
         let sandbox = Self::mysql();
@@ -102,7 +103,7 @@ impl Sandbox {
         Self { config: config(&redis::database()), _keep: Keep::Nothing }
     }
 
-    /// The same, whose values are sealed.
+    /// The same with encryption.
     pub(crate) fn sealed(mut self) -> Self {
         self.config.encryption_keys = vec![KEY.parse().unwrap()];
         self
@@ -143,12 +144,12 @@ impl Sandbox {
 
     fn sqlite(&self) -> SqliteConnection {
         let mut connection = SqliteConnection::establish(self.url().trim_start_matches("sqlite:")).unwrap();
-        // A pool that was dropped may still be closing its connections.
+        // A dropped pool may still be closing its connections.
         connection.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
         connection
     }
 
-    /// Runs SQL beside the store.
+    /// Runs SQL on a separate connection.
     pub(crate) fn sql(&self, sql: &str) -> Result<(), diesel::result::Error> {
         on_thread(|| {
             #[cfg(feature = "mysql")]
@@ -163,34 +164,37 @@ impl Sandbox {
         })
     }
 
-    /// The two text columns that a SELECT answers.
+    /// The text columns `one` and `two` of a SELECT.
     pub(crate) fn rows(&self, sql: &str) -> Vec<(String, String)> {
         use super::connection::SqlConnection;
+        use super::row::PairRow;
         use super::statement::Statement;
         let rows = on_thread(|| {
+            let read = |connection: &mut dyn SqlConnection, dialect| {
+                connection.rows::<PairRow>(&Statement::new(dialect, sql), &[])
+            };
             #[cfg(feature = "mysql")]
             if self.is_mysql() {
-                let statement = Statement::new(&super::mysql::DIALECT, sql);
-                return mysql::connection(&self.config).rows(&statement, &[]);
+                return read(&mut mysql::connection(&self.config), &super::mysql::DIALECT);
             }
             if self.is_postgres() {
-                let statement = Statement::new(&super::postgres::DIALECT, sql);
-                super::postgres::database_manager(&self.config).unwrap().connect().unwrap().rows(&statement, &[])
+                let manager = super::postgres::database_manager(&self.config).unwrap();
+                read(&mut manager.connect().unwrap(), &super::postgres::DIALECT)
             } else {
-                let statement = Statement::new(&super::sqlite::DIALECT, sql);
-                self.sqlite().rows(&statement, &[])
+                read(&mut self.sqlite(), &super::sqlite::DIALECT)
             }
         });
-        rows.unwrap().into_iter().map(|(a, b)| (a.unwrap_or_default(), b.unwrap_or_default())).collect()
+        let texts = |row: PairRow| (row.one.unwrap_or_default(), row.two.unwrap_or_default());
+        rows.unwrap().into_iter().map(texts).collect()
     }
 }
 
-/// Runs what blocks, from a test that is on an async runtime.
+/// Runs blocking work from an async test.
 fn on_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| scope.spawn(work).join().unwrap())
 }
 
-/// A number that no other test of this process has.
+/// A number that is unique in this process.
 fn unique() -> u32 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
@@ -214,7 +218,7 @@ macro_rules! run_cases {
 }
 use run_cases;
 
-/// Every case of [`cases`].
+/// Runs every case of [`cases`].
 macro_rules! acceptance_suite {
     ($backend:ident, $new:expr, $attributes:tt) => {
         run_cases!($backend, $new, $attributes, cases [
@@ -226,7 +230,7 @@ macro_rules! acceptance_suite {
             forge_keys_are_listed, values_are_exchanged_for_what_they_were, of_many_exchanges_at_once_one_is_done,
             an_uninstall_is_timed_until_the_next_install, what_was_uninstalled_long_ago_is_purged,
             hostile_names_are_names, names_differ_by_every_byte, text_that_holds_an_installation, it_answers_a_ping,
-            of_two_writes_the_later_one_counts, a_write_that_was_given_up_is_not_done_later,
+            of_two_writes_the_later_one_counts, an_abandoned_write_is_not_done_later,
         ]);
     };
 }
@@ -248,18 +252,18 @@ async fn opened(sandbox: Sandbox) -> Opened {
     Opened { store: sandbox.open().await, sandbox: Some(sandbox) }
 }
 
-/// A store for one case, with what it stands on.
+/// A store for one case, with its database.
 pub(crate) struct Opened {
     store: Arc<dyn Store>,
     sandbox: Option<Sandbox>,
 }
 
 impl Opened {
-    /// How many rows `table` has, where there is one and another connection can look: not into memory.
+    /// The number of rows in `table`, if the store has that table and another connection can read it (not in memory).
     fn count(&self, table: &str) -> Option<usize> {
         let is_readable = |sandbox: &&Sandbox| sandbox.is_sql() && !sandbox.url().contains(":memory:");
         let sandbox = self.sandbox.as_ref().filter(is_readable)?;
-        Some(sandbox.rows(&format!(r#"SELECT '1', NULL FROM "{table}""#)).len())
+        Some(sandbox.rows(&format!(r#"SELECT '1' AS one, NULL AS two FROM "{table}""#)).len())
     }
 }
 

@@ -1,4 +1,4 @@
-//! A server that speaks MongoDB's protocol: databases for the tests, what ACE wrote, its failures, its TLS.
+//! A server that speaks MongoDB's protocol: databases for the tests, ACE's data, failures, TLS.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -29,18 +29,18 @@ fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: .ci/mongodb start prints it"))
 }
 
-/// The URL of a database that no test has had.
+/// The URL of a new database.
 pub(super) fn database() -> String {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     format!("{}/test_{}_{}", variable("TEST_MONGODB_URL"), since.as_micros(), unique())
 }
 
-/// The database beside the store.
+/// The database without the store.
 async fn raw(sandbox: &Sandbox) -> Database {
     Client::with_uri_str(sandbox.url()).await.unwrap().default_database().unwrap()
 }
 
-/// Every document of a collection without its id and our own member, oldest first.
+/// Every document of a collection without its id and the framework's own member, oldest first.
 async fn documents(database: &Database, collection: &str) -> Vec<Document> {
     let cursor = database.collection::<Document>(collection).find(doc! {}).sort(doc! { "_id": 1 }).await.unwrap();
     let mut documents: Vec<_> = cursor.try_collect().await.unwrap();
@@ -83,7 +83,7 @@ async fn it_writes_what_ace_reads() {
     let names = database.collection::<Document>("AddonSettings").list_index_names().await.unwrap();
     assert!(names.contains(&"key_1_clientKey_1".to_owned()), "{names:?}");
     let twice = doc! { "key": CLIENT_INFO, "clientKey": "jira:1b6b", "val": 1 };
-    assert!(database.collection("AddonSettings").insert_one(twice).await.is_err(), "the index is unique, as ACE's");
+    assert!(database.collection("AddonSettings").insert_one(twice).await.is_err(), "the index is unique, like ACE's");
 }
 
 #[tokio::test]
@@ -105,7 +105,7 @@ async fn what_ace_wrote_opens_as_it_is() {
     let before = documents(&database, "MySettings").await;
 
     let store = sandbox.open().await;
-    assert_eq!(documents(&database, "MySettings").await, before, "opening changes nothing");
+    assert_eq!(documents(&database, "MySettings").await, before, "opening must change nothing");
     assert_eq!(store.installations("t").await.unwrap()[0]["sharedSecret"], "s");
     assert_eq!(store.tenants(None, 10).await.unwrap().tenants.len(), 1);
     let expected = json!({ "expires": 1_770_000_000_000_i64, "date": "2026-02-02T02:40:00.000Z", "text": "x" });
@@ -113,7 +113,7 @@ async fn what_ace_wrote_opens_as_it_is() {
     assert_eq!(store.get("t", "none").await.unwrap(), None);
     assert_eq!(store.client_key_of_installation("ari:1").await.unwrap().as_deref(), Some("t"));
     assert_eq!(store.forge_get("ari:1", "k").await.unwrap(), Some(json!("text")));
-    // a value of types that JSON does not have is exchanged all the same
+    // compare and swap works on values of types that JSON does not have, too
     assert!(store.exchange(Place::of_tenant("t", "odd"), &expected, &json!("new")).await.unwrap());
     assert_eq!(store.get("t", "odd").await.unwrap(), Some(json!("new")));
 
@@ -158,7 +158,7 @@ async fn no_value_and_no_name_is_an_operator() {
 
 #[tokio::test]
 #[ignore = "needs TEST_MONGODB_URL, see .ci/mongodb"]
-async fn what_cannot_be_kept_is_refused() {
+async fn values_that_mongodb_cannot_store_are_refused() {
     let sandbox = Sandbox::mongodb();
     let store = sandbox.open().await;
     for value in [json!({ "hu\0sh": 1 }), json!("hush".repeat(4 * 1024 * 1024 + 1))] {
@@ -170,7 +170,7 @@ async fn what_cannot_be_kept_is_refused() {
     assert!(store.get("tenant", "key").await.unwrap() == Some(large), "too long to print");
 }
 
-/// An old database, in which the unique index could not be made.
+/// An old database whose duplicates prevent the unique index.
 #[tokio::test]
 #[ignore = "needs TEST_MONGODB_URL, see .ci/mongodb"]
 async fn duplicates_are_tried_newest_first_until_an_install_settles_them() {
@@ -181,7 +181,7 @@ async fn duplicates_are_tried_newest_first_until_an_install_settles_them() {
         let document = doc! { "_id": id, "key": CLIENT_INFO, "clientKey": "t", "val": { "sharedSecret": secret } };
         insert(&database, "AddonSettings", document).await;
     }
-    // and another with the name of one of ours
+    // and another index with the same name as one of the store's
     let other = IndexModel::builder()
         .keys(doc! { "key": -1 })
         .options(IndexOptions::builder().name("key_1".to_owned()).build())
@@ -193,14 +193,14 @@ async fn duplicates_are_tried_newest_first_until_an_install_settles_them() {
     assert_eq!(store.tenants(None, 1).await.unwrap().tenants, [("t".to_owned(), secret("new"))]);
     assert_eq!(store.stored_keys(None, 1).await.unwrap().tenants[0].1, [CLIENT_INFO; 3]);
     store.set("t", CLIENT_INFO, &secret("newest")).await.unwrap();
-    assert_eq!(store.get("t", CLIENT_INFO).await.unwrap(), Some(secret("newest")), "the newest is written to");
+    assert_eq!(store.get("t", CLIENT_INFO).await.unwrap(), Some(secret("newest")), "writes go to the newest");
 
     store.save_installation("t", &secret("signed"), None).await.unwrap();
     assert_eq!(store.installations("t").await.unwrap(), [secret("signed")]);
     assert_eq!(store.values(Place::of_tenant("t", CLIENT_INFO_SUPERSEDED)).await.unwrap().len(), 2);
 }
 
-/// What a process leaves that ends between two steps.
+/// What a process leaves if it ends between two steps.
 #[tokio::test]
 #[ignore = "needs TEST_MONGODB_URL, see .ci/mongodb"]
 async fn what_a_crash_has_left_is_cleared_away() {
@@ -210,7 +210,7 @@ async fn what_a_crash_has_left_is_cleared_away() {
     let leave = async |key: &str, value: Bson| {
         insert(&database, "AddonSettings", doc! { "key": key, "clientKey": "t", "val": value }).await;
     };
-    // an install that did not clear away; the tenant counts as installed
+    // an install that did not clean up: the tenant counts as installed
     store.save_installation("t", &installation("t", "new"), None).await.unwrap();
     leave(CLIENT_INFO_UNINSTALLED, doc! { "sharedSecret": "old" }.into()).await;
     leave(CLIENT_INFO_UNINSTALLED_AT, 7.into()).await;
@@ -268,7 +268,7 @@ async fn commands_that_only_look_make_nothing() {
     assert_eq!(database.list_collection_names().await.unwrap(), [] as [String; 0]);
     let report = migrate(&sandbox.config).await.unwrap().to_string();
     assert!(report.contains("no migrations"), "{report}");
-    assert_eq!(database.list_collection_names().await.unwrap().len(), 3, "the indexes were made");
+    assert_eq!(database.list_collection_names().await.unwrap().len(), 3, "the indexes exist");
     assert!(store.changes().is_none());
 }
 
@@ -288,7 +288,7 @@ async fn a_server_that_goes_away_is_unavailable_until_it_is_back() {
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     assert!(started.elapsed() < Duration::from_secs(12), "{:?}", started.elapsed());
 
-    proxy.mend();
+    proxy.restore();
     assert_eq!(eventually(async || store.get("tenant", "key").await).await, Some(json!(1)));
 }
 
@@ -301,7 +301,7 @@ fn command(port: u16, folder: &Path) -> Command {
 
 #[tokio::test]
 #[ignore = "needs TEST_MONGODB_SERVER, see .ci/mongodb"]
-async fn a_server_that_was_restarted_goes_on() {
+async fn a_restarted_server_is_used_again() {
     let mut server = Process::start(command);
     let config = config(&format!("mongodb://127.0.0.1:{}/test", server.port));
     let store = eventually(async || open(&config).await).await;
@@ -316,17 +316,20 @@ async fn a_server_that_was_restarted_goes_on() {
 
 #[tokio::test]
 #[ignore = "needs TEST_MONGODB_SERVER, see .ci/mongodb"]
-async fn a_server_that_hangs_is_given_up_by_all_who_wait() {
+async fn all_requests_to_a_hanging_server_time_out() {
     let server = Process::start(command);
     let config = StoreConfig { pool_size: 2, ..config(&format!("mongodb://127.0.0.1:{}/test", server.port)) };
     let store = eventually(async || open(&config).await).await;
     store.set("tenant", "key", &json!(1)).await.unwrap();
     server.hang();
     let started = Instant::now();
-    // more than there may be connections
+    // more than the pool has connections
     let answers = join_all((0..16).map(|_| store.get("tenant", "key"))).await;
     assert!(answers.iter().all(|answer| matches!(answer, Err(StoreError::Unavailable(_)))), "{answers:?}");
-    assert!(answers.iter().any(|answer| format!("{answer:?}").contains("too many requests wait")), "{answers:?}");
+    assert!(
+        answers.iter().any(|answer| format!("{answer:?}").contains("too many requests are waiting")),
+        "{answers:?}"
+    );
     assert!(started.elapsed() < Duration::from_secs(25), "{:?}", started.elapsed());
     server.go_on();
     assert_eq!(eventually(async || store.get("tenant", "key").await).await, Some(json!(1)));
@@ -354,7 +357,7 @@ async fn refused(url: &str, because: &str) {
 }
 
 #[tokio::test]
-async fn an_unusable_url_is_told_without_its_password() {
+async fn an_unusable_url_is_reported_without_its_password() {
     for (url, because) in [
         ("mongodb://u:hush@h:port/d", "port"),
         ("mongodb://u:hush@/d", "host"),

@@ -1,4 +1,4 @@
-//! A server of MySQL's kind: its databases for the tests, its failures, its TLS. `.ci/mariadb` starts MariaDB.
+//! A MySQL-compatible server: databases for the tests, failures, TLS. `.ci/mariadb` starts MariaDB.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use super::{Sandbox, config, on_thread, unique};
 use crate::config::StoreConfig;
 use crate::connection::DbConnection;
 use crate::connection::MysqlConnection;
-use crate::mysql::Manager;
+use crate::mysql::MysqlManager;
 use crate::{StoreError, open};
 
-/// As Sequelize makes them, which leaves the character set to the server.
+/// As Sequelize creates them, with the server's default character set.
 pub(super) const TABLES_OF_ACE: &str = "
     CREATE TABLE `AddonSettings` (`id` INTEGER NOT NULL auto_increment, `clientKey` VARCHAR(255), `key` VARCHAR(255),
         `val` JSON, PRIMARY KEY (`id`)) ENGINE=InnoDB;
@@ -32,9 +32,9 @@ fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: .ci/mariadb start prints it"))
 }
 
-/// A connection for SQL as the other databases have it. Blocks.
+/// A connection that accepts SQL in the other databases' syntax. Blocks.
 pub(super) fn connection(config: &StoreConfig) -> MysqlConnection {
-    let DbConnection::Mysql(mut connection) = Manager::new(config).unwrap().connect().unwrap() else {
+    let DbConnection::Mysql(mut connection) = MysqlManager::new(config).unwrap().connect().unwrap() else {
         panic!("no connection to MySQL")
     };
     connection.batch("SET SESSION sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES,PIPES_AS_CONCAT')").unwrap();
@@ -47,7 +47,7 @@ fn server(sql: &str) {
     on_thread(|| connection(&config).batch(sql).unwrap());
 }
 
-/// A database of the server, dropped with this.
+/// A database of the server, dropped with this value.
 pub(super) struct TestDatabase {
     name: String,
     pub url: String,
@@ -57,7 +57,7 @@ impl TestDatabase {
     pub(super) fn new() -> Self {
         let url = variable("TEST_MYSQL_URL");
         let name = format!("test_{}_{}", std::process::id(), unique());
-        // Of a process that had the same number and did not come to its end.
+        // Left by an earlier process with the same id that did not finish.
         server(&format!("DROP DATABASE IF EXISTS {name}"));
         server(&format!("CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"));
         let (server, _) = url.rsplit_once('/').unwrap();
@@ -85,14 +85,14 @@ async fn connections_that_the_server_ended_are_replaced() {
     let sandbox = Sandbox::mysql();
     let store = sandbox.open().await;
     for round in 0..10 {
-        // More at once than there are connections: all of them get used.
+        // More than the pool has connections, so that all of them are used.
         try_join_all((0..16).map(|_| store.ping())).await.unwrap();
         let others = sandbox.rows(
-            "SELECT CAST(id AS CHAR), NULL FROM information_schema.processlist \
+            "SELECT CAST(id AS CHAR) AS one, NULL AS two FROM information_schema.processlist \
              WHERE db = DATABASE() AND id <> CONNECTION_ID()",
         );
         for (id, _) in others {
-            // one that the pool has closed meanwhile is not there any more
+            // a connection that the pool has closed meanwhile no longer exists
             let _ = sandbox.sql(&format!("KILL CONNECTION {id}"));
         }
         let value = json!(round);
@@ -119,7 +119,7 @@ async fn a_server_that_goes_away_is_unavailable_until_it_is_back() {
     assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
     assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
 
-    proxy.mend();
+    proxy.restore();
     assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!(1)));
 }
 
@@ -135,7 +135,7 @@ async fn a_server_that_is_not_there_is_unavailable_at_once() {
 }
 
 #[tokio::test]
-async fn a_server_that_says_nothing_is_given_up() {
+async fn a_silent_server_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let started = Instant::now();
@@ -146,11 +146,11 @@ async fn a_server_that_says_nothing_is_given_up() {
 
 #[tokio::test]
 #[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]
-async fn a_row_that_others_hold_is_waited_for_and_given_up() {
+async fn waiting_for_a_locked_row_times_out() {
     let sandbox = Sandbox::mysql();
     let store = sandbox.open().await;
     store.set("tenant", "key", &json!(1)).await.unwrap();
-    // Another program; it is in no hurry.
+    // Another program that holds the lock for long.
     let other = sandbox.config.clone();
     let (held, is_held) = std::sync::mpsc::channel();
     let (done, end) = std::sync::mpsc::channel::<()>();
@@ -162,13 +162,50 @@ async fn a_row_that_others_hold_is_waited_for_and_given_up() {
         connection.batch("ROLLBACK").unwrap();
     });
     is_held.recv().unwrap();
-    assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!(1)), "reading waits for nobody");
+    assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!(1)), "reading does not wait");
     let error = store.set("tenant", "key", &json!(3)).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     done.send(()).unwrap();
     other.join().unwrap();
     store.set("tenant", "key", &json!(3)).await.unwrap();
     assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!(3)));
+}
+
+/// Each server says it in its own language, so the number decides.
+#[test]
+#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]
+fn errors_that_pass_are_known_in_another_language() {
+    use crate::connection::SqlConnection;
+    let sandbox = Sandbox::mysql();
+    on_thread(|| {
+        let mut connection = connection(&sandbox.config);
+        let mut other = self::connection(&sandbox.config);
+        connection.batch("SET lc_messages = 'de_DE'; CREATE TABLE t (id INT PRIMARY KEY) ENGINE=InnoDB").unwrap();
+        connection.batch("INSERT INTO t VALUES (1), (2); SET innodb_lock_wait_timeout = 1").unwrap();
+        let mut fails = |sql: &str| {
+            let statement = crate::statement::Statement::new(&crate::mysql::DIALECT, sql);
+            let error = connection.execute(&statement, &[]).unwrap_err();
+            let is_busy = connection.is_busy(&error);
+            assert!(!connection.is_dead(&error));
+            format!("{}: {error}", if is_busy { "busy" } else { "wrong" })
+        };
+        other.batch("START TRANSACTION; SELECT * FROM t WHERE id = 1 FOR UPDATE").unwrap();
+        insta::assert_snapshot!(
+            fails("UPDATE t SET id = 3 WHERE id = 1"),
+            @"busy: Beim Warten auf eine Sperre wurde die zulässige Wartezeit überschritten. Bitte versuchen Sie, die Transaktion neu zu starten"
+        );
+        // has no German text
+        insta::assert_snapshot!(
+            fails("SET STATEMENT max_statement_time = 0.1 FOR SELECT SLEEP(5) FROM t"),
+            @"busy: Query execution was interrupted (max_statement_time exceeded)"
+        );
+        let missing = fails("UPDATE missing SET id = 3");
+        assert!(missing.starts_with("wrong: Tabelle") && missing.ends_with("existiert nicht"), "{missing}");
+        insta::assert_snapshot!(
+            fails("INSERT INTO t VALUES (2)"),
+            @"wrong: Doppelter Eintrag '2' für Schlüssel 'PRIMARY'"
+        );
+    });
 }
 
 #[tokio::test]
@@ -180,13 +217,13 @@ async fn no_lock_outlives_its_transaction() {
     sandbox.sql("RENAME TABLE AddonSettings TO elsewhere").unwrap();
     store.set("tenant", "key", &json!(1)).await.unwrap_err();
     sandbox.sql("RENAME TABLE elsewhere TO AddonSettings").unwrap();
-    // As another node; a lock that is still held would make it wait, and fail.
+    // Another node would wait for a lock that is still held, and fail.
     sandbox.open().await.set("tenant", "key", &json!(2)).await.unwrap();
 }
 
 #[tokio::test]
 #[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]
-async fn a_pool_that_is_used_up_makes_wait_and_gives_up() {
+async fn an_exhausted_pool_times_out() {
     let mut sandbox = Sandbox::mysql();
     sandbox.config.pool_size = 2;
     let store = sandbox.open().await;
@@ -215,7 +252,7 @@ async fn a_pool_that_is_used_up_makes_wait_and_gives_up() {
 
 #[tokio::test]
 #[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]
-async fn wrong_credentials_are_the_operators_to_mend() {
+async fn wrong_credentials_are_a_configuration_error() {
     let sandbox = Sandbox::mysql();
     let wrong = with(sandbox.url(), |url| url.set_password(Some("hush")).unwrap());
     let error = open(&wrong).await.err().unwrap();
@@ -227,33 +264,35 @@ async fn wrong_credentials_are_the_operators_to_mend() {
     assert!(error.to_string().contains("no_such_database"), "{error}");
 }
 
-/// What the session is, whatever the server's own settings are.
+/// The session's settings, whatever the server's own are.
 #[test]
 #[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]
 fn a_session_has_its_settings() {
     let sandbox = Sandbox::mysql();
     let rows = on_thread(|| {
-        use crate::connection::SqlConnection as _;
         let statement = crate::statement::Statement::new(
             &crate::mysql::DIALECT,
-            "SELECT CONCAT_WS(' ', @@character_set_client, @@character_set_results, @@sql_mode, @@tx_isolation),
-                CONCAT_WS(' ', @@autocommit, @@max_statement_time, @@innodb_lock_wait_timeout, @@lock_wait_timeout)",
+            "SELECT CONCAT_WS(' ', @@character_set_client, @@character_set_results, @@sql_mode, @@tx_isolation) AS one,
+                CONCAT_WS(' ', @@autocommit, @@max_statement_time, @@innodb_lock_wait_timeout, @@lock_wait_timeout)
+                AS two",
         );
-        Manager::new(&sandbox.config).unwrap().connect().unwrap().rows(&statement, &[]).unwrap()
+        let mut connection = MysqlManager::new(&sandbox.config).unwrap().connect().unwrap();
+        let connection: &mut dyn crate::connection::SqlConnection = &mut connection;
+        connection.rows::<crate::row::PairRow>(&statement, &[]).unwrap()
     });
-    let (text, numbers) = rows.into_iter().next().unwrap();
-    assert_eq!(text.unwrap(), "utf8mb4 utf8mb4 STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION READ-COMMITTED");
-    assert_eq!(numbers.unwrap(), "ON 10.000000 10 10");
+    let row = rows.into_iter().next().unwrap();
+    assert_eq!(row.one.unwrap(), "utf8mb4 utf8mb4 STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION READ-COMMITTED");
+    assert_eq!(row.two.unwrap(), "ON 10.000000 10 10");
 }
 
-/// Connects to the server that takes TLS alone; `host` is the name to call it by.
+/// Connects to the server that requires TLS, under the name `host`.
 fn connect(host: &str, parameters: &str, ssl: Option<Value>) -> Result<(), StoreError> {
     let config = with(&variable("TEST_MYSQL_TLS_URL"), |url| {
         url.set_host(Some(host)).unwrap();
         url.set_query(Some(parameters));
     });
     let config = StoreConfig { ssl, ..config };
-    on_thread(|| Manager::new(&config)?.connect().map(drop))
+    on_thread(|| MysqlManager::new(&config)?.connect().map(drop))
 }
 
 fn assert_refused(outcome: Result<(), StoreError>, because: &str) {
@@ -275,11 +314,11 @@ fn each_ssl_mode_asks_for_what_it_says() {
         assert_refused(connect("localhost", &format!("ssl-mode={mode}"), None), "ssl-ca=<file>");
         connect("localhost", &format!("ssl-mode={mode}&ssl-ca={ca}"), None).unwrap();
     }
-    // The certificate's name is another; there is no VERIFY_CA without it.
+    // The certificate is for another name, and VERIFY_CA checks the name too.
     for mode in ["VERIFY_CA", "VERIFY_IDENTITY"] {
         assert_refused(connect("127.0.0.1", &format!("ssl-mode={mode}&ssl-ca={ca}"), None), "not valid for name");
     }
-    // An authority that is named is asked.
+    // If an authority is given, the certificate is verified against it.
     connect("localhost", &format!("ssl-mode=REQUIRED&ssl-ca={ca}"), None).unwrap();
     let other = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/ca.pem");
     assert_refused(connect("localhost", &format!("ssl-mode=REQUIRED&ssl-ca={other}"), None), "certificate");
@@ -299,11 +338,11 @@ fn ace_settings_connect_as_they_did() {
 
 #[test]
 #[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]
-fn a_server_without_tls_is_taken_where_it_may_be() {
+fn a_server_without_tls_is_accepted_only_if_the_mode_allows() {
     let url = variable("TEST_MYSQL_URL");
     let connect = |query: &str| {
         let config = with(&url, |url| url.set_query(Some(query)));
-        on_thread(|| Manager::new(&config)?.connect().map(drop))
+        on_thread(|| MysqlManager::new(&config)?.connect().map(drop))
     };
     connect("").unwrap();
     connect("ssl-mode=PREFERRED").unwrap();

@@ -1,4 +1,4 @@
-//! Installs and uninstalls of one tenant while the store is kept from writing: the last acknowledged one counts.
+//! Installs and uninstalls of one tenant while the store cannot write: the last acknowledged one counts.
 
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -14,19 +14,19 @@ use crate::queue::{Arrival, WriteQueue};
 use crate::{Store, StoreError};
 use diesel::connection::SimpleConnection as _;
 
-/// How long a write waits for the store before its caller goes away, or before the store goes on.
+/// How long a write waits for the store until its caller is dropped or the store continues.
 const WAIT: Duration = Duration::from_millis(150);
-/// How long a write that was given up gets to do its damage.
+/// How long to wait for an abandoned write to do damage.
 const AFTERMATH: Duration = Duration::from_millis(300);
 
-/// Keeps a store's server, or its file, from writing to tenants until it is dropped.
+/// Blocks writes to tenants on the store's server or file until it is dropped.
 struct Held {
     release: Option<mpsc::Sender<()>>,
     holder: Option<JoinHandle<()>>,
 }
 
 impl Held {
-    /// `hold` runs on a thread of its own: it calls its first argument when writing is blocked, and ends it when the
+    /// `hold` runs on its own thread. It calls its first argument once writing is blocked, and ends the block when the
     /// second one returns.
     fn new(hold: impl FnOnce(&dyn Fn(), &dyn Fn()) + Send + 'static) -> Self {
         let (release, released) = mpsc::channel::<()>();
@@ -40,7 +40,7 @@ impl Held {
         Self { release: Some(release), holder: Some(holder) }
     }
 
-    /// `None` for a store that nobody can keep from writing.
+    /// `None` for a store whose writes cannot be blocked.
     fn by(sandbox: &Sandbox) -> Option<Self> {
         let config = sandbox.config.clone();
         if sandbox.url().contains(":memory:") || sandbox.url().starts_with("mongodb") {
@@ -97,7 +97,7 @@ fn payload(secret: &str) -> Value {
     json!({ "key": "com.example", "clientKey": "acme", "sharedSecret": secret, "baseUrl": "https://acme.example.com" })
 }
 
-/// A store whose writes wait for their turn, as an add-on uses it.
+/// A store with a write queue, as an add-on uses it.
 struct Tenants {
     store: Arc<dyn Store>,
     queue: WriteQueue,
@@ -125,7 +125,7 @@ async fn install(tenants: &Tenants, secret: &str) -> Result<(), StoreError> {
     tenants.save(payload(secret)).await
 }
 
-/// The write of which nobody waits for the end.
+/// The write whose caller is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum First {
     Install,
@@ -139,7 +139,7 @@ async fn begin(tenants: &Tenants, first: First) {
     };
 }
 
-/// What stands in the store stays what `expected` says.
+/// Checks that the stored installation stays `expected`.
 async fn stays(opened: &Opened, expected: Option<&Value>, what: &str) {
     let until = Instant::now() + AFTERMATH;
     while Instant::now() < until {
@@ -153,7 +153,7 @@ pub(super) async fn of_two_writes_the_later_one_counts(opened: Opened) {
     let tenants = Tenants::of(&opened);
     for first in [First::Install, First::Uninstall] {
         for is_given_up in [true, false] {
-            let what = format!("{first:?}, given up: {is_given_up}");
+            let what = format!("{first:?}, abandoned: {is_given_up}");
             install(&tenants, "before").await.unwrap();
             let held = opened.sandbox.as_ref().and_then(Held::by);
             let earlier = async {
@@ -175,17 +175,20 @@ pub(super) async fn of_two_writes_the_later_one_counts(opened: Opened) {
     }
 }
 
-/// Where it has not begun to commit. A command that Redis or MongoDB has got is done.
-pub(super) async fn a_write_that_was_given_up_is_not_done_later(opened: Opened) {
+/// Applies if it has not begun to commit. A command that Redis or MongoDB has received is done.
+pub(super) async fn an_abandoned_write_is_not_done_later(opened: Opened) {
     let tenants = Tenants::of(&opened);
     let is_sql = opened.sandbox.as_ref().is_some_and(Sandbox::is_sql);
     install(&tenants, "before").await.unwrap();
-    let Some(held) = opened.sandbox.as_ref().filter(|_| is_sql).and_then(Held::by) else { return };
+    if !is_sql {
+        return;
+    }
+    let Some(held) = opened.sandbox.as_ref().and_then(Held::by) else { return };
     for first in [First::Install, First::Uninstall] {
-        assert!(timeout(WAIT, begin(&tenants, first)).await.is_err(), "the store was not kept from writing");
+        assert!(timeout(WAIT, begin(&tenants, first)).await.is_err(), "writing was not blocked");
     }
     drop(held);
-    stays(&opened, Some(&payload("before")), "nobody waits for either").await;
+    stays(&opened, Some(&payload("before")), "both were abandoned").await;
     install(&tenants, "new").await.unwrap();
-    stays(&opened, Some(&payload("new")), "the next one").await;
+    stays(&opened, Some(&payload("new")), "the next write").await;
 }

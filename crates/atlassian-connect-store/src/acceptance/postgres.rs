@@ -1,4 +1,4 @@
-//! A PostgreSQL server: its databases for the tests, its failures, its TLS.
+//! A PostgreSQL server: databases for the tests, failures, TLS.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ fn server(sql: &str) {
     on_thread(|| database_manager(&config).unwrap().connect().unwrap().batch_execute(sql).unwrap());
 }
 
-/// A database of the server, dropped with this.
+/// A database of the server, dropped with this value.
 pub(super) struct TestDatabase {
     name: String,
     pub url: String,
@@ -34,7 +34,7 @@ impl TestDatabase {
     pub(super) fn new() -> Self {
         let url = variable("TEST_POSTGRES_URL");
         let name = format!("test_{}_{}", std::process::id(), unique());
-        // Of a process that had the same number and did not come to its end.
+        // Left by an earlier process with the same id that did not finish.
         server(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
         server(&format!("CREATE DATABASE {name} TEMPLATE template0"));
         let (server, _) = url.rsplit_once('/').unwrap();
@@ -56,7 +56,7 @@ async fn connections_that_the_server_ended_are_replaced() {
     let sandbox = Sandbox::postgres();
     let store = sandbox.open().await;
     for round in 0..10 {
-        // More at once than there are connections: all of them get used.
+        // More than the pool has connections, so that all of them are used.
         try_join_all((0..16).map(|_| store.ping())).await.unwrap();
         sandbox
             .sql(
@@ -90,7 +90,7 @@ async fn a_server_that_goes_away_is_unavailable_until_it_is_back() {
     assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
     assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
 
-    proxy.mend();
+    proxy.restore();
     assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!(1)));
 }
 
@@ -106,7 +106,7 @@ async fn a_server_that_is_not_there_is_unavailable_at_once() {
 }
 
 #[tokio::test]
-async fn a_server_that_says_nothing_is_given_up() {
+async fn a_silent_server_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let started = Instant::now();
@@ -117,7 +117,7 @@ async fn a_server_that_says_nothing_is_given_up() {
 
 #[tokio::test]
 #[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"]
-async fn wrong_credentials_are_the_operators_to_mend() {
+async fn wrong_credentials_are_a_configuration_error() {
     let sandbox = Sandbox::postgres();
     let mut url = url::Url::parse(sandbox.url()).unwrap();
     url.set_password(Some("hush")).unwrap();
@@ -132,7 +132,41 @@ async fn wrong_credentials_are_the_operators_to_mend() {
     assert!(error.to_string().contains("no_such_database"), "{error}");
 }
 
-/// Connects to the server that takes TLS alone; `host` is the name to call it by.
+/// The server speaks German.
+#[tokio::test]
+#[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"]
+async fn waiting_that_the_server_ends_is_temporary_in_another_language() {
+    let sandbox = Sandbox::postgres();
+    let store = sandbox.open().await;
+    store.set("tenant", "key", &json!(1)).await.unwrap();
+    drop(store);
+    let name = sandbox.url().rsplit_once('/').unwrap().1;
+    server(&format!("ALTER DATABASE {name} SET lc_messages = 'de_DE.UTF-8'"));
+    let store = sandbox.open().await;
+
+    // Another program that holds the row for long.
+    let other = sandbox.config.clone();
+    let (held, is_held) = std::sync::mpsc::channel();
+    let (done, end) = std::sync::mpsc::channel::<()>();
+    let other = std::thread::spawn(move || {
+        let mut connection = database_manager(&other).unwrap().connect().unwrap();
+        connection.batch_execute(r#"BEGIN; UPDATE "AddonSettings" SET "val" = '2'"#).unwrap();
+        held.send(()).unwrap();
+        let _ = end.recv();
+        connection.batch_execute("ROLLBACK").unwrap();
+    });
+    is_held.recv().unwrap();
+    let error = store.set("tenant", "key", &json!(3)).await.unwrap_err();
+    insta::assert_snapshot!(error, @"the store is not available: storniere Anfrage wegen Zeitüberschreitung der Anfrage");
+    done.send(()).unwrap();
+    other.join().unwrap();
+
+    sandbox.sql(r#"ALTER TABLE "AddonSettings" RENAME TO elsewhere"#).unwrap();
+    let error = store.set("tenant", "key", &json!(3)).await.unwrap_err();
+    insta::assert_snapshot!(error, @"the store failed: Relation »AddonSettings« existiert nicht");
+}
+
+/// Connects to the server that requires TLS, under the name `host`.
 fn connect(host: &str, parameters: &str, ssl: Option<Value>) -> Result<(), StoreError> {
     let mut url = url::Url::parse(&variable("TEST_POSTGRES_TLS_URL")).unwrap();
     url.set_host(Some(host)).unwrap();
@@ -155,16 +189,21 @@ fn each_sslmode_asks_for_what_it_says() {
     connect("localhost", "sslmode=prefer", None).unwrap();
     connect("localhost", "", None).unwrap();
     assert_refused(connect("localhost", "sslmode=disable", None), "pg_hba.conf");
+    let without_tls = format!("{}?sslmode=require", variable("TEST_POSTGRES_URL"));
+    assert_refused(
+        on_thread(|| database_manager(&config(&without_tls))?.connect().map(drop)),
+        "sslmode=disable in the URL connects without encryption",
+    );
 
     for mode in ["verify-ca", "verify-full"] {
         assert_refused(connect("localhost", &format!("sslmode={mode}"), None), "sslrootcert=<file>");
         connect("localhost", &format!("sslmode={mode}&sslrootcert={ca}"), None).unwrap();
     }
-    // The certificate's name is another.
+    // The certificate is for another name.
     connect("127.0.0.1", &format!("sslmode=verify-ca&sslrootcert={ca}"), None).unwrap();
     assert_refused(connect("127.0.0.1", &format!("sslmode=verify-full&sslrootcert={ca}"), None), "certificate");
 
-    // As libpq: an authority that is named is asked.
+    // As in libpq: if an authority is given, the certificate is verified against it.
     connect("127.0.0.1", &format!("sslmode=require&sslrootcert={ca}"), None).unwrap();
     let other = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/ca.pem");
     assert_refused(connect("localhost", &format!("sslmode=require&sslrootcert={other}"), None), "certificate");

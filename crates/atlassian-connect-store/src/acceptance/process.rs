@@ -1,4 +1,4 @@
-//! A server of a test's own, that it may stop.
+//! A server process of a single test, which may stop it.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::StoreError;
 
-/// A server that ends with this, on a port that was free a moment ago.
+/// A server that ends with this value, on a port that was free a moment ago.
 pub(super) struct Process {
     pub port: u16,
     child: Child,
@@ -18,7 +18,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// `command` makes the one that starts the server on a port, with its data in a folder.
+    /// `command` builds the command that starts the server on a port, with its data in a folder.
     pub(super) fn start(command: fn(u16, &Path) -> Command) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -35,12 +35,12 @@ impl Process {
         self.child.wait().unwrap();
     }
 
-    /// Starts it again after [`Self::kill`], with the data that it had.
+    /// Restarts it after [`Self::kill`], with its data.
     pub(super) fn restart(&mut self) {
         self.child = Self::spawn(&mut (self.command)(self.port, self.folder.path()));
     }
 
-    /// It takes connections and answers nothing.
+    /// It accepts connections and never answers.
     pub(super) fn hang(&self) {
         self.signal("-STOP");
     }
@@ -61,7 +61,7 @@ impl Drop for Process {
     }
 }
 
-/// Does `work` until the server that it needs is there.
+/// Retries `work` until the server is reachable.
 pub(super) async fn eventually<T>(mut work: impl AsyncFnMut() -> Result<T, StoreError>) -> T {
     let started = Instant::now();
     loop {

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// Stands between a store and the server, and can cut it off.
+/// A proxy between a store and its server that can cut the connection.
 pub(super) struct Proxy {
     pub port: u16,
     streams: Arc<Mutex<Option<Vec<TcpStream>>>>,
@@ -22,7 +22,7 @@ impl Proxy {
             for client in listener.incoming() {
                 let client = client.unwrap();
                 let mut streams = shared.lock().unwrap();
-                // Cut off: the client's connection is closed as soon as it is made.
+                // Cut: the client's connection is closed immediately.
                 let Some(streams) = streams.as_mut() else { continue };
                 let server = TcpStream::connect((server.0.as_str(), server.1)).unwrap();
                 for (mut from, mut to) in [(&client, &server), (&server, &client)]
@@ -42,7 +42,7 @@ impl Proxy {
         }
     }
 
-    pub(super) fn mend(&self) {
+    pub(super) fn restore(&self) {
         *self.streams.lock().unwrap() = Some(Vec::new());
     }
 }

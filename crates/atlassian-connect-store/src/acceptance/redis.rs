@@ -1,4 +1,4 @@
-//! A Redis server: databases for the tests, what ACE wrote, names that mean to be others', its failures, its TLS.
+//! A Redis server: databases for the tests, ACE's data, names that try to reach other tenants, failures, TLS.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -32,13 +32,13 @@ pub(super) fn database() -> String {
     url
 }
 
-/// Runs a command beside the store.
+/// Runs a command without the store.
 pub(super) fn raw<T: ::redis::FromRedisValue>(url: &str, command: &[&str]) -> T {
     let mut connection = ::redis::Client::open(url).unwrap().get_connection().unwrap();
     ::redis::cmd(command[0]).arg(&command[1..]).query(&mut connection).unwrap()
 }
 
-/// Every key that is not our own, with its text.
+/// Every key that is not the framework's own, with its text.
 fn content(url: &str) -> Vec<(String, String)> {
     let mut keys: Vec<String> = raw(url, &["KEYS", "*"]);
     keys.retain(|key| !key.starts_with("atlassian-connect-actix:"));
@@ -82,13 +82,13 @@ async fn what_ace_wrote_opens_as_it_is() {
             r#"{"clientKey":"Confluence:13","sharedSecret":"s","installationId":"ari:cloud:ecosystem::installation/7a"}"#,
         ),
         ("Confluence:13:settings:of:mia", r#"{"theme":"dark"}"#),
-        ("Confluence:13:text", "no JSON {"),
+        ("Confluence:13:text", "not JSON {"),
         ("Confluence:13:number", "42"),
         ("Confluence:13:bearer:0a1b", r#"{"token":{"access_token":"t"}}"#),
         ("plain:clientInfo", r#"{"clientKey":"plain","sharedSecret":"p"}"#),
         ("installation:ari:cloud:ecosystem::installation/7a;", tenant),
         ("forge:ari:cloud:ecosystem::installation/7a:some:key", r#"{"a":1}"#),
-        // other programs'
+        // other programs' keys
         ("sess:abc", "{}"),
         ("bull:queue:1", "{}"),
         ("cache", "{}"),
@@ -98,24 +98,24 @@ async fn what_ace_wrote_opens_as_it_is() {
     }
     let before = content(url);
     let store = sandbox.open().await;
-    assert_eq!(content(url), before, "opening changes nothing");
+    assert_eq!(content(url), before, "opening must change nothing");
 
     let page = store.tenants(None, 10).await.unwrap();
     assert_eq!(page.tenants.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), [tenant, "plain"]);
     assert_eq!(store.installations(tenant).await.unwrap()[0]["sharedSecret"], "s");
     assert_eq!(store.get(tenant, "settings:of:mia").await.unwrap(), Some(json!({ "theme": "dark" })));
-    assert_eq!(store.get(tenant, "text").await.unwrap(), Some(json!("no JSON {")));
+    assert_eq!(store.get(tenant, "text").await.unwrap(), Some(json!("not JSON {")));
     assert_eq!(store.get(tenant, "number").await.unwrap(), Some(json!(42)));
     assert_eq!(store.client_key_of_installation(id).await.unwrap().as_deref(), Some(tenant));
     assert_eq!(store.forge_get(id, "some:key").await.unwrap(), Some(json!({ "a": 1 })));
-    // each under its owner; what other programs keep is nobody's
+    // each under its owner; other programs' keys have none
     let keys = ["bearer:0a1b", CLIENT_INFO, "number", "settings:of:mia", "text"].map(str::to_owned);
     let known = vec![(tenant.to_owned(), keys.into()), ("plain".to_owned(), vec![CLIENT_INFO.to_owned()])];
     assert_eq!(store.stored_keys(None, 10).await.unwrap(), KeyPage { tenants: known, next: None });
     assert_eq!(store.forge_keys(None, 10).await.unwrap().tenants, [(id.to_owned(), vec!["some:key".to_owned()])]);
 
     assert!(store.uninstall(tenant).await.unwrap());
-    assert_eq!(store.client_key_of_installation(id).await.unwrap(), None, "ACE's association went as well");
+    assert_eq!(store.client_key_of_installation(id).await.unwrap(), None, "ACE's association was removed too");
     store.associate(id, tenant).await.unwrap();
     assert!(store.remove(tenant).await.unwrap());
     let left: Vec<_> = content(url).into_iter().map(|(key, _)| key).collect();
@@ -184,11 +184,11 @@ async fn hostile_names_reach_no_other_tenant() {
     }
     assert_eq!(content(sandbox.url()), before);
 
-    // patterns are names
+    // names that look like patterns
     store.save_installation("*", &installation("*", "secret"), None).await.unwrap();
     store.set("*", "key", &json!(1)).await.unwrap();
     assert!(store.remove("*").await.unwrap());
-    assert!(store.remove("jira").await.unwrap(), "what only begins like its name is another's");
+    assert!(store.remove("jira").await.unwrap(), "a longer name belongs to another tenant");
     let mut after = content(sandbox.url());
     after.retain(|(key, _)| key != "jira:clientInfo");
     let mut expected = before;
@@ -221,7 +221,7 @@ async fn names_with_colons_are_listed_as_they_were_written() {
     for (client_key, key) in names {
         assert_eq!(store.get(client_key, key).await.unwrap(), Some(json!([client_key, key])));
     }
-    // once something stands there, another way to read its name reaches nothing
+    // once a value exists, another way to split its key reaches nothing
     for (client_key, key) in [("a:b", "c"), ("a", "x:b:c:d"), ("a:x:b:c", "d"), ("nobody:k:e", "y"), ("a", "x:y:z")] {
         assert_eq!(store.get(client_key, key).await.unwrap(), None);
         assert!(store.set(client_key, key, &json!(0)).await.is_err(), "{client_key} {key}");
@@ -312,25 +312,25 @@ async fn other_nodes_hear_of_installs_and_uninstalls() {
     url.set_port(Some(proxy.port)).unwrap();
     let (here, there) = (sandbox.open().await, open(&config(url.as_str())).await.unwrap());
     let mut changes = there.changes().unwrap();
-    assert_eq!(heard(&mut changes).await, Change::Any, "what was before is not told");
+    assert_eq!(heard(&mut changes).await, Change::Any, "earlier writes are not reported");
 
     let tenant = format!("heard {}", std::process::id());
-    let told = async |changes: &mut Changes| {
-        // all databases of the server share the channel, and other tests write as well
+    let notified = async |changes: &mut Changes| {
+        // all databases of the server share the channel, and other tests write too
         while heard(changes).await != Change::Tenant(tenant.clone()) {}
     };
     here.save_installation(&tenant, &installation(&tenant, "secret"), None).await.unwrap();
-    told(&mut changes).await;
+    notified(&mut changes).await;
     here.uninstall(&tenant).await.unwrap();
-    told(&mut changes).await;
+    notified(&mut changes).await;
     here.remove(&tenant).await.unwrap();
-    told(&mut changes).await;
+    notified(&mut changes).await;
 
     proxy.cut();
-    proxy.mend();
+    proxy.restore();
     while heard(&mut changes).await != Change::Any {}
     here.save_installation(&tenant, &installation(&tenant, "secret"), None).await.unwrap();
-    told(&mut changes).await;
+    notified(&mut changes).await;
 }
 
 #[tokio::test]
@@ -350,7 +350,7 @@ async fn a_server_that_goes_away_is_unavailable_until_it_is_back() {
     assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
     assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
 
-    proxy.mend();
+    proxy.restore();
     assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!(1)));
 }
 
@@ -362,7 +362,7 @@ fn command(port: u16, folder: &Path) -> Command {
 
 #[tokio::test]
 #[ignore = "needs redis-server, see .ci/redis"]
-async fn a_server_that_was_restarted_goes_on() {
+async fn a_restarted_server_is_used_again() {
     let mut server = Process::start(command);
     let config = config(&format!("redis://127.0.0.1:{}", server.port));
     let store = eventually(async || open(&config).await).await;
@@ -380,17 +380,20 @@ async fn a_server_that_was_restarted_goes_on() {
 
 #[tokio::test]
 #[ignore = "needs redis-server, see .ci/redis"]
-async fn a_server_that_hangs_is_given_up_by_all_who_wait() {
+async fn all_requests_to_a_hanging_server_time_out() {
     let server = Process::start(command);
     let config = StoreConfig { pool_size: 1, ..config(&format!("redis://127.0.0.1:{}", server.port)) };
     let store = eventually(async || open(&config).await).await;
     store.set("tenant", "key", &json!(1)).await.unwrap();
     server.hang();
     let started = Instant::now();
-    // more than have a turn
+    // more than there are permits
     let answers = join_all((0..64).map(|_| store.get("tenant", "key"))).await;
     assert!(answers.iter().all(|answer| matches!(answer, Err(StoreError::Unavailable(_)))), "{answers:?}");
-    assert!(answers.iter().any(|answer| format!("{answer:?}").contains("too many requests wait")), "{answers:?}");
+    assert!(
+        answers.iter().any(|answer| format!("{answer:?}").contains("too many requests are waiting")),
+        "{answers:?}"
+    );
     assert!(started.elapsed() < Duration::from_secs(25), "{:?}", started.elapsed());
     server.go_on();
     assert_eq!(eventually(async || store.get("tenant", "key").await).await, Some(json!(1)));
@@ -407,7 +410,7 @@ async fn a_server_that_is_not_there_is_unavailable_at_once() {
 }
 
 #[tokio::test]
-async fn a_server_that_says_nothing_is_given_up() {
+async fn a_silent_server_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     for scheme in ["redis", "rediss"] {
@@ -427,13 +430,13 @@ async fn refused(url: &str, ssl: Option<Value>, because: &str) {
 }
 
 #[tokio::test]
-async fn an_unusable_url_is_told_without_its_password() {
+async fn an_unusable_url_is_reported_without_its_password() {
     for (url, because) in [
         ("redis://u:hush@h/x", "the number of a database"),
         ("redis://u:hush@h:port", "port"),
-        ("redis:", "no host"),
+        ("redis:", "does not name a host"),
         ("rediss://u:hush@h?sslmode=disable", "sslmode=disable"),
-        ("redis://u:hush@h?sslmode=prefer", "without prefer"),
+        ("redis://u:hush@h?sslmode=prefer", "sslmode=prefer"),
         ("rediss://u:hush@h?sslmode=never", "sslmode=never"),
     ] {
         refused(url, None, because).await;
@@ -442,7 +445,7 @@ async fn an_unusable_url_is_told_without_its_password() {
 
 #[tokio::test]
 #[ignore = "needs TEST_REDIS_URL, see .ci/redis"]
-async fn wrong_credentials_are_the_operators_to_mend() {
+async fn wrong_credentials_are_a_configuration_error() {
     let mut url = url::Url::parse(&variable("TEST_REDIS_URL")).unwrap();
     url.set_path("/999999");
     refused(url.as_str(), None, "DB index").await;
@@ -458,7 +461,7 @@ async fn wrong_credentials_are_the_operators_to_mend() {
 
 #[tokio::test]
 #[ignore = "needs TEST_REDIS_TLS_URL, see .ci/redis"]
-async fn a_server_is_verified_unless_told_otherwise() {
+async fn a_server_is_verified_by_default() {
     let (url, ca) = (variable("TEST_REDIS_TLS_URL"), variable("TEST_REDIS_CA"));
     let pem = std::fs::read_to_string(&ca).unwrap();
     let connects = async |url: &str, ssl| {
@@ -480,7 +483,7 @@ async fn a_server_is_verified_unless_told_otherwise() {
 
 #[tokio::test]
 #[ignore = "needs TEST_REDIS_URL, see .ci/redis"]
-async fn a_refused_value_is_told_without_it() {
+async fn a_refused_value_is_not_in_the_error() {
     let sandbox = Sandbox::redis();
     let store = sandbox.open().await;
     raw::<()>(sandbox.url(), &["RPUSH", "tenant:key", "hush"]);
@@ -489,9 +492,8 @@ async fn a_refused_value_is_told_without_it() {
     raw::<()>(sandbox.url(), &["SET", "tenant:clientInfo", "x"]);
     raw::<()>(sandbox.url(), &["RPUSH", "tenant:clientInfo:uninstalled", "hush"]);
     assert!(store.uninstall("tenant").await.is_err());
-    let left: (String, bool) = (
-        raw(sandbox.url(), &["GET", "tenant:clientInfo"]),
-        raw(sandbox.url(), &["EXISTS", &format!("tenant:{CLIENT_INFO_UNINSTALLED_AT}")]),
-    );
-    assert_eq!(left, ("x".to_owned(), false), "a script that fails has written nothing: {CLIENT_INFO_UNINSTALLED}");
+    let (left, time): (String, String) =
+        (raw(sandbox.url(), &["GET", "tenant:clientInfo"]), format!("tenant:{CLIENT_INFO_UNINSTALLED_AT}"));
+    assert_eq!(left, "x", "a failed script must write nothing: {CLIENT_INFO_UNINSTALLED}");
+    assert!(!raw::<bool>(sandbox.url(), &["EXISTS", &time]), "a failed script must write nothing");
 }

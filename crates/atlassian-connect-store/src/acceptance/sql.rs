@@ -1,4 +1,4 @@
-//! What the SQL databases do besides: ACE's duplicates, table names, migrations.
+//! Cases for the SQL databases: ACE's duplicates, table names, migrations.
 
 use std::time::{Duration, Instant};
 
@@ -27,9 +27,9 @@ fn secret(secret: &str) -> Value {
 
 /// The rows of `tenant`, oldest first: (key, value).
 fn rows(sandbox: &Sandbox) -> Vec<(String, String)> {
-    let mut rows =
-        sandbox.rows(r#"SELECT "key", @val FROM "AddonSettings" WHERE "clientKey" = 'tenant' ORDER BY "id""#);
-    // what is asked for here is the installations
+    let mut rows = sandbox
+        .rows(r#"SELECT "key" AS one, @val AS two FROM "AddonSettings" WHERE "clientKey" = 'tenant' ORDER BY "id""#);
+    // only the installations matter here
     rows.retain(|(key, _)| key != CLIENT_INFO_UNINSTALLED_AT);
     rows
 }
@@ -38,7 +38,7 @@ fn row(key: &str, secret: &str) -> (String, String) {
     (key.to_owned(), format!(r#"{{"sharedSecret":"{secret}"}}"#))
 }
 
-/// Two rows of ACE's for one tenant.
+/// Two rows that ACE left for one tenant.
 async fn with_duplicates(sandbox: &Sandbox) -> std::sync::Arc<dyn Store> {
     let store = sandbox.open().await;
     insert(sandbox, "tenant", CLIENT_INFO, r#"'{"sharedSecret":"old"}'"#);
@@ -72,7 +72,7 @@ pub(super) async fn duplicates_are_exchanged_one_by_one(sandbox: Sandbox) {
     assert_eq!(rows(&sandbox), [row(CLIENT_INFO, "older"), row(CLIENT_INFO, "new")]);
     assert!(!store.exchange(place, &secret("old"), &secret("oldest")).await.unwrap());
 
-    // a space more is the same value, and a row without one is none
+    // an extra space is the same value, and a row without a value does not count
     insert(&sandbox, "tenant", CLIENT_INFO, r#"'{ "sharedSecret": "older" }'"#);
     insert(&sandbox, "tenant", CLIENT_INFO, "NULL");
     assert!(store.exchange(place, &secret("older"), &secret("both")).await.unwrap());
@@ -83,7 +83,7 @@ pub(super) async fn a_tenant_with_a_row_in_use_is_not_purged(sandbox: Sandbox) {
     let store = sandbox.open().await;
     store.save_installation("tenant", &secret("gone"), None).await.unwrap();
     store.uninstall("tenant").await.unwrap();
-    // ACE installs, and leaves alone what it does not know
+    // ACE installs, and ignores what it does not know
     insert(&sandbox, "tenant", CLIENT_INFO, r#"'{"sharedSecret":"used"}'"#);
     assert!(!store.purge("tenant", now()).await.unwrap());
     assert_eq!(store.installations("tenant").await.unwrap(), [secret("used")]);
@@ -125,7 +125,7 @@ pub(super) async fn the_table_is_the_one_of_two_forms_that_exists(mut sandbox: S
     assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!(1)));
     assert_eq!(store.client_key_of_installation("id").await.unwrap(), None, "the Forge tables were added");
     migrate(&sandbox.config).await.unwrap();
-    assert!(sandbox.sql(r#"SELECT 1 FROM "AddonSettings""#).is_err(), "no second settings' table is made");
+    assert!(sandbox.sql(r#"SELECT 1 FROM "AddonSettings""#).is_err(), "no second settings table is created");
 
     sandbox.sql(&format!(r#"CREATE TABLE "My-Setting" {columns}"#)).unwrap();
     let error = sandbox.try_open().await.err().unwrap().to_string();
@@ -138,7 +138,7 @@ pub(super) async fn the_table_is_the_one_of_two_forms_that_exists(mut sandbox: S
 pub(super) async fn missing_forge_tables_are_added(sandbox: Sandbox) {
     let store = sandbox.open().await;
     store.set("tenant", "key", &json!(1)).await.unwrap();
-    // As an ACE that knew no Forge left it.
+    // As an ACE without Forge support left it.
     for table in ["InstallationClientKeys", "ForgeSettings", "__diesel_schema_migrations"] {
         sandbox.sql(&format!(r#"DROP TABLE "{table}""#)).unwrap();
     }
@@ -173,11 +173,11 @@ pub(super) async fn migrating_twice_does_nothing_the_second_time(sandbox: Sandbo
     assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!(1)));
 }
 
-pub(super) async fn nodes_that_start_at_once_end_well(sandbox: Sandbox) {
+pub(super) async fn nodes_can_start_at_the_same_time(sandbox: Sandbox) {
     let stores = try_join_all((0..6).map(|_| open(&sandbox.config))).await.unwrap();
     let writes = join_all(stores.iter().map(|store| async move { store.set("tenant", "key", &json!(1)).await })).await;
     assert!(writes.iter().all(Result::is_ok), "{writes:?}");
-    assert_eq!(rows(&sandbox).len(), 1, "they agree on one row");
+    assert_eq!(rows(&sandbox).len(), 1, "they share one row");
     assert!(migrate(&sandbox.config).await.unwrap().applied.is_empty());
 }
 
@@ -211,7 +211,7 @@ pub(super) async fn of_nodes_that_migrate_at_once_one_does(sandbox: Sandbox) {
     applied.sort_unstable();
     assert_eq!(applied, [0, 0, 0, 2], "{reports:?}");
 
-    // they wait for each other on the way back as well
+    // they wait for each other when reverting, too
     let reverted = try_join_all((0..4).map(|_| revert(&sandbox.config, 1, false))).await.unwrap();
     let mut reverted: Vec<_> = reverted.iter().map(steps).map(Vec::len).collect();
     reverted.sort_unstable();
@@ -257,7 +257,7 @@ pub(super) async fn a_schema_says_that_it_is_too_new(sandbox: Sandbox) {
 
 const STEPS: [&str; 2] = ["2026-11-22-000001_create_addon_settings", "2026-11-22-000002_create_forge_tables"];
 
-pub(super) async fn a_revert_takes_back_the_last_steps(sandbox: Sandbox) {
+pub(super) async fn a_revert_undoes_the_last_migrations(sandbox: Sandbox) {
     drop(sandbox.open().await);
     let survey = async || survey(&sandbox.config).await.unwrap();
     assert_eq!(survey().await.applied, STEPS);
@@ -287,7 +287,7 @@ pub(super) async fn a_revert_asks_before_rows_go(sandbox: Sandbox) {
     assert_eq!(survey(&sandbox.config).await.unwrap().applied, STEPS);
 
     assert_eq!(steps(&revert(&sandbox.config, 1, true).await.unwrap()).as_slice(), [STEPS[1]]);
-    assert_eq!(store.installations("tenant").await.unwrap(), [secret("old")], "that step's tables alone");
+    assert_eq!(store.installations("tenant").await.unwrap(), [secret("old")], "only that migration's tables");
     assert_eq!(revert(&sandbox.config, 1, false).await.unwrap(), held(&[("AddonSettings", 2)]));
     assert_eq!(steps(&revert(&sandbox.config, 1, true).await.unwrap()).as_slice(), [STEPS[0]]);
     assert_eq!(survey(&sandbox.config).await.unwrap().tables, TablesFound::None);
@@ -307,7 +307,8 @@ pub(super) async fn what_a_newer_release_did_is_not_reverted(sandbox: Sandbox) {
 pub(super) async fn a_migration_that_was_broken_off_is_finished(sandbox: Sandbox) {
     let store = sandbox.open().await;
     store.set("tenant", "key", &json!(1)).await.unwrap();
-    // As where no database takes tables back: one is there, the other is not, and nothing is recorded.
+    // As after a failure on a database without transactional DDL: one table exists, the other does not, and nothing is
+    // recorded.
     sandbox.sql(r#"DROP TABLE "ForgeSettings""#).unwrap();
     sandbox.sql("DELETE FROM __diesel_schema_migrations").unwrap();
     assert_eq!(migrate(&sandbox.config).await.unwrap().applied, STEPS);
@@ -332,8 +333,8 @@ macro_rules! sql_suite {
             an_uninstalled_row_beside_one_in_use_is_not_taken_for_it, a_row_without_a_value_counts_as_none,
             the_table_is_the_one_of_two_forms_that_exists, missing_forge_tables_are_added,
             a_database_that_lacks_the_settings_is_not_taken_for_a_new_one, migrating_twice_does_nothing_the_second_time,
-            nodes_that_start_at_once_end_well, of_nodes_that_migrate_at_once_one_does, a_schema_says_that_it_is_too_new,
-            a_revert_drops_empty_tables_alone, a_revert_takes_back_the_last_steps, a_revert_asks_before_rows_go,
+            nodes_can_start_at_the_same_time, of_nodes_that_migrate_at_once_one_does, a_schema_says_that_it_is_too_new,
+            a_revert_drops_empty_tables_alone, a_revert_undoes_the_last_migrations, a_revert_asks_before_rows_go,
             what_a_newer_release_did_is_not_reverted, a_migration_that_was_broken_off_is_finished, errors_hold_no_value,
         ]);
     };
@@ -345,7 +346,7 @@ sql_suite!(on_postgres, Sandbox::postgres(), (#[ignore = "needs TEST_POSTGRES_UR
 sql_suite!(on_mysql, Sandbox::mysql(), (#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]));
 
 #[tokio::test]
-async fn a_value_that_is_no_json_is_reported_without_it() {
+async fn a_value_that_is_not_json_is_not_in_the_error() {
     let sandbox = Sandbox::sqlite_file();
     let store = sandbox.open().await;
     insert(&sandbox, "tenant", CLIENT_INFO, "'{hush'");
@@ -354,7 +355,7 @@ async fn a_value_that_is_no_json_is_reported_without_it() {
     assert!(error.to_string().contains("\"tenant\"") && !error.to_string().contains("hush"), "{error}");
 }
 
-/// Another program that keeps the file to itself.
+/// Another program locks the file exclusively.
 #[tokio::test]
 async fn a_locked_file_is_unavailable() {
     use diesel::connection::SimpleConnection;
@@ -371,7 +372,7 @@ async fn a_locked_file_is_unavailable() {
     store.set("tenant", "key", &json!(1)).await.unwrap();
 }
 
-/// An app's list has its own steps beside the framework's.
+/// An app's list has its own migrations beside the framework's.
 mod own_steps {
     use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
@@ -400,18 +401,18 @@ mod own_steps {
         assert_eq!((found.applied.len(), found.pending.len()), (3, 0), "{found:?}");
         sandbox.sql("INSERT INTO notes (text) VALUES ('kept')").unwrap();
         drop(open(&config).await.unwrap());
-        assert_eq!(sandbox.rows("SELECT text, '' FROM notes").len(), 1);
+        assert_eq!(sandbox.rows("SELECT text AS one, '' AS two FROM notes").len(), 1);
     }
 
     #[tokio::test]
-    async fn a_database_of_the_framework_gets_them_by_migrate_and_loses_them_only_when_told_so() {
+    async fn an_existing_database_gets_them_with_migrate_and_loses_them_only_when_confirmed() {
         let sandbox = Sandbox::sqlite_file();
         drop(open(&sandbox.config).await.unwrap());
         let config = with_notes(&sandbox);
         drop(open(&config).await.unwrap());
-        assert_eq!(survey(&config).await.unwrap().pending, [NOTES], "a start runs none by itself");
+        assert_eq!(survey(&config).await.unwrap().pending, [NOTES], "a start runs no migration");
         assert_eq!(migrate(&config).await.unwrap().applied, [NOTES]);
-        // a binary without that list goes on
+        // a binary without that list still works
         drop(open(&sandbox.config).await.unwrap());
         assert_eq!(survey(&sandbox.config).await.unwrap().unknown, ["20261201000001"]);
 

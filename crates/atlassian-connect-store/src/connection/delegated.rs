@@ -1,9 +1,10 @@
-//! What a connection over several databases asks of each, and diesel-async's wrapper does already.
+//! The diesel traits that a connection enum needs from each variant, delegated to diesel-async's wrapper.
 
-/// Hands diesel's traits on to the wrapper in a field. `$inner`: the field, whose type is `Inner` where this is called, and its
-/// transactions `InnerTransactions`. `$transactions` is made here.
+/// Delegates diesel's traits to the wrapper in the field `$inner`. The caller defines the field's type as `Inner` and
+/// its transaction manager as `InnerTransactions`. The macro defines `$transactions`. Before each query it calls
+/// the method `$begins`, if one is named.
 macro_rules! delegated {
-    ($connection:ident, $inner:tt, $transactions:ident, $backend:ty) => {
+    ($connection:ident, $inner:tt, $transactions:ident, $backend:ty $(, $begins:ident)?) => {
         use diesel::connection::{
             CacheSize, ConnectionSealed, Instrumentation, LoadConnection, SimpleConnection, TransactionManager,
             TransactionManagerStatus,
@@ -21,13 +22,14 @@ macro_rules! delegated {
 
         impl SimpleConnection for $connection {
             fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
+                $(self.$begins();)?
                 SimpleConnection::batch_execute(&mut self.$inner, query)
             }
         }
 
         impl ConnectionSealed for $connection {}
 
-        /// Begins and ends its transactions.
+        /// The transaction manager.
         #[derive(Debug)]
         pub struct $transactions;
 
@@ -55,7 +57,7 @@ macro_rules! delegated {
             type Backend = $backend;
             type TransactionManager = $transactions;
 
-            /// Connections come from the pool, which knows about TLS and deadlines.
+            /// Connections come from the pool, which handles TLS and timeouts.
             fn establish(_: &str) -> ConnectionResult<Self> {
                 Err(diesel::ConnectionError::BadConnection("connections come from the pool".to_owned()))
             }
@@ -64,6 +66,7 @@ macro_rules! delegated {
             where
                 T: QueryFragment<$backend> + QueryId,
             {
+                $(self.$begins();)?
                 self.$inner.execute_returning_count(source)
             }
 
@@ -93,6 +96,7 @@ macro_rules! delegated {
                 T: Query + QueryFragment<$backend> + QueryId + 'query,
                 $backend: QueryMetadata<T::SqlType>,
             {
+                $(self.$begins();)?
                 LoadConnection::load(&mut self.$inner, source)
             }
         }

@@ -1,4 +1,4 @@
-//! One Diesel connection type over all the SQL databases of a build, for the tables of an app.
+//! One Diesel connection type over all SQL databases of a build, for the tables of an app.
 
 #[macro_use]
 mod delegated;
@@ -16,15 +16,15 @@ use diesel::sqlite::SqliteConnection;
 #[cfg(feature = "mysql")]
 pub use mysql::{MysqlConnection, MysqlTransactions};
 pub use postgres::{PostgresConnection, PostgresTransactions};
-pub(crate) use sql::{LOCK_TIMEOUT, SqlConnection, Work, take_lock};
+pub(crate) use sql::{SqlConnection, Work, is_temporary, take_lock};
 
-/// A connection to the app's database, whichever that is: SQLite, PostgreSQL, or MySQL with the Cargo feature `mysql`.
-/// Queries are plain, typed Diesel, written once for all of them.
+/// A connection to the app's database: SQLite, PostgreSQL, or MySQL with the Cargo feature `mysql`. Queries are plain,
+/// typed Diesel, written once for all of them.
 ///
 /// Columns and values may have these SQL types: `SmallInt`, `Integer`, `BigInt`, `Float`, `Double`, `Text`, `Binary`,
-/// `Bool`, `Date`, `Time` and `Timestamp`, each also `Nullable`. What one of the databases alone has is not there: no
-/// JSON, UUID or time zone, no `on_conflict`, no `returning`. Ids are made by the app; instead of an upsert, update, then
-/// insert where nothing was updated, in one transaction.
+/// `Bool`, `Date`, `Time` and `Timestamp`, each also `Nullable`. Features that only one of the databases has are
+/// missing: JSON, UUID, time zones, `on_conflict`, `returning`. The app creates ids itself. Instead of an upsert,
+/// update, then insert if no row was updated, in one transaction.
 #[derive(diesel::MultiConnection)]
 // a pool has few of them, and they are not moved
 #[allow(clippy::large_enum_variant)]
@@ -52,9 +52,9 @@ impl std::fmt::Debug for DbConnection {
 type Transactions = <DbConnection as diesel::Connection>::TransactionManager;
 
 impl DbConnection {
-    /// Runs `work` in a transaction, rolled back where it fails. On SQLite it begins IMMEDIATE: a transaction that reads
-    /// first could find the file taken when it comes to write, too late to wait for it. `committing` is set right before
-    /// the commit, from which on nobody knows whether an error undid the work.
+    /// Runs `work` in a transaction and rolls back if it fails. On SQLite the transaction begins IMMEDIATE: one that
+    /// starts with a read may find the file locked at its first write, and SQLite does not wait then. `committing` is
+    /// set right before the commit: from then on, nobody knows whether an error undid the work.
     pub(crate) fn write<T>(
         &mut self,
         committing: &mut bool,
@@ -67,8 +67,8 @@ impl DbConnection {
             Self::Mysql(_) => Transactions::begin_transaction(self)?,
         }
         let worked = work(self).and_then(|answer| {
-            // After a statement that failed, PostgreSQL takes a COMMIT for a ROLLBACK and reports no error: whoever went on
-            // after that failure would be told that all is saved.
+            // After a failed statement PostgreSQL turns COMMIT into ROLLBACK and reports no error. Without this check,
+            // a caller that ignores the failure would believe that its work is saved.
             if let Self::Postgres(_) = self {
                 diesel::sql_query("SELECT 1").execute(self)?;
             }
@@ -81,8 +81,8 @@ impl DbConnection {
                 Ok(answer)
             }
             Err(error) => {
-                // where this fails the connection was lost, or the database has rolled back by itself: the first error
-                // says why, and the connection leaves the pool
+                // if this fails, the connection was lost or the database has already rolled back: the first error says
+                // why, and the connection leaves the pool
                 let _ = Transactions::rollback_transaction(self);
                 Err(error)
             }

@@ -1,4 +1,4 @@
-//! A connection to MySQL or MariaDB: diesel-async's wrapper, with what a connection over several databases asks of each.
+//! A connection to MySQL or MariaDB: diesel-async's wrapper plus the traits that the connection enum needs.
 
 use std::any::Any;
 use std::time::Duration;
@@ -15,24 +15,33 @@ use tokio::runtime::Runtime;
 
 use super::sql::{SqlConnection, Work};
 use crate::driver::Driver;
+use crate::row::{NumberRow, Rows, load_into};
 use crate::source::Source;
-use crate::statement::{Bind, Bound, Row, Statement};
+use crate::statement::{Bind, Bound, Statement};
 
 type Inner = AsyncConnectionWrapper<AsyncMysqlConnection, Driver>;
 type InnerTransactions = <Inner as Connection>::TransactionManager;
 
-/// How long a server may leave us without an answer: a little longer than it takes to stop a statement by itself.
+/// How long to wait for a server's answer: slightly longer than the server's own statement timeout.
 const SILENCE: Duration = Duration::from_secs(12);
-/// The same while migrating.
+/// The same for migrations.
 const SILENCE_OF_MIGRATIONS: Duration = Duration::from_secs(150);
 
-/// A connection. The waiting of the store's own statements is limited here, as the driver's is not; queries of the app, by
-/// diesel's traits, wait as long as the server's limit for a statement and TCP let them.
+/// The errors that pass, by number: a lock or a row was not free in time, a deadlock, the time limit of MariaDB and that
+/// of MySQL. Source: MySQL's and MariaDB's references of error messages.
+const BUSY: [i64; 4] = [1205, 1213, 1969, 3024];
+
+/// Reads the number that [`NOTE_ERROR_NUMBER`] has noted.
+const ERROR_NUMBER: &str = "SELECT CAST(@addon_error AS SIGNED) AS number";
+const NOTE_ERROR_NUMBER: &str = "GET DIAGNOSTICS CONDITION 1 @addon_error = MYSQL_ERRNO";
+
+/// A connection. The timeout here applies to the store's own statements, because the driver has none. Queries of the
+/// app, through diesel's traits, wait until the server's statement timeout or TCP ends them.
 pub struct MysqlConnection {
     inner: Inner,
     runtime: &'static Runtime,
     silence: Duration,
-    /// Whether it is of no use to others: nobody knows its state, or it is none that a request expects.
+    /// Whether it must not return to the pool: its state is unknown, or differs from what a request expects.
     is_spent: bool,
 }
 
@@ -46,9 +55,20 @@ impl MysqlConnection {
         let outcome = runtime.block_on(async { tokio::time::timeout(*silence, work(inner)).await });
         outcome.unwrap_or_else(|_| {
             self.is_spent = true;
-            let late = "the server gives no answer".to_owned();
+            let late = "the server does not answer".to_owned();
             Err(Error::DatabaseError(DatabaseErrorKind::ClosedConnection, Box::new(late)))
         })
+    }
+
+    /// The number of the last statement's error, from the server: diesel-async keeps only the text, in the server's
+    /// language. `None`: the server does not answer. In two steps, because diesel prepares each query, and this
+    /// statement can only run as it is.
+    fn error_number(&mut self) -> Option<i64> {
+        self.batch(NOTE_ERROR_NUMBER).ok()?;
+        let read = self.wait(async |connection| {
+            RunQueryDsl::get_result::<NumberRow>(diesel::sql_query(ERROR_NUMBER), connection).await
+        });
+        read.ok()?.number
     }
 
     /// Runs `statements`, separated by semicolons.
@@ -58,8 +78,12 @@ impl MysqlConnection {
 }
 
 impl SqlConnection for MysqlConnection {
-    fn rows(&mut self, statement: &Statement, binds: &[Bind<'_>]) -> QueryResult<Vec<Row>> {
-        self.wait(async |connection| RunQueryDsl::load(Bound { statement, binds }, connection).await)
+    fn read(&mut self, statement: &Statement, binds: &[Bind<'_>], rows: Rows<'_>) -> QueryResult<()> {
+        load_into!(
+            rows,
+            self.wait(async |connection| RunQueryDsl::load(Bound { statement, binds }, connection).await)?
+        );
+        Ok(())
     }
 
     fn execute(&mut self, statement: &Statement, binds: &[Bind<'_>]) -> QueryResult<usize> {
@@ -68,7 +92,7 @@ impl SqlConnection for MysqlConnection {
 
     fn transaction(&mut self, work: Work<'_>) -> QueryResult<()> {
         self.batch("START TRANSACTION")?;
-        // Until it is known how this ended, and that its locks are gone: they are the session's.
+        // Until the end is known and the locks are released: they belong to the session.
         self.is_spent = true;
         let outcome = work(self);
         let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
@@ -77,13 +101,18 @@ impl SqlConnection for MysqlConnection {
         outcome.and(ended)
     }
 
-    /// A change of a table is a commit.
+    /// In MySQL, changing a table commits implicitly.
     fn migration(&mut self, work: Work<'_>) -> QueryResult<()> {
         self.silence = SILENCE_OF_MIGRATIONS;
-        // With its locks and its settings it goes to nobody else.
+        // It has locks and changed settings, so it must not return to the pool.
         self.is_spent = true;
         let outcome = work(self);
         outcome.and(self.batch("DO RELEASE_ALL_LOCKS()"))
+    }
+
+    fn is_busy(&mut self, error: &Error) -> bool {
+        matches!(error, Error::DatabaseError(DatabaseErrorKind::Unknown, _))
+            && self.error_number().is_some_and(|number| BUSY.contains(&number))
     }
 
     fn is_dead(&mut self, error: &Error) -> bool {
@@ -91,7 +120,7 @@ impl SqlConnection for MysqlConnection {
             Error::DatabaseError(DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection, _) => {
                 true
             }
-            // The driver's errors and the server's come alike: ask whether it is still there.
+            // The driver's errors and the server's look the same, so check whether the server still answers.
             Error::DatabaseError(DatabaseErrorKind::Unknown, _) => {
                 let gone = self.batch("DO 0").is_err();
                 self.is_spent |= gone;

@@ -1,7 +1,7 @@
-//! A connection to PostgreSQL as diesel knows them: diesel-async's wrapper, with what a connection over several databases
-//! asks of each.
+//! A connection to PostgreSQL: diesel-async's wrapper plus the traits that the connection enum needs.
 
 use std::any::Any;
+use std::time::{Duration, Instant};
 
 use diesel::QueryResult;
 use diesel::RunQueryDsl;
@@ -15,34 +15,49 @@ use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 
 use super::sql::{SqlConnection, Work};
 use crate::driver::Driver;
+use crate::row::{Rows, load_into};
 use crate::source::Source;
-use crate::statement::{Bind, Bound, Row, Statement};
+use crate::statement::{Bind, Bound, Statement};
 
 type Inner = AsyncConnectionWrapper<AsyncPgConnection, Driver>;
 type InnerTransactions = <Inner as Connection>::TransactionManager;
 
+/// How long a statement must have run before its error counts as one of waiting. The server itself looks for deadlocks
+/// after one second (`deadlock_timeout`), and its time limit for statements is longer.
+const WAITED: Duration = Duration::from_millis(900);
+
 /// A connection to PostgreSQL.
-pub struct PostgresConnection(Inner);
+pub struct PostgresConnection {
+    inner: Inner,
+    /// When the last statement began.
+    began: Instant,
+}
 
 impl From<AsyncPgConnection> for PostgresConnection {
     fn from(connection: AsyncPgConnection) -> Self {
-        Self(connection.into())
+        Self { inner: connection.into(), began: Instant::now() }
     }
 }
 
-delegated!(PostgresConnection, 0, PostgresTransactions, Pg);
+impl PostgresConnection {
+    fn begins(&mut self) {
+        self.began = Instant::now();
+    }
+}
+
+delegated!(PostgresConnection, inner, PostgresTransactions, Pg, begins);
 
 impl R2D2Connection for PostgresConnection {
     fn ping(&mut self) -> QueryResult<()> {
-        self.0.ping()
+        self.inner.ping()
     }
 
     fn is_broken(&mut self) -> bool {
-        self.0.is_broken()
+        self.inner.is_broken()
     }
 }
 
-/// Looks nothing up: built-in types are known, and others are not for this connection.
+/// Looks up no types: the built-in ones are known, and this connection supports no others.
 struct NoLookup;
 
 impl PgMetadataLookup for NoLookup {
@@ -53,7 +68,7 @@ impl PgMetadataLookup for NoLookup {
 
 impl MultiConnectionHelper for PostgresConnection {
     fn to_any<'a>(_: &mut <Pg as TypeMetadata>::MetadataLookup) -> &mut (dyn Any + 'a) {
-        // of no size: nothing is allocated, nothing leaks
+        // zero-sized: nothing is allocated, nothing leaks
         Box::leak(Box::new(NoLookup))
     }
 
@@ -63,16 +78,28 @@ impl MultiConnectionHelper for PostgresConnection {
 }
 
 impl SqlConnection for PostgresConnection {
-    fn rows(&mut self, statement: &Statement, binds: &[Bind<'_>]) -> QueryResult<Vec<Row>> {
-        Bound { statement, binds }.load(&mut self.0)
+    fn read(&mut self, statement: &Statement, binds: &[Bind<'_>], rows: Rows<'_>) -> QueryResult<()> {
+        self.begins();
+        load_into!(rows, Bound { statement, binds }.load(&mut self.inner)?);
+        Ok(())
     }
 
     fn execute(&mut self, statement: &Statement, binds: &[Bind<'_>]) -> QueryResult<usize> {
-        Bound { statement, binds }.execute(&mut self.0)
+        self.begins();
+        Bound { statement, binds }.execute(&mut self.inner)
     }
 
     fn transaction(&mut self, work: Work<'_>) -> QueryResult<()> {
         diesel::Connection::transaction(self, |connection| work(connection))
+    }
+
+    /// The codes would be 57014 (`query_canceled`: the time limit) and 40P01 (`deadlock_detected`), but they cannot be
+    /// had: diesel-async knows them, gives both the kind `Unknown`, and hides the driver's error and its client. The
+    /// server's text is no help, because `lc_messages` chooses its language. So the time decides: a statement fails at
+    /// once if it is wrong, and after a while if it had to wait. An error of both is taken for one of waiting, which
+    /// costs a second try.
+    fn is_busy(&mut self, error: &Error) -> bool {
+        matches!(error, Error::DatabaseError(DatabaseErrorKind::Unknown, _)) && self.began.elapsed() >= WAITED
     }
 
     fn is_dead(&mut self, error: &Error) -> bool {
@@ -80,17 +107,18 @@ impl SqlConnection for PostgresConnection {
             Error::DatabaseError(DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection, _) => {
                 true
             }
-            // A server that stops says so by an error like any other, and then closes: ask whether it is still there.
+            // A server that shuts down sends an ordinary error and then closes the connection, so check whether it
+            // still answers.
             Error::DatabaseError(DatabaseErrorKind::Unknown, _) => self.ping().is_err(),
             _ => self.is_broken(),
         }
     }
 
     fn migrate(&mut self, source: Source, wanted: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>> {
-        source.run_pending(&mut self.0, wanted)
+        source.run_pending(&mut self.inner, wanted)
     }
 
     fn revert_last(&mut self, source: Source) -> QueryResult<String> {
-        source.revert_last(&mut self.0)
+        source.revert_last(&mut self.inner)
     }
 }

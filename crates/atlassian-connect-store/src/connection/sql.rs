@@ -1,57 +1,84 @@
-//! What the store asks of a connection.
+//! The operations that the store needs from a connection.
 
-use diesel::result::{DatabaseErrorKind, Error, QueryResult};
+use diesel::result::{Error, QueryResult};
 
 use super::DbConnection;
+use crate::row::{NumberRow, Row, Rows};
 use crate::source::Source;
-use crate::statement::{Bind, Row, Statement};
+use crate::statement::{Bind, Statement};
 
-/// What the store asks of a connection, without diesel's type of it.
+/// The operations that the store needs from a connection, independent of diesel's types.
 pub(crate) trait SqlConnection {
-    /// Runs a SELECT.
-    fn rows(&mut self, statement: &Statement, binds: &[Bind<'_>]) -> QueryResult<Vec<Row>>;
+    /// Runs a SELECT and puts its rows into `rows`.
+    fn read(&mut self, statement: &Statement, binds: &[Bind<'_>], rows: Rows<'_>) -> QueryResult<()>;
 
-    /// Runs another statement and answers how many rows it touched.
+    /// Runs any other statement and returns the number of affected rows.
     fn execute(&mut self, statement: &Statement, binds: &[Bind<'_>]) -> QueryResult<usize>;
 
-    /// Runs `work` in a transaction, rolled back when it fails.
+    /// Runs `work` in a transaction and rolls back if it fails.
     fn transaction(&mut self, work: Work<'_>) -> QueryResult<()>;
 
-    /// Runs `work`, which migrates: in a transaction where the database can take back a step. Where it cannot, each
-    /// step counts by itself, and locks last until `work` has ended.
+    /// Runs `work`, which migrates. If the database has transactional DDL, it runs in one transaction. Otherwise each
+    /// migration commits separately, and locks last until `work` has ended.
     fn migration(&mut self, work: Work<'_>) -> QueryResult<()> {
         self.transaction(work)
     }
 
-    /// Whether `error` means that this connection is of no use any more.
+    /// Whether the database gave up for a reason that passes: a lock, a deadlock, a time limit. Call it right after the
+    /// failure, before the rollback: MySQL knows the number of its last statement's error only.
+    fn is_busy(&mut self, error: &Error) -> bool;
+
+    /// Whether `error` means that this connection is dead.
     fn is_dead(&mut self, error: &Error) -> bool;
 
-    /// Runs the pending ones of those migrations of `source` whose name `wanted` approves; answers their names.
+    /// Runs the pending migrations of `source` whose name `wanted` accepts. Returns their names. No error of a migration
+    /// counts as temporary: diesel only puts it in words.
     fn migrate(&mut self, source: Source, wanted: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>>;
 
-    /// Takes back the last migration of `source` that has run; answers its version. An error where a migration
-    /// that `source` does not have has run after it.
+    /// Reverts the last migration of `source` that has run and returns its version. Fails if a migration that `source`
+    /// does not have has run after it.
     fn revert_last(&mut self, source: Source) -> QueryResult<String>;
 }
 
-/// Takes a lock by a statement that answers `1` when it is held.
+impl dyn SqlConnection + '_ {
+    /// Runs a SELECT.
+    pub(crate) fn rows<R: Row>(&mut self, statement: &Statement, binds: &[Bind<'_>]) -> QueryResult<Vec<R>> {
+        let mut rows = Vec::new();
+        self.read(statement, binds, R::into_rows(&mut rows))?;
+        Ok(rows)
+    }
+}
+
+/// Takes a lock with a statement that returns 1 when it holds the lock.
 pub(crate) fn take_lock(
     connection: &mut dyn SqlConnection,
     statement: &Statement,
     binds: &[Bind<'_>],
 ) -> QueryResult<()> {
     match connection.rows(statement, binds)?.first() {
-        Some((Some(held), _)) if held == "1" => Ok(()),
-        _ => Err(Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new(LOCK_TIMEOUT.to_owned()))),
+        Some(NumberRow { number: Some(1) }) => Ok(()),
+        _ => Err(Error::QueryBuilderError(Box::new(LockTimeout))),
     }
 }
 
-pub(crate) const LOCK_TIMEOUT: &str = "another node holds the lock for too long";
+/// The error of [`take_lock`] when the lock does not come in time. diesel has none of its own for that.
+#[derive(Debug, thiserror::Error)]
+#[error("another node has held the lock for too long")]
+struct LockTimeout;
 
-/// A piece of work on a connection. It may be run twice, so it must not keep anything of a first run.
+/// Whether a later try may succeed: another node holds a lock, or the database says that it is busy. Call it right after
+/// the failure, see [`SqlConnection::is_busy`].
+pub(crate) fn is_temporary(connection: &mut dyn SqlConnection, error: &Error) -> bool {
+    match error {
+        Error::QueryBuilderError(inner) if inner.is::<LockTimeout>() => true,
+        _ => connection.is_busy(error),
+    }
+}
+
+/// Work on a connection. It may run twice, so it must not keep results of the first run.
 pub(crate) type Work<'a> = &'a mut dyn FnMut(&mut dyn SqlConnection) -> QueryResult<()>;
 
-/// What [`SqlConnection`] does on a connection, on that of its database.
+/// Implements [`SqlConnection`] for a connection type.
 macro_rules! on_its_own {
     ($connection:ident, $own:ident => $work:expr) => {
         match $connection {
@@ -64,8 +91,8 @@ macro_rules! on_its_own {
 }
 
 impl SqlConnection for DbConnection {
-    fn rows(&mut self, statement: &Statement, binds: &[Bind<'_>]) -> QueryResult<Vec<Row>> {
-        on_its_own!(self, own => own.rows(statement, binds))
+    fn read(&mut self, statement: &Statement, binds: &[Bind<'_>], rows: Rows<'_>) -> QueryResult<()> {
+        on_its_own!(self, own => own.read(statement, binds, rows))
     }
 
     fn execute(&mut self, statement: &Statement, binds: &[Bind<'_>]) -> QueryResult<usize> {
@@ -78,6 +105,10 @@ impl SqlConnection for DbConnection {
 
     fn migration(&mut self, work: Work<'_>) -> QueryResult<()> {
         on_its_own!(self, own => own.migration(work))
+    }
+
+    fn is_busy(&mut self, error: &Error) -> bool {
+        on_its_own!(self, own => own.is_busy(error))
     }
 
     fn is_dead(&mut self, error: &Error) -> bool {

@@ -2,15 +2,22 @@
 
 use diesel::SqliteConnection;
 use diesel::prelude::RunQueryDsl;
-use diesel::result::{Error, QueryResult};
+use diesel::result::{DatabaseErrorKind, Error, QueryResult};
 
 use super::sql::{SqlConnection, Work};
+use crate::row::{Rows, load_into};
 use crate::source::Source;
-use crate::statement::{Bind, Bound, Row, Statement};
+use crate::statement::{Bind, Bound, Statement};
+
+/// SQLite's text for the code `SQLITE_BUSY`. The code itself cannot be had: diesel reads it and keeps it, and asking the
+/// library again takes `unsafe`. The text is as good: the library is a part of the binary, has one fixed text per code,
+/// and speaks no other language.
+const BUSY: &str = "database is locked";
 
 impl SqlConnection for SqliteConnection {
-    fn rows(&mut self, statement: &Statement, binds: &[Bind<'_>]) -> QueryResult<Vec<Row>> {
-        Bound { statement, binds }.load(self)
+    fn read(&mut self, statement: &Statement, binds: &[Bind<'_>], rows: Rows<'_>) -> QueryResult<()> {
+        load_into!(rows, Bound { statement, binds }.load(self)?);
+        Ok(())
     }
 
     fn execute(&mut self, statement: &Statement, binds: &[Bind<'_>]) -> QueryResult<usize> {
@@ -18,8 +25,13 @@ impl SqlConnection for SqliteConnection {
     }
 
     fn transaction(&mut self, work: Work<'_>) -> QueryResult<()> {
-        // IMMEDIATE: one that begins by reading could find the file taken when it comes to write, too late to wait.
+        // IMMEDIATE: a transaction that starts with a read may find the file locked at its first write, and SQLite does
+        // not wait then.
         self.immediate_transaction(|connection| work(connection))
+    }
+
+    fn is_busy(&mut self, error: &Error) -> bool {
+        matches!(error, Error::DatabaseError(DatabaseErrorKind::Unknown, told) if told.message() == BUSY)
     }
 
     fn is_dead(&mut self, _: &Error) -> bool {

@@ -2,8 +2,17 @@
 //! `{ key, clientKey, val }` in `AddonSettings` (or what `store.collection` names), `{ installationId, clientKey }` in
 //! `InstallationClientKeys`, `{ installationId, key, val }` in `ForgeSettings`.
 //!
-//! Source: `lib/store/mongodb.js` of atlassian-connect-express 11.5.3. A server that stands alone has no transactions,
-//! so what takes several steps takes them in [`steps`], in an order that loses nothing wherever it ends.
+//! Source: `lib/store/mongodb.js` of atlassian-connect-express 11.5.3. A standalone server has no transactions, so
+//! changes of several documents run as separate steps in [`steps`], in an order that loses nothing if the process ends
+//! between two of them.
+//!
+//! ACE's indexes are made at the start, and two more by clientKey for lists and removals. One that cannot be made is
+//! only a warning. Nodes are not notified, because change streams need a replica set: an old secret ends with its cache
+//! entry.
+//!
+//! MongoDB's own server is not in Debian. The tests run on an emulator of its protocol from the Python package index,
+//! `secantusdb` 0.7.0b3: as a single server, and as a replica set with TLS and a user. An emulator proves nothing about
+//! durability, elections, sharded clusters, or what a real server does with indexes that are in its way.
 
 mod connection;
 mod steps;
@@ -21,7 +30,7 @@ use super::{
 };
 use crate::config::StoreConfig;
 
-/// Tenants in MongoDB.
+/// A store in MongoDB.
 pub struct MongoStore {
     server: Server,
     settings: Collection<RawDocumentBuf>,
@@ -35,19 +44,19 @@ impl std::fmt::Debug for MongoStore {
     }
 }
 
-/// How often a write that another one got in the way of is tried. Each time, somebody else has succeeded.
+/// How often a conflicting write is retried. Each conflict means that another write has succeeded.
 const TRIES: usize = 16;
 
 fn too_many() -> Failure {
-    StoreError::Unavailable("too many write to the same tenant at once".to_owned()).into()
+    StoreError::Unavailable("too many concurrent writes to the same tenant".to_owned()).into()
 }
 
-/// The value of a document; one without, which only other hands can have written, counts as none.
+/// The value of a document. One without a value, which only other programs can have written, does not count.
 fn value_of(mut document: Document) -> Option<Result<Value, StoreError>> {
     document.remove("val").map(value::to_json)
 }
 
-/// What a place is called in its collection.
+/// The filter for the document of `place`.
 fn filter(place: Place<'_>) -> Document {
     match place {
         Place::Tenant { client_key, key } => doc! { "key": key, "clientKey": client_key },
@@ -55,7 +64,7 @@ fn filter(place: Place<'_>) -> Document {
     }
 }
 
-/// As ACE's have their members.
+/// The document, with its members in ACE's order.
 fn document(place: Place<'_>, value: &Value) -> Result<RawDocumentBuf, StoreError> {
     let value = value::to_bson(value)?;
     let document = match place {
@@ -69,7 +78,7 @@ fn can_be(place: Place<'_>) -> bool {
     fits(place.owner()) && fits(place.key())
 }
 
-/// The next document. Not by serde, which takes `{ "$oid": … }` in a value for an id of MongoDB's.
+/// The next document. Not read through serde, which would turn `{ "$oid": … }` in a value into an `ObjectId`.
 async fn next(cursor: &mut Cursor<RawDocumentBuf>) -> Result<Option<Document>, Failure> {
     if !cursor.advance().await? {
         return Ok(None);
@@ -90,11 +99,11 @@ async fn all(mut cursor: Cursor<RawDocumentBuf>) -> Result<Vec<Document>, Failur
 }
 
 impl MongoStore {
-    /// Connects to the database that `config` names, and makes nothing in it.
+    /// Connects to the database that `config` names. Creates nothing in it.
     ///
     /// # Errors
-    /// [`StoreError::Configuration`] with the remedy when the URL, the password or the certificate cannot work;
-    /// [`StoreError::Unavailable`] when the server is not there.
+    /// [`StoreError::Configuration`], with what to do, if the URL, the password or the certificate cannot work.
+    /// [`StoreError::Unavailable`] if the server is not reachable.
     pub async fn open(config: &StoreConfig) -> Result<Self, StoreError> {
         let server = Server::open(config).await?;
         let collection = |name| server.database().collection(name);
@@ -103,11 +112,12 @@ impl MongoStore {
         Ok(Self { server, settings, associations, forge })
     }
 
-    /// Makes the indexes, ACE's and two by which tenants are listed and removed. One that cannot be made, as a unique
-    /// one over the duplicates of an old database, is warned of: the store works without.
+    /// Creates ACE's indexes, and two more for listing and removing tenants. If an index cannot be created, such as a
+    /// unique one on an old database with duplicates, the store logs a warning and works without it.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when the server is away, [`StoreError::Configuration`] when it wants another user.
+    /// [`StoreError::Unavailable`] if the server is not reachable, [`StoreError::Configuration`] if it wants another
+    /// user.
     pub async fn make_indexes(&self) -> Result<(), StoreError> {
         let indexes = [
             (&self.settings, doc! { "key": 1, "clientKey": 1 }, true),
@@ -126,7 +136,7 @@ impl MongoStore {
                     collection = collection.name(),
                     index = %keys,
                     reason,
-                    "an index of the store could not be made; it works without"
+                    "an index of the store cannot be created; the store works without it"
                 ),
                 Err(error) => return Err(error),
             }
@@ -141,7 +151,7 @@ impl MongoStore {
         }
     }
 
-    /// Newest first.
+    /// The matching documents, newest first.
     async fn documents(
         &self,
         collection: &Collection<RawDocumentBuf>,
@@ -162,7 +172,7 @@ impl MongoStore {
         Ok(self.read(place).await?.into_iter().next())
     }
 
-    /// Writes `document` in the place of what `filter` finds, or anew; of several, in the place of the newest.
+    /// Replaces what `filter` finds with `document`, or inserts it. If several match, replaces the newest.
     async fn upsert(
         &self,
         collection: &Collection<RawDocumentBuf>,
@@ -172,7 +182,7 @@ impl MongoStore {
         for _ in 0..TRIES {
             let replacing = collection.find_one_and_replace(filter.clone(), document).sort(doc! { "_id": -1 });
             match replacing.projection(doc! { "_id": 1 }).upsert(true).await {
-                // somebody else has made it meanwhile: now there is one to replace
+                // another request has inserted it meanwhile: now there is one to replace
                 Err(error) if connection::is_duplicate(&error) => {}
                 outcome => return Ok(outcome.map(drop)?),
             }
@@ -204,7 +214,7 @@ impl MongoStore {
                 if value::to_json(stored.clone())? != *expected {
                     continue;
                 }
-                // `$eq`, so that no name in the value is an operator
+                // `$eq`, so that no name inside the value works as an operator
                 let same = doc! { "_id": id, "val": { "$eq": stored } };
                 exchanged |= self.of(place).replace_one(same, &new).await?.matched_count > 0;
             }
@@ -218,7 +228,7 @@ impl MongoStore {
         let work = async {
             let filter = doc! { "key": CLIENT_INFO, "clientKey": { "$gt": after } };
             let mut cursor = self.settings.find(filter).sort(doc! { "clientKey": 1 }).batch_size(batch(limit)).await?;
-            // (clientKey, id, installation): of duplicates the newest counts
+            // (clientKey, id, installation); of duplicates, the newest counts
             let mut found: Vec<(String, Option<ObjectId>, Value)> = Vec::new();
             while found.len() <= limit {
                 let Some(document) = next(&mut cursor).await? else { break };
@@ -237,7 +247,7 @@ impl MongoStore {
         let more = found.len() > limit;
         let tenants: Vec<_> =
             found.into_iter().take(limit).map(|(client_key, _, value)| (client_key, as_installation(value))).collect();
-        let next = tenants.last().filter(|_| more).map(|(client_key, _)| client_key.clone());
+        let next = if more { tenants.last().map(|(client_key, _)| client_key.clone()) } else { None };
         Ok(TenantPage { tenants, next })
     }
 
@@ -252,7 +262,7 @@ impl MongoStore {
         let work = async {
             let filter = doc! { owner: { "$gte": from.unwrap_or_default() } };
             let find = collection.find(filter).sort(doc! { owner: 1, "key": 1 });
-            // the index by which this is in order may be missing
+            // the index for this order may be missing
             let find = find.projection(doc! { "_id": 0, owner: 1, "key": 1 }).allow_disk_use(true);
             let mut cursor = find.batch_size(batch(limit)).await?;
             let mut page = KeyPage::default();
@@ -273,7 +283,7 @@ impl MongoStore {
     }
 }
 
-/// How many documents the server sends at once for a page.
+/// How many documents the server sends per batch of a page.
 fn batch(limit: usize) -> u32 {
     u32::try_from(limit.saturating_add(1)).unwrap_or(u32::MAX).min(1000)
 }

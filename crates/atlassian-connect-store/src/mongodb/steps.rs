@@ -1,13 +1,16 @@
-//! What takes several steps on MongoDB. Each step changes documents one by one, by their ids and only if they are still
-//! what was seen, so that requests at the same time end as if one had come after the other; and a process that ends
-//! between two steps leaves the tenant as before or as after, with at most something over that the next request for it
-//! clears away. A host that was not answered asks again.
+//! Changes of several documents in MongoDB, as separate steps. Each step changes one document by its id, and only if
+//! the document has not changed since it was read. So concurrent requests end as if they had run one after the other.
+//! If the process ends between two steps, the tenant is in its old or its new state, with at most one leftover document
+//! that the next request for the tenant removes. A host that gets no answer retries.
 //!
 //! | | steps |
 //! |---|---|
-//! | install | the installation, **from here on the new secret counts**; the association; what an uninstall had left goes |
-//! | uninstall | the associations go; the time; the installation is renamed, **from here on no secret counts** |
-//! | remove, purge | the Forge values, then their associations; the tenant's values; its installation at last |
+//! | install | write the installation, **from here on the new secret counts**; the association; clear an uninstall's rows |
+//! | uninstall | remove the associations; write the time; rename the installation, **from here on no secret counts** |
+//! | remove, purge | remove the Forge values, then their associations; the tenant's values; the installation last |
+//!
+//! An association has a member `at`, which distinguishes it from the same one made again; a removal only takes what it
+//! has seen. If the unique index makes a write fail, the write is tried again.
 
 use ::mongodb::Collection;
 use ::mongodb::bson::{Bson, Document, RawDocumentBuf, doc, oid::ObjectId};
@@ -27,7 +30,7 @@ impl MongoStore {
         document: &RawDocumentBuf,
         id: Option<&str>,
     ) -> Result<(), Failure> {
-        // seen before: what an uninstall leaves after this is not ours to clear away
+        // read before the write: what a later uninstall leaves must stay
         let left = [CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT];
         let left = self.documents(&self.settings, Self::installations_of(client_key, &left)).await?;
         let was_installed = self.write_installation(client_key, document).await?;
@@ -45,7 +48,8 @@ impl MongoStore {
         Ok(())
     }
 
-    /// Answers whether there was an installation. Of duplicates the newest is written to, the others are superseded.
+    /// Returns whether there was an installation. Of duplicates, writes to the newest and marks the others as
+    /// superseded.
     async fn write_installation(&self, client_key: &str, document: &RawDocumentBuf) -> Result<bool, Failure> {
         for _ in 0..TRIES {
             let there = self.documents(&self.settings, Self::installations_of(client_key, &[CLIENT_INFO])).await?;
@@ -67,7 +71,7 @@ impl MongoStore {
         Err(too_many())
     }
 
-    /// Puts a document aside, in the place of one that was put aside before.
+    /// Moves a document to the superseded key and replaces one that is already there.
     async fn supersede(&self, client_key: &str, id: &Bson, key: &str) -> Result<(), Failure> {
         for _ in 0..TRIES {
             match self.rename(id, key, CLIENT_INFO_SUPERSEDED).await {
@@ -81,19 +85,19 @@ impl MongoStore {
         Err(too_many())
     }
 
-    /// Answers whether the document still had the key `from`.
+    /// Returns whether the document still had the key `from`.
     async fn rename(&self, id: &Bson, from: &str, to: &str) -> Result<bool, ::mongodb::error::Error> {
         let renamed = self.settings.update_one(doc! { "_id": id, "key": from }, doc! { "$set": { "key": to } }).await?;
         Ok(renamed.matched_count > 0)
     }
 
-    /// `at` is our own, and ACE takes no notice of it: it tells an association from the same one made anew.
+    /// ACE ignores `at`, which is this framework's: it distinguishes an association from the same one created again.
     pub(super) async fn associated(&self, installation_id: &str, client_key: &str) -> Result<(), Failure> {
         let document = doc! { "installationId": installation_id, "clientKey": client_key, "at": ObjectId::new() };
         let document = value::to_raw(&document)?;
         let filter = doc! { "installationId": installation_id };
         self.upsert(&self.associations, &filter, &document).await?;
-        // ACE's index is not unique, and of two that were made at once one is enough.
+        // ACE's index is not unique. Of two that were created at the same time, one is enough.
         let there = self.documents(&self.associations, filter).await?;
         let older: Vec<_> = ids(&there).skip(1).cloned().collect();
         if !older.is_empty() {
@@ -129,7 +133,7 @@ impl MongoStore {
         Err(too_many())
     }
 
-    /// `before`: only if uninstalled since then; an installation that is made meanwhile stays, with its association.
+    /// `before`: only if uninstalled since then. An installation that is created meanwhile stays, with its association.
     pub(super) async fn clear(&self, client_key: &str, before: Option<u64>) -> Result<bool, Failure> {
         let associations = self.documents(&self.associations, doc! { "clientKey": client_key }).await?;
         let of_installation =
@@ -162,10 +166,10 @@ fn is_under(document: &Document, key: &str) -> bool {
     document.get_str("key").is_ok_and(|known| known == key)
 }
 
-/// The document, if it is still what it was: whoever writes it anew changes one of these.
+/// A filter for the document if it is unchanged: every new version changes one of these members.
 fn as_seen(document: &Document) -> Document {
     let of = |name: &str| document.get(name).cloned().unwrap_or(Bson::Null);
-    // an installation's value is large, and its key tells enough: it is not replaced but under `clientInfo`
+    // an installation's value is large, and its key is enough: the value is only replaced under `clientInfo`
     let value = if is_under(document, CLIENT_INFO_UNINSTALLED_AT) { of("val") } else { Bson::Null };
     let mut seen = doc! { "_id": of("_id"), "clientKey": of("clientKey"), "key": of("key"), "at": of("at") };
     if value != Bson::Null {
@@ -178,7 +182,7 @@ async fn delete_as_seen(collection: &Collection<RawDocumentBuf>, document: &Docu
     Ok(collection.delete_one(as_seen(document)).await?.deleted_count)
 }
 
-/// Whether the tenant of these documents is uninstalled, and has been since `before` or longer.
+/// Whether the tenant of these documents has been uninstalled since `before` or longer.
 fn is_uninstalled_since(documents: &[Document], before: u64) -> bool {
     let of = |key: &str| documents.iter().find(|document| is_under(document, key));
     let since = of(CLIENT_INFO_UNINSTALLED_AT).and_then(|document| match document.get("val")? {

@@ -1,7 +1,11 @@
-//! JSON as MongoDB keeps it, and back.
+//! Converts JSON to BSON and back.
 //!
-//! What the store writes comes back as it was, but for numbers beyond 32 bits that are whole and were written as floats
-//! (`1e10`): they come back as integers. Node's driver has one form for both, so ACE's times in milliseconds are such.
+//! Values come back as they were written, with one exception: whole numbers beyond 32 bits that were written as floats
+//! (`1e10`) come back as integers. Node's driver writes ACE's times in milliseconds as such floats.
+//!
+//! What JSON does not have is read as `JSON.stringify` has it: a date as its text, an id as its digits. Unsigned
+//! integers beyond 63 bits are kept as decimals. A member name with a NUL and a document beyond 16 MiB are refused.
+//! Documents are not read by serde, which would take `{ "$oid": … }` in a value for an id.
 
 use ::mongodb::bson::{Bson, Decimal128, Document, RawDocumentBuf};
 use base64::Engine as _;
@@ -10,13 +14,13 @@ use serde_json::{Map, Number, Value};
 
 use crate::StoreError;
 
-/// MongoDB's limit for a document.
+/// MongoDB's size limit for a document.
 const LARGEST: usize = 16 * 1024 * 1024;
 
-/// Integers up to here are exact as a double.
+/// Integers up to this are exact as a double.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// The value as BSON. No name in it is taken for an operator, since it only ever stands where MongoDB expects a value.
+/// The value as BSON. Names inside it cannot act as operators, because it is only used where MongoDB expects a value.
 pub(super) fn to_bson(value: &Value) -> Result<Bson, StoreError> {
     Ok(match value {
         Value::Null => Bson::Null,
@@ -29,7 +33,7 @@ pub(super) fn to_bson(value: &Value) -> Result<Bson, StoreError> {
             for (name, value) in members {
                 if name.contains('\0') {
                     return Err(StoreError::Refused(
-                        "MongoDB cannot keep a value in which a member's name holds a NUL".to_owned(),
+                        "MongoDB cannot store a value with a NUL in a member's name".to_owned(),
                     ));
                 }
                 document.insert(name, to_bson(value)?);
@@ -46,13 +50,13 @@ fn to_number(number: &Number) -> Result<Bson, StoreError> {
     if number.is_u64() {
         // BSON has no unsigned integers
         let decimal = number.to_string().parse::<Decimal128>();
-        let wrong = |_| StoreError::Refused("MongoDB cannot keep a number of that size".to_owned());
+        let wrong = |_| StoreError::Refused("MongoDB cannot store a number of that size".to_owned());
         return decimal.map(Bson::Decimal128).map_err(wrong);
     }
-    number.as_f64().map(Bson::Double).ok_or_else(|| StoreError::Refused("a number is none".to_owned()))
+    number.as_f64().map(Bson::Double).ok_or_else(|| StoreError::Refused("a number is not finite".to_owned()))
 }
 
-/// The value as JSON: what Node's driver and `JSON.stringify` make of it, for types that JSON does not have.
+/// The value as JSON. Types that JSON does not have become what Node's driver and `JSON.stringify` make of them.
 pub(super) fn to_json(value: Bson) -> Result<Value, StoreError> {
     Ok(match value {
         Bson::Null | Bson::Undefined => Value::Null,
@@ -74,7 +78,9 @@ pub(super) fn to_json(value: Bson) -> Result<Value, StoreError> {
         }
         other => {
             let kind = other.element_type();
-            return Err(StoreError::Refused(format!("a value in MongoDB holds a {kind:?}, which JSON does not have")));
+            return Err(StoreError::Refused(format!(
+                "a value in MongoDB contains a {kind:?}, which JSON does not have"
+            )));
         }
     })
 }
@@ -85,20 +91,20 @@ fn from_double(double: f64) -> Value {
     if is_whole { Value::from(double as i64) } else { Number::from_f64(double).map_or(Value::Null, Value::Number) }
 }
 
-/// With milliseconds always, as JavaScript writes a date.
+/// Always with milliseconds, as JavaScript writes a date.
 fn date(time: Option<String>) -> Value {
     let Some(time) = time else { return Value::Null };
     let (seconds, fraction) = time.trim_end_matches('Z').split_once('.').unwrap_or((time.trim_end_matches('Z'), ""));
     format!("{seconds}.{fraction:0<3}Z").into()
 }
 
-/// A document as it is sent, unless it is too large.
+/// The encoded document, unless it is too large.
 pub(super) fn to_raw(document: &Document) -> Result<RawDocumentBuf, StoreError> {
     let raw = RawDocumentBuf::try_from(document);
-    let raw = raw.map_err(|_| StoreError::Refused("MongoDB cannot keep a value like that".to_owned()))?;
+    let raw = raw.map_err(|_| StoreError::Refused("MongoDB cannot store this value".to_owned()))?;
     let size = raw.as_bytes().len();
     if size > LARGEST {
-        return Err(StoreError::Refused(format!("a value of {size} bytes is more than MongoDB keeps: 16 MiB")));
+        return Err(StoreError::Refused(format!("a value of {size} bytes is larger than MongoDB's limit of 16 MiB")));
     }
     Ok(raw)
 }
@@ -143,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_kept_is_refused() {
+    fn values_that_mongodb_cannot_store_are_refused() {
         let error = to_bson(&json!({ "a": [{ "hu\0sh": 1 }] })).unwrap_err();
         assert!(error.to_string().contains("NUL") && !error.to_string().contains("hu"), "{error}");
         assert!(to_raw(&doc! { "val": "x".repeat(LARGEST) }).is_err());

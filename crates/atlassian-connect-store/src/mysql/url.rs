@@ -1,4 +1,4 @@
-//! From a URL of MySQL's to the driver's options.
+//! Converts a MySQL URL to the driver's options.
 
 use std::net::IpAddr;
 
@@ -13,25 +13,25 @@ use crate::StoreError;
 use crate::config::StoreConfig;
 use crate::tls::{SslMode, Tls};
 
-/// How a server is reached.
+/// How to connect to a server.
 pub(super) struct Server {
     host: String,
     port: u16,
-    /// A socket of this machine in place of host and port.
+    /// A local socket instead of host and port.
     socket: Option<String>,
     user: Option<String>,
     password: Option<SecretString>,
     database: String,
     pub tls: Tls,
-    /// The URL for messages: without the password.
+    /// The URL without its password, for messages.
     pub shown: String,
 }
 
-/// What the URL's query says. Clients write the names in several ways: `ssl-mode`, `ssl_mode`, `sslMode`.
+/// The URL's query. Clients write the names in several ways: `ssl-mode`, `ssl_mode`, `sslMode`.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Parameters {
     mode: Option<SslMode>,
-    /// As ACE's `dialectOptions.ssl`.
+    /// Like ACE's `dialectOptions.ssl`.
     ssl: Option<Value>,
     authority: Option<String>,
     socket: Option<String>,
@@ -46,7 +46,7 @@ impl Parameters {
             match (plain.to_ascii_lowercase().as_str(), value.as_ref()) {
                 ("sslmode", mode) => read.mode = Some(ssl_mode(&name, mode)?),
                 ("sslca", file) => read.authority = Some(file.to_owned()),
-                // of node's clients: ssl=true, ssl={"rejectUnauthorized":true}
+                // from Node's clients: ssl=true, ssl={"rejectUnauthorized":true}
                 ("ssl", text) => read.ssl = Some(ssl(text)?),
                 ("socket" | "socketpath", path) => read.socket = Some(path.to_owned()),
                 _ => read.ignored.push(name.into_owned()),
@@ -61,12 +61,12 @@ fn ssl(text: &str) -> Result<Value, StoreError> {
         "1" => Ok(Value::Bool(true)),
         "0" => Ok(Value::Bool(false)),
         _ => serde_json::from_str(text).map_err(|_| {
-            StoreError::Configuration("ssl in the store's URL is not understood: write true, false or JSON".to_owned())
+            StoreError::Configuration("ssl in the store's URL is not valid: write true, false or JSON".to_owned())
         }),
     }
 }
 
-/// The names of MySQL's own client.
+/// Reads the modes of MySQL's own client.
 fn ssl_mode(parameter: &str, name: &str) -> Result<SslMode, StoreError> {
     match name.to_ascii_uppercase().replace('-', "_").as_str() {
         "DISABLED" | "DISABLE" => Ok(SslMode::Disable),
@@ -84,11 +84,11 @@ impl Server {
     pub(super) fn new(store: &StoreConfig) -> Result<Self, StoreError> {
         let shown = store.redacted_url();
         let unusable =
-            |reason: &str| StoreError::Configuration(format!("the store's URL {shown} is not usable: {reason}"));
+            |reason: &str| StoreError::Configuration(format!("the store's URL {shown} cannot be used: {reason}"));
         let url = Url::parse(store.url.expose_secret()).map_err(|error| unusable(&error.to_string()))?;
         let decoded = |text: &str| match percent_decode_str(text).decode_utf8() {
             Ok(text) => Ok(text.into_owned()),
-            Err(_) => Err(unusable("it holds percent-codes of no UTF-8")),
+            Err(_) => Err(unusable("its percent-encoded text is not valid UTF-8")),
         };
 
         let parameters = Parameters::read(&url)?;
@@ -96,7 +96,7 @@ impl Server {
         let host = host.trim_matches(['[', ']']).to_owned();
         let database = decoded(url.path().trim_start_matches('/'))?;
         if database.is_empty() {
-            return Err(unusable("it names no database, as in mysql://user:password@host/database"));
+            return Err(unusable("it does not name a database, as in mysql://user:password@host/database"));
         }
         let is_local = parameters.socket.is_some()
             || host.eq_ignore_ascii_case("localhost")
@@ -108,14 +108,14 @@ impl Server {
         if tls.by_default && tls.mode == SslMode::Require {
             tracing::warn!(
                 store = shown,
-                "the connection to MySQL is encrypted, but nothing verifies that the server is the right one: add \
-                 ssl-mode=VERIFY_IDENTITY to the URL, and ssl-ca=<file> if the web does not know its authority; \
-                 ssl-mode=REQUIRED to leave it so"
+                "the connection to MySQL is encrypted, but the server's certificate is not verified: add \
+                 ssl-mode=VERIFY_IDENTITY to the URL, and ssl-ca=<file> if its certificate authority is not public; \
+                 add ssl-mode=REQUIRED to keep it as it is"
             );
         }
         if !parameters.ignored.is_empty() {
             let names = parameters.ignored.join(", ");
-            tracing::warn!(store = shown, names, "parameters of the store's URL that are not known are ignored");
+            tracing::warn!(store = shown, names, "unknown parameters of the store's URL are ignored");
         }
         Ok(Self {
             host,
@@ -129,31 +129,31 @@ impl Server {
         })
     }
 
-    /// The driver's options; `encrypted` is for servers that can.
+    /// The driver's options. `encrypted` is for servers that support TLS.
     pub(super) fn options(&self, encrypted: bool) -> OptsBuilder {
         OptsBuilder::default()
             .ip_or_hostname(self.host.clone())
             .tcp_port(self.port)
             .socket(self.socket.clone())
-            // the URL says how to connect
+            // the URL decides how to connect
             .prefer_socket(false)
             .user(self.user.clone())
             .pass(self.password.as_ref().map(|password| password.expose_secret().to_owned()))
             .db_name(Some(self.database.clone()))
             .tcp_keepalive(Some(30_000_u32))
-            // diesel keeps the statements
+            // diesel caches the statements
             .stmt_cache_size(0)
-            // An UPDATE answers how many rows it found, as on the other databases, not how many it made different.
+            // An UPDATE returns the number of rows found, as on the other databases, not the number of rows changed.
             .client_found_rows(true)
             .ssl_opts(encrypted.then(|| self.ssl_options()))
     }
 
     fn ssl_options(&self) -> SslOpts {
-        // The driver takes the process's provider, which may have been chosen: it shall be that of everything else.
+        // The driver uses the process's default crypto provider. Make sure that it is the same as everywhere else.
         let _ = aws_lc_rs::default_provider().install_default();
         let options = SslOpts::default();
-        // The driver has a way to check an authority and no name; with rustls of today it checks the name all the same.
-        // So VERIFY_CA is VERIFY_IDENTITY here, by intent and not by chance.
+        // The driver can verify an authority without the host name, but today's rustls verifies the name anyway. So
+        // here VERIFY_CA deliberately means VERIFY_IDENTITY.
         match self.tls.mode {
             SslMode::Disable | SslMode::Prefer | SslMode::Require => options.with_danger_accept_invalid_certs(true),
             SslMode::VerifyCa | SslMode::VerifyFull => match self.tls.roots() {
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unusable_url_is_told_without_its_password() {
+    fn an_unusable_url_is_reported_without_its_password() {
         for url in [
             "mysql://u:hush@h",
             "mysql://u:hush@h:port/d",

@@ -24,14 +24,14 @@ async fn until_idle(queue: &WriteQueue) {
     timeout(PATIENCE, idle).await.unwrap();
 }
 
-/// A write that waits for a word, and then says that it is done.
+/// A write that waits for a signal and then records that it is done.
 fn held(done: &Done, number: u32) -> (oneshot::Sender<()>, impl FnOnce() -> BoxedWrite + use<>) {
     let (release, released) = oneshot::channel();
     let done = Arc::clone(done);
     let write = move || -> BoxedWrite {
         Box::pin(async move {
             released.await.unwrap();
-            done.lock().unwrap().push(number);
+            done.lock().push(number);
             Ok(number)
         })
     };
@@ -40,7 +40,7 @@ fn held(done: &Done, number: u32) -> (oneshot::Sender<()>, impl FnOnce() -> Boxe
 
 type BoxedWrite = futures_util::future::BoxFuture<'static, Result<u32, StoreError>>;
 
-/// A write that is done at once.
+/// A write that is done immediately.
 fn prompt(done: &Done, number: u32) -> impl FnOnce() -> BoxedWrite + use<> {
     let (release, write) = held(done, number);
     release.send(()).unwrap();
@@ -59,17 +59,17 @@ async fn writes_of_one_tenant_come_in_order_and_others_do_not_wait() {
     }
     assert_eq!(queue.run("other", None, prompt(&done, 100)).await.unwrap(), Some(100));
     release.send(()).unwrap();
-    // whoever is asked last does not come last
+    // polling in reverse order must not change the order of the writes
     later.reverse();
     let (first, _) = futures_util::future::join(first, join_all(later)).await;
     assert_eq!(first.unwrap(), Some(0));
     let expected: Vec<u32> = std::iter::once(100).chain(0..50).collect();
-    assert_eq!(*done.lock().unwrap(), expected);
+    assert_eq!(*done.lock(), expected);
     until_idle(&queue).await;
 }
 
 #[tokio::test]
-async fn who_goes_away_before_the_turn_takes_the_write_along() {
+async fn a_dropped_caller_cancels_its_waiting_write() {
     let (queue, done) = (WriteQueue::new(), Done::default());
     let (release, first) = held(&done, 0);
     let mut first = Box::pin(queue.run("acme", None, first));
@@ -80,10 +80,10 @@ async fn who_goes_away_before_the_turn_takes_the_write_along() {
     drop(second);
     release.send(()).unwrap();
     assert_eq!(third.await.unwrap(), Some(2));
-    assert_eq!(*done.lock().unwrap(), [0, 2]);
+    assert_eq!(*done.lock(), [0, 2]);
 }
 
-/// The blocking pool and a server go on, whoever waits for them.
+/// The blocking pool and a server continue, whether or not anybody waits.
 #[tokio::test]
 async fn a_write_that_has_begun_is_waited_for_even_if_its_caller_is_gone() {
     let (queue, done) = (WriteQueue::new(), Done::default());
@@ -96,10 +96,10 @@ async fn a_write_that_has_begun_is_waited_for_even_if_its_caller_is_gone() {
         assert!((&mut second).now_or_never().is_none());
         tokio::task::yield_now().await;
     }
-    assert_eq!(*done.lock().unwrap(), [0; 0]);
+    assert_eq!(*done.lock(), [0; 0]);
     release.send(()).unwrap();
     assert_eq!(second.await.unwrap(), Some(1));
-    assert_eq!(*done.lock().unwrap(), [0, 1]);
+    assert_eq!(*done.lock(), [0, 1]);
     until_idle(&queue).await;
 }
 
@@ -136,13 +136,13 @@ async fn what_is_not_done_in_time_is_unavailable_and_not_done_later() {
         assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
     }
     release.send(()).unwrap();
-    assert!(told.await.unwrap(), "it must not commit any more");
+    assert!(told.await.unwrap(), "it must not commit now");
     until_idle(&queue).await;
-    assert_eq!(*done.lock().unwrap(), [0; 0]);
+    assert_eq!(*done.lock(), [0; 0]);
 }
 
 #[tokio::test]
-async fn a_commit_that_has_begun_is_answered_as_it_ends() {
+async fn a_begun_commit_is_answered_with_its_outcome() {
     let queue = WriteQueue::with_limit(SHORT);
     let commits = || async {
         Attempt::current().commit()?;
@@ -159,18 +159,18 @@ async fn a_later_request_that_is_done_has_overtaken_the_earlier_ones() {
     assert_eq!(queue.run("acme", Some(second), prompt(&done, 2)).await.unwrap(), Some(2));
     assert_eq!(queue.run("acme", Some(first), prompt(&done, 1)).await.unwrap(), None);
     assert_eq!(queue.run("other", Some(first), prompt(&done, 3)).await.unwrap(), Some(3));
-    // what failed has overtaken nobody
+    // a failed write has not replaced anything
     let failed = queue.run("other", Some(third), || async { Err::<u32, _>(StoreError::Refused(String::new())) }).await;
     assert!(failed.is_err());
     assert_eq!(queue.run("other", Some(second), prompt(&done, 4)).await.unwrap(), Some(4));
     assert_eq!(queue.run("acme", Some(third), prompt(&done, 5)).await.unwrap(), Some(5));
-    assert_eq!(*done.lock().unwrap(), [2, 3, 4, 5]);
+    assert_eq!(*done.lock(), [2, 3, 4, 5]);
 }
 
 #[tokio::test]
 async fn a_write_that_panics_ends_its_turn() {
     let (queue, done) = (WriteQueue::new(), Done::default());
-    let panicked = queue.run("acme", None, || async { panic!("a fault of a store's") }).await;
+    let panicked = queue.run("acme", None, || async { panic!("a bug in a store") }).await;
     assert!(matches!(panicked, Err::<Option<()>, _>(StoreError::Refused(_))), "{panicked:?}");
     assert_eq!(queue.run("acme", None, prompt(&done, 1)).await.unwrap(), Some(1));
     until_idle(&queue).await;
@@ -192,5 +192,5 @@ async fn the_queue_of_a_tenant_is_bounded() {
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     drop(writes);
     assert_eq!(runs.load(Ordering::SeqCst), 1);
-    assert_eq!(queue.tenants.busy()["acme"].length, 1, "the one that runs");
+    assert_eq!(queue.tenants.busy()["acme"].length, 1, "the running one");
 }

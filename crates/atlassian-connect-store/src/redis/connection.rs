@@ -1,6 +1,10 @@
-//! The connection to Redis: one for all requests, which share it, and one that listens.
+//! The connections to Redis: one that all requests share, and one that listens.
 //!
-//! It lives on the stores' own runtime. A request whose connection has ended makes a new one.
+//! They live on the stores' own runtime. If the shared connection has ended, the next request makes a new one.
+//!
+//! TLS is checked by the same code as for PostgreSQL. After an answer that did not come in time, the connection is
+//! closed. A read runs once more if its connection ends. A write does not: nobody knows whether it was done, so it is
+//! 503 and the host tries again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,24 +29,24 @@ use url::Url;
 
 use crate::StoreError;
 use crate::config::StoreConfig;
-use crate::listen::{CHANNEL, Heard, Told};
+use crate::listen::{CHANNEL, Notifier, Subscriber};
 use crate::runtime::runtime;
 use crate::tls::{SslMode, Tls, UrlParameters};
 
-/// For making a connection, from the name's look-up to the greeting.
+/// The timeout for making a connection, from name resolution to the greeting.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long a request waits for its turn, and then for the connection if there is none.
+/// How long a request waits for a permit, and then for a connection.
 const TURN: Duration = Duration::from_secs(5);
 /// How long Redis may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);
-/// Requests at once for each connection that the configuration allows: they share one, and need no other.
+/// Concurrent requests per configured connection. They share one connection and need no more.
 const REQUESTS: usize = 8;
-/// How often a connection that listens asks whether the server is still there.
+/// How often a listening connection checks whether the server still answers.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
 
 const PORT: u16 = 6379;
 
-/// The clear or the encrypted stream.
+/// A stream with or without TLS.
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
@@ -52,22 +56,22 @@ pub(super) struct Connector {
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     login: RedisConnectionInfo,
-    /// For messages: without the password.
+    /// The URL without its password, for messages.
     shown: String,
 }
 
 impl Connector {
     pub(super) fn new(store: &StoreConfig) -> Result<Self, StoreError> {
         let shown = store.redacted_url();
-        let wrong = |why: &str| StoreError::Configuration(format!("the store's URL {shown} is not usable: {why}"));
+        let wrong = |why: &str| StoreError::Configuration(format!("the store's URL {shown} cannot be used: {why}"));
         let (url, parameters) = UrlParameters::take(store.url.expose_secret());
         let url = Url::parse(&url).map_err(|error| wrong(&error.to_string()))?;
         let Some(host) = url.host_str().map(|host| host.trim_matches(['[', ']']).to_owned()) else {
-            return Err(wrong("it names no host, as in redis://user:password@host:6379/0"));
+            return Err(wrong("it does not name a host, as in redis://user:password@host:6379/0"));
         };
         let decoded = |text: &str| {
             let text = percent_encoding::percent_decode_str(text).decode_utf8();
-            text.map(String::from).map_err(|_| wrong("a name or password in it is no UTF-8"))
+            text.map(String::from).map_err(|_| wrong("its user name or password is not valid UTF-8"))
         };
         let mut login = RedisConnectionInfo::default();
         if !url.username().is_empty() {
@@ -79,7 +83,8 @@ impl Connector {
         match url.path().trim_matches('/') {
             "" => {}
             number => {
-                let number = number.parse().map_err(|_| wrong("its path is the number of a database, as in /0"))?;
+                let number =
+                    number.parse().map_err(|_| wrong("its path must be the number of a database, as in /0"))?;
                 login = login.set_db(number);
             }
         }
@@ -87,20 +92,22 @@ impl Connector {
         let default = if encrypted { SslMode::VerifyFull } else { SslMode::Disable };
         let tls = Tls::resolve(&parameters, store.ssl.as_ref(), default)?;
         let tls = match tls.mode {
-            SslMode::Disable if encrypted => return Err(wrong("rediss: is encrypted, and sslmode=disable is not")),
+            SslMode::Disable if encrypted => {
+                return Err(wrong("rediss: means encryption, but sslmode=disable means none"));
+            }
             SslMode::Prefer => {
-                return Err(wrong("Redis is encrypted or is not: use redis: or rediss:, without prefer"));
+                return Err(wrong("Redis does not support sslmode=prefer: use redis: or rediss:"));
             }
             SslMode::Disable => None,
             mode => {
                 if mode == SslMode::Require {
                     tracing::warn!(
                         store = shown,
-                        "the connection to Redis is encrypted, but nothing verifies that the server is the right one: \
-                         sslmode=verify-full does, with sslrootcert=<file> if the web does not know its authority"
+                        "the connection to Redis is encrypted, but the server's certificate is not verified: add \
+                         sslmode=verify-full to the URL, and sslrootcert=<file> if its certificate authority is not public"
                     );
                 }
-                let name = ServerName::try_from(host.clone()).map_err(|_| wrong("its host is no name"))?;
+                let name = ServerName::try_from(host.clone()).map_err(|_| wrong("its host is not a valid name"))?;
                 Some((TlsConnector::from(Arc::new(tls.client_config()?)), name))
             }
         };
@@ -116,7 +123,7 @@ impl Connector {
         Ok(Box::new(encrypted))
     }
 
-    /// What comes of `opening` a connection within [`CONNECT`].
+    /// Runs `opening` with the timeout [`CONNECT`].
     async fn in_time<T>(&self, opening: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         let late = |_| StoreError::Unavailable(format!("{}: no answer in time", self.shown));
         timeout(CONNECT, opening).await.map_err(late)?
@@ -127,16 +134,16 @@ impl Connector {
         let rejected = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
         match rejected {
             Some(rustls::Error::InvalidCertificate(_)) => StoreError::Configuration(format!(
-                "{text}; give the server's authority by sslrootcert=<file> in the URL, or take the server unverified by \
-                 sslmode=require there, or by store.dialectOptions.ssl {{ \"rejectUnauthorized\": false }}"
+                "{text}; name the server's certificate authority with sslrootcert=<file> in the URL, or accept any \
+                 certificate with sslmode=require there, or with store.dialectOptions.ssl {{ \"rejectUnauthorized\": false }}"
             )),
-            // what answers speaks no TLS, or none that we do
+            // the peer does not speak TLS, or no version that this side supports
             Some(_) => StoreError::Configuration(text),
             None => StoreError::Unavailable(text),
         }
     }
 
-    /// Sorts out what only the operator can mend, of what a server says to a new connection.
+    /// Recognizes failures that the operator has to fix, when a connection is made.
     fn refused(&self, error: &RedisError) -> StoreError {
         let text = format!("{}: {error}", self.shown);
         match describe(error) {
@@ -157,7 +164,7 @@ impl Connector {
         let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(Some(ANSWER));
         let (mut connection, driver) = MultiplexedConnection::new_with_config(&self.login, stream, config).await?;
         let driver = tokio::spawn(driver);
-        // a server that wants a password lets everybody in, and says so at the first command
+        // a server that wants a password accepts the connection and refuses the first command
         ::redis::cmd("PING").query_async::<Value>(&mut connection).await?;
         Ok(Link { connection, driver, number })
     }
@@ -176,8 +183,8 @@ impl Connector {
     }
 }
 
-/// Sorts an error of a living connection: what is a matter of time, what is the operator's, and the rest. Redis does
-/// not repeat values in its errors.
+/// Classifies an error of a working connection: temporary, for the operator, or other. Redis does not repeat values in
+/// its errors.
 fn describe(error: &RedisError) -> StoreError {
     let text = error.to_string();
     match error.code() {
@@ -191,11 +198,11 @@ fn describe(error: &RedisError) -> StoreError {
     }
 }
 
-/// A connection and what drives it, which ends with it.
+/// A connection and its driver task, which ends with it.
 struct Link {
     connection: MultiplexedConnection,
     driver: JoinHandle<()>,
-    /// Which one it is, so that it is not replaced for an older one's failure.
+    /// Identifies the connection, so that an older connection's failure does not replace it.
     number: u64,
 }
 
@@ -205,7 +212,7 @@ impl Drop for Link {
     }
 }
 
-/// The server, as requests see it.
+/// The server, with a limit on concurrent requests.
 pub(super) struct Server {
     connector: Arc<Connector>,
     link: Mutex<Option<Link>>,
@@ -214,7 +221,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Makes a connection to see that it works.
+    /// Opens a connection to check that it works.
     pub(super) async fn open(store: &StoreConfig) -> Result<Self, StoreError> {
         let connections = usize::try_from(store.pool_size.max(1)).unwrap_or(1);
         let server = Self {
@@ -239,39 +246,39 @@ impl Server {
         *link = None;
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         let connecting = runtime()?.spawn(Arc::clone(&self.connector).connect(number));
-        let gone = |_| StoreError::Unavailable("connecting to Redis was given up".to_owned());
+        let gone = |_| StoreError::Unavailable("connecting to Redis panicked or was cancelled".to_owned());
         let made = connecting.await.map_err(gone)??;
         let connection = made.connection.clone();
         *link = Some(made);
         Ok((connection, number))
     }
 
-    /// The connection of that number is of no use any more.
+    /// The connection of that number is dead.
     async fn give_up(&self, number: u64) {
         self.link.lock().await.take_if(|link| link.number == number);
     }
 
-    /// Does `work` when it is its turn. Work that only reads is done once more where the connection ends meanwhile; of
-    /// other work nobody knows then whether it was done.
-    async fn run<T: FromRedisValue>(&self, work: Work<'_>) -> Result<T, StoreError> {
+    /// Waits for a permit, then runs `work`. Reads are retried once if the connection ends meanwhile. Writes are not,
+    /// because nobody knows whether they were done.
+    async fn run<T: FromRedisValue>(&self, work: Request<'_>) -> Result<T, StoreError> {
         let late = |why| StoreError::Unavailable(format!("{}: {why}", self.connector.shown));
         let turn = timeout(TURN, self.turns.acquire()).await;
-        let _turn = turn.map_err(|_| late("too many requests wait"))?;
-        let mut again = !matches!(work, Work::Write(_));
+        let _turn = turn.map_err(|_| late("too many requests are waiting"))?;
+        let mut again = !matches!(work, Request::Write(_));
         loop {
             let connection = timeout(TURN, self.connection()).await;
-            let (mut connection, number) = connection.map_err(|_| late("no connection in time"))??;
+            let (mut connection, number) = connection.map_err(|_| late("no connection became free in time"))??;
             let answer = match work {
-                Work::Command(command) => command.query_async(&mut connection).await,
-                Work::Commands(commands) => commands.query_async(&mut connection).await,
-                Work::Read(script) | Work::Write(script) => script.invoke_async(&mut connection).await,
+                Request::Command(command) => command.query_async(&mut connection).await,
+                Request::Commands(commands) => commands.query_async(&mut connection).await,
+                Request::Read(script) | Request::Write(script) => script.invoke_async(&mut connection).await,
             };
             let error = match answer {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             if error.is_timeout() {
-                // the server, or what lies between, has gone without a word: the next request shall not wait for it
+                // the server or the network went silent: the next request must not wait for it
                 self.give_up(number).await;
             } else if error.is_connection_dropped() && again {
                 again = false;
@@ -282,50 +289,50 @@ impl Server {
         }
     }
 
-    /// Runs a command that reads.
+    /// Runs a reading command.
     pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
-        self.run(Work::Command(command)).await
+        self.run(Request::Command(command)).await
     }
 
-    /// Runs commands that read, in one go.
+    /// Runs reading commands as one pipeline.
     pub(super) async fn ask_all<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<T, StoreError> {
-        self.run(Work::Commands(commands)).await
+        self.run(Request::Commands(commands)).await
     }
 
-    /// Until when a write that is sent now may be done, by the server's clock, in milliseconds: until [`ANSWER`] is over,
-    /// since nobody waits for it then.
+    /// The deadline of a write that is sent now, by the server's clock, in milliseconds. It is [`ANSWER`] from now,
+    /// because nobody waits longer.
     pub(super) async fn limit(&self) -> Result<u64, StoreError> {
         let (seconds, micros): (u64, u64) = self.ask(&::redis::cmd("TIME")).await?;
         let now = Duration::from_secs(seconds).saturating_add(Duration::from_micros(micros));
         Ok(u64::try_from(now.saturating_add(ANSWER).as_millis()).unwrap_or(u64::MAX))
     }
 
-    /// Runs a script that reads.
+    /// Runs a reading script.
     pub(super) async fn ask_script<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, StoreError> {
-        self.run(Work::Read(script)).await
+        self.run(Request::Read(script)).await
     }
 
-    /// Runs a script that writes.
+    /// Runs a writing script.
     pub(super) async fn write<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, StoreError> {
-        self.run(Work::Write(script)).await
+        self.run(Request::Write(script)).await
     }
 }
 
 #[derive(Clone, Copy)]
-enum Work<'a> {
+enum Request<'a> {
     Command(&'a Cmd),
     Commands(&'a Pipeline),
     Read(&'a ScriptInvocation<'a>),
     Write(&'a ScriptInvocation<'a>),
 }
 
-/// Hears what the scripts publish.
+/// Listens for what the scripts publish.
 pub(super) struct Listener(pub Arc<Connector>);
 
-impl Told for Listener {
-    fn hear<'a>(&'a self, heard: &'a mut Heard) -> BoxFuture<'a, String> {
+impl Notifier for Listener {
+    fn hear<'a>(&'a self, subscriber: &'a mut Subscriber) -> BoxFuture<'a, String> {
         Box::pin(async move {
-            match self.listen(heard).await {
+            match self.listen(subscriber).await {
                 Ok(ended) => ended.to_owned(),
                 Err(error) => error.to_string(),
             }
@@ -334,21 +341,21 @@ impl Told for Listener {
 }
 
 impl Listener {
-    async fn listen(&self, heard: &mut Heard) -> Result<&'static str, StoreError> {
+    async fn listen(&self, subscriber: &mut Subscriber) -> Result<&'static str, StoreError> {
         let (mut sink, mut messages) = self.0.subscribe().await?.split();
-        heard.begins();
+        subscriber.begins();
         loop {
             match timeout(SIGN_OF_LIFE, messages.next()).await {
                 Ok(Some(message)) => {
                     if let Ok(client_key) = message.get_payload() {
-                        heard.tenant(client_key);
+                        subscriber.tenant(client_key);
                     }
                 }
                 Ok(None) => return Ok("the server closed the connection"),
                 Err(_) => match timeout(ANSWER, sink.ping::<Value>()).await {
                     Ok(Ok(_)) => {}
                     Ok(Err(error)) => return Err(describe(&error)),
-                    Err(_) => return Ok("the server does not answer any more"),
+                    Err(_) => return Ok("the server no longer answers"),
                 },
             }
         }

@@ -1,7 +1,12 @@
 //! The store on Redis, with the keys and texts of atlassian-connect-express.
 //!
-//! Its values are texts of JSON; a text that is none is itself, which is how ACE reads one. Whatever writes is one
-//! script ([`scripts`]); what a Redis key may mean is for [`names`] to say.
+//! Its values are JSON texts. A text that is not valid JSON is a string, as in ACE. Every write is one script
+//! ([`scripts`]); [`names`] decides whose a Redis key is.
+//!
+//! Nodes are notified: a script that changes an installation also publishes its tenant, and each node listens on a
+//! second connection.
+//!
+//! The acceptance suite runs on Debian's `redis-server` 7.0.
 
 mod connection;
 mod names;
@@ -23,7 +28,7 @@ use super::{
 };
 use crate::config::StoreConfig;
 
-/// Tenants in Redis.
+/// A store in Redis.
 pub struct RedisStore {
     server: Server,
 }
@@ -34,9 +39,9 @@ impl std::fmt::Debug for RedisStore {
     }
 }
 
-/// The text as JSON. ACE stores a text as it is, so one that is no JSON is meant as a text.
+/// Parses the text as JSON. ACE stores strings unquoted, so a text that is not valid JSON is a string.
 fn parse(bytes: Vec<u8>) -> Result<Value, StoreError> {
-    let text = String::from_utf8(bytes).map_err(|_| StoreError::Refused("a value is no UTF-8".to_owned()))?;
+    let text = String::from_utf8(bytes).map_err(|_| StoreError::Refused("a value is not valid UTF-8".to_owned()))?;
     Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
@@ -44,14 +49,14 @@ fn get(key: &str) -> Cmd {
     Cmd::get(key)
 }
 
-/// The four keys of an installation, in the order that the scripts want.
+/// The four keys of an installation, in the order that the scripts expect.
 fn installation_keys(script: &mut ScriptInvocation<'_>, client_key: &str) {
     for key in [CLIENT_INFO, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, CLIENT_INFO_SUPERSEDED] {
         script.key(format!("{client_key}:{key}"));
     }
 }
 
-/// A script about the value at `spot`, with what it asks first: whose it is.
+/// A script for the value at `spot`, which first checks the value's owner.
 fn about<'a>(script: &'a ::redis::Script, spot: &Spot<'_>, arguments: &[&str]) -> ScriptInvocation<'a> {
     let mut script = script.prepare_invoke();
     for key in spot.redis_keys() {
@@ -65,7 +70,7 @@ fn about<'a>(script: &'a ::redis::Script, spot: &Spot<'_>, arguments: &[&str]) -
 }
 
 fn too_late() -> StoreError {
-    StoreError::Unavailable("Redis got to the write when nobody waited for it any more".to_owned())
+    StoreError::Unavailable("Redis reached the write after its deadline, so it was not done".to_owned())
 }
 
 fn space(place: Place<'_>) -> Space {
@@ -79,8 +84,8 @@ impl RedisStore {
     /// Connects to the Redis that `config` names.
     ///
     /// # Errors
-    /// [`StoreError::Configuration`] with the remedy when the URL, the password or the certificate cannot work;
-    /// [`StoreError::Unavailable`] when the server is not there.
+    /// [`StoreError::Configuration`], with what to do, if the URL, the password or the certificate cannot work.
+    /// [`StoreError::Unavailable`] if the server is not reachable.
     pub async fn open(config: &StoreConfig) -> Result<Self, StoreError> {
         Ok(Self { server: Server::open(config).await? })
     }
@@ -106,7 +111,7 @@ impl RedisStore {
             return Ok(());
         }
         Err(StoreError::Refused(
-            "under this name Redis has another's value: it could not be told from one of ours".to_owned(),
+            "Redis already has another owner's value under this name, and the two could not be told apart".to_owned(),
         ))
     }
 
@@ -121,7 +126,7 @@ impl RedisStore {
         if parse(held.clone())? != *expected {
             return Ok(false);
         }
-        // as it stands there: the same value may be written in other ways
+        // compared as stored, because one value can be written in several ways
         let held = String::from_utf8(held).unwrap_or_default();
         self.server.write(&about(&scripts::EXCHANGE, &spot, &[&held, &value.to_string()])).await
     }
@@ -140,7 +145,7 @@ impl RedisStore {
         if self.server.write(&script).await? { Ok(()) } else { Err(too_late()) }
     }
 
-    /// Whether a tenant can have that name here; nothing is found under one that cannot.
+    /// Whether a tenant can have this name here. Reading under one that cannot finds nothing.
     fn can_be(client_key: &str) -> bool {
         fits(client_key) && names::check_owner(client_key).is_ok()
     }
@@ -187,7 +192,7 @@ impl RedisStore {
         Ok(self.server.write::<u64>(&script).await? > 0)
     }
 
-    /// The Forge installations that may be the tenant's: those that the store has associated, and those of ACE's.
+    /// The Forge installations that may belong to the tenant: those that this store associated, and those of ACE.
     async fn ids_of(&self, client_key: &str) -> Result<BTreeSet<String>, StoreError> {
         let mut ids = scan::associations(&self.server, client_key).await?;
         ids.extend(self.server.ask::<Vec<String>>(&Cmd::smembers(names::associated(client_key))).await?);
@@ -196,7 +201,7 @@ impl RedisStore {
 
     async fn page(&self, after: Option<&str>, limit: usize) -> Result<TenantPage, StoreError> {
         let (tenants, more) = scan::installed(&self.server, after.unwrap_or_default(), limit.max(1)).await?;
-        let next = tenants.last().filter(|_| more).cloned();
+        let next = if more { tenants.last().cloned() } else { None };
         if tenants.is_empty() {
             return Ok(TenantPage::default());
         }

@@ -1,4 +1,4 @@
-//! The Redis keys of atlassian-connect-express, and whose each of them is.
+//! The Redis keys of atlassian-connect-express, and the owner of each.
 //!
 //! | Redis key | holds |
 //! |---|---|
@@ -6,33 +6,37 @@
 //! | `forge:<installationId>:<key>` | a value of a Forge installation |
 //! | `installation:<installationId>;` | the clientKey of the tenant that a Forge installation belongs to |
 //!
-//! Source: `lib/store/redis.js` of atlassian-connect-express 11.5.3. clientKeys, installationIds and keys may hold
-//! colons themselves, so one Redis key can be the form of several pairs of names. What keeps them apart:
+//! Source: `lib/store/redis.js` of atlassian-connect-express 11.5.3. clientKeys, installationIds and keys may contain
+//! colons, so one Redis key can belong to several pairs of names. These rules keep them apart:
 //!
-//! - No tenant is called `forge`, `installation` or [`OURS`], nor by one of these and a colon: the three forms and our
-//!   own keys have nothing in common.
-//! - A Redis key that ends like an installation's is the installation of what stands before, and nothing else. Pairs
-//!   of names that would come to the same Redis key otherwise are refused.
-//! - Any other Redis key is its writer's: our own hash [`OWNERS`] says who wrote it. What ACE wrote stands in no hash;
-//!   it belongs to the longest of the names that it may mean under which the add-on is installed.
+//! - No tenant is named `forge`, `installation` or [`OURS`], or has a name that begins with one of these and a colon.
+//!   So the three forms and this framework's own keys never overlap.
+//! - A Redis key that ends like an installation's key is that installation and nothing else. Pairs of names that would
+//!   produce the same Redis key are refused.
+//! - Any other Redis key belongs to its writer: the framework's hash [`OWNERS`] records who that was. Keys that ACE
+//!   wrote are not in the hash. Such a key belongs to the longest possible name under which the add-on is installed.
+//!
+//! Refused means: writing is `StoreError::Refused`, reading finds nothing. Installations need no entry in the hash, so
+//! ACE's and ours are the same. A value of the tenant `""` has a key that begins with a colon, and nothing else has.
+//! Reading a name that only one pair can mean is one `GET`.
 
 use crate::{
     CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, StoreError, fits,
 };
 
-/// What our own Redis keys begin with.
+/// The prefix of this framework's own Redis keys.
 const OURS: &str = "atlassian-connect-actix";
 
 /// A hash: Redis key -> the clientKey or installationId that the store wrote it for.
 pub(super) const OWNERS: &str = "atlassian-connect-actix:owners";
 
-/// The keys of an installation, in use and not.
+/// The keys of an installation, active or not.
 const OF_INSTALLATIONS: [&str; 4] =
     [CLIENT_INFO, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, CLIENT_INFO_SUPERSEDED];
 
-/// A set: the Forge installations that the store has associated with a tenant. It may name some that are not any more.
+/// A set: the Forge installations that this store has associated with a tenant. Some may no longer be associated.
 pub(super) fn associated(client_key: &str) -> String {
-    // ends like no Redis key of ACE's: it looks for all that end in `:clientInfo`
+    // ends unlike any Redis key that ACE looks for: ACE reads all that end in `:clientInfo`
     format!("{OURS}:installations:{client_key};")
 }
 
@@ -46,7 +50,7 @@ pub(super) fn associated_id(redis_key: &str) -> Option<&str> {
     redis_key.strip_prefix("installation:")?.strip_suffix(';')
 }
 
-/// Whose values: tenants' or Forge installations'.
+/// The kind of owner: tenants or Forge installations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Space {
     Tenants,
@@ -73,7 +77,7 @@ impl Space {
         self == Self::Forge || !matches!(owner.split(':').next(), Some("forge" | "installation" | OURS))
     }
 
-    /// Redis keys of which one is there if `owner` is more than a way to read a Redis key; for each owner as many.
+    /// For each owner the same number of Redis keys. If one of them exists, `owner` is a real owner.
     pub(super) fn proofs(self, owner: &str) -> Vec<String> {
         match self {
             Self::Tenants => [CLIENT_INFO, CLIENT_INFO_UNINSTALLED].map(|key| format!("{owner}:{key}")).into(),
@@ -82,16 +86,16 @@ impl Space {
     }
 }
 
-/// Whose a Redis key may be.
+/// The possible owners of a Redis key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Owner<'a> {
-    /// It can be only one's: the name, and the value's key.
+    /// Only one owner is possible: the name, and the value's key.
     Known(&'a str, &'a str),
     /// One of these names, longest first.
     OneOf(Vec<&'a str>),
 }
 
-/// The values among all Redis keys: whose space, and whose in there. `None`: no value of ours or ACE's.
+/// The kind and the possible owners of a Redis key. `None`: it is not a value of this framework or ACE.
 pub(super) fn read(redis_key: &str) -> Option<(Space, Owner<'_>)> {
     let (space, rest) = Space::of(redis_key)?;
     if space == Space::Tenants {
@@ -106,22 +110,21 @@ pub(super) fn read(redis_key: &str) -> Option<(Space, Owner<'_>)> {
     Some((space, Owner::OneOf(rest.rmatch_indices(':').map(|(at, _)| &rest[..at]).collect())))
 }
 
-/// The Redis key of a value, with what tells it from others'.
+/// The Redis key of a value, with what is needed to find its owner.
 #[derive(Debug)]
 pub(super) struct Spot<'a> {
     pub redis_key: String,
     pub owner: &'a str,
-    /// Whom else it may belong to, `owner` among them, longest first; empty where it can only be `owner`'s and nobody
-    /// has to be asked.
+    /// All possible owners, including `owner`, longest first. Empty if only `owner` is possible.
     rivals: Vec<String>,
-    /// For each rival as many, in the same order.
+    /// For each rival the same number of keys, in the same order.
     proofs: Vec<String>,
-    /// Whether the hash of owners has to name it: else its form says whose it is.
+    /// Whether the hash of owners must record it. Otherwise its form shows the owner.
     pub is_recorded: bool,
 }
 
 impl<'a> Spot<'a> {
-    /// `None` where no value can stand under these names: they do not fit, or are another's by their form.
+    /// `None` if no value can exist under these names: they are invalid, or their form belongs to another owner.
     pub(super) fn new(space: Space, owner: &'a str, key: &str) -> Option<Self> {
         if !fits(owner) || !fits(key) || !space.can_own(owner) {
             return None;
@@ -140,12 +143,14 @@ impl<'a> Spot<'a> {
         Some(Self { redis_key, owner, rivals, proofs, is_recorded })
     }
 
-    /// The same for a write.
+    /// Like [`Spot::new`], for a write.
     pub(super) fn writable(space: Space, owner: &'a str, key: &str) -> Result<Self, StoreError> {
         crate::check_keys(&[owner, key])?;
         Self::new(space, owner, key).ok_or_else(|| {
             let (owner, key) = (shortened(owner), shortened(key));
-            StoreError::Refused(format!("{key:?} of {owner:?} cannot be told from another's value in Redis"))
+            StoreError::Refused(format!(
+                "{key:?} of {owner:?} cannot be told apart from another owner's value in Redis"
+            ))
         })
     }
 
@@ -153,7 +158,7 @@ impl<'a> Spot<'a> {
         !self.rivals.is_empty()
     }
 
-    /// In the order that [`super::scripts`] want: this one, the owners', the proofs.
+    /// In the order that [`super::scripts`] expect: the value, the hash of owners, the proofs.
     pub(super) fn redis_keys(&self) -> impl Iterator<Item = &str> {
         [self.redis_key.as_str(), OWNERS].into_iter().chain(self.proofs.iter().map(String::as_str))
     }
@@ -163,17 +168,17 @@ impl<'a> Spot<'a> {
     }
 }
 
-/// Whether a tenant may have this clientKey here, with the reason as an error.
+/// Checks whether a tenant may have this clientKey in Redis.
 pub(super) fn check_owner(client_key: &str) -> Result<(), StoreError> {
     Spot::writable(Space::Tenants, client_key, CLIENT_INFO).map(drop)
 }
 
-/// A name as an error may show it.
+/// A name, shortened for an error.
 fn shortened(name: &str) -> String {
     name.chars().take(60).collect()
 }
 
-/// `name` as a pattern of SCAN that means itself.
+/// `name` as a SCAN pattern that matches only itself.
 pub(super) fn literal(name: &str) -> String {
     name.chars().fold(String::with_capacity(name.len()), |mut pattern, c| {
         if matches!(c, '*' | '?' | '[' | ']' | '\\' | '^' | '-') {
@@ -205,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn installations_are_told_by_their_form_alone() {
+    fn installations_are_recognized_by_their_form() {
         for key in OF_INSTALLATIONS {
             for owner in ["tenant", "jira:1b6b", "", "a:clientInfo", "clientInfo"] {
                 let spot = spot(owner, key).unwrap();
@@ -261,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_value_is_not_read_as_one() {
+    fn other_redis_keys_are_not_read_as_values() {
         for redis_key in ["session", "installation:a;", "atlassian-connect-actix:owners", ""] {
             assert_eq!(read(redis_key), None, "{redis_key}");
         }

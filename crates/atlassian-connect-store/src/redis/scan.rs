@@ -1,5 +1,9 @@
-//! Lists: Redis has no order of keys, so each page is the smallest names that one walk over all keys finds. No more than
-//! a page is kept of them.
+//! Lists in Redis. Redis does not sort keys, so each page is the smallest names that one scan over all keys finds. Only
+//! one page is kept in memory.
+//!
+//! An index of our own would miss ACE's writes, so lists use `SCAN`. Keys of other programs in the same database are
+//! left alone: a key is listed if it is an installation's, if the hash of owners has it, or if it begins with a
+//! tenant's name.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -7,23 +11,23 @@ use super::connection::Server;
 use super::names::{self, OWNERS, Owner, Space};
 use crate::{CLIENT_INFO, KeyPage, StoreError};
 
-/// Keys that Redis looks at before it answers.
+/// How many keys Redis looks at per step of a scan.
 const STEP: usize = 1000;
 
-/// A walk over the keys of a pattern. Redis promises every key that is there from its beginning to its end; it may show
+/// A scan over the keys that match a pattern. Redis returns every key that exists during the whole scan; it may return
 /// one twice.
-pub(super) struct Walk<'a> {
+pub(super) struct Scan<'a> {
     server: &'a Server,
     pattern: String,
     cursor: Option<u64>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> Scan<'a> {
     pub(super) fn new(server: &'a Server, pattern: impl Into<String>) -> Self {
         Self { server, pattern: pattern.into(), cursor: Some(0) }
     }
 
-    /// Some keys, often none; `None`: that was all. One that is no UTF-8 is none of ours or ACE's.
+    /// Some keys, often none. `None`: the scan is complete. Keys that are not valid UTF-8 belong to other programs.
     pub(super) async fn next(&mut self) -> Result<Option<Vec<String>>, StoreError> {
         let Some(cursor) = self.cursor else { return Ok(None) };
         let mut command = ::redis::cmd("SCAN");
@@ -35,7 +39,7 @@ impl<'a> Walk<'a> {
 }
 
 /// A value that was found.
-pub(super) struct Found {
+pub(super) struct FoundValue {
     pub redis_key: String,
     pub space: Space,
     pub owner: String,
@@ -43,7 +47,7 @@ pub(super) struct Found {
     pub key: String,
 }
 
-impl Found {
+impl FoundValue {
     fn new(redis_key: &str, space: Space, owner: &str) -> Option<Self> {
         let prefix = if space == Space::Forge { "forge:" } else { "" };
         let key = redis_key.strip_prefix(prefix)?.strip_prefix(owner)?.strip_prefix(':')?;
@@ -51,12 +55,12 @@ impl Found {
     }
 }
 
-/// The values among `redis_keys`, with whose they are. What belongs to nobody, as other programs' keys, is left out.
-pub(super) async fn owned(server: &Server, redis_keys: &[String]) -> Result<Vec<Found>, StoreError> {
+/// The values among `redis_keys`, with their owners. Keys of other programs are left out.
+pub(super) async fn owned(server: &Server, redis_keys: &[String]) -> Result<Vec<FoundValue>, StoreError> {
     let (mut found, mut open) = (Vec::new(), Vec::new());
     for redis_key in redis_keys {
         match names::read(redis_key) {
-            Some((space, Owner::Known(owner, _))) => found.extend(Found::new(redis_key, space, owner)),
+            Some((space, Owner::Known(owner, _))) => found.extend(FoundValue::new(redis_key, space, owner)),
             Some((space, Owner::OneOf(rivals))) => open.push((redis_key, space, rivals)),
             None => {}
         }
@@ -73,7 +77,7 @@ pub(super) async fn owned(server: &Server, redis_keys: &[String]) -> Result<Vec<
     let mut of_ace = Vec::new();
     for ((redis_key, space, rivals), owner) in open.into_iter().zip(recorded) {
         match owner {
-            Some(owner) => found.extend(Found::new(redis_key, space, &owner)),
+            Some(owner) => found.extend(FoundValue::new(redis_key, space, &owner)),
             None => of_ace.push((redis_key, space, rivals)),
         }
     }
@@ -82,7 +86,7 @@ pub(super) async fn owned(server: &Server, redis_keys: &[String]) -> Result<Vec<
     for (redis_key, space, rivals) in &of_ace {
         let is_proven = |name: &&&str| space.proofs(name).iter().any(|proof| there.contains(proof));
         if let Some(owner) = rivals.iter().find(is_proven) {
-            found.extend(Found::new(redis_key, *space, owner));
+            found.extend(FoundValue::new(redis_key, *space, owner));
         }
     }
     Ok(found)
@@ -100,7 +104,7 @@ async fn those_that_exist(server: &Server, keys: HashSet<String>) -> Result<Hash
     Ok(keys.into_iter().zip(exist).filter_map(|(key, exists)| exists.then_some(key)).collect())
 }
 
-/// The first `limit` owners of values from `from` on, and one more that tells where the next page begins.
+/// The first `limit` owners of values from `from` on, and one more that shows where the next page begins.
 pub(super) async fn keys(
     server: &Server,
     space: Space,
@@ -109,10 +113,11 @@ pub(super) async fn keys(
 ) -> Result<KeyPage, StoreError> {
     let (from, limit) = (from.unwrap_or_default(), limit.max(1));
     let mut owners = BTreeMap::<String, BTreeSet<String>>::new();
-    let mut walk = Walk::new(server, if space == Space::Forge { "forge:*:*" } else { "*:*" });
-    while let Some(mut redis_keys) = walk.next().await? {
-        // whose names are not of this page, whoever has them, need not be asked for
-        let last = owners.last_key_value().filter(|_| owners.len() > limit).map(|(last, _)| last.as_str());
+    let mut scan = Scan::new(server, if space == Space::Forge { "forge:*:*" } else { "*:*" });
+    while let Some(mut redis_keys) = scan.next().await? {
+        // names after this one are not on this page, so their owners need not be looked up
+        let is_full = owners.len() > limit;
+        let last = if is_full { owners.last_key_value().map(|(last, _)| last.as_str()) } else { None };
         let is_near = |name: &str| name >= from && last.is_none_or(|last| name <= last);
         redis_keys.retain(|redis_key| match names::read(redis_key) {
             Some((of, Owner::Known(name, _))) => of == space && is_near(name),
@@ -132,15 +137,15 @@ pub(super) async fn keys(
     Ok(KeyPage { tenants: owners.into_iter().map(|(owner, keys)| (owner, keys.into_iter().collect())).collect(), next })
 }
 
-/// The first `limit` clientKeys after `after` under which the add-on is installed, and whether there are more.
+/// The first `limit` clientKeys after `after` with an installed add-on, and whether there are more.
 pub(super) async fn installed(
     server: &Server,
     after: &str,
     limit: usize,
 ) -> Result<(BTreeSet<String>, bool), StoreError> {
     let mut tenants = BTreeSet::new();
-    let mut walk = Walk::new(server, "*:clientInfo");
-    while let Some(redis_keys) = walk.next().await? {
+    let mut scan = Scan::new(server, "*:clientInfo");
+    while let Some(redis_keys) = scan.next().await? {
         for redis_key in &redis_keys {
             let Some((Space::Tenants, Owner::Known(owner, CLIENT_INFO))) = names::read(redis_key) else { continue };
             if owner > after {
@@ -158,15 +163,15 @@ pub(super) async fn installed(
     Ok((tenants, more))
 }
 
-/// Keys that a walk for one tenant's sake may look at: a request of the host waits for it.
+/// The most keys that a scan for one tenant may look at, because a request of the host waits for it.
 const AT_MOST: usize = 2_000_000;
 
-/// The associations of a tenant, also those that ACE made.
+/// The associations of a tenant, including those that ACE made.
 pub(super) async fn associations(server: &Server, client_key: &str) -> Result<BTreeSet<String>, StoreError> {
     let mut ids = BTreeSet::new();
-    let mut walk = Walk::new(server, "installation:*;");
+    let mut scan = Scan::new(server, "installation:*;");
     for _ in 0..AT_MOST / STEP {
-        let Some(redis_keys) = walk.next().await? else { return Ok(ids) };
+        let Some(redis_keys) = scan.next().await? else { return Ok(ids) };
         if redis_keys.is_empty() {
             continue;
         }
@@ -189,18 +194,18 @@ pub(super) async fn associations(server: &Server, client_key: &str) -> Result<BT
     Ok(ids)
 }
 
-/// What [`super::scripts::REMOVE`] needs to know of a tenant: its further values, and those of `ids`.
+/// What [`super::scripts::REMOVE`] needs: the tenant's further values, and those of the installations `ids`.
 pub(super) async fn values_of(
     server: &Server,
     client_key: &str,
     ids: &BTreeSet<String>,
-) -> Result<(Vec<String>, Vec<Found>), StoreError> {
+) -> Result<(Vec<String>, Vec<FoundValue>), StoreError> {
     let (mut values, mut of_forge) = (BTreeSet::new(), BTreeMap::new());
     let mut patterns = vec![format!("{}:*", names::literal(client_key))];
     patterns.extend((!ids.is_empty()).then(|| "forge:*:*".to_owned()));
     for pattern in patterns {
-        let mut walk = Walk::new(server, pattern);
-        while let Some(redis_keys) = walk.next().await? {
+        let mut scan = Scan::new(server, pattern);
+        while let Some(redis_keys) = scan.next().await? {
             for found in owned(server, &redis_keys).await? {
                 match found.space {
                     Space::Tenants if found.owner == client_key => drop(values.insert(found.redis_key)),

@@ -1,13 +1,16 @@
-//! What has to be done as one: scripts, which Redis runs one after the other.
+//! Atomic changes as Lua scripts, which Redis runs one at a time.
 //!
-//! Redis does not undo what a script has done before it fails. So each reads first and writes then, and begins its
-//! writing with the one command that a full memory refuses.
+//! If a script fails, Redis does not undo what it has already written. So each script reads first, and its first write
+//! is the one command that a full memory rejects.
+//!
+//! A script is atomic and is one transaction in the log of Redis. `WATCH` would need a connection for each request, and
+//! several tries.
 
 use std::sync::LazyLock;
 
 use ::redis::Script;
 
-/// KEYS: the value, the owners, the proofs of the rivals, for each as many. ARGV from `from` on: the rivals, longest
+/// KEYS: the value, the owners, and for each rival the same number of proofs. ARGV from `from` on: the rivals, longest
 /// first.
 const OWNER: &str = "
 local function is_anothers(from)
@@ -24,15 +27,15 @@ local function is_anothers(from)
 end
 ";
 
-/// Before an association goes: whether it is (still) of the tenant ARGV[1].
+/// Checks before an association is removed that it (still) belongs to the tenant ARGV[1].
 const ASSOCIATION: &str = "
 local function is_ours(association)
   return redis.call('GET', association) == ARGV[1]
 end
 ";
 
-/// A write that nobody waits for any more is not done: `late` compares the server's clock with a time by that clock, in
-/// milliseconds. A server that has stood still finds in its sockets what was sent to it long ago.
+/// A write after its deadline is not done. `late` compares the server's clock with the deadline, in milliseconds. A
+/// server that was suspended may find old commands in its sockets.
 const LATE: &str = "
 local function late(limit)
   local now = redis.call('TIME')
@@ -45,7 +48,7 @@ pub(super) static GET: LazyLock<Script> = LazyLock::new(|| {
     Script::new(&format!("{OWNER} if is_anothers(2) then return false end return redis.call('GET', KEYS[1])"))
 });
 
-/// ARGV: owner, value, `1` if the owner is to be recorded, rivals. Answers 0 when the name is another's.
+/// ARGV: owner, value, `1` if the owner is to be recorded, rivals. Returns 0 if the name belongs to another owner.
 pub(super) static SET: LazyLock<Script> = LazyLock::new(|| {
     Script::new(&format!(
         "{OWNER}
@@ -56,7 +59,7 @@ pub(super) static SET: LazyLock<Script> = LazyLock::new(|| {
     ))
 });
 
-/// ARGV: owner, rivals. Answers whether there was a value.
+/// ARGV: owner, rivals. Returns whether there was a value.
 pub(super) static DELETE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(&format!(
         "{OWNER}
@@ -66,7 +69,7 @@ pub(super) static DELETE: LazyLock<Script> = LazyLock::new(|| {
     ))
 });
 
-/// ARGV: owner, what it must hold, value, rivals. Answers whether it held that.
+/// ARGV: owner, the expected value, the new value, rivals. Returns whether the expected value was there.
 pub(super) static EXCHANGE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(&format!(
         "{OWNER}
@@ -76,8 +79,8 @@ pub(super) static EXCHANGE: LazyLock<Script> = LazyLock::new(|| {
     ))
 });
 
-/// KEYS: the four of the installation, the tenant's associations, and the association where there is one. ARGV:
-/// clientKey, installation, channel, until when it may be done, installationId. Answers 0 when it is too late.
+/// KEYS: the installation's four keys, the tenant's associations, and the association if there is one. ARGV: clientKey,
+/// installation, channel, deadline, installationId. Returns 0 if the deadline has passed.
 pub(super) static SAVE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(&format!(
         "{LATE}
@@ -95,8 +98,8 @@ pub(super) static SAVE: LazyLock<Script> = LazyLock::new(|| {
     ))
 });
 
-/// KEYS: the four of the installation, the tenant's associations, associations that may be the tenant's. ARGV:
-/// clientKey, now, channel, until when it may be done. Answers whether there was an installation, -1 when it is too late.
+/// KEYS: the installation's four keys, the tenant's associations, associations that may be the tenant's. ARGV:
+/// clientKey, now, channel, deadline. Returns whether there was an installation, or -1 if the deadline has passed.
 pub(super) static UNINSTALL: LazyLock<Script> = LazyLock::new(|| {
     Script::new(&format!(
         "{ASSOCIATION} {LATE}
@@ -122,10 +125,10 @@ pub(super) static UNINSTALL: LazyLock<Script> = LazyLock::new(|| {
     ))
 });
 
-/// KEYS: the four of the installation, the tenant's associations, the owners, `n` associations, further values of the
-/// tenant, and values of Forge installations. ARGV: clientKey, channel, `n`, the number of the tenant's values, since
-/// when the tenant must be uninstalled (empty: it need not be), and for each Forge value which of the associations is
-/// its installation's. Answers how much is gone.
+/// KEYS: the installation's four keys, the tenant's associations, the owners, `n` associations, the tenant's further
+/// values, and values of Forge installations. ARGV: clientKey, channel, `n`, the number of the tenant's values, since
+/// when the tenant must be uninstalled (empty: no condition), and for each Forge value the index of its installation's
+/// association. Returns how many keys were removed.
 pub(super) static REMOVE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(&format!(
         "{ASSOCIATION}

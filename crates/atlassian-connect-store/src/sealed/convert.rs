@@ -1,53 +1,53 @@
-//! Every value of a store, counted by its form, or brought into one.
+//! Counts the encrypted and plain values of a store, or converts them all.
 
 use serde_json::Value;
 
 use super::SealedStore;
-use super::keys::{Found, is_for_the_store};
+use super::keys::{SealState, is_for_the_store};
 use crate::place::KeyPages;
 use crate::{Place, StoreError};
 
-/// How values are to stand in the store.
+/// How values are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// By the first key.
+pub enum ValueForm {
+    /// Encrypted with the first key.
     Sealed,
-    /// As ACE writes them.
+    /// In clear, as ACE writes them.
     Clear,
 }
 
-/// How the values of a store stand there.
+/// How many values of a store are encrypted, and with which keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Census {
-    /// Sealed by the first key.
+    /// Encrypted with the first key.
     pub sealed: u64,
-    /// Sealed by another key that there is.
+    /// Encrypted with another available key.
     pub sealed_before: u64,
     /// In clear.
     pub clear: u64,
-    /// Not to be opened: by a missing key, or because they were altered.
+    /// Cannot be decrypted: the key is missing, or the value was altered.
     pub unopened: u64,
-    /// Why, of the first few.
+    /// The reasons for the first few of those.
     pub reasons: Vec<String>,
-    /// Whether all values were looked at.
+    /// Whether all values were counted.
     pub is_whole: bool,
 }
 
-/// Reasons that are kept.
+/// How many reasons are kept.
 const REASONS: usize = 5;
 
 impl Census {
-    /// How many values were looked at.
+    /// How many values were counted.
     #[must_use]
     pub fn values(&self) -> u64 {
         self.sealed + self.sealed_before + self.clear + self.unopened
     }
 
-    fn count(&mut self, found: Result<Found, StoreError>) -> Option<Found> {
+    fn count(&mut self, found: Result<SealState, StoreError>) -> Option<SealState> {
         match found {
-            Ok(Found::Sealed) => self.sealed += 1,
-            Ok(Found::SealedBefore) => self.sealed_before += 1,
-            Ok(Found::Clear) => self.clear += 1,
+            Ok(SealState::Sealed) => self.sealed += 1,
+            Ok(SealState::SealedBefore) => self.sealed_before += 1,
+            Ok(SealState::Clear) => self.clear += 1,
             Err(error) => {
                 self.unopened += 1;
                 if self.reasons.len() < REASONS {
@@ -60,46 +60,54 @@ impl Census {
     }
 }
 
-/// What a conversion has done.
+/// The result of a conversion.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conversion {
     /// Values that it has converted.
     pub converted: u64,
-    /// How the values stood there when it looked last.
+    /// How the values were stored at the last pass.
     pub left: Census,
-    /// Whether it ended because nothing was left to convert; else others write in another form meanwhile.
+    /// Whether it ended because nothing was left to convert. Otherwise other processes keep writing in another form.
     pub is_settled: bool,
 }
 
-/// A value that is moved while a pass is under way can slip through it, and the next pass finds it. More passes than
-/// this find something only when somebody writes in another form all the time.
+/// A value that is moved during a pass can be missed; the next pass finds it. If this many passes are not enough,
+/// another process keeps writing in another form.
 const PASSES: usize = 5;
 
 impl SealedStore {
-    /// Looks at so many values.
+    /// Counts up to `limit` values.
     ///
     /// # Errors
-    /// What the store answers; that a value does not open is none.
+    /// The store's error. A value that cannot be decrypted is not an error.
     pub async fn census(&self, limit: u64) -> Result<Census, StoreError> {
-        Ok(self.pass(None, limit).await?.0)
+        Ok(self.pass(None, limit, &|| {}).await?.0)
     }
 
-    /// Brings every value into `form`, beside an add-on that serves: each value is exchanged for itself if it is still
-    /// there, and nothing else is touched. It may be stopped at any time and begun anew.
+    /// Converts every value to `form`, while the add-on runs. Each value is replaced by compare and swap, and nothing
+    /// else changes. Safe to stop and restart at any time.
     ///
     /// # Errors
-    /// What the store answers, [`StoreError::Configuration`] where there is no key to seal with. Values that do not
-    /// open are no error: they stay as they are, and are counted.
-    pub async fn convert(&self, form: Form) -> Result<Conversion, StoreError> {
-        if form == Form::Sealed && self.keys.first().is_none() {
+    /// The store's error, or [`StoreError::Configuration`] if no key is configured. Values that cannot be
+    /// decrypted are not an error: they stay unchanged and are counted.
+    pub async fn convert(&self, form: ValueForm) -> Result<Conversion, StoreError> {
+        self.convert_with(form, &|| {}).await
+    }
+
+    /// The same. `looked_at` is called for each value of each pass.
+    ///
+    /// # Errors
+    /// As [`SealedStore::convert`].
+    pub async fn convert_with(&self, form: ValueForm, looked_at: &(dyn Fn() + Sync)) -> Result<Conversion, StoreError> {
+        if form == ValueForm::Sealed && self.keys.first().is_none() {
             return Err(StoreError::Configuration(
-                "there is no key to seal with: set AC_STORE_ENCRYPTION_KEYS (`openssl rand -base64 32` makes one)"
+                "no encryption key is configured: set AC_STORE_ENCRYPTION_KEYS (create one with `openssl rand -base64 32`)"
                     .to_owned(),
             ));
         }
         let mut done = Conversion::default();
         for _ in 0..PASSES {
-            let (left, converted, missed) = self.pass(Some(form), u64::MAX).await?;
+            let (left, converted, missed) = self.pass(Some(form), u64::MAX, looked_at).await?;
             done.converted += converted;
             done.left = left;
             done.is_settled = converted + missed == 0;
@@ -110,8 +118,14 @@ impl SealedStore {
         Ok(done)
     }
 
-    /// One look at the values; answers what was found, how many were converted, and how many others changed first.
-    async fn pass(&self, form: Option<Form>, limit: u64) -> Result<(Census, u64, u64), StoreError> {
+    /// One pass over the values. Returns the counts, how many were converted, and how many changed before they could
+    /// be.
+    async fn pass(
+        &self,
+        form: Option<ValueForm>,
+        limit: u64,
+        looked_at: &(dyn Fn() + Sync),
+    ) -> Result<(Census, u64, u64), StoreError> {
         let (mut census, mut converted, mut missed) = (Census::default(), 0, 0);
         let mut pages = KeyPages::default();
         while let Some((page, is_forge)) = pages.next(self.inner.as_ref()).await? {
@@ -126,10 +140,11 @@ impl SealedStore {
                         return Ok((census, converted, missed));
                     }
                     for held in self.inner.values(place).await? {
+                        looked_at();
                         let Some(found) = census.count(self.find(place, &held)) else { continue };
                         match form {
-                            Some(Form::Sealed) if found != Found::Sealed => {}
-                            Some(Form::Clear) if found != Found::Clear => {}
+                            Some(ValueForm::Sealed) if found != SealState::Sealed => {}
+                            Some(ValueForm::Clear) if found != SealState::Clear => {}
                             _ => continue,
                         }
                         if self.convert_one(place, held, form).await? {
@@ -145,18 +160,18 @@ impl SealedStore {
         Ok((census, converted, missed))
     }
 
-    /// How a value stands there, and that it opens.
-    fn find(&self, place: Place<'_>, held: &Value) -> Result<Found, StoreError> {
+    /// How a value is stored. Fails if it cannot be decrypted.
+    fn find(&self, place: Place<'_>, held: &Value) -> Result<SealState, StoreError> {
         let found = self.keys.find(place, held)?;
-        if found != Found::Clear {
+        if found != SealState::Clear {
             self.keys.open(place, held.clone())?;
         }
         Ok(found)
     }
 
-    async fn convert_one(&self, place: Place<'_>, held: Value, form: Option<Form>) -> Result<bool, StoreError> {
+    async fn convert_one(&self, place: Place<'_>, held: Value, form: Option<ValueForm>) -> Result<bool, StoreError> {
         let value = self.keys.open(place, held.clone())?;
-        let value = if form == Some(Form::Sealed) { self.keys.seal(place, &value)? } else { value };
+        let value = if form == Some(ValueForm::Sealed) { self.keys.seal(place, &value)? } else { value };
         self.inner.exchange(place, &held, &value).await
     }
 }

@@ -1,7 +1,7 @@
-//! The form of a sealed value, and the keys that make and open it.
+//! The format of an encrypted value, and the keys that encrypt and decrypt it.
 //!
-//! `{"$sealed": "v1.<id of the key>.<nonce, ciphertext and tag in base64url>"}`: JSON, as the column is. An object with
-//! that one member is a sealed value and nothing else: no other of that form is written through [`super::SealedStore`].
+//! `{"$sealed": "v1.<id of the key>.<nonce, ciphertext and tag in base64url>"}`: JSON, because the column is JSON. An
+//! object with only this member is always an encrypted value: [`super::SealedStore`] refuses to write any other.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -19,11 +19,11 @@ const MEMBER: &str = "$sealed";
 const VERSION: &str = "v1";
 const VARIABLE: &str = "AC_STORE_ENCRYPTION_KEYS";
 
-/// Bytes of the cipher's nonce: enough for random ones never to meet.
+/// The length of the cipher's nonce in bytes: random ones never repeat in practice.
 const NONCE: usize = 24;
 
 struct Key {
-    /// Says which key it is, and nothing about it.
+    /// Identifies the key without revealing it.
     id: String,
     cipher: XChaCha20Poly1305,
 }
@@ -34,7 +34,7 @@ impl Key {
     }
 }
 
-/// Which key it is: eight hex digits that say nothing about the key itself.
+/// The id of a key: eight hex digits that reveal nothing about it.
 #[must_use]
 pub fn key_id(key: &EncryptionKey) -> String {
     let named = [b"atlassian-connect-actix, the id of a store's key: ".as_slice(), key.expose()].concat();
@@ -42,17 +42,17 @@ pub fn key_id(key: &EncryptionKey) -> String {
     format!("{start:08x}")
 }
 
-/// How a value stands in the store.
+/// How a value is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum SealState {
     Clear,
-    /// By the first key.
+    /// Encrypted with the first key.
     Sealed,
-    /// By another one that there is.
+    /// Encrypted with another available key.
     SealedBefore,
 }
 
-/// The first seals, all open.
+/// The first key encrypts, all decrypt.
 pub(super) struct Keys(Vec<Key>);
 
 impl Keys {
@@ -60,7 +60,7 @@ impl Keys {
         Self(keys.iter().map(Key::new).collect())
     }
 
-    /// The id of the key that seals.
+    /// The id of the encrypting key.
     pub(super) fn first(&self) -> Option<&str> {
         self.0.first().map(|key| key.id.as_str())
     }
@@ -69,16 +69,18 @@ impl Keys {
         self.0.iter().map(|key| key.id.as_str())
     }
 
-    /// The value as it is to stand in the store.
+    /// The value as it is written to the store.
     pub(super) fn seal(&self, place: Place<'_>, value: &Value) -> Result<Value, StoreError> {
         if sealed(value).is_some() {
-            let reason =
-                format!("an object with the one member {MEMBER:?} is the form of a sealed value, and no other");
+            let reason = format!("an object with the one member {MEMBER:?} is reserved for encrypted values");
             return Err(StoreError::Refused(reason));
         }
-        let Some(key) = self.0.first().filter(|_| !is_for_the_store(place)) else { return Ok(value.clone()) };
+        let Some(key) = self.0.first() else { return Ok(value.clone()) };
+        if is_for_the_store(place) {
+            return Ok(value.clone());
+        }
         let mut nonce = [0; NONCE];
-        let failed = || StoreError::Unavailable("there is no randomness to seal with".to_owned());
+        let failed = || StoreError::Unavailable("the system provides no random numbers to encrypt with".to_owned());
         aws_lc_rs::rand::fill(&mut nonce).map_err(|_| failed())?;
         let (text, bound) = (value.to_string(), bound_to(place));
         let payload = Payload { msg: text.as_bytes(), aad: bound.as_bytes() };
@@ -87,7 +89,7 @@ impl Keys {
         Ok(json!({ MEMBER: format!("{VERSION}.{}.{data}", key.id) }))
     }
 
-    /// The value that `stored` is: itself, if it stands there in clear.
+    /// The decrypted value. A value in clear is returned unchanged.
     pub(super) fn open(&self, place: Place<'_>, stored: Value) -> Result<Value, StoreError> {
         let Some((key, data)) = self.key_of(place, &stored)? else { return Ok(stored) };
         let opened = URL_SAFE_NO_PAD.decode(data).ok().and_then(|data| {
@@ -100,16 +102,16 @@ impl Keys {
         opened.ok_or_else(|| altered(place))
     }
 
-    /// How `stored` stands there. That it opens is not said yet.
-    pub(super) fn find(&self, place: Place<'_>, stored: &Value) -> Result<Found, StoreError> {
+    /// How `stored` is encrypted. Does not check that it decrypts.
+    pub(super) fn find(&self, place: Place<'_>, stored: &Value) -> Result<SealState, StoreError> {
         Ok(match self.key_of(place, stored)? {
-            None => Found::Clear,
-            Some((key, _)) if Some(key.id.as_str()) == self.first() => Found::Sealed,
-            Some(_) => Found::SealedBefore,
+            None => SealState::Clear,
+            Some((key, _)) if Some(key.id.as_str()) == self.first() => SealState::Sealed,
+            Some(_) => SealState::SealedBefore,
         })
     }
 
-    /// The key that sealed `stored`, and what it sealed; `None`: it stands there in clear.
+    /// The key that encrypted `stored`, and the ciphertext. `None`: it is in clear.
     fn key_of<'a>(&self, place: Place<'_>, stored: &'a Value) -> Result<Option<(&Key, &'a str)>, StoreError> {
         let Some(text) = sealed(stored) else { return Ok(None) };
         let mut parts = text.as_str().unwrap_or_default().splitn(3, '.');
@@ -119,7 +121,7 @@ impl Keys {
                 None => Err(StoreError::Sealed(format!("{}: {}", named(place), self.missing(id)))),
             },
             (Some(version), Some(_), Some(_)) if version.starts_with('v') => Err(StoreError::Sealed(format!(
-                "{}: it is sealed in the form {version:?}, which a newer version of the add-on writes",
+                "{}: it is encrypted in the format {version:?} of a newer version of the add-on",
                 named(place)
             ))),
             _ => Err(altered(place)),
@@ -127,43 +129,43 @@ impl Keys {
     }
 
     fn missing(&self, id: &str) -> String {
-        // whoever wrote the row chose the text
+        // the text comes from the row's writer, so it is filtered
         let id: String = id.chars().filter(char::is_ascii_hexdigit).take(8).collect();
         let ids: Vec<_> = self.ids().collect();
         if ids.is_empty() {
-            format!("it is sealed with key {id}, and {VARIABLE} is not set")
+            format!("it is encrypted with key {id}, and {VARIABLE} is not set")
         } else {
-            format!("it is sealed with key {id}, which {VARIABLE} does not hold (it holds {})", ids.join(", "))
+            format!("it is encrypted with key {id}, which is not in {VARIABLE} (its keys are {})", ids.join(", "))
         }
     }
 }
 
-/// What a sealed value holds; `None` for a value in clear.
+/// The content of an encrypted value; `None` for a value in clear.
 fn sealed(value: &Value) -> Option<&Value> {
     value.as_object().filter(|members| members.len() == 1)?.get(MEMBER)
 }
 
-/// What the store itself writes and reads stays in clear: it holds no secret, and a `Store` has no keys.
+/// Values that the store itself reads and writes stay in clear: they are not secret, and a `Store` has no keys.
 pub(super) fn is_for_the_store(place: Place<'_>) -> bool {
     matches!(place, Place::Tenant { key: CLIENT_INFO_UNINSTALLED_AT, .. })
 }
 
-/// What a value is bound to, so that it opens there alone. An installation is moved by its key without being opened,
-/// so its three keys count as one.
+/// The associated data of the encryption, so that a value only decrypts at its own address. An installation moves
+/// between three keys without being decrypted, so these three count as one.
 fn bound_to(place: Place<'_>) -> String {
     let (kind, key) = match place {
         Place::Tenant { key: CLIENT_INFO_UNINSTALLED | CLIENT_INFO_SUPERSEDED, .. } => ("tenant", CLIENT_INFO),
         Place::Tenant { key, .. } => ("tenant", key),
         Place::Forge { key, .. } => ("forge", key),
     };
-    // with the length, no two places make one text
+    // with the length, two addresses never produce the same text
     format!("{VERSION} {kind} {} {}{key}", place.owner().len(), place.owner())
 }
 
 fn named(place: Place<'_>) -> String {
-    format!("the value of {:?} of {:?} cannot be opened", place.key(), place.owner())
+    format!("the value of {:?} of {:?} cannot be decrypted", place.key(), place.owner())
 }
 
 fn altered(place: Place<'_>) -> StoreError {
-    StoreError::Refused(format!("{}: it was altered, cut, or moved there from another place", named(place)))
+    StoreError::Refused(format!("{}: it was altered, truncated, or copied from elsewhere", named(place)))
 }

@@ -1,23 +1,23 @@
-//! What a sealed store does besides: keys, places, values in clear.
+//! Cases for encryption: keys, addresses, values in clear.
 
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::keys::Found;
+use super::keys::SealState;
 use super::*;
 use crate::acceptance::{KEY, Sandbox};
 use crate::existing::open_existing;
 use crate::{CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED_AT, MemoryStore};
 
 const NEW: &str = "bmV3IGtleSBuZXcga2V5IG5ldyBrZXkgbmV3IGtleSE=";
-/// What must not be read without a key.
+/// Must be unreadable without a key.
 const HUSH: &str = "hush-0123456789";
 
 fn keys(texts: &[&str]) -> Vec<EncryptionKey> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
-/// One memory, and the stores of several nodes on it.
+/// One memory store, and the stores of several nodes on it.
 struct Memory(Arc<MemoryStore>);
 
 impl Memory {
@@ -68,12 +68,12 @@ async fn nothing_of_a_value_is_read_without_the_key() {
     node.set("acme", "twice", &json!(1)).await.unwrap();
     let first = memory.raw("acme", "twice").await;
     node.set("acme", "twice", &json!(1)).await.unwrap();
-    assert_ne!(memory.raw("acme", "twice").await, first, "equal values are not seen to be equal");
+    assert_ne!(memory.raw("acme", "twice").await, first, "equal values must not look equal");
     assert_eq!(format!("{node:?}"), "SealedStore { keys: 1, .. }");
 }
 
 #[tokio::test]
-async fn what_stands_there_in_clear_opens_until_it_is_written() {
+async fn values_in_clear_are_read_until_they_are_rewritten() {
     let memory = Memory::new();
     memory.0.save_installation("acme", &installation("acme"), None).await.unwrap();
     let node = memory.node(&[KEY]);
@@ -85,7 +85,7 @@ async fn what_stands_there_in_clear_opens_until_it_is_written() {
 }
 
 #[tokio::test]
-async fn a_value_opens_in_its_own_place_alone() {
+async fn a_value_decrypts_only_at_its_own_address() {
     let memory = Memory::new();
     let node = memory.node(&[KEY]);
     node.save_installation("acme", &installation("acme"), None).await.unwrap();
@@ -95,18 +95,18 @@ async fn a_value_opens_in_its_own_place_alone() {
     let of_forge = memory.0.forge_get("acme", "a").await.unwrap().unwrap();
 
     memory.0.save_installation("evil", &installed, None).await.unwrap();
-    refused(node.installations("evil").await, "moved there from another place");
+    refused(node.installations("evil").await, "copied from elsewhere");
     refused(node.tenants(None, 10).await, "\"evil\"");
     for (client_key, key, value) in
         [("acme", "b", &value), ("acm", "ea", &value), ("acme", "a", &of_forge), ("acme", CLIENT_INFO, &value)]
     {
         memory.0.set(client_key, key, value).await.unwrap();
-        refused(node.get(client_key, key).await, "cannot be opened");
+        refused(node.get(client_key, key).await, "cannot be decrypted");
     }
     memory.0.forge_set("acme", "a", &value).await.unwrap();
-    refused(node.forge_get("acme", "a").await, "cannot be opened");
+    refused(node.forge_get("acme", "a").await, "cannot be decrypted");
 
-    // an installation moves between its own keys, unopened
+    // an installation moves between its own keys without being decrypted
     memory.0.set("acme", CLIENT_INFO, &installed).await.unwrap();
     memory.node(&[NEW]).uninstall("acme").await.unwrap();
     assert_eq!(node.get("acme", CLIENT_INFO_UNINSTALLED).await.unwrap(), Some(installation("acme")));
@@ -126,10 +126,10 @@ async fn a_missing_key_is_named_and_nothing_is_lost() {
     let before = [memory.raw("acme", CLIENT_INFO).await, memory.raw("gone", CLIENT_INFO_UNINSTALLED).await];
     let id = right.key_id().unwrap();
 
-    let held = format!("does not hold (it holds {})", memory.node(&[NEW]).key_id().unwrap());
+    let held = format!("is not in AC_STORE_ENCRYPTION_KEYS (its keys are {})", memory.node(&[NEW]).key_id().unwrap());
     for (node, words) in [
-        (memory.node(&[]), format!("sealed with key {id}, and AC_STORE_ENCRYPTION_KEYS is not set")),
-        (memory.node(&[NEW]), format!("sealed with key {id}, which AC_STORE_ENCRYPTION_KEYS {held}")),
+        (memory.node(&[]), format!("encrypted with key {id}, and AC_STORE_ENCRYPTION_KEYS is not set")),
+        (memory.node(&[NEW]), format!("encrypted with key {id}, which {held}")),
     ] {
         locked(node.installations("acme").await, &words);
         locked(node.tenants(None, 10).await, &words);
@@ -149,7 +149,7 @@ async fn a_missing_key_is_named_and_nothing_is_lost() {
 
     let tried = async |with: &[&str]| SealedStore::tried(memory.0.clone(), &keys(with)).await;
     locked(tried(&[]).await, "is not set");
-    locked(tried(&[NEW]).await, "does not hold");
+    locked(tried(&[NEW]).await, "is not in");
     tried(&[NEW, KEY]).await.unwrap();
 }
 
@@ -162,11 +162,11 @@ async fn the_first_key_seals_and_all_open() {
     assert_eq!(memory.node(&[KEY, NEW]).get("acme", "key").await.unwrap(), Some(json!(1)));
     both.set("acme", "key", &json!(2)).await.unwrap();
     assert_eq!(memory.node(&[NEW]).get("acme", "key").await.unwrap(), Some(json!(2)));
-    locked(memory.node(&[KEY]).get("acme", "key").await, "does not hold");
+    locked(memory.node(&[KEY]).get("acme", "key").await, "is not in");
 }
 
 #[tokio::test]
-async fn what_was_altered_is_told_and_may_be_written_over() {
+async fn altered_values_are_reported_and_can_be_overwritten() {
     let memory = Memory::new();
     let node = memory.node(&[KEY]);
     node.set("acme", "key", &json!({ "a": HUSH })).await.unwrap();
@@ -177,7 +177,7 @@ async fn what_was_altered_is_told_and_may_be_written_over() {
         altered[at] = if altered[at] == b'A' { b'B' } else { b'A' };
         let altered = json!({ "$sealed": String::from_utf8(altered).unwrap() });
         memory.0.set("acme", "key", &altered).await.unwrap();
-        refused(node.get("acme", "key").await, "it was altered, cut, or moved");
+        refused(node.get("acme", "key").await, "it was altered, truncated, or copied");
     }
     let long = text.clone() + "AAAA";
     for bad in [&text[..start], &text[..start + 8], &text[..text.len() - 4], &long, "v1", "v1.", "x.y.z", "", "v1.."] {
@@ -192,7 +192,7 @@ async fn what_was_altered_is_told_and_may_be_written_over() {
     assert_eq!(node.get("acme", "key").await.unwrap(), Some(json!(2)));
 
     memory.0.set("acme", "key", &json!({ "$sealed": text.replacen("v1", "v2", 1) })).await.unwrap();
-    locked(node.get("acme", "key").await, "which a newer version of the add-on writes");
+    locked(node.get("acme", "key").await, "of a newer version of the add-on");
     locked(node.set("acme", "key", &json!(2)).await, "newer version");
 }
 
@@ -232,20 +232,25 @@ async fn a_store_is_converted_there_and_back() {
     assert_eq!((before.clear, before.values(), before.is_whole), (452, 452, true));
     assert!(!node.census(100).await.unwrap().is_whole);
 
-    let done = node.convert(Form::Sealed).await.unwrap();
+    let done = node.convert(ValueForm::Sealed).await.unwrap();
     assert_eq!((done.converted, done.left.sealed, done.left.values(), done.is_settled), (452, 452, 452, true));
-    assert_eq!(node.convert(Form::Sealed).await.unwrap().converted, 0);
-    assert_eq!(memory.raw("tenant 7", CLIENT_INFO_UNINSTALLED_AT).await, time, "the store reads it");
+    assert_eq!(node.convert(ValueForm::Sealed).await.unwrap().converted, 0);
+    assert_eq!(memory.raw("tenant 7", CLIENT_INFO_UNINSTALLED_AT).await, time, "the store reads it itself");
     assert_eq!(node.get("tenant 7", CLIENT_INFO_UNINSTALLED).await.unwrap(), Some(installation("tenant 7")));
     locked(memory.node(&[]).tenants(None, 1).await, "is not set");
 
     let rotated = memory.node(&[NEW, KEY]);
     assert_eq!(rotated.census(u64::MAX).await.unwrap().sealed_before, 452);
-    assert_eq!(rotated.convert(Form::Sealed).await.unwrap().converted, 452);
+    assert_eq!(rotated.convert(ValueForm::Sealed).await.unwrap().converted, 452);
     assert_eq!(memory.node(&[NEW]).tenants(None, 1000).await.unwrap().tenants.len(), 449);
 
-    let done = rotated.convert(Form::Clear).await.unwrap();
+    let looked_at = std::sync::atomic::AtomicUsize::new(0);
+    let count = || {
+        looked_at.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    };
+    let done = rotated.convert_with(ValueForm::Clear, &count).await.unwrap();
     assert_eq!((done.converted, done.left.clear, done.is_settled), (452, 452, true));
+    assert_eq!(looked_at.into_inner(), 2 * 452, "each value in each of two passes");
     assert_eq!(memory.node(&[]).tenants(None, 1000).await.unwrap().tenants.len(), 449);
     assert_eq!(memory.raw("tenant 3", CLIENT_INFO).await, installation("tenant 3"));
 }
@@ -259,16 +264,16 @@ async fn a_conversion_goes_on_where_another_was_stopped() {
     }
     let sandbox = sandbox.sealed();
     let node = open_existing(&sandbox.config).await.unwrap();
-    // dropped in the middle, as by the end of a process: soon after one of the first was sealed
+    // dropped midway, as if the process ended: soon after one of the first was encrypted
     let begun = async { while clear.forge_get("id 100", "key").await.is_ok() {} };
-    let stopped = futures_util::future::select(Box::pin(begun), Box::pin(node.convert(Form::Sealed))).await;
+    let stopped = futures_util::future::select(Box::pin(begun), Box::pin(node.convert(ValueForm::Sealed))).await;
     drop(stopped);
     let before = node.census(u64::MAX).await.unwrap().sealed;
     assert!((1..300).contains(&before), "{before}");
-    // and two at once do no more than one
-    let (one, other) = tokio::join!(node.convert(Form::Sealed), node.convert(Form::Sealed));
+    // and two concurrent ones do no more than one
+    let (one, other) = tokio::join!(node.convert(ValueForm::Sealed), node.convert(ValueForm::Sealed));
     let (one, other) = (one.unwrap(), other.unwrap());
-    // the write that was under way may have been done after the census looked there
+    // the write in progress may have finished after the census looked there
     let done = one.converted + other.converted + before;
     assert!((299..=300).contains(&done), "{done}");
     assert_eq!((one.left.sealed, one.left.values(), one.is_settled, other.is_settled), (300, 300, true, true));
@@ -284,12 +289,12 @@ async fn what_does_not_open_is_counted_and_left() {
     memory.node(&[NEW]).set("another", "key", &json!(1)).await.unwrap();
     memory.0.set("altered", "key", &json!({ "$sealed": "?" })).await.unwrap();
     let before = [memory.raw("another", "key").await, memory.raw("altered", "key").await];
-    let done = memory.node(&[KEY]).convert(Form::Sealed).await.unwrap();
+    let done = memory.node(&[KEY]).convert(ValueForm::Sealed).await.unwrap();
     assert_eq!((done.converted, done.left.unopened, done.left.reasons.len(), done.is_settled), (452, 2, 2, true));
-    let done = memory.node(&[KEY]).convert(Form::Clear).await.unwrap();
+    let done = memory.node(&[KEY]).convert(ValueForm::Clear).await.unwrap();
     assert_eq!((done.converted, done.left.unopened), (452, 2));
     assert_eq!(before, [memory.raw("another", "key").await, memory.raw("altered", "key").await]);
-    let error = memory.node(&[]).convert(Form::Sealed).await.unwrap_err();
+    let error = memory.node(&[]).convert(ValueForm::Sealed).await.unwrap_err();
     assert!(error.to_string().contains("openssl rand -base64 32"), "{error}");
 }
 
@@ -312,13 +317,13 @@ async fn a_conversion_loses_no_write_that_comes_meanwhile() {
             }
         }
     };
-    let (done, ()) = tokio::join!(converting.convert(Form::Sealed), writes);
+    let (done, ()) = tokio::join!(converting.convert(ValueForm::Sealed), writes);
     done.unwrap();
     for (n, name) in names.iter().enumerate() {
         let key = if n % 3 == 0 { CLIENT_INFO_UNINSTALLED } else { CLIENT_INFO };
         assert_eq!(serving.get(name, key).await.unwrap().unwrap()["sharedSecret"], "renewed", "{name}");
     }
-    let left = converting.convert(Form::Sealed).await.unwrap().left;
+    let left = converting.convert(ValueForm::Sealed).await.unwrap().left;
     assert_eq!((left.sealed, left.clear), (100, 0));
 }
 
@@ -345,7 +350,7 @@ proptest! {
         let held = Keys::new(&keys(&[KEY]));
         let place = Place::of_tenant(&owner, &key);
         let sealed = held.seal(place, &value).unwrap();
-        prop_assert_eq!(held.find(place, &sealed).unwrap(), Found::Sealed);
+        prop_assert_eq!(held.find(place, &sealed).unwrap(), SealState::Sealed);
         prop_assert_eq!(held.open(place, sealed.clone()).unwrap(), value);
         prop_assert!(held.open(Place::of_forge(&owner, &key), sealed.clone()).is_err());
         if other != owner {

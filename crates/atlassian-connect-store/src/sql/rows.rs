@@ -1,4 +1,4 @@
-//! What looks at rows and keys.
+//! Reads rows and keys.
 
 use diesel::result::QueryResult;
 use serde_json::Value;
@@ -6,22 +6,28 @@ use serde_json::Value;
 use super::{SqlStore, Statements, Values, fits, lock, of};
 use crate::connection::SqlConnection;
 use crate::database::Access;
+use crate::row::ValueRow;
 use crate::statement::Bind;
 use crate::{CLIENT_INFO, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, KeyPage, Place, StoreError, check_keys};
 
 impl Values {
-    /// The id and the text of each row that has a value, newest first.
-    fn rows(&self, connection: &mut dyn SqlConnection, owner: &str, key: &str) -> QueryResult<Vec<(i64, String)>> {
-        let rows = connection.rows(&self.rows, &[Bind::Text(owner), Bind::Text(key)])?;
-        Ok(rows.into_iter().filter_map(|(id, text)| Some((id?.parse().ok()?, text?))).collect())
+    /// The id and the text of each row with a value, newest first.
+    pub(super) fn rows(
+        &self,
+        connection: &mut dyn SqlConnection,
+        owner: &str,
+        key: &str,
+    ) -> QueryResult<Vec<(i64, String)>> {
+        let rows = connection.rows::<ValueRow>(&self.rows, &[Bind::Text(owner), Bind::Text(key)])?;
+        Ok(rows.into_iter().filter_map(|row| Some((row.row_id, row.val?))).collect())
     }
 }
 
 impl Statements {
-    /// Since when a tenant is uninstalled; `None`: it is not, or nobody knows.
+    /// Since when a tenant is uninstalled. `None`: it is not, or nobody knows.
     fn uninstalled_at(&self, connection: &mut dyn SqlConnection, client_key: &str) -> QueryResult<Option<u64>> {
         let rows = self.installation_rows(connection, client_key)?;
-        let has = |key: &str| rows.iter().any(|(_, known)| known == key);
+        let has = |key: &str| rows.iter().any(|row| row.key == key);
         if has(CLIENT_INFO) || !has(CLIENT_INFO_UNINSTALLED) {
             return Ok(None);
         }
@@ -42,15 +48,16 @@ impl SqlStore {
             return Ok(KeyPage::default());
         }
         self.blocking(move |inner| {
-            // One more than asked for is where the next page begins.
+            // One more than requested, to see where the next page begins.
             let fetch = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
             let (statement, binds) = (&of(&inner.statements).keys, [Bind::Text(&from), Bind::Integer(fetch)]);
-            let rows = inner.database.query(Access::Read, |connection| connection.rows(statement, &binds))?;
+            let rows =
+                inner.database.query(Access::Read, |connection| connection.rows::<ValueRow>(statement, &binds))?;
             let mut tenants: Vec<(String, Vec<String>)> = Vec::new();
-            for (client_key, key) in rows.into_iter().filter_map(|(client_key, key)| client_key.zip(key)) {
+            for ValueRow { owner, key, .. } in rows {
                 match tenants.last_mut() {
-                    Some((last, keys)) if *last == client_key => keys.push(key),
-                    _ => tenants.push((client_key, vec![key])),
+                    Some((last, keys)) if *last == owner => keys.push(key),
+                    _ => tenants.push((owner, vec![key])),
                 }
             }
             let next = (tenants.len() > limit).then(|| tenants.pop()).flatten().map(|(client_key, _)| client_key);
@@ -73,7 +80,7 @@ impl SqlStore {
             let mut exchanged = 0;
             for (id, text) in values.rows(connection, owner, key)? {
                 if serde_json::from_str(&text).is_ok_and(|held: Value| held == expected) {
-                    // ACE takes no lock: that the row still holds this text is for the database to say
+                    // ACE takes no lock, so the database has to check that the row still holds this text
                     let binds = [Bind::Text(&value), Bind::Integer(id), Bind::Text(&text)];
                     exchanged += connection.execute(&values.exchange, &binds)?;
                 }

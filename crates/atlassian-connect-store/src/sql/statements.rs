@@ -1,20 +1,19 @@
-//! Every statement, once for all databases.
+//! All SQL statements, written once for all databases.
 
 use crate::statement::{Dialect, Statement};
 
-/// The statements on a table of values: tenants' and Forge installations' differ in names only.
+/// The statements on a table of values. Tenants' and Forge installations' differ only in names.
 pub(super) struct Values {
-    /// Newest first; a row without a value, which only other hands can have written, counts as none.
-    pub select: Statement,
     pub update: Statement,
     pub insert: Statement,
     pub delete: Statement,
-    /// Under every key of an owner.
+    /// All keys of an owner.
     pub delete_all: Statement,
-    /// (id, value) of each row, newest first.
+    /// Each row of a key, newest first.
     pub rows: Statement,
-    /// Of one row, if it still holds what it held.
+    /// One row, if it still holds the expected text.
     pub exchange: Statement,
+    /// The rows of a page of owners, without their values.
     pub keys: Statement,
 }
 
@@ -22,15 +21,15 @@ impl Values {
     pub(super) fn new(dialect: &Dialect, table: &str, owner: &str) -> Self {
         let statement = |template: &str| Statement::new(dialect, template);
         let one = format!("{} AND {}", dialect.same(&format!(r#""{owner}""#), "?"), dialect.same(r#""key""#, "?"));
+        let row_id = dialect.integer(r#""id""#);
         let (bytes, of_page) = (dialect.bytes(&format!(r#""{owner}""#)), dialect.bytes("?"));
         Self {
-            select: statement(&format!(r#"SELECT "key", @val FROM "{table}" WHERE {one} ORDER BY "id" DESC"#)),
             update: statement(&format!(r#"UPDATE "{table}" SET "val" = @json WHERE {one}"#)),
             insert: statement(&format!(r#"INSERT INTO "{table}" ("{owner}", "key", "val") VALUES (?, ?, @json)"#)),
             delete: statement(&format!(r#"DELETE FROM "{table}" WHERE {one}"#)),
             rows: statement(&format!(
-                r#"SELECT {id}, @val FROM "{table}" WHERE {one} ORDER BY "id" DESC"#,
-                id = dialect.text(r#""id""#)
+                r#"SELECT {row_id} AS "row_id", "{owner}" AS "owner", "key" AS "key", @val AS "val" FROM "{table}"
+                    WHERE {one} ORDER BY "id" DESC"#
             )),
             exchange: statement(&format!(
                 r#"UPDATE "{table}" SET "val" = @json WHERE "id" = ? AND {} = {}"#,
@@ -41,9 +40,10 @@ impl Values {
                 r#"DELETE FROM "{table}" WHERE {}"#,
                 dialect.same(&format!(r#""{owner}""#), "?")
             )),
-            // a join, as not every database limits what stands in IN
+            // a join, because not every database supports LIMIT inside IN
             keys: statement(&format!(
-                r#"SELECT t."{owner}", t."key" FROM "{table}" AS t JOIN
+                r#"SELECT {row_id} AS "row_id", t."{owner}" AS "owner", t."key" AS "key", NULL AS "val"
+                    FROM "{table}" AS t JOIN
                     (SELECT MIN("{owner}") AS "owner" FROM "{table}"
                         WHERE {bytes} >= {of_page} AND "key" IS NOT NULL AND "val" IS NOT NULL
                         GROUP BY {bytes} ORDER BY {bytes} LIMIT ?) AS page ON {same}
@@ -59,7 +59,7 @@ impl Values {
 pub(super) struct Statements {
     pub settings: Values,
     pub forge: Values,
-    /// All rows of an installation, in use or not, newest first.
+    /// All rows of an installation, active or not, newest first, without their values.
     pub installation_rows: Statement,
     pub rewrite: Statement,
     pub rename: Statement,
@@ -82,18 +82,20 @@ impl Statements {
         let lock = |kind: &str| dialect.lock.map(|lock| statement(&lock.replace("{kind}", kind)));
         let (client_key, client_key_of_t) = (r#""clientKey""#, r#"t."clientKey""#);
         let (of_tenant, of_id) = (dialect.same(client_key, "?"), dialect.same(r#""installationId""#, "?"));
+        let row_id = dialect.integer(r#""id""#);
         let key_is = dialect.same(r#""key""#, "?");
         Self {
             settings: Values::new(dialect, table, "clientKey"),
             forge: Values::new(dialect, "ForgeSettings", "installationId"),
             installation_rows: statement(&format!(
-                r#"SELECT {id}, "key" FROM "{table}" WHERE {of_tenant} AND ({key_is} OR {key_is}) ORDER BY "id" DESC"#,
-                id = dialect.text(r#""id""#)
+                r#"SELECT {row_id} AS "row_id", "clientKey" AS "owner", "key" AS "key", NULL AS "val" FROM "{table}"
+                    WHERE {of_tenant} AND ({key_is} OR {key_is}) ORDER BY "id" DESC"#
             )),
             rewrite: statement(&format!(r#"UPDATE "{table}" SET "key" = ?, "val" = @json WHERE "id" = ?"#)),
             rename: statement(&format!(r#"UPDATE "{table}" SET "key" = ? WHERE "id" = ?"#)),
             tenants: statement(&format!(
-                r#"SELECT t."clientKey", @val FROM "{table}" AS t
+                r#"SELECT {row_id} AS "row_id", t."clientKey" AS "owner", "key" AS "key", @val AS "val"
+                    FROM "{table}" AS t
                     WHERE {key_is} AND {bytes} > {after} AND "val" IS NOT NULL
                     AND NOT EXISTS (SELECT 1 FROM "{table}" AS newer WHERE {same_tenant} AND {same_key}
                         AND newer."id" > t."id" AND newer."val" IS NOT NULL)
@@ -104,21 +106,119 @@ impl Statements {
                 same_key = dialect.same(r#"newer."key""#, r#"t."key""#),
             )),
             installations_of: statement(&format!(
-                r#"SELECT "installationId", NULL FROM "InstallationClientKeys" WHERE {of_tenant}"#
+                r#"SELECT "installationId" AS "installation_id", "clientKey" AS "client_key"
+                    FROM "InstallationClientKeys" WHERE {of_tenant}"#
             )),
             client_key: statement(&format!(
-                r#"SELECT "installationId", "clientKey" FROM "InstallationClientKeys" WHERE {of_id} ORDER BY "id" DESC"#
+                r#"SELECT "installationId" AS "installation_id", "clientKey" AS "client_key"
+                    FROM "InstallationClientKeys" WHERE {of_id} ORDER BY "id" DESC"#
             )),
             reassociate: statement(&format!(r#"UPDATE "InstallationClientKeys" SET "clientKey" = ? WHERE {of_id}"#)),
             associate: statement(
                 r#"INSERT INTO "InstallationClientKeys" ("clientKey", "installationId") VALUES (?, ?)"#,
             ),
             dissociate: statement(&format!(r#"DELETE FROM "InstallationClientKeys" WHERE {of_tenant}"#)),
-            // Two kinds, always taken in this order, so that no two transactions wait for each other.
+            // Two kinds of locks, always taken in this order, so that transactions cannot deadlock.
             lock_tenant: lock("1097094738"),
             lock_installation: lock("1097094739"),
             notify: dialect.notify.map(statement),
-            ping: statement("SELECT '1', '1'"),
+            ping: statement(r#"SELECT @one AS "number""#),
         }
+    }
+}
+
+/// The SQL that each database gets, to be read in `snapshots/`.
+#[cfg(test)]
+mod tests {
+    use diesel::debug_query;
+
+    use super::*;
+    use crate::statement::{Bind, Bound};
+
+    /// Each statement with its name. A new one that is missing here does not compile.
+    fn named(statements: &Statements) -> Vec<(String, &Statement)> {
+        let Statements {
+            settings,
+            forge,
+            installation_rows,
+            rewrite,
+            rename,
+            tenants,
+            installations_of,
+            client_key,
+            reassociate,
+            associate,
+            dissociate,
+            lock_tenant,
+            lock_installation,
+            notify,
+            ping,
+        } = statements;
+        let mut all = Vec::new();
+        for (table, values) in [("settings", settings), ("forge", forge)] {
+            let Values { update, insert, delete, delete_all, rows, exchange, keys } = values;
+            let of_table = [
+                ("update", update),
+                ("insert", insert),
+                ("delete", delete),
+                ("delete_all", delete_all),
+                ("rows", rows),
+                ("exchange", exchange),
+                ("keys", keys),
+            ];
+            all.extend(of_table.map(|(name, statement)| (format!("{table}.{name}"), statement)));
+        }
+        let others = [
+            ("installation_rows", Some(installation_rows)),
+            ("rewrite", Some(rewrite)),
+            ("rename", Some(rename)),
+            ("tenants", Some(tenants)),
+            ("installations_of", Some(installations_of)),
+            ("client_key", Some(client_key)),
+            ("reassociate", Some(reassociate)),
+            ("associate", Some(associate)),
+            ("dissociate", Some(dissociate)),
+            ("lock_tenant", lock_tenant.as_ref()),
+            ("lock_installation", lock_installation.as_ref()),
+            ("notify", notify.as_ref()),
+            ("ping", Some(ping)),
+        ];
+        all.extend(others.into_iter().filter_map(|(name, statement)| Some((name.to_owned(), statement?))));
+        all
+    }
+
+    macro_rules! assert_sql {
+        ($name:literal, $backend:ty, $dialect:expr) => {
+            let statements = Statements::new(&$dialect, "AddonSettings");
+            let sql = named(&statements).into_iter().map(|(name, statement)| {
+                // more values than any statement has
+                let bound = Bound { statement, binds: &[Bind::Text(""); 4] };
+                let shown = debug_query::<$backend, _>(&bound).to_string();
+                let (sql, _) = shown.split_once(" -- binds").unwrap();
+                // without the indentation of this file
+                let lines: Vec<_> = sql.lines().map(str::trim).collect();
+                format!("-- {name}\n{};\n", lines.join("\n  "))
+            });
+            let sql = sql.collect::<Vec<_>>().join("\n");
+            insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+                insta::assert_snapshot!($name, sql);
+            });
+        };
+    }
+
+    #[test]
+    fn sqlite_gets_this_sql() {
+        assert_sql!("sqlite", diesel::sqlite::Sqlite, crate::sqlite::DIALECT);
+    }
+
+    #[test]
+    fn postgres_gets_this_sql() {
+        assert_sql!("postgres", diesel::pg::Pg, crate::postgres::DIALECT);
+    }
+
+    #[cfg(feature = "mysql")]
+    #[test]
+    fn mysql_gets_this_sql() {
+        assert_sql!("mysql", diesel::mysql::Mysql, crate::mysql::DIALECT);
     }
 }

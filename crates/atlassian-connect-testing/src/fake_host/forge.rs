@@ -1,4 +1,4 @@
-//! Forge's part: an invocation as the platform sends it.
+//! Forge invocations, as the platform sends them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,10 +8,10 @@ use super::TestTenant;
 use super::product_api::api_base_url;
 use atlassian_connect_actix::internal::jwt::{ForgeClaims, now};
 
-/// How long an invocation token lives, in seconds: Atlassian's.
+/// The lifetime of an invocation token in seconds, as at Atlassian.
 const LIFETIME: i64 = 25;
 
-/// An invocation of an endpoint: what its token says, and what comes beside it.
+/// An invocation of an endpoint: the claims of its token, its headers and its body.
 ///
 /// ```
 /// use atlassian_connect_testing::TestInvocation;
@@ -23,6 +23,7 @@ const LIFETIME: i64 = 25;
 pub struct TestInvocation {
     claims: Vec<(String, Option<Value>)>,
     patch: Value,
+    app: Option<String>,
     pub(crate) app_token: Option<String>,
     pub(crate) user_token: Option<String>,
     pub(crate) body: Value,
@@ -30,7 +31,7 @@ pub struct TestInvocation {
 }
 
 impl TestInvocation {
-    /// From a user's page: with a principal, a context, and both tokens, which no host has given out.
+    /// From a user's page, with a principal, a context, and both tokens. No host has issued these tokens.
     #[must_use]
     pub fn new() -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(1);
@@ -41,6 +42,7 @@ impl TestInvocation {
         Self {
             claims: Vec::new(),
             patch: json!({}),
+            app: None,
             app_token: Some(format!("app-token-{number}")),
             user_token: Some(format!("user-token-{number}")),
             body: json!({}),
@@ -75,15 +77,14 @@ impl TestInvocation {
         Self::new().unattended().body(body)
     }
 
-    /// From the user of `tenant`, whose product answers below the site's origin. Its tokens are made up.
+    /// From the user of `tenant`, whose product's API is below the site's origin. The tokens are not real.
     #[must_use]
     pub fn of(tenant: &TestTenant) -> Self {
         let mut invocation = Self::new();
         let (cloud_id, api_base_url) = (tenant.cloud_id.as_str(), api_base_url(tenant));
         invocation.base["principal"] = tenant.account_id.as_str().into();
         invocation.base["app"]["apiBaseUrl"] = api_base_url.as_str().into();
-        invocation.base["app"]["installation"]["contexts"] =
-            json!([{ "name": tenant.product, "cloudId": cloud_id, "apiBaseUrl": api_base_url }]);
+        invocation.base["app"]["installation"]["contexts"] = json!([context_of(tenant)]);
         invocation.base["context"]["cloudId"] = cloud_id.into();
         invocation.base["context"]["siteUrl"] = tenant.base_url.as_str().into();
         match &tenant.installation_id {
@@ -92,13 +93,23 @@ impl TestInvocation {
         }
     }
 
-    /// As of an event or a scheduled trigger: nobody is there and nobody looks at anything; the app's token alone.
+    /// Adds the product of `tenant` to the installation. The calling product stays the same. For tokens that all of its
+    /// products accept, see [`crate::TestHost::invocation_of_all`].
+    #[must_use]
+    pub fn also_in(mut self, tenant: &TestTenant) -> Self {
+        if let Some(contexts) = self.base["app"]["installation"]["contexts"].as_array_mut() {
+            contexts.push(context_of(tenant));
+        }
+        self
+    }
+
+    /// As from an event or a scheduled trigger: without a user and a page's context, and only with the app's token.
     #[must_use]
     pub fn unattended(self) -> Self {
         self.without("/principal").without("/context").user_token(None)
     }
 
-    /// Changes claims by a merge patch, after everything else: what is null is left out.
+    /// Changes claims by a JSON merge patch, after all other changes: null removes a claim.
     ///
     /// Source: RFC 7396.
     #[must_use]
@@ -107,52 +118,75 @@ impl TestInvocation {
         self
     }
 
-    /// Changes a claim, by its JSON pointer: `/app/license`, `/context/extension`. Its parent must be there.
+    /// Changes a claim by its JSON pointer: `/app/license`, `/context/extension`. Its parent must exist.
     #[must_use]
     pub fn claim(mut self, pointer: &str, value: impl Into<Value>) -> Self {
         self.claims.push((pointer.to_owned(), Some(value.into())));
         self
     }
 
-    /// Leaves a claim out.
+    /// Removes a claim.
     #[must_use]
     pub fn without(mut self, pointer: &str) -> Self {
         self.claims.push((pointer.to_owned(), None));
         self
     }
 
-    /// From this installation, an ARI.
+    /// Sets the installation, an ARI.
     #[must_use]
     pub fn installation(self, id: &str) -> Self {
         self.claim("/app/installationId", id).claim("/app/installation/id", id)
     }
 
-    /// With this token of the app in the header, or without one.
+    /// Sets the app by its bare id: one of several `appId`s. The default is [`crate::TestHost::APP_ID`].
+    #[must_use]
+    pub fn app(mut self, id: &str) -> Self {
+        self.app = Some(id.to_owned());
+        self
+    }
+
+    /// Sets the environment of the app by its type: `STAGING`, `DEVELOPMENT`. The default is `PRODUCTION`.
+    ///
+    /// ```
+    /// use atlassian_connect_testing::TestInvocation;
+    ///
+    /// let staging = TestInvocation::new().environment("STAGING");
+    /// assert_eq!(staging.claims("app-id")["app"]["environment"]["type"], "STAGING");
+    /// ```
+    #[must_use]
+    pub fn environment(self, kind: &str) -> Self {
+        let id = format!("ari:cloud:ecosystem::environment/{}", kind.to_ascii_lowercase());
+        self.claim("/app/environment", json!({ "type": kind, "id": id }))
+    }
+
+    /// Sets or removes the app's token in the header.
     #[must_use]
     pub fn app_token(mut self, token: Option<&str>) -> Self {
         self.app_token = token.map(str::to_owned);
         self
     }
 
-    /// With this token of the user in the header, or without one.
+    /// Sets or removes the user's token in the header.
     #[must_use]
     pub fn user_token(mut self, token: Option<&str>) -> Self {
         self.user_token = token.map(str::to_owned);
         self
     }
 
-    /// With this body.
+    /// Sets the body.
     #[must_use]
     pub fn body(mut self, body: Value) -> Self {
         self.body = body;
         self
     }
 
-    /// What its token says now, for the app of the (bare) id `app_id`.
+    /// The claims of its token as of now, for the app with the (bare) id `app_id`, unless [`TestInvocation::app`] has
+    /// set another one.
     #[must_use]
     pub fn claims(&self, app_id: &str) -> Value {
         let mut claims = self.base.clone();
         let issued = now();
+        let app_id = self.app.as_deref().unwrap_or(app_id);
         claims["aud"] = format!("{}{app_id}", ForgeClaims::APP_ARI).into();
         claims["app"]["id"] = claims["aud"].clone();
         (claims["iat"], claims["nbf"], claims["exp"]) = (issued.into(), issued.into(), (issued + LIFETIME).into());
@@ -168,11 +202,16 @@ impl TestInvocation {
         claims
     }
 
-    /// The installation that it is from.
+    /// The id of its installation.
     #[must_use]
     pub fn installation_id(&self) -> String {
         self.claims("")["app"]["installationId"].as_str().unwrap_or_default().to_owned()
     }
+}
+
+/// A product of an installation.
+fn context_of(tenant: &TestTenant) -> Value {
+    json!({ "name": tenant.product, "cloudId": tenant.cloud_id, "apiBaseUrl": api_base_url(tenant) })
 }
 
 fn merge(target: &mut Value, patch: &Value) {
@@ -202,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_merge_patch_changes_adds_and_removes() {
-        // of the appendix of RFC 7396
+        // from the appendix of RFC 7396
         for (target, patch, result) in [
             (json!({ "a": "b" }), json!({ "a": "c" }), json!({ "a": "c" })),
             (json!({ "a": "b" }), json!({ "b": "c" }), json!({ "a": "b", "b": "c" })),

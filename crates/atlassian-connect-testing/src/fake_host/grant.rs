@@ -1,11 +1,11 @@
-//! What a fake host's authorization server asks of a request for a user's token.
+//! Checks a request for a user's token, as a fake host's authorization server.
 
 use serde::Deserialize;
 
 use super::ledger::{Ledger, TOKEN_LIMIT};
 use atlassian_connect_actix::internal::jwt::{SharedSecret, Unverified, now};
 
-/// The form that is sent to `/oauth2/token`.
+/// The form sent to `/oauth2/token`.
 #[derive(Deserialize)]
 pub struct GrantForm {
     grant_type: String,
@@ -26,12 +26,12 @@ impl GrantForm {
         &self.assertion
     }
 
-    /// The scopes that are asked for, where they are fewer than the add-on's.
+    /// The requested scopes, if they are fewer than the add-on's.
     pub fn scope(&self) -> Option<&str> {
         self.scope.as_deref()
     }
 
-    /// The clientKey and the account id that an assertion is good for.
+    /// The clientKey and the account id that the assertion is valid for.
     ///
     /// Source: Atlassian, "User impersonation for Connect apps"; RFC 7523.
     ///
@@ -54,13 +54,13 @@ impl GrantForm {
         let named = |urn: Option<&str>, kind| urn.and_then(|urn| urn.strip_prefix(kind)).map(str::to_owned);
         let client = named(unverified.claims().iss.as_deref(), "urn:atlassian:connect:clientid:");
         let tenant =
-            client.and_then(|id| ledger.tenant_of_oauth_client(&id)).ok_or("iss names no client that is known")?;
+            client.and_then(|id| ledger.tenant_of_oauth_client(&id)).ok_or("iss is not the id of a known client")?;
         unverified.verify_hs256(&SharedSecret::new(&tenant.shared_secret)).map_err(|error| error.to_string())?;
         let claims: Tenant = payload(&self.assertion).ok_or("it lacks tnt, iat or exp")?;
         let verified = unverified.into_claims();
         verified.check_time(now(), 0).map_err(|error| error.to_string())?;
         if claims.exp.saturating_sub(claims.iat) > 120 {
-            return Err("it lives longer than two minutes".into());
+            return Err("its lifetime exceeds two minutes".into());
         }
         if claims.tnt != tenant.base_url {
             return Err(format!("tnt is {}, not {}", claims.tnt, tenant.base_url));
@@ -69,11 +69,11 @@ impl GrantForm {
             return Err(format!("aud is {:?}, not {url}", verified.aud));
         }
         let user = named(verified.sub.as_deref(), "urn:atlassian:connect:useraccountid:").filter(|id| !id.is_empty());
-        Ok((tenant.client_key, user.ok_or("sub names no user")?))
+        Ok((tenant.client_key, user.ok_or("sub is not a user's account id")?))
     }
 }
 
-/// The claims, of whatever shape.
+/// The claims, as any type.
 pub(super) fn payload<T: serde::de::DeserializeOwned>(token: &str) -> Option<T> {
     use base64::Engine as _;
     let segment = token.split('.').nth(1)?;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use atlassian_connect_actix::internal::jwt::{JwtError, RsaSigner};
 
-/// A key pair, and the id under which its public half is served.
+/// A key pair, and the id of its public key.
 #[derive(Debug)]
 pub struct InstallKey {
     kid: String,
@@ -12,7 +12,7 @@ pub struct InstallKey {
 }
 
 impl InstallKey {
-    /// Makes a key pair: tens of milliseconds of work, in a debug build more.
+    /// Generates a key pair. Takes tens of milliseconds, more in a debug build.
     ///
     /// # Errors
     /// [`JwtError::Key`].
@@ -25,7 +25,7 @@ impl InstallKey {
         &self.kid
     }
 
-    /// What signs.
+    /// The signer.
     pub fn signer(&self) -> &RsaSigner {
         &self.signer
     }
@@ -38,7 +38,7 @@ impl InstallKey {
         self.signer.sign(&self.kid, claims)
     }
 
-    /// What a key server answers for `kid`, in PEM.
+    /// The public key in PEM, as a key server returns it.
     ///
     /// # Errors
     /// [`JwtError::Key`].

@@ -1,52 +1,54 @@
-//! What a fake host knows: its sites, the tokens that it gave out. Credentials are proven here as a real host proves them.
+//! The state of a fake host: its sites and the tokens that it issued. Verifies credentials like a real host.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::collections::{HashMap, HashSet};
 
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap};
+use parking_lot::{Mutex, RwLock};
 
-use super::{TestTenant, lock};
+use super::TestTenant;
 use atlassian_connect_actix::internal::jwt::{SharedSecret, Unverified, now, qsh};
 
-/// A token of the add-on's may be as long.
+/// The size limit of a token from the add-on.
 pub(super) const TOKEN_LIMIT: usize = 16 * 1024;
 
-/// In whose name a request came to the fake host.
+/// Who sent a request to the fake host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum By {
-    /// Signed by the add-on: HS256 with the site's secret, `iss`, `aud`, `exp` and `qsh` as the host wants them; by
-    /// Forge's door with the app's token.
+    /// Signed by the add-on: HS256 with the site's secret, and with the `iss`, `aud`, `exp` and `qsh` that the host
+    /// requires. On Forge's API: with the app's token.
     Addon,
     /// With a token that acts as this user: the account id.
     User(String),
     /// Without credentials.
     Nobody,
-    /// With credentials that do not hold: why. The answer was 401.
+    /// With invalid credentials; the reason. The answer was 401.
     Refused(String),
 }
 
-/// A bearer token that was given out.
+/// An issued bearer token.
 #[derive(Debug)]
 pub struct Issued {
-    /// The site that it is good for.
+    /// The site that it is valid for.
     pub client_key: String,
-    /// `None`: it acts as the app, which Forge's tokens alone can.
+    /// `None`: it acts as the app, which only Forge's tokens can.
     pub account_id: Option<String>,
-    /// Forge gave it out: it is good for the product's API, not for the site itself.
+    /// Issued by Forge: valid for the product's API, not for the site itself.
     pub forge: bool,
-    /// What it was asked for with, where it may less than the add-on: `READ`.
+    /// The requested scope, if it is narrower than the add-on's: `READ`.
     pub scope: Option<String>,
     /// Seconds since 1970.
     pub expires_at: i64,
 }
 
-/// What the servers of one fake host share.
+/// The state that the servers of one fake host share.
 #[derive(Default)]
 pub struct Ledger {
     addon_key: RwLock<Option<String>>,
     tenants: Mutex<HashMap<String, TestTenant>>,
     issued: Mutex<HashMap<String, Issued>>,
+    /// Tokens, and further sites that they are valid for.
+    shared: Mutex<HashSet<(String, String)>>,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -56,39 +58,44 @@ impl std::fmt::Debug for Ledger {
 }
 
 impl Ledger {
-    /// The key by which the add-on signs at sites that have no other one.
+    /// The key that signs for the add-on at sites without a key of their own.
     pub fn name_addon(&self, key: &str) {
-        *self.addon_key.write().unwrap_or_else(PoisonError::into_inner) = Some(key.to_owned());
+        *self.addon_key.write() = Some(key.to_owned());
     }
 
-    /// From now on the site signs with this secret; what it was before.
+    /// Sets the site's secret and returns the site's previous state.
     pub fn know(&self, tenant: &TestTenant) -> Option<TestTenant> {
-        lock(&self.tenants).insert(tenant.client_key.clone(), tenant.clone())
+        self.tenants.lock().insert(tenant.client_key.clone(), tenant.clone())
     }
 
-    /// The site, where it is known.
+    /// The site, if it is known.
     pub fn tenant(&self, client_key: &str) -> Option<TestTenant> {
-        lock(&self.tenants).get(client_key).cloned()
+        self.tenants.lock().get(client_key).cloned()
     }
 
-    /// The site that the authorization server knows by this id.
+    /// The site with this OAuth client id.
     pub fn tenant_of_oauth_client(&self, id: &str) -> Option<TestTenant> {
-        lock(&self.tenants).values().find(|tenant| tenant.oauth_client_id() == id).cloned()
+        self.tenants.lock().values().find(|tenant| tenant.oauth_client_id() == id).cloned()
     }
 
-    /// Gives out `token`; those that have expired are forgotten.
+    /// Issues `token` and removes expired ones.
     pub fn issue(&self, token: String, issued: Issued) {
-        let mut all = lock(&self.issued);
+        let mut all = self.issued.lock();
         all.retain(|_, issued| issued.expires_at > now() - 3600);
         all.insert(token, issued);
     }
 
-    /// Proves the credentials of a request for `path` below the base URL of `tenant`.
+    /// Makes an issued token valid for another site, too: another product of the same Forge installation.
+    pub fn share(&self, token: &str, client_key: &str) {
+        self.shared.lock().insert((token.to_owned(), client_key.to_owned()));
+    }
+
+    /// Verifies the credentials of a request for `path`, relative to the base URL of `tenant`.
     pub fn prove(&self, tenant: &TestTenant, method: &Method, path: &str, query: &str, headers: &HeaderMap) -> By {
         self.prove_by(false, tenant, method, path, query, headers)
     }
 
-    /// The same for a request to the product's API, which takes Forge's tokens alone.
+    /// The same for a request to the product's API, which only accepts Forge's tokens.
     pub fn prove_forge(&self, tenant: &TestTenant, headers: &HeaderMap) -> By {
         self.prove_by(true, tenant, &Method::GET, "", "", headers)
     }
@@ -132,14 +139,14 @@ impl Ledger {
         let unverified = Unverified::parse(token, TOKEN_LIMIT).map_err(|error| error.to_string())?;
         unverified.verify_hs256(&SharedSecret::new(&tenant.shared_secret)).map_err(|error| error.to_string())?;
         let claims = unverified.into_claims();
-        let addon_key = self.addon_key.read().unwrap_or_else(PoisonError::into_inner);
+        let addon_key = self.addon_key.read();
         let issuer = tenant.key.as_deref().or(addon_key.as_deref());
         claims.check_time(now(), 0).map_err(|error| error.to_string())?;
         if claims.iss.as_deref() != issuer {
             return Err(format!("iss is {:?}, not {issuer:?}", claims.iss));
         }
         if !claims.aud.is_only(&tenant.client_key) {
-            return Err(format!("aud is {:?}, not {:?} alone", claims.aud, tenant.client_key));
+            return Err(format!("aud is {:?}, not only {:?}", claims.aud, tenant.client_key));
         }
         let expected = qsh::hash(method.as_str(), path, query);
         if claims.qsh.as_deref() != Some(&expected) {
@@ -148,19 +155,20 @@ impl Ledger {
         Ok(())
     }
 
-    /// The scope that the bearer token of a request was asked for with.
+    /// The scope that the request's bearer token was requested with.
     pub fn scope_of(&self, headers: &HeaderMap) -> Option<String> {
         let token = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
-        lock(&self.issued).get(token)?.scope.clone()
+        self.issued.lock().get(token)?.scope.clone()
     }
 
     fn prove_bearer(&self, forge: bool, tenant: &TestTenant, token: &str) -> Result<Option<String>, String> {
-        let issued = lock(&self.issued);
-        let issued = issued.get(token).ok_or("nobody gave out its bearer token")?;
+        let issued = self.issued.lock();
+        let issued = issued.get(token).ok_or("its bearer token was not issued")?;
         if issued.forge != forge {
-            return Err("its bearer token is for the other door".into());
+            return Err("its bearer token is for another API".into());
         }
-        if issued.client_key != tenant.client_key {
+        let is_shared = || self.shared.lock().contains(&(token.to_owned(), tenant.client_key.clone()));
+        if issued.client_key != tenant.client_key && !is_shared() {
             return Err(format!("its bearer token is for {}", issued.client_key));
         }
         if issued.expires_at <= now() {
@@ -191,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_holds_for_its_own_request_alone() {
+    fn a_signature_is_valid_only_for_its_request() {
         let tenant = TestTenant::new();
         let ledger = ledger(&tenant);
         let good = json!({
@@ -220,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bearer_token_holds_for_its_tenant_and_time() {
+    fn a_bearer_token_is_valid_for_its_tenant_and_time() {
         let (tenant, other) = (TestTenant::new(), TestTenant::new());
         let ledger = ledger(&tenant);
         let issue = |token: &str, expires_at| {

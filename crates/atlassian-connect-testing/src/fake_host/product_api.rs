@@ -1,4 +1,4 @@
-//! Where a Forge app reaches a site: the product's API, and the tokens that are good for it.
+//! The product's API for Forge apps, and the tokens that it accepts.
 
 use serde_json::{Value, json};
 use url::Url;
@@ -6,20 +6,20 @@ use url::Url;
 use super::{By, Issued, Ledger, TestTenant};
 use atlassian_connect_actix::internal::jwt::{JwtError, SharedSecret, now};
 
-/// Where tokens for users who are away come from.
+/// The path that issues tokens for absent users.
 pub const GRAPHQL: &str = "/graphql";
-/// How long the tokens are good that come with an invocation, in seconds: Atlassian's longest.
+/// The lifetime of the tokens that come with an invocation, in seconds: Atlassian's maximum.
 pub const TOKEN_LIFETIME: i64 = 4 * 3600;
-/// How long a token for a user who is away is good, in seconds.
+/// The lifetime of a token for an absent user, in seconds.
 const OFFLINE_LIFETIME: i64 = 3600;
 
-/// Where the product's API of a site is: `{origin}/ex/jira/{cloudId}`.
+/// The URL of a site's product API: `{origin}/ex/jira/{cloudId}`.
 pub fn api_base_url(tenant: &TestTenant) -> String {
     let origin = Url::parse(&tenant.base_url).map_or_else(|_| String::new(), |url| url.origin().ascii_serialization());
     format!("{origin}/ex/{}/{}", tenant.product, tenant.cloud_id)
 }
 
-/// The path below the product's API, if it is one: in Confluence's without `/wiki`, as below a site's base URL.
+/// The path relative to the product's API, if it is one. For Confluence without `/wiki`, like below a site's base URL.
 pub fn below_api<'a>(tenant: &TestTenant, path: &'a str) -> Option<&'a str> {
     if path == GRAPHQL {
         return Some(path);
@@ -29,12 +29,12 @@ pub fn below_api<'a>(tenant: &TestTenant, path: &'a str) -> Option<&'a str> {
     below.starts_with('/').then_some(below)
 }
 
-/// The site's ARI, by which a token for a user who is away is asked for.
+/// The site's ARI, which a request for an absent user's token names.
 pub fn site_ari(tenant: &TestTenant) -> String {
     format!("ari:cloud:{}::site/{}", tenant.product, tenant.cloud_id)
 }
 
-/// What a product says of its site where it is asked: Jira's server info, the first page of Confluence's spaces.
+/// The product's own description of its site: Jira's server info, the first page of Confluence's spaces.
 pub fn site_info(tenant: &TestTenant, path: &str) -> Option<Value> {
     match (tenant.product.as_str(), path) {
         ("jira", "/rest/api/3/serverInfo") => Some(json!({ "baseUrl": tenant.base_url, "deploymentType": "Cloud" })),
@@ -43,8 +43,8 @@ pub fn site_info(tenant: &TestTenant, path: &str) -> Option<Value> {
     }
 }
 
-/// Gives out a bearer token for the product's API, good for so many seconds: as that user, or as the app. `id` makes it
-/// another one than all others.
+/// Issues a bearer token for the product's API, valid for the given seconds, for that user or for the app. `id` makes
+/// it unique.
 ///
 /// # Errors
 /// [`JwtError::Signing`].
@@ -62,7 +62,7 @@ pub fn issue(
     Ok(token)
 }
 
-/// Answers the GraphQL mutation that asks for a token which acts as a user who is away; why it was refused, if it was.
+/// Answers the GraphQL mutation for an absent user's token. Also returns the reason if it was refused.
 pub fn offline_token(
     ledger: &Ledger,
     tenant: &TestTenant,
@@ -89,7 +89,7 @@ pub fn offline_token(
     }
 }
 
-/// What the mutation is answered where it is refused.
+/// The answer to a refused mutation.
 pub fn offline_refusal(reason: &str) -> Value {
     offline_answer(&json!({ "success": false, "errors": [{ "message": reason }], "authToken": null }))
 }

@@ -8,41 +8,41 @@ use super::must;
 use atlassian_connect_actix::internal::claims_of_site;
 use atlassian_connect_actix::internal::jwt::{CONTEXT_QSH, JwtError, SharedSecret, now, qsh};
 
-/// How long a host's token lives, in seconds: Atlassian's.
+/// The lifetime of a host's token in seconds, as at Atlassian.
 pub const LIFETIME: i64 = 180;
 
-/// A site: what it says of itself when it installs the add-on, and the secret it signs with.
+/// A site: the data that it sends when it installs the add-on, and the secret that it signs with.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct TestTenant {
     /// Identifies the site.
     pub client_key: String,
-    /// Change it and install again to rotate it.
+    /// To rotate it, change it and install again.
     pub shared_secret: String,
-    /// `https://site-1.atlassian.net`; where the host answers, `http://127.0.0.1:…`. A Confluence site's ends in `/wiki`.
+    /// `https://site-1.atlassian.net`, or `http://127.0.0.1:…` if the fake host answers there. Ends in `/wiki` for
+    /// Confluence.
     pub base_url: String,
-    /// What users see in the address bar, where that is another URL.
+    /// The URL in the user's address bar, if it differs.
     pub display_url: Option<String>,
     /// `jira` or `confluence`.
     pub product: String,
-    /// What the site says of itself.
+    /// The site's description of itself.
     pub description: String,
-    /// The user who looks at the pages.
+    /// The user who views the pages.
     pub account_id: String,
-    /// The key that it installs the add-on under; `None`: the descriptor's.
+    /// The key that it installs the add-on under. `None`: the descriptor's.
     pub key: Option<String>,
-    /// The Forge installation that it is.
+    /// The Forge installation of the site.
     pub installation_id: Option<String>,
-    /// By which Atlassian's own services know the site.
+    /// The site's id for Atlassian's own services.
     pub cloud_id: String,
-    /// What the user looks at, as tokens say it: `{"jira": {"issue": {"id": "10001", "key": "JRA-1"}}}`. The user stands
-    /// there besides.
+    /// What the user looks at, as in tokens: `{"jira": {"issue": {"id": "10001", "key": "JRA-1"}}}`. The user is added
+    /// to it.
     pub context: Value,
 }
 
 impl TestTenant {
-    /// A site that no other one is mistaken for. Nothing answers at its base URL: see
-    /// [`crate::TestHost::new_tenant`] for one with a REST API.
+    /// A unique site. Nothing answers at its base URL; [`crate::TestHost::new_tenant`] creates one with a REST API.
     #[must_use]
     pub fn new() -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(1);
@@ -62,7 +62,7 @@ impl TestTenant {
         }
     }
 
-    /// The payload of `installed` (and of the other callbacks, by `event_type`, which hold no secret).
+    /// The payload of `installed`, or by `event_type` of another callback, which has no secret.
     #[must_use]
     pub fn payload(&self, addon_key: &str, event_type: &str) -> Value {
         let mut payload = json!({
@@ -84,14 +84,14 @@ impl TestTenant {
         payload
     }
 
-    /// By which the authorization server knows the installation.
+    /// The installation's id for the authorization server.
     #[must_use]
     pub fn oauth_client_id(&self) -> String {
         format!("oauth-{}", self.client_key)
     }
 
-    /// The claims of a token for one request: `path` below the add-on's base URL, `query` as it is sent. Change them and
-    /// [`TestTenant::sign`] them to play a host that errs.
+    /// The claims of a token for one request to `path` (relative to the add-on's base URL) with `query` as sent. Change
+    /// them and [`TestTenant::sign`] them to simulate a faulty host.
     #[must_use]
     pub fn claims(&self, method: &str, path: &str, query: &str) -> Value {
         let hash = qsh::hash(method, path, query);
@@ -107,7 +107,7 @@ impl TestTenant {
         self.sign(&self.claims(method, path, query))
     }
 
-    /// A context JWT, as `AP.context.getToken` gives it to the page.
+    /// A context JWT, as a page gets it from `AP.context.getToken`.
     #[must_use]
     pub fn context_token(&self) -> String {
         let mut claims = self.claims("GET", "/", "");
@@ -118,10 +118,10 @@ impl TestTenant {
     /// Signs any claims with the site's secret.
     #[must_use]
     pub fn sign(&self, claims: &Value) -> String {
-        must(self.try_sign(claims), "a token could not be signed")
+        must(self.try_sign(claims), "the token cannot be signed")
     }
 
-    /// The same, for whoever must go on when it fails.
+    /// Like [`TestTenant::sign`], for callers that must not panic.
     ///
     /// # Errors
     /// [`JwtError::Signing`].
@@ -143,7 +143,7 @@ impl std::fmt::Debug for TestTenant {
     }
 }
 
-/// The claims of a lifecycle callback: `POST` to `path` (with its query), for the base URL `audience`.
+/// The claims of a lifecycle callback: a `POST` to `path` (with its query) for the base URL `audience`.
 #[must_use]
 pub fn claims_for(tenant: &TestTenant, audience: &str, path: &str) -> Value {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));

@@ -1,15 +1,15 @@
-//! What of the descriptor the add-on's code needs, as far as its text tells.
+//! What the add-on's code requires of the descriptor, as far as the source text shows.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Folders within each other that are looked into.
+/// How many levels of folders are searched.
 const DEPTH: usize = 8;
 
-/// Where the Rust files below `folder` call `as_user`: the file and the line, counted from 1.
+/// Finds the calls of `as_user` in the Rust files below `folder`: the file and the line, counted from 1.
 ///
-/// It reads text, not code: it misses a call through a function of the framework's or another crate's, and takes one in
-/// a test for a real one. Files that cannot be read are left out, and so is a folder that is not there.
+/// It reads text, not code. It misses a call through another function, and counts a call in a test. Files that cannot
+/// be read are skipped, and so is a missing folder.
 #[must_use]
 pub fn calls_of_as_user(folder: &Path) -> Vec<(PathBuf, usize)> {
     let mut calls = Vec::new();

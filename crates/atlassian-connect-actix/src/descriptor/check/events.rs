@@ -4,7 +4,7 @@ use super::Checker;
 use crate::config::{Product, nearest};
 
 impl Checker<'_> {
-    /// A webhook of an event that no site knows never comes.
+    /// Warns about a webhook for an unknown event: it would never be sent.
     pub(super) fn event(&mut self, path: &str, event: &str) {
         let (known, others, other) = match self.config.product {
             Product::Jira => (JIRA, CONFLUENCE, "Confluence"),
@@ -17,14 +17,14 @@ impl Checker<'_> {
         let meant = if others.contains(&event) {
             format!("it is an event of {other}")
         } else {
-            // the prefix is forgotten more often than a word is misspelt
+            // the prefix is missing more often than a word is misspelt
             let prefixed = known.iter().find(|name| name.strip_prefix("jira:") == Some(event)).copied();
             match prefixed.or_else(|| nearest(event, known)) {
                 Some(near) => format!("did you mean {near}?"),
-                None => "it may be a newer one".to_owned(),
+                None => "it may be newer than this release".to_owned(),
             }
         };
-        self.warn(path, format!("is {event:?}, which is no event that is known here; {meant}"));
+        self.warn(path, format!("is {event:?}, which is not a known event; {meant}"));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Our own checks of a descriptor: they ask nobody, and run at every start.
+//! Our own checks of a descriptor: they need no network, and run at every start.
 
 mod code;
 mod events;
@@ -12,11 +12,14 @@ use super::{Descriptor, Finding, Severity};
 use crate::config::{Config, nearest};
 
 impl Descriptor {
-    /// What is wrong or odd, in the order of the file; what code has made comes last.
+    /// All findings, in the order of the file. Those about parts that code has added come last.
     ///
-    /// That no route answers a URL is not seen here: the routes are code. [`crate::Addon::unanswered`] asks them.
+    /// It does not find URLs without a route, since routes are code: see [`crate::Addon::unanswered`].
     #[must_use]
     pub fn check(&self, config: &Config) -> Vec<Finding> {
+        if self.is_of_forge() {
+            return Vec::new();
+        }
         let mut checker = Checker { descriptor: self, config, findings: Vec::new() };
         checker.text();
         checker.root();
@@ -26,7 +29,7 @@ impl Descriptor {
         findings
     }
 
-    /// Whether the descriptor asks for a scope, in any case: `ACT_AS_USER`.
+    /// Whether the descriptor requests a scope, such as `ACT_AS_USER`, in upper or lower case.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
         let scopes = self.value.get("scopes").and_then(serde_json::Value::as_array);
@@ -34,7 +37,7 @@ impl Descriptor {
     }
 }
 
-/// A run of the checks.
+/// One run of the checks.
 struct Checker<'a> {
     descriptor: &'a Descriptor,
     config: &'a Config,
@@ -54,15 +57,15 @@ impl Checker<'_> {
         self.findings.push(self.descriptor.finding(Severity::Hint, path, text));
     }
 
-    /// What the value does not show.
+    /// Checks what the value no longer shows.
     fn text(&mut self) {
         let source = &self.descriptor.source;
         for path in &source.twice {
-            self.warn(path, "stands twice in its object: the last one counts");
+            self.warn(path, "appears twice in its object: the last one counts");
         }
         if let Some(super::DescriptorError::Malformed { line, column, reason, .. }) = &source.lenient {
             let text = format!(
-                "is no strict JSON ({reason}): read as JSON5, as atlassian-connect-express does, and served as JSON"
+                "is not strict JSON ({reason}): read as JSON5, as atlassian-connect-express does, and served as JSON"
             );
             let mut finding = self.descriptor.finding(Severity::Warning, "$", text);
             finding.position = Some(super::Position { line: *line, column: *column });
@@ -70,7 +73,7 @@ impl Checker<'_> {
         }
     }
 
-    /// A warning for each member of the object at `path` that is not among `known`.
+    /// Warns about each member of the object at `path` that is not among `known`.
     fn unknown(&mut self, path: &str, object: &serde_json::Value, known: &[&str]) {
         for name in object.as_object().into_iter().flat_map(serde_json::Map::keys) {
             if !known.contains(&name.as_str()) {

@@ -1,4 +1,4 @@
-//! The modules: their kinds, and what each of them must have.
+//! The modules: their types, and what each type requires.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ impl Checker<'_> {
             if self.config.product != Product::Bitbucket {
                 self.kind(&path, name, kind);
             }
-            // one module may stand without its list
+            // a single module may be written without a list
             let many = value.as_array().map(Vec::as_slice);
             for (index, module) in many.unwrap_or(std::slice::from_ref(value)).iter().enumerate() {
                 let path = if many.is_some() { item(&path, index) } else { path.clone() };
@@ -41,15 +41,15 @@ impl Checker<'_> {
         match kind {
             Some(kind) if kind.product.includes(product) => {}
             Some(_) => {
-                let text = format!("is no kind of module of {}, which is the configured product", product.as_str());
+                let text = format!("is not a module type of {}, the configured product", product.as_str());
                 self.warn(path, text);
             }
             None => {
                 let known: Vec<&str> =
                     names::KINDS.iter().filter(|kind| kind.product.includes(product)).map(|kind| kind.name).collect();
                 let meant = nearest(name, &known)
-                    .map_or("it may be a newer one".to_owned(), |near| format!("did you mean {near}?"));
-                self.hint(path, format!("is no kind of module that is known here; {meant}"));
+                    .map_or("it may be newer than this release".to_owned(), |near| format!("did you mean {near}?"));
+                self.hint(path, format!("is not a known module type; {meant}"));
             }
         }
     }
@@ -66,11 +66,11 @@ impl Checker<'_> {
                 None | Some(Value::Null) => self.error(path, format!("has no {needed}")),
                 Some(name) if *needed == "name" => {
                     if name.get("value").and_then(Value::as_str).is_none_or(str::is_empty) {
-                        self.error(member(path, "name"), "must be an object with a text: { \"value\": … }");
+                        self.error(member(path, "name"), "must be an object with a string: { \"value\": … }");
                     }
                 }
                 Some(text) if text.as_str().is_none_or(str::is_empty) => {
-                    self.error(member(path, needed), "must be a text that is not empty");
+                    self.error(member(path, needed), "must be a non-empty string");
                 }
                 Some(_) => {}
             }
@@ -98,17 +98,17 @@ impl Checker<'_> {
 
     fn key(&mut self, path: &str, key: &str, keys: &mut BTreeMap<String, String>) {
         if !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
-            self.error(path, format!("is {key:?}: letters, digits and '-' may stand there"));
+            self.error(path, format!("is {key:?}: only letters, digits and '-' are allowed"));
         } else if key.contains('_') {
-            self.warn(path, format!("is {key:?}: Atlassian's schema knows letters, digits and '-' alone"));
+            self.warn(path, format!("is {key:?}: Atlassian's schema allows only letters, digits and '-'"));
         }
         if let Some(first) = keys.insert(key.to_owned(), path.to_owned()) {
-            self.error(path, format!("is {key:?}, as {first} is: a key may stand once in the whole descriptor"));
+            self.error(path, format!("is {key:?}, like {first}: a key must be unique in the whole descriptor"));
         }
     }
 
-    /// What a web item of the context "page" opens. Source: Atlassian, "Web item": the key of a module of this descriptor
-    /// that is a page, or a URL.
+    /// Checks what a web item with the context "page" opens: the key of a page module of this descriptor, or a URL.
+    /// Source: Atlassian, "Web item".
     fn page_of_item(&mut self, path: &str, url: &str) {
         let is_url = url.starts_with(['/', '{', '$', '?']) || url.contains("://");
         let pages = self.descriptor.page_keys();
@@ -118,9 +118,9 @@ impl Checker<'_> {
         let meant = match nearest(url, &pages) {
             Some(near) => format!("did you mean {near}?"),
             None if pages.is_empty() => "the descriptor has no page".to_owned(),
-            None => format!("there are {}", pages.join(", ")),
+            None => format!("the pages are {}", pages.join(", ")),
         };
-        let text = format!("is {url:?}, and the context \"page\" asks for the key of a page or a URL; {meant}");
+        let text = format!("is {url:?}, but the context \"page\" requires the key of a page or a URL; {meant}");
         self.warn(path, text);
     }
 
@@ -128,10 +128,10 @@ impl Checker<'_> {
         let own = self.descriptor.below(url);
         if kind.is_some_and(|kind| kind.name == "webhooks") {
             if own.is_none() {
-                self.warn(path, "is no URL of the add-on's: the webhook is not served");
+                self.warn(path, "is not a URL of the add-on: the webhook is not served");
             }
         } else if let Some(url) = own.filter(|url| !url.starts_with('/') && !url.is_empty()) {
-            self.warn(path, format!("is {url:?}: a URL of the add-on's begins with /"));
+            self.warn(path, format!("is {url:?}: a URL of the add-on starts with /"));
         }
     }
 }

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use crate::descriptor::Descriptor;
 use crate::descriptor::tests::config;
 
-/// The findings about a good descriptor over which `changes` lie; null takes a member away.
+/// The findings about a valid descriptor with `changes` merged in; null removes a member.
 fn findings(changes: &Value) -> String {
     findings_for(&[], changes)
 }
@@ -26,7 +26,7 @@ fn check(vars: &[(&str, &str)], text: &str) -> String {
     let config = config(vars);
     let descriptor = Descriptor::parse("d.json", text, &config, None).unwrap();
     let findings = descriptor.check(&config);
-    // all of it is in the first line: only there a line says something
+    // all of it is on the first line, so the lines say nothing
     let shown = |finding: &super::Finding| format!("{}: {} {}", finding.severity, finding.path, finding.text);
     findings.iter().map(shown).collect::<Vec<_>>().join("\n")
 }
@@ -51,40 +51,40 @@ fn unknown_members() {
     warning: $.apiMigration is not known; did you mean apiMigrations?
     warning: $.versoin is not known; did you mean version?
     warning: $.vendor._links is not known; $.vendor has name, url
-    hint: $.links.homePage means nothing to a host; did you mean homepage?
+    hint: $.links.homePage has no meaning to a host; did you mean homepage?
     ");
 }
 
 #[test]
-fn who_the_add_on_is_and_how_it_is_reached() {
+fn identity_and_address_of_the_add_on() {
     insta::assert_snapshot!(findings(&json!({
         "key": "a".repeat(81), "baseUrl": "http://addon.example.com:3000",
         "authentication": { "type": "none" }, "apiMigrations": { "signed-install": false }, "lifecycle": null
     })), @r#"
     warning: $ names no lifecycle.installed: no site can install the add-on
-    error: $.key has more than the 80 characters that a host takes
-    warning: $.baseUrl is "http://addon.example.com:3000", and the configured localBaseUrl is http://localhost:3000: write {{localBaseUrl}} there
-    warning: $.baseUrl is http: hosts call an add-on by https alone
-    hint: $.baseUrl has port 3000: hosts call an add-on at the ports 80, 443 and 8080 alone
-    error: $.authentication.type is "none", and must be "jwt": without it a host signs nothing, and every page answers 401
-    warning: $.apiMigrations has no context-qsh: write true, since here context tokens without "qsh": "context-qsh" are refused
-    warning: $.apiMigrations.signed-install is not true, and here installs that are not signed are refused
+    error: $.key is longer than the 80 characters that a host accepts
+    warning: $.baseUrl is "http://addon.example.com:3000", but the configured localBaseUrl is http://localhost:3000: write {{localBaseUrl}} instead
+    warning: $.baseUrl is http, but hosts call add-ons over https only
+    hint: $.baseUrl has port 3000, but hosts call add-ons on the ports 80, 443 and 8080 only
+    error: $.authentication.type is "none", but must be "jwt": otherwise hosts sign nothing, and every page answers 401
+    warning: $.apiMigrations has no context-qsh: write true, since context tokens without "qsh": "context-qsh" are refused
+    warning: $.apiMigrations.signed-install is not true, but installs that are not signed are refused
     "#);
     insta::assert_snapshot!(findings(&json!({
         "baseUrl": "ftp://x", "authentication": null, "apiMigrations": null, "lifecycle": { "enabled": "/e" }
     })), @r#"
     error: $ has no authentication: write "authentication": { "type": "jwt" }
-    warning: $ has no apiMigrations.signed-install: write true, since here installs that are not signed are refused
-    warning: $ has no apiMigrations.context-qsh: write true, since here context tokens without "qsh": "context-qsh" are refused
-    warning: $.baseUrl is "ftp://x", and the configured localBaseUrl is http://localhost:3000: write {{localBaseUrl}} there
-    error: $.baseUrl is no http(s) URL
+    warning: $ has no apiMigrations.signed-install: write true, since installs that are not signed are refused
+    warning: $ has no apiMigrations.context-qsh: write true, since context tokens without "qsh": "context-qsh" are refused
+    warning: $.baseUrl is "ftp://x", but the configured localBaseUrl is http://localhost:3000: write {{localBaseUrl}} instead
+    error: $.baseUrl is not an http(s) URL
     warning: $.lifecycle names no lifecycle.installed: no site can install the add-on
     "#);
     let reached = [("AC_LOCAL_BASE_URL", "https://addon.example.com:8080/base")];
     insta::assert_snapshot!(findings_for(&reached, &json!({})), @"");
     insta::assert_snapshot!(findings(&json!({ "vendor": "me", "scopes": "READ", "modules": [] })), @"
     error: $.vendor must be an object
-    error: $.scopes must be a list of texts
+    error: $.scopes must be a list of strings
     error: $.modules must be an object
     ");
 }
@@ -95,8 +95,8 @@ fn scopes_in_either_case() {
         "scopes": ["read", "WRITE", "act_as_user", "ACT_AS_USR", "something", 1]
     })), @r#"
     warning: $.scopes[3] "ACT_AS_USR" is not known; did you mean ACT_AS_USER?
-    warning: $.scopes[4] "something" is not known; there are NONE, READ, WRITE, DELETE, PROJECT_ADMIN, SPACE_ADMIN, ADMIN, ACT_AS_USER, ACCESS_EMAIL_ADDRESSES
-    error: $.scopes[5] must be a text
+    warning: $.scopes[4] "something" is not known; the scopes are NONE, READ, WRITE, DELETE, PROJECT_ADMIN, SPACE_ADMIN, ADMIN, ACT_AS_USER, ACCESS_EMAIL_ADDRESSES
+    error: $.scopes[5] must be a string
     "#);
 }
 
@@ -106,8 +106,8 @@ fn paths_that_two_callbacks_share() {
         "lifecycle": { "installed": "/in", "enabled": "/switched", "disabled": "/switched?off" },
         "modules": { "webhooks": [{ "event": "issuelink_created", "url": "/in?e" }, { "event": "issuelink_deleted", "url": "/other" }] }
     })), @"
-    error: $.lifecycle.disabled is the path of enabled as well: only one of them is served
-    error: $.modules.webhooks[0].url is the path of lifecycle.installed as well: it is not served
+    error: $.lifecycle.disabled is also the path of enabled: only one of them is served
+    error: $.modules.webhooks[0].url is also the path of lifecycle.installed: it is not served
     ");
 }
 
@@ -118,18 +118,18 @@ fn kinds_of_modules() {
         "jiraIssueGlances": [{ "key": "g", "name": { "value": "G" } }]
     }});
     insta::assert_snapshot!(findings(&modules), @r#"
-    hint: $.modules.generalPage is no kind of module that is known here; did you mean generalPages?
-    hint: $.modules.somethingNew is no kind of module that is known here; it may be a newer one
-    error: $.modules.somethingNew[0].key is "any thing": letters, digits and '-' may stand there
-    warning: $.modules.staticContentMacros is no kind of module of jira, which is the configured product
+    hint: $.modules.generalPage is not a known module type; did you mean generalPages?
+    hint: $.modules.somethingNew is not a known module type; it may be newer than this release
+    error: $.modules.somethingNew[0].key is "any thing": only letters, digits and '-' are allowed
+    warning: $.modules.staticContentMacros is not a module type of jira, the configured product
     "#);
     insta::assert_snapshot!(findings_for(&[("AC_PRODUCT", "confluence")], &modules), @r#"
-    hint: $.modules.generalPage is no kind of module that is known here; did you mean generalPages?
-    hint: $.modules.somethingNew is no kind of module that is known here; it may be a newer one
-    error: $.modules.somethingNew[0].key is "any thing": letters, digits and '-' may stand there
-    warning: $.modules.jiraIssueGlances is no kind of module of confluence, which is the configured product
+    hint: $.modules.generalPage is not a known module type; did you mean generalPages?
+    hint: $.modules.somethingNew is not a known module type; it may be newer than this release
+    error: $.modules.somethingNew[0].key is "any thing": only letters, digits and '-' are allowed
+    warning: $.modules.jiraIssueGlances is not a module type of confluence, the configured product
     "#);
-    insta::assert_snapshot!(findings_for(&[("AC_PRODUCT", "bitbucket")], &modules), @r#"error: $.modules.somethingNew[0].key is "any thing": letters, digits and '-' may stand there"#);
+    insta::assert_snapshot!(findings_for(&[("AC_PRODUCT", "bitbucket")], &modules), @r#"error: $.modules.somethingNew[0].key is "any thing": only letters, digits and '-' are allowed"#);
 }
 
 #[test]
@@ -140,23 +140,23 @@ fn what_a_module_must_have() {
         "webItems": [{ "key": "one", "name": { "value": "W" }, "url": "https://other.example/" }],
         "webhooks": [{ "event": "issuelink_created" }, { "event": "issuelink_created", "url": "https://other.example/" }]
     }})), @r#"
-    error: $.modules.configurePage.name must be an object with a text: { "value": … }
-    error: $.modules.configurePage.url must be a text that is not empty
+    error: $.modules.configurePage.name must be an object with a string: { "value": … }
+    error: $.modules.configurePage.url must be a non-empty string
     error: $.modules.generalPages[0] has no key
     error: $.modules.generalPages[0] has no name
     error: $.modules.generalPages[0] has no url
     error: $.modules.generalPages[1] must be an object
-    warning: $.modules.generalPages[2].key is "a_b": Atlassian's schema knows letters, digits and '-' alone
-    error: $.modules.generalPages[2].name must be an object with a text: { "value": … }
-    warning: $.modules.generalPages[2].url is "page": a URL of the add-on's begins with /
-    error: $.modules.webItems[0].key is "one", as $.modules.configurePage.key is: a key may stand once in the whole descriptor
+    warning: $.modules.generalPages[2].key is "a_b": Atlassian's schema allows only letters, digits and '-'
+    error: $.modules.generalPages[2].name must be an object with a string: { "value": … }
+    warning: $.modules.generalPages[2].url is "page": a URL of the add-on starts with /
+    error: $.modules.webItems[0].key is "one", like $.modules.configurePage.key: a key must be unique in the whole descriptor
     error: $.modules.webhooks[0] has no url
-    warning: $.modules.webhooks[1].url is no URL of the add-on's: the webhook is not served
+    warning: $.modules.webhooks[1].url is not a URL of the add-on: the webhook is not served
     "#);
 }
 
 #[test]
-fn findings_say_where_in_the_order_of_the_file() {
+fn findings_have_positions_in_the_order_of_the_file() {
     let config = config(&[]);
     let text =
         "{\n  \"kye\": 1, // note\n  \"key\": \"a\",\n  \"key\": \"b\",\n  \"baseUrl\": \"http://localhost:3000\",\n}";
@@ -168,16 +168,16 @@ fn findings_say_where_in_the_order_of_the_file() {
     let findings: Vec<String> = descriptor.check(&config).iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(findings.join("\n"), @r#"
     d.json, line 1, column 1: $ has no authentication: write "authentication": { "type": "jwt" }
-    d.json, line 1, column 1: $ has no apiMigrations.signed-install: write true, since here installs that are not signed are refused
-    d.json, line 1, column 1: $ has no apiMigrations.context-qsh: write true, since here context tokens without "qsh": "context-qsh" are refused
+    d.json, line 1, column 1: $ has no apiMigrations.signed-install: write true, since installs that are not signed are refused
+    d.json, line 1, column 1: $ has no apiMigrations.context-qsh: write true, since context tokens without "qsh": "context-qsh" are refused
     d.json, line 2, column 3: $.kye is not known; did you mean key?
-    d.json, line 2, column 13: $ is no strict JSON (key must be a string): read as JSON5, as atlassian-connect-express does, and served as JSON
-    d.json, line 4, column 3: $.key stands twice in its object: the last one counts
+    d.json, line 2, column 13: $ is not strict JSON (key must be a string): read as JSON5, as atlassian-connect-express does, and served as JSON
+    d.json, line 4, column 3: $.key appears twice in its object: the last one counts
     d.json: $.lifecycle.odd is not known; $.lifecycle has installed, uninstalled, enabled, disabled, dare-migration
     "#);
 }
 
-/// Findings about these web items beside a page and a dialog.
+/// Findings about these web items, beside a page and a dialog.
 fn items(items: &Value) -> String {
     let named = |key: &str, url: &str| json!({ "key": key, "name": { "value": "N" }, "url": url });
     findings(&json!({ "modules": {
@@ -201,13 +201,13 @@ fn what_a_web_item_opens() {
     ] {
         assert_eq!(items(&item(context, url)), "", "{context} {url}");
     }
-    insta::assert_snapshot!(items(&item("page", "helo-page")), @r#"warning: $.modules.webItems[0].url is "helo-page", and the context "page" asks for the key of a page or a URL; did you mean hello-page?"#);
-    insta::assert_snapshot!(items(&item("page", "something")), @r#"warning: $.modules.webItems[0].url is "something", and the context "page" asks for the key of a page or a URL; there are hello-page, a-dialog"#);
-    insta::assert_snapshot!(items(&item("addon", "hello-page")), @r#"warning: $.modules.webItems[0].url is "hello-page": a URL of the add-on's begins with /"#);
+    insta::assert_snapshot!(items(&item("page", "helo-page")), @r#"warning: $.modules.webItems[0].url is "helo-page", but the context "page" requires the key of a page or a URL; did you mean hello-page?"#);
+    insta::assert_snapshot!(items(&item("page", "something")), @r#"warning: $.modules.webItems[0].url is "something", but the context "page" requires the key of a page or a URL; the pages are hello-page, a-dialog"#);
+    insta::assert_snapshot!(items(&item("addon", "hello-page")), @r#"warning: $.modules.webItems[0].url is "hello-page": a URL of the add-on starts with /"#);
 }
 
 #[test]
-fn events_that_no_site_knows() {
+fn unknown_events() {
     let of = |product: &str, event: &str| {
         let modules = json!({ "modules": { "webhooks": [{ "event": event, "url": "/hook" }] } });
         findings_for(&[("AC_PRODUCT", product)], &modules)
@@ -221,9 +221,9 @@ fn events_that_no_site_knows() {
     ] {
         assert_eq!(of(product, event), "", "{product} {event}");
     }
-    insta::assert_snapshot!(of("jira", "jira:issue_create"), @r#"warning: $.modules.webhooks[0].event is "jira:issue_create", which is no event that is known here; did you mean jira:issue_created?"#);
-    insta::assert_snapshot!(of("jira", "issue_created"), @r#"warning: $.modules.webhooks[0].event is "issue_created", which is no event that is known here; did you mean jira:issue_created?"#);
-    insta::assert_snapshot!(of("jira", "page_created"), @r#"warning: $.modules.webhooks[0].event is "page_created", which is no event that is known here; it is an event of Confluence"#);
-    insta::assert_snapshot!(of("confluence", "page_create"), @r#"warning: $.modules.webhooks[0].event is "page_create", which is no event that is known here; did you mean page_created?"#);
-    insta::assert_snapshot!(of("confluence", "xyz"), @r#"warning: $.modules.webhooks[0].event is "xyz", which is no event that is known here; it may be a newer one"#);
+    insta::assert_snapshot!(of("jira", "jira:issue_create"), @r#"warning: $.modules.webhooks[0].event is "jira:issue_create", which is not a known event; did you mean jira:issue_created?"#);
+    insta::assert_snapshot!(of("jira", "issue_created"), @r#"warning: $.modules.webhooks[0].event is "issue_created", which is not a known event; did you mean jira:issue_created?"#);
+    insta::assert_snapshot!(of("jira", "page_created"), @r#"warning: $.modules.webhooks[0].event is "page_created", which is not a known event; it is an event of Confluence"#);
+    insta::assert_snapshot!(of("confluence", "page_create"), @r#"warning: $.modules.webhooks[0].event is "page_create", which is not a known event; did you mean page_created?"#);
+    insta::assert_snapshot!(of("confluence", "xyz"), @r#"warning: $.modules.webhooks[0].event is "xyz", which is not a known event; it may be newer than this release"#);
 }

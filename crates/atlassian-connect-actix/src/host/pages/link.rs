@@ -1,4 +1,4 @@
-//! Where a link to the next page leads.
+//! The target of a link to the next page.
 
 use serde_json::Value;
 use url::Url;
@@ -6,9 +6,9 @@ use url::Url;
 use crate::host::site::Site;
 use crate::tenants::origin_of;
 
-/// Links are below the base URL, below the site (Confluence's newer API, with `/wiki` in them), or absolute. An absolute
-/// one that names the site goes where this client's requests go: a Forge app reaches the site by the product's API
-/// alone, and a Connect site may link to the URL that people see.
+/// Links are relative to the base URL, relative to the site (Confluence's newer API, with `/wiki` in them), or
+/// absolute. An absolute link to the site is rewritten to where this client sends its requests: a Forge app reaches the
+/// site only through the product's API, and a Connect site may link to its display URL.
 pub(super) fn resolve(link: &str, came_from: &Url, site: &Site, page: &Value) -> Option<Url> {
     let base = Url::parse(site.base_url()).ok()?;
     let is_path = link.starts_with('/') && !link.starts_with("//") && !link.starts_with("/\\");
@@ -39,11 +39,11 @@ pub(super) fn resolve(link: &str, came_from: &Url, site: &Site, page: &Value) ->
     below(&url[url::Position::BeforePath..], site)
 }
 
-/// A path, with its query, below the base URL.
+/// A path with its query, relative to the base URL.
 fn below(path: &str, site: &Site) -> Option<Url> {
     let base_url = site.base_url();
     let own = Url::parse(base_url).ok()?;
-    // already with the site's context path, or with the path of the product's API
+    // already has the site's context path, or the path of the product's API
     if is_below(path, own.path().trim_end_matches('/')) || is_below(path, api_path(&own)) {
         return own.join(path).ok();
     }
@@ -73,14 +73,15 @@ mod tests {
 
     use super::*;
     use crate::host::site::ForgeSite;
+    use crate::installation::Apis;
 
     fn forge(api: &str, site_url: Option<&str>) -> Site {
-        let site = ForgeSite::new("i", Some(api));
+        let site = ForgeSite::new("i", Apis::only(Some(api)));
         Site::Forge(Arc::new(ForgeSite { site_origin: site_url.map(str::to_owned), ..site }))
     }
 
     #[test]
-    fn through_forge_every_link_to_the_site_goes_by_the_gateway() {
+    fn through_forge_every_link_to_the_site_uses_the_gateway() {
         let gateway = "https://api.atlassian.com/ex/confluence/c-1";
         let came_from = Url::parse(&format!("{gateway}/wiki/api/v2/spaces?limit=2")).unwrap();
         let site = forge(gateway, Some("https://site.atlassian.net"));
@@ -96,7 +97,7 @@ mod tests {
             ("https://SITE.atlassian.net:443/wiki/rest/api/x?a=%20#f", "/wiki/rest/api/x?a=%20"),
             ("//site.atlassian.net/wiki/api/v2/pages", "/wiki/api/v2/pages"),
             ("https://api.atlassian.com/ex/confluence/c-1/wiki/x", "/wiki/x"),
-            // nobody has said that this is the site, but it is the same list
+            // not known to be the site, but it is the same list
             ("https://other.example/wiki/api/v2/spaces?cursor=x", "/wiki/api/v2/spaces?cursor=x"),
         ] {
             let url = resolve(link, &came_from, &site, &nothing).unwrap();

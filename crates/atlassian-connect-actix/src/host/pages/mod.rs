@@ -1,4 +1,4 @@
-//! Lists that come page by page, as a stream: the next page is requested when the last one has been taken.
+//! Paged lists as a stream: the next page is requested when the current one has been consumed.
 //!
 //! A list never ends silently: it ends where the host says so, or with an error. Missing data is worse than an error.
 
@@ -11,15 +11,15 @@ use std::collections::{HashSet, VecDeque};
 use actix_web::http::header;
 use futures_util::{Stream, stream};
 use serde_json::Value;
-use url::Url;
+use url::{Origin, Url};
 
 use super::actor::Identity;
 use super::parts::Parts;
 use super::{HostError, HostResponse, exchange};
 use link::resolve;
-use signs::{Asked, Following, Sign};
+use signs::{Following, ListProgress, Sign};
 
-/// What follows the page that is being taken.
+/// What comes after the current page.
 enum Next {
     Page(Url),
     End,
@@ -29,14 +29,16 @@ enum Next {
 struct Cursor {
     parts: Parts,
     items: String,
-    asked: Asked,
+    progress: ListProgress,
+    /// The origin that the app named, as long as every page came from it.
+    chosen: Option<Origin>,
     next: Next,
     taken: VecDeque<Value>,
-    /// Every page that was requested: a token or link that leads back to one of them would never end.
+    /// Every page that was requested: a link or token back to one of them would never end.
     visited: HashSet<Url>,
 }
 
-/// The items of every page that begins with the one at `start`, see [`HostRequest::items`](super::HostRequest::items).
+/// The items of all pages, beginning with the one at `start`, see [`HostRequest::items`](super::HostRequest::items).
 pub(super) fn items(
     mut parts: Parts,
     start: Result<Url, HostError>,
@@ -47,7 +49,8 @@ pub(super) fn items(
     let cursor = start.map(|url| Cursor {
         parts: parts.to_get(),
         items,
-        asked: Asked::of(&url),
+        progress: ListProgress::of(&url),
+        chosen: Some(url.origin()),
         next: Next::Page(url),
         taken: VecDeque::new(),
         visited: HashSet::new(),
@@ -78,12 +81,20 @@ impl Cursor {
         }
     }
 
-    /// Requests a page, and finds out what follows it.
+    /// Requests a page and determines what comes after it.
     async fn open(&mut self, url: Url) -> Result<(), HostError> {
-        let target = self.parts.actor.site.target(url.as_str())?;
-        // boxed: it is large
+        let mut target = self.parts.actor.site.target(url.as_str())?;
+        if self.chosen.as_ref() == Some(&url.origin()) {
+            target = target.chosen_by(&self.parts.actor.identity);
+        } else {
+            target.is_own = false;
+        }
+        // boxed, because it is large
         let response = Box::pin(exchange::run(self.parts.to_get(), target)).await?;
         let (came_from, header) = (response.url().clone(), link_header(&response));
+        if self.chosen.as_ref() != Some(&came_from.origin()) {
+            self.chosen = None;
+        }
         if !response.is_own {
             // another origin must not choose what is signed next
             self.parts.actor.identity = Identity::Anonymous;
@@ -99,11 +110,11 @@ impl Cursor {
         let Some(items) = items else {
             return Err(HostError::Answer(format!("it has no list called {}", self.items)));
         };
-        let sign = self.asked.read(&url, &page, header.as_deref(), &items);
+        let sign = self.progress.read(&url, &page, header.as_deref(), &items);
         self.visited.insert(url.clone());
         self.next = match sign {
             Sign::End => Next::End,
-            // its items have come already
+            // its items have already been returned
             Sign::Repeated => return Ok(()),
             Sign::Stuck(reason) => return Err(HostError::List(reason)),
             Sign::Broken(reason) => Next::Broken(HostError::List(reason)),
@@ -122,7 +133,7 @@ impl Cursor {
             Following::Parameter(name, value) => query::with(url, name, &value),
         };
         if self.visited.contains(&next) {
-            return Next::Broken(HostError::List("the next page is one that has come already".into()));
+            return Next::Broken(HostError::List("the next page has already been read".into()));
         }
         Next::Page(next)
     }
@@ -133,7 +144,7 @@ impl Cursor {
 /// Source: RFC 8288; Atlassian, REST API of Confluence, v2, which sends it beside `_links.next`.
 fn link_header(response: &HostResponse) -> Option<String> {
     for value in response.headers().get_all("link").filter_map(|value| value.to_str().ok()) {
-        // targets may have commas in them
+        // targets may contain commas
         for link in value.split('<').skip(1) {
             let Some((target, parameters)) = link.split_once('>') else { continue };
             let is_next = parameters.split([';', ',']).any(|parameter| {

@@ -1,11 +1,11 @@
-//! Parameters of a URL, the others left as they were sent.
+//! Changes parameters of a URL, and leaves the others as they were sent.
 
 use percent_encoding::utf8_percent_encode;
 use url::{Url, form_urlencoded};
 
 use crate::host::target::RESERVED;
 
-/// The URL with this parameter in place of those of the same name.
+/// The URL with this parameter instead of those of the same name.
 pub(super) fn with(url: &Url, name: &str, value: &str) -> Url {
     let query = url.query().unwrap_or_default();
     let others = query.split('&').filter(|pair| !pair.is_empty() && name_of(pair) != name);

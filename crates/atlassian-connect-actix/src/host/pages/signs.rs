@@ -1,4 +1,4 @@
-//! What a page says of the pages after it.
+//! What a page says about the pages after it.
 //!
 //! Source: Atlassian, REST API documentation of Jira (`startAt`, `nextPageToken`, `nextPage`, `lastPage`), Jira Service
 //! Management (`start`, `isLastPage`), Confluence (`_links.next`) and Bitbucket (`next`, `pagelen`).
@@ -8,12 +8,12 @@ use url::Url;
 
 use super::query;
 
-/// Parameters and members that say where a page begins.
+/// Parameters and members with the offset of a page.
 const STARTS: [&str; 3] = ["startAt", "start", "offset"];
-/// Parameters and members that say how long a page is at most.
+/// Parameters and members with the largest length of a page.
 const LENGTHS: [&str; 7] = ["maxResults", "limit", "pagelen", "pageSize", "per_page", "max-results", "size"];
-/// A page that is shorter than it was asked to be may have been cut by the host's own limit, which is a multiple of
-/// this: 50, 100, 1000.
+/// A page that is shorter than requested may have been cut by the host's own limit, which is a multiple of this: 50,
+/// 100, 1000.
 const ROUND: usize = 50;
 
 /// What one page says.
@@ -21,13 +21,13 @@ const ROUND: usize = 50;
 pub(super) enum Sign {
     /// It is the last one.
     End,
-    /// There is another one, and where.
+    /// There is another page.
     Following(Following),
-    /// It is the page before once more, of a list that has no pages: it is complete.
+    /// It repeats the page before, of a list without pages: the list is complete.
     Repeated,
-    /// It is a page before once more, of a list that should have gone on: why there is no next one.
+    /// It repeats an earlier page of a list that should have gone on: why there is no next one.
     Stuck(String),
-    /// Its items count, but nobody can say what follows.
+    /// Its items are valid, but what follows is unknown.
     Broken(String),
 }
 
@@ -38,19 +38,19 @@ pub(super) enum Following {
     Parameter(&'static str, String),
 }
 
-/// What was asked for, and what has come so far.
-pub(super) struct Asked {
+/// What was asked for, and what has been received so far.
+pub(super) struct ListProgress {
     start: Option<(&'static str, u64)>,
     length: Option<(&'static str, u64)>,
-    /// Items of all pages so far.
+    /// The number of items of all pages so far.
     came: u64,
-    /// A page before this one had a link or a token: where there is none, the list ends.
+    /// Whether an earlier page had a link or a token: then a page without one ends the list.
     is_followed: bool,
-    /// The bare array before, and whether its list is known to have pages.
+    /// The previous bare array, and whether its list is known to have pages.
     array: Option<(Vec<Value>, bool)>,
 }
 
-impl Asked {
+impl ListProgress {
     pub(super) fn of(url: &Url) -> Self {
         let (start, length) = (query::number(url, &STARTS), query::number(url, &LENGTHS));
         Self { start, length, came: 0, is_followed: false, array: None }
@@ -64,10 +64,10 @@ impl Asked {
             && let (Some(begins), Some((_, asked))) = (first(page, &STARTS), query::number(url, &STARTS))
             && begins.1 < asked
         {
-            return Sign::Stuck(format!("the page from {asked} on was asked for, and the one from {} came", begins.1));
+            return Sign::Stuck(format!("the page from {asked} on was requested, but the one from {} came", begins.1));
         }
         if truth(page, "lastPage") == Some(true) {
-            // Jira's changed worklogs link to what will have changed later
+            // Jira's changed worklogs link to changes that are yet to come
             return Sign::End;
         }
         let followed = link(page).or_else(|| token(page));
@@ -86,7 +86,7 @@ impl Asked {
         self.counted(page, items.len(), before)
     }
 
-    /// A page that has an offset, a total or a flag, or none of them.
+    /// A page with an offset, a total or a flag, or none of them.
     fn counted(&self, page: &Value, count: usize, before: u64) -> Sign {
         let more = has_more(page);
         if more == Some(false) {
@@ -99,7 +99,7 @@ impl Asked {
             None => self.start.map_or(0, |(_, start)| start).checked_add(self.came),
         };
         let Some(after) = after else {
-            return Sign::Broken("it starts beyond all bounds".into());
+            return Sign::Broken("its offset is too large".into());
         };
         let following = || offset.map(|(name, _)| Sign::Following(Following::Parameter(name, after.to_string())));
         let total = number(page, "total");
@@ -121,7 +121,7 @@ impl Asked {
         if total.is_some() || count == 0 || self.is_followed || shows_end(page) {
             return Sign::End;
         }
-        // `size` in an answer is what came; as a parameter it is what was asked for
+        // `size` in an answer is the number of items; as a parameter it is the number requested
         let limit = first(page, &LENGTHS[..6]).map(|(_, limit)| limit);
         let length = [limit, self.length.map(|(_, length)| length)].into_iter().flatten().min();
         let is_short = length.is_some_and(|length| (count as u64) < length);
@@ -137,7 +137,7 @@ impl Asked {
         Sign::End
     }
 
-    /// Where the page starts if it does not say so itself, by what was asked for.
+    /// The offset of the page. If the page does not state it, it follows from the request.
     fn offset(&self, page: &Value, before: u64) -> Option<(&'static str, u64)> {
         let start = self.start.map_or(0, |(_, start)| start).saturating_add(before);
         if let Some((name, _)) = self.start {
@@ -153,7 +153,7 @@ impl Asked {
         is_jira.then_some(("startAt", start))
     }
 
-    /// A list without anything around it, such as Jira's users: it goes on until a page is short.
+    /// A bare array, such as Jira's users: it goes on until a page is short.
     fn bare(&mut self, items: &[Value], before: u64) -> Sign {
         if items.is_empty() || self.is_followed {
             return Sign::End;
@@ -164,7 +164,7 @@ impl Asked {
             && earlier == items
         {
             if *has_pages {
-                return Sign::Stuck("the same page came twice".into());
+                return Sign::Stuck("the same page was returned twice".into());
             }
             return Sign::Repeated;
         }
@@ -175,7 +175,7 @@ impl Asked {
             Some((name, _)) => self.start.is_some() || name == "maxResults",
             None => self.start.is_some(),
         };
-        // the host's own limit shows in the page before; where there is none, a round number may be one
+        // the page before shows the host's own limit; without one, a round number may be a limit
         let is_full = match (first_count, length) {
             (Some(first), _) => count >= first,
             (None, Some(length)) => count >= length,
@@ -191,7 +191,7 @@ impl Asked {
             ));
         }
         let Some(start) = start else {
-            return Sign::Broken("it starts beyond all bounds".into());
+            return Sign::Broken("its offset is too large".into());
         };
         self.array = Some((items.to_vec(), is_full));
         let name = self.start.map_or("startAt", |(name, _)| name);
@@ -199,7 +199,7 @@ impl Asked {
     }
 }
 
-/// A link to the next page; an error for one that is neither text nor absent.
+/// A link to the next page; an error if it is neither a string nor absent.
 fn link(page: &Value) -> Option<Result<Following, &'static str>> {
     for (pointer, name) in
         [("/_links/next", "_links.next"), ("/next", "next"), ("/nextPage", "nextPage"), ("/links/next", "links.next")]
@@ -214,7 +214,8 @@ fn link(page: &Value) -> Option<Result<Following, &'static str>> {
     None
 }
 
-/// The token of the next page, or the number of its first item. Jira's search has said `isLast: true` beside one.
+/// The token of the next page, or the number of its first item. Jira's search sometimes has `isLast: true` beside a
+/// token.
 fn token(page: &Value) -> Option<Result<Following, &'static str>> {
     for (member, parameter) in [("nextPageToken", "nextPageToken"), ("nextPageStart", "start")] {
         let value = match page.get(member) {
@@ -229,7 +230,7 @@ fn token(page: &Value) -> Option<Result<Following, &'static str>> {
     None
 }
 
-/// Whether there is more, where the page has a flag that says so.
+/// Whether there is more, if the page has a flag for it.
 fn has_more(page: &Value) -> Option<bool> {
     let is_last = ["isLast", "isLastPage", "lastPage"].iter().find_map(|name| truth(page, name));
     is_last
@@ -237,7 +238,7 @@ fn has_more(page: &Value) -> Option<bool> {
         .or_else(|| ["hasMore", "hasMoreResults", "hasNext"].iter().find_map(|name| truth(page, name)))
 }
 
-/// Whether the page has room for a link or token, and none in it: the mark of the last page.
+/// Whether the page has a member for a link or token, but it is empty: the mark of the last page.
 fn shows_end(page: &Value) -> bool {
     ["_links", "next", "nextPage", "nextPageToken", "nextPageStart", "pagelen"]
         .iter()
@@ -248,7 +249,7 @@ fn first(page: &Value, names: &[&'static str]) -> Option<(&'static str, u64)> {
     names.iter().find_map(|name| Some((*name, number(page, name)?)))
 }
 
-/// A whole number, which some answers have as text.
+/// A whole number, which some answers write as a string.
 fn number(page: &Value, name: &str) -> Option<u64> {
     match page.get(name)? {
         Value::Number(number) => number.as_u64().or_else(|| whole(&number.to_string())),

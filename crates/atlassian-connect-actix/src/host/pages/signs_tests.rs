@@ -2,11 +2,11 @@ use serde_json::json;
 
 use super::*;
 
-/// What one page, asked for with this query, says.
+/// What one page says, requested with this query.
 fn said(query: &str, page: &Value) -> String {
     let url = Url::parse(&format!("https://x.example/list?{query}")).unwrap();
     let items = page.as_array().or_else(|| page["values"].as_array()).cloned().unwrap_or_default();
-    match Asked::of(&url).read(&url, page, None, &items) {
+    match ListProgress::of(&url).read(&url, page, None, &items) {
         Sign::End => "end".into(),
         Sign::Following(Following::Link(link)) => link,
         Sign::Following(Following::Parameter(name, value)) => format!("{name}={value}"),
@@ -46,7 +46,7 @@ fn what_one_page_says() {
         ("maxResults=2", json!({"startAt": 2, "values": [3]}), "end"),
         ("limit=2", json!({"start": 0, "limit": 2, "size": 2, "values": two()}), "start=2"),
         ("limit=9", json!({"start": 0, "limit": 2, "size": 2, "values": two()}), "start=2"),
-        // but for Confluence's last page
+        // except for Confluence's last page
         ("limit=2", json!({"start": 0, "limit": 2, "size": 2, "_links": {"self": "x"}, "values": two()}), "end"),
         // links
         ("", json!({"_links": {"next": "/a"}, "values": two()}), "/a"),
@@ -55,7 +55,7 @@ fn what_one_page_says() {
         ("", json!({"next": "https://a/b", "startAt": 0, "total": 9, "values": two()}), "https://a/b"),
         ("", json!({"links": {"next": "/a"}, "values": two()}), "/a"),
         ("", json!({"lastPage": false, "nextPage": "https://a/b", "values": two()}), "https://a/b"),
-        // Jira's changed worklogs: where what changes later will be
+        // Jira's changed worklogs: the place of changes that are yet to come
         ("", json!({"lastPage": true, "nextPage": "https://a/b", "values": two()}), "end"),
         ("limit=2", json!({"pagelen": 2, "page": 1, "values": two()}), "end"),
         ("limit=2", json!({"next": null, "values": two()}), "end"),
@@ -78,7 +78,7 @@ fn what_one_page_says() {
         ("startAt=0&maxResults=1000", json!(vec![0; 100]), "startAt=100"),
         ("", json!(vec![0; 50]), "startAt=50"),
         ("maxResults=1000", json!({"startAt": 0, "values": vec![0; 100]}), "startAt=100"),
-        // the end of another one's list, or a single page
+        // the end of another kind of list, or a single page
         ("", json!({"values": two()}), "end"),
         ("maxResults=3", json!({"values": two()}), "end"),
         ("", json!({"_links": {}, "values": two()}), "end"),
@@ -88,7 +88,7 @@ fn what_one_page_says() {
 }
 
 #[test]
-fn what_cannot_go_on_is_an_error_that_says_why() {
+fn a_list_that_cannot_go_on_is_an_error_with_its_reason() {
     let full = "error: the page is full (2 items)";
     for (query, page, expected) in [
         ("maxResults=2", json!({"values": [1, 2]}), full),
@@ -107,8 +107,8 @@ fn what_cannot_go_on_is_an_error_that_says_why() {
         ("", json!({"nextPageToken": {"a": 1}, "values": [1, 2]}), "error: its nextPageToken cannot be read"),
         ("startAt=4", json!({"startAt": 0, "total": 9, "values": [1, 2]}), "stuck"),
         // hostile numbers
-        ("", json!({"startAt": u64::MAX, "values": [1, 2]}), "error: it starts beyond all bounds"),
-        ("startAt=18446744073709551615&maxResults=2", json!([1, 2]), "error: it starts beyond all bounds"),
+        ("", json!({"startAt": u64::MAX, "values": [1, 2]}), "error: its offset is too large"),
+        ("startAt=18446744073709551615&maxResults=2", json!([1, 2]), "error: its offset is too large"),
         ("", json!({"startAt": 0, "total": u64::MAX, "values": []}), "error: it has 18446744073709551615 items"),
     ] {
         let said = said(query, &page);

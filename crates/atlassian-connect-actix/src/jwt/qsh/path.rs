@@ -1,14 +1,14 @@
-//! The path of a request as its hash sees it: as it was sent, or decoded.
+//! The path of a request in its hash: as it was sent, or decoded.
 
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-/// The path of `path` decoded, for hosts that hash what their URL library calls the path; `None` where nothing is
-/// encoded, or where the decoded form could be that of another request.
+/// `path` decoded, for hosts that hash the path of their URL library. `None` if nothing is encoded, or if the decoded
+/// form could be that of another request.
 ///
-/// A decoded `/` would be another segment, a `;` a matrix parameter, `?` and `#` would end the path, and a decoded `%`
-/// would read like an escape. A decoded `&` is harmless: it is written `%26` like any other.
+/// A decoded `/` would start another segment, a `;` a matrix parameter, `?` and `#` would end the path, and a decoded
+/// `%` would look like an escape. A decoded `&` is harmless: it is written as `%26` like any other.
 pub(super) fn decoded(path: &str) -> Option<String> {
     if !path.contains('%') || !escapes_are_harmless(path) {
         return None;
@@ -19,8 +19,8 @@ pub(super) fn decoded(path: &str) -> Option<String> {
     is_harmless.then(|| decoded.into_owned())
 }
 
-/// Whether each `%` begins an escape, and none of them is of a character that means something in a URL, or that no host
-/// encodes: `/%70age` is not what somebody sends who signs `/page`.
+/// Whether each `%` begins an escape, and no escape stands for a character with a meaning in a URL, or for one that no
+/// host encodes: a host that signs `/page` does not send `/%70age`.
 fn escapes_are_harmless(path: &str) -> bool {
     path.split('%').skip(1).all(|rest| {
         let digits = rest.get(..2).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
@@ -34,7 +34,7 @@ fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
-/// The path as it stands in the canonical form: `&` is `%26`, the first slash is there, one trailing slash is not.
+/// The path in the canonical form: with `&` as `%26`, with a leading slash, and without one trailing slash.
 pub(super) fn canonical(path: &str) -> Cow<'_, str> {
     let trimmed = path.strip_suffix('/').unwrap_or(path);
     if trimmed.starts_with('/') && !trimmed.contains('&') {
@@ -68,14 +68,14 @@ mod tests {
         ] {
             let form = format!("GET&{signed}&a=1");
             assert!(matches(&hex(form.as_bytes()), &of(sent)), "{sent} {form}");
-            // and what was taken before is taken still
+            // and the reading as it was sent is still accepted
             assert!(matches(&hash("GET", sent, "a=1"), &of(sent)), "{sent}");
             assert!(!matches(&hex(format!("GET&{signed}x&a=1").as_bytes()), &of(sent)), "{sent}");
         }
     }
 
     #[test]
-    fn a_path_that_could_be_another_one_has_no_decoded_reading() {
+    fn an_ambiguous_path_has_no_decoded_reading() {
         for sent in [
             "/a%2Fb%20c",
             "/a%2fb",
@@ -114,7 +114,7 @@ mod tests {
         }
     }
 
-    /// Every text whose hash is taken for a request.
+    /// Every text whose hash is accepted for a request.
     fn readings(request: &Request<'_>) -> Vec<String> {
         let mut readings = Vec::new();
         let never = any_reading(request, |text| {
@@ -125,10 +125,10 @@ mod tests {
         readings
     }
 
-    /// What makes two requests the same: how the path's segments read once decoded, each name with its values, in any
-    /// order of names. Unlike a reading it keeps an encoded slash apart from a slash.
+    /// What makes two requests the same: the decoded segments of the path, and each name with its values, in any order
+    /// of names. Unlike a reading, it distinguishes an encoded slash from a slash.
     fn meaning(request: &Request<'_>) -> (Vec<Vec<u8>>, Vec<(String, String)>) {
-        // one slash at the end says nothing: Atlassian's description leaves it out
+        // a trailing slash has no meaning: Atlassian's specification omits it
         let path = canonical(request.path);
         let segments = path.split('/').map(|segment| percent_encoding::percent_decode_str(segment).collect());
         let mut pairs: Vec<_> = parameters(request.query, request.form)
@@ -139,7 +139,7 @@ mod tests {
         (segments.collect(), pairs)
     }
 
-    /// Paths as a URL may have them, where what is special comes often, plain or encoded.
+    /// Paths as in a URL, with many special characters, plain or encoded.
     fn paths() -> impl Strategy<Value = String> {
         let piece = proptest::sample::select(vec![
             "/", "a", "b", ".", "&", ";", "+", "=", "%20", "%26", "%2F", "%2f", "%3F", "%23", "%25", "%2525", "%3B",

@@ -1,4 +1,4 @@
-//! What has a deadline: heads, bodies, answers that nobody reads.
+//! Deadlines of heads, bodies, and answers that the client does not read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,12 +31,12 @@ async fn a_head_has_a_deadline_on_every_request_of_a_connection() {
 }
 
 #[actix_web::test]
-async fn a_head_that_comes_byte_by_byte_has_the_same_deadline() {
+async fn a_head_sent_byte_by_byte_has_the_same_deadline() {
     let host = hasty().start(no_routes()).await;
     let sent = beside(host.base_url(), |url| {
         let mut client = Client::sending(url, "GET /healthz HTTP/1.1\r\n");
         let mut sent = 0;
-        // each byte would start an idle time anew
+        // each byte would restart an idle timeout
         while std::io::Write::write_all(&mut client.0, b"A").is_ok() && sent < 100 {
             sent += 1;
             std::thread::sleep(Duration::from_millis(100));
@@ -48,7 +48,7 @@ async fn a_head_that_comes_byte_by_byte_has_the_same_deadline() {
 }
 
 #[actix_web::test]
-async fn a_body_that_does_not_come_is_answered() {
+async fn a_missing_body_is_answered() {
     let host = hasty().start(no_routes()).await;
     let tenant = host.tenant();
     host.install(&tenant).await;
@@ -64,7 +64,7 @@ async fn a_body_that_does_not_come_is_answered() {
         ("/public", FORM, "A: b", Some(408)),
         ("/nowhere", FORM, "A: b", Some(404)),
         ("/nowhere", json, "A: b", Some(404)),
-        // what authenticates is checked before the body is waited for
+        // authentication comes before the body
         ("/json", json, "A: b", Some(401)),
         ("/installed", json, "A: b", Some(401)),
         ("/enabled", json, "A: b", Some(401)),
@@ -80,7 +80,7 @@ async fn a_body_that_does_not_come_is_answered() {
 }
 
 #[actix_web::test]
-async fn a_slow_body_is_taken_where_it_keeps_the_rate() {
+async fn a_slow_body_is_accepted_at_the_minimum_rate() {
     let host = hasty().start(no_routes()).await;
     let upload = |path: &'static str, pieces: usize, size: usize| {
         move |url: &str| {
@@ -96,7 +96,7 @@ async fn a_slow_body_is_taken_where_it_keeps_the_rate() {
             client.answer()
         }
     };
-    // longer than the second that any body has, at more than a kilobyte a second
+    // longer than the second that every body has, at more than a kilobyte per second
     assert_eq!(beside(host.base_url(), upload("/public", 8, 1000)).await, (200, "8000".into()));
     // a stream may be slower, as long as it does not pause for a second
     assert_eq!(beside(host.base_url(), upload("/count", 8, 10)).await, (200, "80".into()));
@@ -104,7 +104,7 @@ async fn a_slow_body_is_taken_where_it_keeps_the_rate() {
 }
 
 #[actix_web::test]
-async fn who_does_not_read_costs_neither_handlers_nor_a_connection_for_long() {
+async fn a_client_that_does_not_read_runs_no_handlers_and_is_soon_closed() {
     let answered = Arc::new(AtomicUsize::new(0));
     let host = hasty().start(routes(&answered)).await;
     let many = "GET /large HTTP/1.1\r\nHost: a\r\n\r\n".repeat(5000);
@@ -120,18 +120,18 @@ async fn who_does_not_read_costs_neither_handlers_nor_a_connection_for_long() {
                 Client::sending(&honest, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").answer().0
             })
             .collect();
-        // closed: what was on its way can be read, and then comes the end
+        // closed: what was in flight can be read, and then the end
         client.rest();
         others
     })
     .await;
     assert_eq!(others, [200; 20]);
     let answered = answered.load(Ordering::SeqCst);
-    assert!(answered < 500, "{answered} requests were worked on for somebody who reads nothing");
+    assert!(answered < 500, "{answered} requests were handled for a client that reads nothing");
 }
 
 #[actix_web::test]
-async fn requests_that_follow_each_other_at_once_are_answered_in_order() {
+async fn pipelined_requests_are_answered_in_order() {
     let host = fixture::builder().workers(1).start(no_routes()).await;
     let read = beside(host.base_url(), |url| {
         let mut all = String::new();
@@ -157,7 +157,7 @@ async fn requests_that_follow_each_other_at_once_are_answered_in_order() {
 }
 
 #[actix_web::test]
-async fn a_large_body_passes_whole() {
+async fn a_large_body_arrives_completely() {
     let host = fixture::builder().workers(1).start(no_routes()).await;
     for size in [1, 63 * 1024, 64 * 1024, 65 * 1024, 1 << 20, 2 << 20] {
         let request = host.request(actix_web::http::Method::POST, "/public").content_type("text/plain");
@@ -168,9 +168,9 @@ async fn a_large_body_passes_whole() {
     assert_eq!(host.send(request, vec![b'x'; size]).await.body, size.to_string(), "a stream has no limit");
 }
 
-/// The HTTP code answers with what it knows of the request that it has decoded last.
+/// The HTTP code answers with what it knows of the last request that it decoded.
 #[actix_web::test]
-async fn a_request_that_follows_a_body_in_chunks_does_not_change_its_answer() {
+async fn a_request_after_a_chunked_body_does_not_change_its_answer() {
     let host = fixture::builder().workers(1).start(no_routes()).await;
     let chunked = "POST /public HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na=1\r\n0\r\nT: x\r\n\r\n";
     let head = "HEAD /atlassian-connect.json HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -183,7 +183,7 @@ async fn a_request_that_follows_a_body_in_chunks_does_not_change_its_answer() {
         vec![(unread, "404"), (chunked, "3"), (unread, "404"), (head, "HEAD"), (health, "ok")],
     ] {
         let bytes: String = requests.iter().map(|(request, _)| *request).collect();
-        // in one piece, in two at each place, byte by byte
+        // in one piece, in two split at each position, byte by byte
         let step = if bytes.len() > 1000 { 997 } else { 7 };
         for split in (0..bytes.len()).step_by(step) {
             let (first, second) = (bytes[..split].to_owned(), bytes[split..].to_owned());
@@ -207,13 +207,13 @@ async fn a_request_that_follows_a_body_in_chunks_does_not_change_its_answer() {
 }
 
 #[actix_web::test]
-async fn empty_lines_are_no_part_of_a_request() {
+async fn empty_lines_are_not_part_of_a_request() {
     let host = hasty().start(no_routes()).await;
     let health = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
     let read = beside(host.base_url(), move |url| {
         let mut client = Client::sending(url, &format!("\r\n\n{health}"));
         let first = client.answer().0;
-        // what follows a request is not the beginning of a slow one
+        // the bytes after a request are not the beginning of a slow one
         client.send(b"\r\n");
         std::thread::sleep(Duration::from_millis(2500));
         client.send(health.as_bytes());
@@ -232,7 +232,7 @@ async fn empty_lines_are_no_part_of_a_request() {
 }
 
 #[actix_web::test]
-async fn a_connection_whose_body_nobody_read_is_kept_like_any_other() {
+async fn a_connection_with_an_unread_body_is_kept_alive() {
     let host = hasty().start(no_routes()).await;
     let read = beside(host.base_url(), |url| {
         let body = "1000\r\n".to_owned() + &"\n".repeat(0x1000) + "\r\n0\r\n\r\n";

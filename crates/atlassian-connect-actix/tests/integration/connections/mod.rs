@@ -1,4 +1,4 @@
-//! Clients that are slow, silent, greedy or do not read: what they get, and that others do not notice them.
+//! Clients that are slow, silent, greedy or do not read: how they are handled, and that others are not affected.
 
 mod deadlines;
 mod order;
@@ -85,7 +85,7 @@ impl Client {
         self.0.write_all(bytes).unwrap();
     }
 
-    /// Everything that comes until the server closes; it must do so in time.
+    /// Everything until the server closes, which it must do in time.
     fn rest(&mut self) -> String {
         let mut all = Vec::new();
         let mut chunk = [0; 16 * 1024];
@@ -94,19 +94,20 @@ impl Client {
                 Ok(0) => break,
                 Ok(length) => all.extend_from_slice(&chunk[..length]),
                 Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => break,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => panic!("the connection is still open: {error}"),
             }
         }
         String::from_utf8_lossy(&all).into_owned()
     }
 
-    /// The same; the status of the answer, none if there is no answer.
+    /// The same, as the status of the answer; `None` if there is no answer.
     fn status(&mut self) -> Option<u16> {
         let answer = self.rest();
         answer.split(' ').nth(1).map(|status| status.parse().unwrap())
     }
 
-    /// Reads one answer of a connection that stays open; its status and its body.
+    /// Reads one answer of a connection that stays open: its status and its body.
     fn answer(&mut self) -> (u16, String) {
         let (status, length) = self.answer_head();
         let mut body = vec![0; length];

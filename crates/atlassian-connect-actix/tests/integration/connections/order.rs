@@ -1,4 +1,4 @@
-//! What is checked before a body is read, and what a body that is read may cost.
+//! What is checked before a body is read, and the cost of a body that is read.
 
 use actix_web::http::{Method, header};
 use atlassian_connect_testing::{KeyServer, claims_for};
@@ -8,7 +8,7 @@ use super::{Client, beside, hasty, no_routes};
 
 use crate::support::fixture;
 
-/// A head that announces a body of so many bytes; none of them is sent.
+/// A head that announces a body of this length, without the body.
 fn head(path: &str, kind: &str, authorization: &str, length: usize) -> String {
     format!(
         "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: {kind}\r\nAuthorization: {authorization}\r\n\
@@ -17,7 +17,7 @@ fn head(path: &str, kind: &str, authorization: &str, length: usize) -> String {
 }
 
 #[actix_web::test]
-async fn what_needs_no_body_is_checked_before_it_is_read() {
+async fn checks_without_the_body_come_before_the_body() {
     let host = hasty().start(no_routes()).await;
     let tenant = host.tenant();
     host.install(&tenant).await;
@@ -63,7 +63,7 @@ async fn a_large_form_is_authenticated_beside_the_event_loop() {
     let host = fixture::builder().workers(1).start(no_routes()).await;
     let tenant = host.tenant();
     host.install(&tenant).await;
-    // hundreds of thousands of parameters, which all take part in the hash
+    // hundreds of thousands of parameters, all of which are hashed
     let form = "ab=%20&".repeat(290_000);
     let token = tenant.token("POST", "/form", "");
     let request = host.request(Method::POST, "/form").content_type("application/x-www-form-urlencoded");

@@ -1,4 +1,4 @@
-//! A stop waits for requests of authenticated senders, and for nobody else.
+//! A stop waits only for authenticated requests.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -12,7 +12,7 @@ use super::{Client, beside, routes, timed};
 use crate::support::fixture;
 
 #[actix_web::test]
-async fn clients_that_are_slow_do_not_hold_up_the_stop() {
+async fn slow_clients_do_not_delay_the_stop() {
     let host = fixture::builder().workers(1).start(routes(&Arc::new(AtomicUsize::new(0)))).await;
     let open: Vec<Client> = beside(host.base_url(), |url| {
         let large = "GET /large HTTP/1.1\r\nHost: a\r\n\r\n".repeat(200);
@@ -40,7 +40,7 @@ async fn clients_that_are_slow_do_not_hold_up_the_stop() {
 }
 
 #[actix_web::test]
-async fn an_authenticated_request_is_answered_though_the_server_stops() {
+async fn an_authenticated_request_is_answered_while_the_server_stops() {
     let host = fixture::builder()
         .workers(1)
         .start(|cfg| {
@@ -48,7 +48,7 @@ async fn an_authenticated_request_is_answered_though_the_server_stops() {
                 "/slow",
                 web::get().to(|session: SessionToken| async move {
                     tokio::time::sleep(Duration::from_secs(5)).await;
-                    session.client_key().to_owned()
+                    session.tenant_key().to_owned()
                 }),
             );
         })

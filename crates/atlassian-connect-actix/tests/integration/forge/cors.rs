@@ -1,4 +1,4 @@
-//! Calls of Forge's pages straight from the browser.
+//! Calls from pages on Forge, directly from the browser.
 
 use actix_web::http::Method;
 use atlassian_connect_testing::{Reply, TestHost, TestInvocation};
@@ -47,7 +47,7 @@ fn allowed(reply: &Reply) -> &str {
 }
 
 #[actix_web::test]
-async fn nobody_is_let_in_unless_the_operator_says_so() {
+async fn without_configured_origins_there_is_no_cors() {
     let host = host("").await;
     let token = host.forge_keys().sign(&TestInvocation::new().claims(TestHost::APP_ID));
     assert_eq!(allowed(&preflight(&host, PAGE).await), "");
@@ -56,7 +56,7 @@ async fn nobody_is_let_in_unless_the_operator_says_so() {
 }
 
 #[actix_web::test]
-async fn pages_of_the_named_origins_call_with_their_token() {
+async fn pages_of_the_configured_origins_can_call() {
     let host = host("https://*.cdn.example.com,https://other.example").await;
     let token = host.forge_keys().sign(&TestInvocation::new().claims(TestHost::APP_ID));
     let reply = preflight(&host, PAGE).await;
@@ -65,7 +65,7 @@ async fn pages_of_the_named_origins_call_with_their_token() {
     assert_eq!(reply.header("access-control-allow-credentials"), "");
     let reply = call(&host, PAGE, &token).await;
     assert_eq!((reply.status, allowed(&reply)), (200, PAGE));
-    // a page reads why it was refused
+    // a page can read why it was refused
     let refused = call(&host, PAGE, "a.b.c").await;
     assert_eq!((refused.status, allowed(&refused)), (401, PAGE));
     assert!(refused.header("vary").to_ascii_lowercase().contains("origin"));
@@ -76,7 +76,7 @@ async fn pages_of_the_named_origins_call_with_their_token() {
 }
 
 #[actix_web::test]
-async fn a_page_may_send_headers_of_its_own_and_read_those_of_the_answer() {
+async fn a_page_may_send_any_header_and_read_those_of_the_answer() {
     let host = host("https://*.cdn.example.com").await;
     for headers in [
         "authorization,custom-header",
@@ -109,7 +109,7 @@ async fn a_page_may_send_headers_of_its_own_and_read_those_of_the_answer() {
 }
 
 #[actix_web::test]
-async fn headers_of_its_own_open_nothing_for_another_origin() {
+async fn custom_headers_do_not_let_another_origin_in() {
     let host = host("https://*.cdn.example.com").await;
     let reply = ask(&host, "https://evil.example", "POST", "custom-header").await;
     assert_eq!((allowed(&reply), reply.header("access-control-allow-headers")), ("", ""));

@@ -1,4 +1,4 @@
-//! Errors that a Forge page can read: JSON whatever `Accept` says, and 401 for a token that does not verify alone.
+//! Errors that a Forge page can read: JSON whatever `Accept` says, and 401 only for a token that does not verify.
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -16,7 +16,7 @@ use super::remote;
 
 use crate::support::fixture;
 
-/// As a browser sends it, as a page's `fetch` does, and as none.
+/// `Accept` as a browser sends it, as a page's `fetch` does, and none.
 const ACCEPTS: [&str; 4] = ["text/html,application/xhtml+xml,*/*;q=0.8", "text/plain", "*/*", ""];
 
 async fn failing_middleware<B: MessageBody>(
@@ -39,7 +39,7 @@ fn routes(cfg: &mut ServiceConfig) {
         Ok(caller.require_account_id()?.to_owned())
     }
     async fn refused(_: ForgeInvocation) -> Result<String, Error> {
-        Err(Error::unauthorized("a fault of a route's own"))
+        Err(Error::unauthorized("a refusal by a route"))
     }
     async fn internal(_: ForgeInvocation) -> Result<String, Error> {
         Err(Error::internal("secret-of-the-inside"))
@@ -100,7 +100,7 @@ async fn errors_are_json_whatever_accept_says() {
         (Method::POST, "/no/such/path", 404, "There is nothing at this address."),
         (Method::GET, "/", 404, "There is nothing at this address."),
         (Method::GET, "/remote", 404, "There is nothing at this address."),
-        (Method::DELETE, "/me", 405, "This address does not answer that method."),
+        (Method::DELETE, "/me", 405, "This address does not support that method."),
         (Method::POST, "/number/many", 404, "There is nothing at this address."),
         (Method::POST, "/body", 400, ""),
         (Method::POST, "/internal", 500, "Something went wrong in the add-on."),
@@ -111,7 +111,7 @@ async fn errors_are_json_whatever_accept_says() {
         (Method::POST, "/empty", 403, "Forbidden"),
         (Method::POST, "/html", 404, "Not Found"),
         (Method::POST, "/guarded/x", 403, "not on Sundays"),
-        // paths of Connect's own, too
+        // Connect's own paths, too
         (Method::POST, "/installed", 401, ""),
     ] {
         for accept in ACCEPTS {
@@ -121,7 +121,7 @@ async fn errors_are_json_whatever_accept_says() {
             assert!(told.starts_with(words) && !told.is_empty(), "{path} {accept}: {told}");
         }
     }
-    // a token that does not verify is no reason for another form
+    // a token that does not verify does not change the format
     let refused = send(&host, Method::POST, "/me", "text/html", "a.b.c").await;
     assert_eq!((refused.status, refused.header("www-authenticate")), (401, "Bearer"));
     assert_eq!(message(&refused), "The request could not be authenticated.");
@@ -133,7 +133,7 @@ async fn errors_are_json_whatever_accept_says() {
 }
 
 #[actix_web::test]
-async fn errors_of_others_are_as_they_ask_for_them() {
+async fn errors_of_other_requests_follow_accept() {
     let host = fixture::start(routes).await;
     let get = |path: &'static str| {
         let request = host.request(Method::GET, path).insert_header(("accept", "text/plain"));
@@ -149,7 +149,7 @@ async fn errors_of_others_are_as_they_ask_for_them() {
 }
 
 #[actix_web::test]
-async fn errors_outside_of_the_base_path_are_json_as_well() {
+async fn errors_outside_the_base_path_are_json_as_well() {
     let host = fixture::builder().base_path("/addon").start(routes).await;
     let origin = host.base_url().strip_suffix("/addon").unwrap().to_owned();
     for path in ["/", "/elsewhere", "/addonx"] {
@@ -163,7 +163,7 @@ async fn errors_outside_of_the_base_path_are_json_as_well() {
 }
 
 #[actix_web::test]
-async fn a_missing_user_is_403_with_words_and_never_401() {
+async fn a_missing_user_is_403_with_a_message_and_never_401() {
     let host = fixture::start(routes).await;
     let nobody = [
         TestInvocation::new().without("/principal"),
@@ -176,11 +176,11 @@ async fn a_missing_user_is_403_with_words_and_never_401() {
             let reply = invoke(&host, Method::POST, path, "text/html", invocation).await;
             let told = message(&reply);
             assert_eq!(reply.status, 403, "{path}: {told}");
-            assert_eq!(told, "This needs a user, and nobody is logged in.", "{path}");
+            assert_eq!(told, "You must be logged in to do this.", "{path}");
             assert_eq!(reply.header("www-authenticate"), "", "{path}");
         }
     }
-    // whatever a route refuses once the token has verified
+    // any refusal by a route after the token has been verified
     let reply = invoke(&host, Method::POST, "/refused", "", &TestInvocation::new()).await;
     assert_eq!((reply.status, reply.header("www-authenticate")), (403, ""), "{}", reply.body);
     for path in ["/me", "/any", "/as/-", "/refused"] {

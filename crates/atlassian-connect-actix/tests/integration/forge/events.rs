@@ -1,4 +1,4 @@
-//! Events of Forge's: answered at once, worked on afterwards, none lost and none done twice.
+//! Forge events: answered at once, processed afterwards, none lost and none processed twice.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -56,7 +56,7 @@ fn created(number: u32) -> Value {
 }
 
 #[actix_web::test]
-async fn an_event_is_heard_by_its_name_after_the_answer() {
+async fn an_event_reaches_its_listener_after_the_answer() {
     let (builder, heard) = hearing(&[CREATED, "forge:hourly"]);
     let host = builder.start(routes).await;
     let reply = host.invoke("/forge/events", &TestInvocation::event(created(1))).await;
@@ -74,7 +74,7 @@ async fn an_event_is_heard_by_its_name_after_the_answer() {
 }
 
 #[actix_web::test]
-async fn two_schedules_of_one_endpoint_are_two() {
+async fn two_schedules_of_one_endpoint_are_distinguished() {
     let (builder, heard) = hearing(&["forge:nightly", "forge:hourly", "forge:endpoint"]);
     let host = builder.start(routes).await;
     let installation = TestInvocation::new().installation_id();
@@ -84,7 +84,7 @@ async fn two_schedules_of_one_endpoint_are_two() {
         body["retryContext"] = json!({ "retryCount": 1, "retryReason": "TIMEOUT_ERROR" });
         schedule(body)
     };
-    // the token names the endpoint, of both of them; the second try of one is none of the other
+    // the token names the endpoint of both; the retry of one is not a repetition of the other
     for invocation in [
         schedule(of("nightly")),
         again(of("hourly")),
@@ -94,7 +94,7 @@ async fn two_schedules_of_one_endpoint_are_two() {
     ] {
         assert_eq!(host.invoke("/forge/events", &invocation).await.status, 204);
     }
-    // bodies may be the same, where the tokens name the schedules
+    // bodies may be equal if the tokens name the schedules
     let named = |key: &str| again(json!({})).claim("/app/module/key", key);
     assert_eq!(host.invoke("/forge/events", &named("nightly")).await.status, 204);
     assert_eq!(host.invoke("/forge/events", &named("hourly")).await.status, 204);
@@ -105,7 +105,7 @@ async fn two_schedules_of_one_endpoint_are_two() {
 }
 
 #[actix_web::test]
-async fn an_event_is_proven_and_json_and_not_too_large() {
+async fn an_event_must_be_authenticated_json_and_not_too_large() {
     let (builder, heard) = hearing(&[CREATED]);
     let host = builder.config(r#"{ "limits": { "forgeBody": 100000 } }"#).start(routes).await;
     assert_eq!(host.post("/forge/events", &created(1)).await.status, 401);
@@ -126,7 +126,7 @@ async fn an_event_is_proven_and_json_and_not_too_large() {
 }
 
 #[actix_web::test]
-async fn the_life_of_the_app_is_typed_and_the_listener_acts_as_the_app() {
+async fn lifecycle_events_are_typed_and_their_listeners_act_as_the_app() {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&asked);
     let builder = fixture::builder().prepare(move |addon| {
@@ -152,7 +152,7 @@ async fn the_life_of_the_app_is_typed_and_the_listener_acts_as_the_app() {
 }
 
 #[actix_web::test]
-async fn the_last_moment_is_waited_for() {
+async fn pre_uninstall_waits_for_its_listeners() {
     let (left, seen) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(0)));
     let count = Arc::clone(&left);
     let builder = fixture::builder().prepare(move |addon| {
@@ -172,7 +172,7 @@ async fn the_last_moment_is_waited_for() {
 }
 
 #[actix_web::test]
-async fn what_comes_again_is_not_done_again() {
+async fn a_repeated_event_is_not_processed_again() {
     let (builder, heard) = hearing(&[CREATED]);
     let host = builder.start(routes).await;
     let send = async |invocation: &TestInvocation| host.invoke("/forge/events", invocation).await.status;
@@ -182,13 +182,13 @@ async fn what_comes_again_is_not_done_again() {
     let again = |count: u32| {
         let mut body = created(1);
         body["retryContext"] = json!({ "retryCount": count, "retryReason": "TIMEOUT_ERROR" });
-        // each try has a token of its own
+        // each try has its own token
         TestInvocation::event(body).installation(&first.installation_id())
     };
     assert_eq!([send(&again(1)).await, send(&again(2)).await], [204, 204]);
     idle(&host).await;
     assert_eq!(heard.lock().unwrap().len(), 1);
-    // the same thing happens once more, elsewhere, or with a first try that never arrived
+    // the same thing happens once more: elsewhere, or with a first try that never arrived
     assert_eq!(send(&TestInvocation::event(created(1)).installation(&first.installation_id())).await, 204);
     assert_eq!(send(&again(1).installation("ari:cloud:ecosystem::installation/other")).await, 204);
     idle(&host).await;
@@ -196,7 +196,7 @@ async fn what_comes_again_is_not_done_again() {
 }
 
 #[actix_web::test]
-async fn many_at_once_are_all_heard_once() {
+async fn many_concurrent_events_are_all_processed_once() {
     let (builder, heard) = hearing(&[CREATED]);
     let host = builder.start(routes).await;
     let invocations: Vec<_> = (0..200).map(|number| TestInvocation::event(created(number))).collect();
@@ -210,7 +210,7 @@ async fn many_at_once_are_all_heard_once() {
 }
 
 #[actix_web::test]
-async fn a_failed_listener_is_asked_again() {
+async fn a_failed_listener_is_called_again() {
     let tries = Arc::new(Mutex::new(0));
     let count = Arc::clone(&tries);
     let builder = fixture::builder().prepare(move |addon| {
@@ -228,8 +228,8 @@ async fn a_failed_listener_is_asked_again() {
     assert_eq!(*tries.lock().unwrap(), 2);
 }
 
-/// A node stops with an event that is not done, and the next one on its store hears of it.
-async fn left_behind_and_taken_up(on_the_store: impl Fn(TestHostBuilder) -> TestHostBuilder) {
+/// A node stops with an unfinished event, and the next one on its store takes it over.
+async fn left_behind_and_taken_over(on_the_store: impl Fn(TestHostBuilder) -> TestHostBuilder) {
     let stuck = fixture::builder().prepare(|addon| addon.on(CREATED, |_| std::future::pending()));
     let stuck = on_the_store(stuck).start(routes).await;
     assert_eq!(stuck.invoke("/forge/events", &TestInvocation::event(created(7))).await.status, 204);
@@ -238,15 +238,15 @@ async fn left_behind_and_taken_up(on_the_store: impl Fn(TestHostBuilder) -> Test
 
     let (builder, heard) = hearing(&[CREATED]);
     let next = on_the_store(builder).start(routes).await;
-    until("it is not taken up", || !heard.lock().unwrap().is_empty()).await;
+    until("it is not taken over", || !heard.lock().unwrap().is_empty()).await;
     assert_eq!(*heard.lock().unwrap(), [(CREATED.into(), created(7))]);
     idle(&next).await;
 }
 
 #[actix_web::test]
-async fn what_a_node_leaves_behind_is_taken_up_at_the_next_start() {
+async fn an_unfinished_event_is_taken_over_at_the_next_start() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    left_behind_and_taken_up(|builder| {
+    left_behind_and_taken_over(|builder| {
         builder.addon({
             let store = Arc::clone(&store);
             move |addon| addon.store(store)
@@ -255,13 +255,13 @@ async fn what_a_node_leaves_behind_is_taken_up_at_the_next_start() {
     .await;
 }
 
-/// As deep as JSON is read: nested once more, in a row, it could not be read again.
+/// As deep as JSON can be read: nested one level deeper, in a row, it could not be read again.
 fn deep(levels: usize) -> Value {
     (0..levels).fold(json!(1), |inner, _| json!([inner]))
 }
 
 #[actix_web::test]
-async fn an_event_that_is_nested_as_deep_as_can_be_is_done_and_holds_up_no_other() {
+async fn an_event_with_the_deepest_nesting_is_processed_and_does_not_block_others() {
     const OWNER: &str = "atlassian-connect:deliveries";
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("addon.db").display());
@@ -277,7 +277,7 @@ async fn an_event_that_is_nested_as_deep_as_can_be_is_done_and_holds_up_no_other
     let row = store.forge_get(OWNER, &ids[0]).await.unwrap().unwrap();
     assert!(row["done"].is_u64(), "{row}");
 
-    // whatever a row holds that cannot be read, the next one is taken up
+    // after a row that cannot be read, the next one is still taken over
     store.forge_set(OWNER, "0", &deep(200)).await.unwrap();
-    left_behind_and_taken_up(|builder| builder.var("DATABASE_URL", url.clone())).await;
+    left_behind_and_taken_over(|builder| builder.var("DATABASE_URL", url.clone())).await;
 }

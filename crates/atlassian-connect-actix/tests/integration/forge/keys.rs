@@ -1,4 +1,4 @@
-//! Forge's keys: fetched seldom, from where the configuration says, and kept while their server is away.
+//! Forge's keys: fetched seldom, from the configured URL, and kept while their server is unavailable.
 
 use atlassian_connect_testing::internal::{JwksAnswer, JwksServer};
 use atlassian_connect_testing::{Reply, TestHost, TestInvocation};
@@ -22,7 +22,7 @@ async fn the_keys_are_fetched_once_and_outlive_their_server() {
 }
 
 #[actix_web::test]
-async fn a_rotated_key_counts_at_once_and_the_old_one_no_more() {
+async fn a_rotated_key_is_accepted_at_once_and_the_old_one_no_longer() {
     let host = fixture::start(routes).await;
     let invocation = TestInvocation::new();
     assert_eq!(host.invoke("/remote", &invocation).await.status, 200);
@@ -33,7 +33,7 @@ async fn a_rotated_key_counts_at_once_and_the_old_one_no_more() {
 }
 
 #[actix_web::test]
-async fn made_up_key_ids_make_a_handful_of_fetches() {
+async fn made_up_key_ids_cause_few_fetches() {
     let host = fixture::builder().workers(1).start(routes).await;
     let invocation = TestInvocation::new();
     assert_eq!(host.invoke("/remote", &invocation).await.status, 200);
@@ -43,7 +43,7 @@ async fn made_up_key_ids_make_a_handful_of_fetches() {
     let refused = replies.iter().filter(|reply| reply.status == 401).count();
     assert!((1..=100).contains(&refused), "{refused} of a few fetches, which some requests shared");
     for reply in replies.iter().filter(|reply| reply.status != 401) {
-        assert_eq!((reply.status, reply.header("retry-after")), (503, "5"), "nobody was asked: {}", reply.body);
+        assert_eq!((reply.status, reply.header("retry-after")), (503, "5"), "no server was asked: {}", reply.body);
     }
     let fetches = host.forge_keys().fetches();
     let by_time = usize::try_from(took.as_secs() / 5).unwrap() + 1;
@@ -51,8 +51,8 @@ async fn made_up_key_ids_make_a_handful_of_fetches() {
     assert_eq!(host.invoke("/remote", &invocation).await.status, 200);
 }
 
-/// Requests whose tokens name key ids that nobody has. Signing them would take longer than refusing them: the header is
-/// exchanged, the signature does not fit.
+/// Requests whose tokens name unknown key ids. Signing them would take longer than refusing them, so only the header is
+/// replaced and the signature does not match.
 async fn flood(host: &TestHost, invocation: &TestInvocation, ids: std::ops::Range<usize>) -> Vec<Reply> {
     use base64::Engine as _;
     let token = host.forge_keys().sign(&invocation.claims(TestHost::APP_ID));
@@ -66,7 +66,7 @@ async fn flood(host: &TestHost, invocation: &TestInvocation, ids: std::ops::Rang
 }
 
 #[actix_web::test]
-async fn a_rotation_while_ids_are_made_up_is_never_refused_and_soon_seen() {
+async fn a_rotated_key_is_found_soon_and_never_refused_during_a_flood() {
     let host = fixture::builder().workers(1).start(routes).await;
     let invocation = TestInvocation::new();
     assert_eq!(host.invoke("/remote", &invocation).await.status, 200);
@@ -84,13 +84,13 @@ async fn a_rotation_while_ids_are_made_up_is_never_refused_and_soon_seen() {
     }
     assert!(statuses.iter().all(|status| matches!(status, 200 | 503)), "{statuses:?}");
     let failed = statuses.iter().filter(|status| **status == 503).count();
-    assert!(failed <= 1, "{statuses:?}: its second request is one of an id that comes again");
+    assert!(failed <= 1, "{statuses:?}: its second request repeats the id");
     assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{:?}", begun.elapsed());
     assert!(host.forge_keys().fetches() < 30, "{}", host.forge_keys().fetches());
 }
 
 #[actix_web::test]
-async fn an_isolated_cloud_is_not_called_unknown_where_nobody_asked() {
+async fn an_isolated_cloud_counts_as_unknown_only_after_a_request() {
     let cloud = JwksServer::start();
     let template = format!("{}?cloud={{icLabel}}", cloud.url());
     let host = fixture::builder().var("AC_FORGE_ISOLATED_JWKS_URL", template).start(routes).await;
@@ -105,12 +105,12 @@ async fn an_isolated_cloud_is_not_called_unknown_where_nobody_asked() {
     let token = cloud.sign(&inside.claims(TestHost::APP_ID));
     let first = host.invoke_with("/remote", &token, &inside).await;
     assert_eq!((first.status, first.header("retry-after")), (503, "5"));
-    assert_eq!(host.invoke_with("/remote", &token, &inside).await.status, 200, "it comes again");
+    assert_eq!(host.invoke_with("/remote", &token, &inside).await.status, 200, "it is repeated");
     assert!(cloud.fetches() <= 7, "{}", cloud.fetches());
 }
 
 #[actix_web::test]
-async fn a_server_without_keys_is_no_reason_to_refuse_for_good() {
+async fn a_server_without_keys_is_a_temporary_failure() {
     let host = fixture::start(routes).await;
     let invocation = TestInvocation::new();
     for answer in [JwksAnswer::Other(500, String::new()), JwksAnswer::Other(200, "{}".into())] {
@@ -124,7 +124,7 @@ async fn a_server_without_keys_is_no_reason_to_refuse_for_good() {
 }
 
 #[actix_web::test]
-async fn no_claim_chooses_the_key_set() {
+async fn claims_do_not_choose_the_key_set() {
     let foreign = JwksServer::start();
     foreign.rotate();
     let host = fixture::start(routes).await;
@@ -140,7 +140,7 @@ async fn no_claim_chooses_the_key_set() {
 }
 
 #[actix_web::test]
-async fn an_isolated_cloud_has_keys_of_its_own() {
+async fn an_isolated_cloud_has_its_own_keys() {
     let cloud = JwksServer::start();
     cloud.rotate();
     let template = format!("{}?cloud={{icLabel}}", cloud.url());
@@ -148,12 +148,8 @@ async fn an_isolated_cloud_has_keys_of_its_own() {
     let inside = TestInvocation::new().claim("/icLabel", "ic-1");
     let token = cloud.sign(&inside.claims(TestHost::APP_ID));
     assert_eq!(host.invoke_with("/remote", &token, &inside).await.status, 200);
-    assert_eq!(host.invoke("/remote", &inside).await.status, 401, "the other platform's key does not open this one");
+    assert_eq!(host.invoke("/remote", &inside).await.status, 401, "the key of the other platform is not accepted here");
     assert_eq!(host.invoke("/remote", &TestInvocation::new()).await.status, 200);
     let token = cloud.sign(&TestInvocation::new().claims(TestHost::APP_ID));
-    assert_eq!(
-        host.invoke_with("/remote", &token, &TestInvocation::new()).await.status,
-        401,
-        "nor the other way round"
-    );
+    assert_eq!(host.invoke_with("/remote", &token, &TestInvocation::new()).await.status, 401, "and vice versa");
 }

@@ -1,4 +1,4 @@
-//! A site moves to another region: Forge's hooks, and what it is answered.
+//! A site moves to another region: Forge's hooks and their answers.
 
 use std::sync::{Arc, Mutex};
 
@@ -16,7 +16,7 @@ use crate::support::fixture;
 
 const POSTS: [&str; 4] = ["schedule", "start", "commit", "rollback"];
 
-/// Writes down what is asked of it, and does as the migration's id says.
+/// Records its calls, and behaves as the migration's id says.
 #[derive(Clone, Default)]
 struct App(Arc<Mutex<Vec<Value>>>);
 
@@ -99,7 +99,7 @@ async fn status(host: &TestHost, query: &str) -> Reply {
 }
 
 #[actix_web::test]
-async fn forge_leads_a_migration_from_its_plan_to_its_end() {
+async fn a_migration_from_its_plan_to_its_end() {
     let (host, app) = start("/migration").await;
     let mut planned = sent(&json!(57500));
     planned["of"] = json!("tomorrow");
@@ -127,7 +127,7 @@ async fn forge_leads_a_migration_from_its_plan_to_its_end() {
 }
 
 #[actix_web::test]
-async fn a_status_is_one_that_forge_knows_or_another() {
+async fn the_answers_of_status() {
     let (host, app) = start("/migration").await;
     let answer = async |query: &str| {
         let reply = status(&host, query).await;
@@ -144,7 +144,7 @@ async fn a_status_is_one_that_forge_knows_or_another() {
 }
 
 #[actix_web::test]
-async fn what_is_declined_has_a_code_and_what_fails_has_none() {
+async fn a_declined_hook_has_a_code_and_a_failed_one_has_none() {
     let (host, _) = start("/migration").await;
     for hook in POSTS {
         let reply = post(&host, hook, sent(&json!("declined"))).await;
@@ -157,7 +157,7 @@ async fn what_is_declined_has_a_code_and_what_fails_has_none() {
 }
 
 #[actix_web::test]
-async fn what_does_not_fit_is_told() {
+async fn invalid_requests_are_explained() {
     let (host, app) = start("/migration").await;
     let mut table = String::new();
     for (what, hook, body) in [
@@ -172,12 +172,12 @@ async fn what_does_not_fit_is_told() {
         table += &format!("{what}: {} {}\n", reply.status, reply.json()["message"].as_str().unwrap());
     }
     insta::assert_snapshot!(table, @r"
-    no JSON object: 400 The body does not fit: invalid type: sequence, expected struct MigrationPlan at line 1 column 0
-    no location: 400 The body does not fit: missing field `location` at line 1 column 45
-    no id: 400 The body does not fit: missing field `migrationId` at line 1 column 45
-    an odd id: 400 The body does not fit: migrationId must be a number or a text at line 1 column 110
-    an empty id: 400 The body does not fit: migrationId must be a number or a text at line 1 column 18
-    no end: 400 The body does not fit: missing field `migrationId` at line 1 column 2
+    no JSON object: 400 The body is not valid: invalid type: sequence, expected struct MigrationPlan at line 1 column 0
+    no location: 400 The body is not valid: missing field `location` at line 1 column 45
+    no id: 400 The body is not valid: missing field `migrationId` at line 1 column 45
+    an odd id: 400 The body is not valid: migrationId must be a number or a string at line 1 column 110
+    an empty id: 400 The body is not valid: migrationId must be a number or a string at line 1 column 18
+    no end: 400 The body is not valid: missing field `migrationId` at line 1 column 2
     ");
     let token = host.forge_keys().sign(&TestInvocation::event(json!({})).claims(TestHost::APP_ID));
     let request = host.request(Method::POST, "/migration/commit");
@@ -189,7 +189,7 @@ async fn what_does_not_fit_is_told() {
 }
 
 #[actix_web::test]
-async fn nobody_but_forge_itself_moves_a_site() {
+async fn only_forge_itself_may_call_the_hooks() {
     let (host, app) = start("/migration").await;
     let by = async |method: &Method, hook: &str, invocation: &TestInvocation| {
         host.invoke_by(method.clone(), &format!("/migration/{hook}?migrationId=1"), invocation).await.status

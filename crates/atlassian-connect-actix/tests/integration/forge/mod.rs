@@ -3,11 +3,14 @@
 mod association;
 mod calls;
 mod cors;
+mod environments;
 mod errors;
 mod events;
 mod keys;
 mod migration;
+mod pages;
 mod permissions;
+mod products;
 mod proof;
 mod signed_body;
 mod visitors;

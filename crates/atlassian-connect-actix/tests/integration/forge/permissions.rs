@@ -1,5 +1,4 @@
-//! Whether the host lets a user do something, where one handler serves both doors: what is asked, and when the answer is
-//! no.
+//! Permission checks of a handler that serves Connect and Forge: the requests to the host, and when access is denied.
 
 use actix_web::http::Method;
 use actix_web::web::ServiceConfig;
@@ -7,7 +6,7 @@ use actix_web::{Error, HttpResponse, post, route};
 use atlassian_connect_actix::auth::ForgeInvocation;
 use atlassian_connect_actix::forge::AnyCaller;
 use atlassian_connect_actix::permission::{Authorized, Needed, Permission, authorize_jira};
-use atlassian_connect_testing::{By, TestHost, TestInvocation};
+use atlassian_connect_testing::{By, TestHost, TestInvocation, TestTenant};
 use serde_json::{Value, json};
 
 use crate::support::fixture;
@@ -16,7 +15,7 @@ const JIRA: &str = "/rest/api/3/permissions/check";
 const USER: &str = "/rest/api/user";
 const CONTENT: &str = "/rest/api/content/77/permission/check";
 
-const DENIED: &str = "You do not have the permission for this.";
+const DENIED: &str = "You do not have permission to do this.";
 const UNDETERMINED: &str = "Your permissions could not be determined.";
 const NO_PROJECT: &str = "Your permissions could not be determined: there is no project and no issue here.";
 const NO_CONTENT: &str = "Your permissions could not be determined: there is no content here.";
@@ -61,9 +60,21 @@ async fn by_hand(invocation: ForgeInvocation) -> Result<&'static str, Error> {
     Ok("may")
 }
 
-/// An invocation from a place where the user looks at `extension`.
+/// An invocation from a place with this `extension`.
 fn looking_at(host: &TestHost, extension: &Value) -> TestInvocation {
     host.invocation().claim("/context/extension", extension.clone())
+}
+
+/// The same in Confluence.
+fn reading(host: &TestHost, wiki: &TestTenant, extension: &Value) -> TestInvocation {
+    host.invocation_of(wiki).claim("/context/extension", extension.clone())
+}
+
+/// A site of Confluence that has installed the add-on.
+async fn confluence(host: &TestHost) -> TestTenant {
+    let tenant = host.new_tenant_of("confluence");
+    host.install(&tenant).await;
+    tenant
 }
 
 fn at_issue() -> Value {
@@ -90,7 +101,7 @@ fn refused(message: &str) -> (u16, String) {
     (403, message.to_owned())
 }
 
-/// Lets `may` administer, and nobody else. Without an accountId Jira answers about who asks.
+/// Lets only `may` administer. Without an accountId, Jira answers about the caller.
 fn let_administer(host: &TestHost, may: &str) {
     let may = may.to_owned();
     host.stub(Method::POST, JIRA, move |call| {
@@ -105,10 +116,9 @@ fn let_administer(host: &TestHost, may: &str) {
 }
 
 #[actix_web::test]
-async fn by_either_door_the_same_is_asked_each_in_its_own_name() {
+async fn connect_and_forge_check_the_same_each_with_its_own_identity() {
     let host = fixture::installed(routes).await;
-    let tenant = host.tenant();
-    let user = tenant.account_id.clone();
+    let (of_jira, wiki) = (host.tenant(), confluence(&host).await);
     let jira = json!({ "globalPermissions": ["ADMINISTER"] });
     for (path, method, url, connect, forge, answer) in [
         ("/global", Method::POST, JIRA, json!({}), json!({}), jira),
@@ -139,11 +149,17 @@ async fn by_either_door_the_same_is_asked_each_in_its_own_name() {
     ] {
         host.stub(method, url, move |_| std::future::ready(HttpResponse::Ok().json(&answer)));
         let before = host.calls().len();
+        let tenant = if url == JIRA { &of_jira } else { &wiki };
+        let user = tenant.account_id.clone();
         let mut claims = tenant.claims("GET", path, "");
         (claims["qsh"], claims["context"]) = ("context-qsh".into(), connect);
         let reply = host.call(Method::GET, path, &tenant.sign(&claims), None).await;
-        assert_eq!((reply.status, &reply.body), (200, &user), "{path} by Connect's door");
-        assert_eq!(invoke(&host, path, &looking_at(&host, &forge)).await, (200, user.clone()), "{path} by Forge's");
+        assert_eq!((reply.status, &reply.body), (200, &user), "{path} through Connect");
+        assert_eq!(
+            invoke(&host, path, &reading(&host, tenant, &forge)).await,
+            (200, user.clone()),
+            "{path} through Forge"
+        );
 
         let calls = host.calls().split_off(before);
         let [connect, forge] = &calls[..] else { panic!("{path}: {calls:?}") };
@@ -156,7 +172,7 @@ async fn by_either_door_the_same_is_asked_each_in_its_own_name() {
 }
 
 #[actix_web::test]
-async fn an_extractor_of_forges_alone_and_a_question_by_hand() {
+async fn a_forge_only_extractor_and_a_manual_check() {
     let host = fixture::start(routes).await;
     let_administer(&host, &host.tenant().account_id);
     let (invocation, other) = (host.invocation(), host.invocation().claim("/principal", "557058:other"));
@@ -168,11 +184,11 @@ async fn an_extractor_of_forges_alone_and_a_question_by_hand() {
 }
 
 #[actix_web::test]
-async fn only_a_yes_about_this_issue_and_this_project_is_a_yes() {
+async fn access_requires_a_grant_for_this_issue_and_this_project() {
     let host = fixture::start(routes).await;
     for (case, status, answer, expected) in [
         ("both", 200, granted(&json!([10]), &json!([11])), None),
-        ("ids as texts", 200, granted(&json!(["10"]), &json!(["11"])), None),
+        ("ids as strings", 200, granted(&json!(["10"]), &json!(["11"])), None),
         ("a foreign issue, which Jira leaves out", 200, granted(&json!([10]), &json!([])), Some(DENIED)),
         ("a foreign project", 200, granted(&json!([]), &json!([11])), Some(DENIED)),
         ("another issue", 200, granted(&json!([10]), &json!([12])), Some(DENIED)),
@@ -193,20 +209,22 @@ async fn only_a_yes_about_this_issue_and_this_project_is_a_yes() {
 }
 
 #[actix_web::test]
-async fn ids_are_texts_or_numbers_and_nothing_else_is_asked_about() {
+async fn ids_are_strings_or_numbers_and_anything_else_is_denied() {
     let host = fixture::start(routes).await;
     host.stub_post(JIRA, granted(&json!([10]), &json!([11])));
     host.stub_post(CONTENT, json!({ "hasPermission": true }));
+    let wiki = confluence(&host).await;
+    let at = |path: &str| if path == "/content" { wiki.clone() } else { host.tenant() };
     let yes = || (200, host.tenant().account_id);
     for (path, extension, expected) in [
         ("/project", json!({ "issue": { "id": 11 }, "project": { "id": 10 } }), yes()),
         ("/project", json!({ "issue": { "id": "11" } }), yes()),
         ("/project", json!({ "project": { "id": "10", "key": "A" }, "issue": null }), yes()),
-        ("/content", json!({ "content": { "id": 77 } }), yes()),
+        ("/content", json!({ "content": { "id": 77 } }), (200, wiki.account_id.clone())),
         ("/project", json!({ "issue": { "id": "011" } }), refused(DENIED)),
         ("/project", json!({ "issue": { "id": 11.0 } }), refused(DENIED)),
     ] {
-        assert_eq!(invoke(&host, path, &looking_at(&host, &extension)).await, expected, "{path} {extension}");
+        assert_eq!(invoke(&host, path, &reading(&host, &at(path), &extension)).await, expected, "{path} {extension}");
     }
     let asked = host.calls().len();
     for (path, extension, message) in [
@@ -225,7 +243,8 @@ async fn ids_are_texts_or_numbers_and_nothing_else_is_asked_about() {
         ("/content", json!({ "content": { "type": "page" } }), NO_CONTENT),
         ("/content", json!({}), NO_CONTENT),
     ] {
-        assert_eq!(invoke(&host, path, &looking_at(&host, &extension)).await, refused(message), "{path} {extension}");
+        let invocation = reading(&host, &at(path), &extension);
+        assert_eq!(invoke(&host, path, &invocation).await, refused(message), "{path} {extension}");
     }
     let nowhere = host.invocation().without("/context");
     assert_eq!(invoke(&host, "/project", &nowhere).await, refused(NO_PROJECT));
@@ -234,7 +253,7 @@ async fn ids_are_texts_or_numbers_and_nothing_else_is_asked_about() {
 }
 
 #[actix_web::test]
-async fn without_a_user_nothing_is_asked() {
+async fn without_a_user_nothing_is_sent() {
     let host = fixture::start(routes).await;
     for path in ["/global", "/project", "/application", "/content"] {
         for invocation in [host.invocation().without("/principal"), host.invocation().claim("/principal", "")] {
@@ -247,7 +266,7 @@ async fn without_a_user_nothing_is_asked() {
 }
 
 #[actix_web::test]
-async fn a_token_beside_the_invocation_cannot_make_another_user_of_it() {
+async fn a_token_beside_the_invocation_cannot_change_its_user() {
     let host = fixture::start(routes).await;
     let tenant = host.tenant();
     let_administer(&host, "admin");
@@ -269,7 +288,7 @@ async fn a_token_beside_the_invocation_cannot_make_another_user_of_it() {
 }
 
 #[actix_web::test]
-async fn without_the_users_token_one_is_asked_for_or_nothing_is_granted() {
+async fn without_the_users_token_one_is_requested_or_access_is_denied() {
     let host = fixture::start(routes).await;
     let user = host.tenant().account_id;
     let_administer(&host, &user);
@@ -280,7 +299,7 @@ async fn without_the_users_token_one_is_asked_for_or_nothing_is_granted() {
 
     let no_tokens = host.invocation().user_token(None).app_token(None);
     let no_server = host.invocation().claim("/app/apiBaseUrl", "http://127.0.0.1:1/ex/jira/cloud");
-    let no_api = host.invocation().without("/app/apiBaseUrl");
+    let no_api = host.invocation().without("/app/apiBaseUrl").without("/app/installation");
     host.stub_post("/graphql", json!({ "errors": [{ "message": "no consent" }] }));
     let no_consent = host.invocation().user_token(None);
     for (case, invocation) in
@@ -291,7 +310,7 @@ async fn without_the_users_token_one_is_asked_for_or_nothing_is_granted() {
 }
 
 #[actix_web::test]
-async fn no_answer_stands_for_another_user_installation_site_or_door() {
+async fn cached_answers_are_separate_by_user_installation_site_and_caller() {
     let host = fixture::installed(routes).await;
     let tenant = host.tenant();
     let user = tenant.account_id.clone();
@@ -318,16 +337,18 @@ async fn no_answer_stands_for_another_user_installation_site_or_door() {
     claims["qsh"] = "context-qsh".into();
     let token = tenant.sign(&claims);
     assert_eq!(host.call(Method::GET, "/global", &token, None).await.status, 200);
-    assert_eq!(host.calls().len(), 5, "by the other door it is asked again");
-    // an installation by the name of a Connect tenant, at the same place: it has no answer of that tenant's
+    assert_eq!(host.calls().len(), 5, "through Connect it is checked again");
+    // an installation with the name of a Connect tenant, in the same place: it does not get that tenant's answer
     let namesake =
         host.invocation().installation(&tenant.client_key).claim("/app/apiBaseUrl", tenant.base_url.as_str());
+    let context = json!([{ "name": "jira", "apiBaseUrl": tenant.base_url }]);
+    let namesake = namesake.claim("/app/installation/contexts", context);
     assert_eq!(invoke(&host, "/global", &namesake).await, refused(UNDETERMINED));
     assert_eq!(host.calls().len(), 6);
 }
 
 #[actix_web::test]
-async fn another_issue_is_another_question() {
+async fn another_issue_is_checked_separately() {
     let host = fixture::start(routes).await;
     host.stub_post(JIRA, granted(&json!([10]), &json!([11])));
     let id = host.invocation().installation_id();

@@ -1,4 +1,4 @@
-//! Who gets past `ForgeInvocation`, and who does not.
+//! Which invocations `ForgeInvocation` accepts.
 
 use actix_web::http::Method;
 use actix_web::web::{self, Json};
@@ -20,14 +20,14 @@ fn segment(json: &Value) -> String {
     URL_SAFE_NO_PAD.encode(json.to_string())
 }
 
-/// A token with any header, signed by the platform's key all the same.
+/// A token with any header, signed with the platform's key.
 fn with_header(header: &Value, claims: &Value) -> String {
     let message = format!("{}.{}", segment(header), segment(claims));
     format!("{message}.{}", JwksServer::signature(&message))
 }
 
 #[actix_web::test]
-async fn an_invocation_gets_in_with_what_it_brings() {
+async fn an_invocation_is_accepted_with_its_tokens() {
     let host = fixture::start(routes).await;
     let page = TestInvocation::new();
     let reply = host.invoke("/remote", &page).await;
@@ -47,7 +47,7 @@ async fn an_invocation_gets_in_with_what_it_brings() {
 }
 
 #[actix_web::test]
-async fn an_invocation_says_what_the_license_is() {
+async fn an_invocation_has_the_license() {
     async fn license(invocation: ForgeInvocation) -> Json<Value> {
         Json(match invocation.license() {
             None => Value::Null,
@@ -78,7 +78,7 @@ async fn an_invocation_says_what_the_license_is() {
 }
 
 #[actix_web::test]
-async fn a_body_may_be_as_large_as_forge_sends_it() {
+async fn a_body_may_be_as_large_as_forges_limit() {
     let host = fixture::start(routes).await;
     let of = |length: usize| TestInvocation::new().body(json!({ "text": "x".repeat(length) }));
     let reply = host.invoke("/length", &of(4_900_000)).await;
@@ -88,7 +88,7 @@ async fn a_body_may_be_as_large_as_forge_sends_it() {
 }
 
 #[actix_web::test]
-async fn the_smallest_token_is_enough() {
+async fn a_token_with_only_the_required_claims_is_accepted() {
     let host = fixture::start(routes).await;
     let claims = json!({
         "iss": "forge/invocation-token", "aud": format!("ari:cloud:ecosystem::app/{APP}"), "exp": now() + 25,
@@ -106,7 +106,7 @@ async fn the_configured_id_may_have_its_prefix() {
 }
 
 #[actix_web::test]
-async fn claims_that_do_not_fit_are_refused() {
+async fn invalid_claims_are_refused() {
     let host = fixture::start(routes).await;
     let good = TestInvocation::new;
     for (what, invocation) in [
@@ -134,13 +134,13 @@ async fn claims_that_do_not_fit_are_refused() {
         assert_eq!((reply.status, reply.header("www-authenticate")), (401, "Bearer"), "{what}: {}", reply.body);
         assert!(!reply.body.contains("installation"), "{what}: {}", reply.body);
     }
-    // a clock that is half a minute off is no reason
+    // a clock that is half a minute off is tolerated
     assert_eq!(host.invoke("/remote", &good().claim("/exp", now() - 20)).await.status, 200);
     assert_eq!(host.invoke("/remote", &good().claim("/nbf", now() + 20)).await.status, 200);
 }
 
 #[actix_web::test]
-async fn signatures_that_do_not_hold_are_refused() {
+async fn invalid_signatures_are_refused() {
     let host = fixture::start(routes).await;
     let invocation = TestInvocation::new();
     let claims = invocation.claims(APP);
@@ -192,7 +192,7 @@ async fn signatures_that_do_not_hold_are_refused() {
 }
 
 #[actix_web::test]
-async fn a_token_is_looked_for_in_one_place() {
+async fn a_token_is_accepted_in_one_place() {
     let host = fixture::start(routes).await;
     let token = host.forge_keys().sign(&TestInvocation::new().claims(APP));
     let send = async |headers: &[(&'static str, String)], query: &str| {
@@ -215,21 +215,21 @@ async fn a_token_is_looked_for_in_one_place() {
 }
 
 #[actix_web::test]
-async fn an_add_on_that_is_no_forge_app_takes_no_invocation() {
+async fn an_add_on_without_an_app_id_refuses_invocations() {
     let host = fixture::builder().var("AC_APP_ID", "").start(routes).await;
     let reply = host.invoke("/remote", &TestInvocation::new()).await;
     assert_eq!((reply.status, host.forge_keys().fetches()), (401, 0));
 }
 
 #[actix_web::test]
-async fn no_auth_opens_nothing_here() {
+async fn no_auth_does_not_apply() {
     let host = fixture::builder().var("NODE_ENV", "development").var("AC_OPTS", "no-auth,no-reg").start(routes).await;
     assert_eq!(host.invoke_with("/remote", "a.b.c", &TestInvocation::new()).await.status, 401);
     assert_eq!(host.post("/remote", &json!({})).await.status, 401);
 }
 
 #[actix_web::test]
-async fn tokens_of_connect_open_nothing_here_and_the_other_way_round() {
+async fn connect_tokens_are_refused_here_and_vice_versa() {
     let host = fixture::installed(routes).await;
     let tenant = host.tenant();
     let token = tenant.token("POST", "/remote", "");

@@ -1,4 +1,4 @@
-//! Bodies that somebody else than Atlassian signs.
+//! Bodies that services other than Atlassian sign.
 
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ async fn send(host: &TestHost, path: &str, headers: &[(&'static str, String)], b
 }
 
 #[actix_web::test]
-async fn who_knows_the_secret_gets_in() {
+async fn a_valid_signature_is_accepted() {
     let host = fixture::start(routes).await;
     for (path, header, signature) in [
         ("/github", GITHUB, of_github(SECRET, BODY)),
@@ -70,11 +70,11 @@ async fn who_knows_the_secret_gets_in() {
     }
     // a form is signed as it was sent, too
     let form = [(GITHUB, of_github(SECRET, b"a=%20")), ("content-type", "application/x-www-form-urlencoded".into())];
-    assert_eq!(send(&host, "/github", &form, b"a=%20").await.status, 400, "it is no JSON, and taken");
+    assert_eq!(send(&host, "/github", &form, b"a=%20").await.status, 400, "accepted, but not JSON");
 }
 
 #[actix_web::test]
-async fn nobody_else_does() {
+async fn other_requests_are_refused() {
     let host = fixture::start(routes).await;
     let good = (GITHUB, of_github(SECRET, BODY));
     let stripe = |time| ("stripe-signature", of_stripe(time));
@@ -101,7 +101,7 @@ async fn nobody_else_does() {
 }
 
 #[actix_web::test]
-async fn what_is_wrong_with_a_genuine_body_is_told() {
+async fn errors_in_a_genuine_body_are_explained() {
     let host = fixture::builder().config(r#"{ "limits": { "forgeBody": 65536 } }"#).start(routes).await;
     let genuine = async |body: &[u8]| send(&host, "/github", &[(GITHUB, of_github(SECRET, body))], body).await;
     assert_eq!(genuine(b"{").await.status, 400);
@@ -110,7 +110,7 @@ async fn what_is_wrong_with_a_genuine_body_is_told() {
 }
 
 #[actix_web::test]
-async fn a_route_without_a_secret_is_shut() {
+async fn a_route_without_a_secret_refuses_everything() {
     let host = fixture::start(routes).await;
     for (path, secret) in [("/unset", ""), ("/unset", SECRET), ("/forgotten", SECRET)] {
         let reply = send(&host, path, &[(GITHUB, of_github(secret, BODY))], BODY).await;

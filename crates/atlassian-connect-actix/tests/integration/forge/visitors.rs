@@ -1,5 +1,5 @@
-//! Whoever looks at a page of the app can have a token for it, and send it anywhere with a body and headers of their
-//! own. Pages may be open to people who are not logged in, whose token names nobody.
+//! Every visitor of a page of the app can get a token for it and send it with any body and headers. Pages may be open
+//! to people who are not logged in; their token names no user.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,7 +17,7 @@ fn routes(cfg: &mut ServiceConfig) {
     cfg.service(remote).configure(forge::events("/forge/events")).configure(forge::pre_uninstall("/forge/leave"));
 }
 
-/// As the platform may say that nobody is logged in.
+/// The ways in which the platform may mark an anonymous user.
 fn anonymous() -> [TestInvocation; 4] {
     [
         TestInvocation::new().without("/principal"),
@@ -28,7 +28,7 @@ fn anonymous() -> [TestInvocation; 4] {
 }
 
 #[actix_web::test]
-async fn an_anonymous_visitor_is_nobody() {
+async fn an_anonymous_visitor_has_no_account() {
     let host = fixture::start(routes).await;
     for visitor in anonymous() {
         let reply = host.invoke("/remote", &visitor).await;
@@ -37,7 +37,7 @@ async fn an_anonymous_visitor_is_nobody() {
 }
 
 #[actix_web::test]
-async fn an_anonymous_visitor_sends_no_event() {
+async fn an_anonymous_visitor_cannot_send_events() {
     let heard = Arc::new(Mutex::new(0));
     let (events, leaves) = (Arc::clone(&heard), Arc::clone(&heard));
     let builder = fixture::builder().prepare(move |addon| {
@@ -61,7 +61,7 @@ async fn an_anonymous_visitor_sends_no_event() {
 }
 
 #[actix_web::test]
-async fn the_token_that_an_anonymous_visitor_brings_displaces_none_of_forges_own() {
+async fn a_token_from_an_anonymous_visitor_does_not_replace_one_from_forge() {
     let host = fixture::start(routes).await;
     let own = TestInvocation::event(json!({})).app_token(Some("forges-own"));
     let id = own.installation_id();
@@ -76,7 +76,7 @@ async fn the_token_that_an_anonymous_visitor_brings_displaces_none_of_forges_own
 }
 
 #[actix_web::test]
-async fn a_module_that_forge_does_not_invoke_of_itself_sends_no_event() {
+async fn a_module_that_forge_itself_does_not_invoke_cannot_send_events() {
     let host = fixture::start(routes).await;
     let of = |kind: &str| TestInvocation::event(json!({ "eventType": "e" })).claim("/app/module/type", kind);
     for kind in ["jira:issuePanel", "confluence:globalPage", "macro", "core:function", "webtrigger", "action"] {

@@ -1,4 +1,4 @@
-//! The classes of mutations that change one claim, or the key's id, and sign again.
+//! The classes of mutations that change one claim or the key id, and sign again.
 
 use atlassian_connect_actix::internal::jwt::{CONTEXT_QSH, now};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::draft::{Actor, Draft};
 use super::guards::Guard;
 use crate::support::rng::Rng;
 
-/// Whether the tenant is found though the issuer is another: its key is the audience then.
+/// Whether the tenant is found although the issuer is another: its key is then the audience.
 fn name_tenant_in_audience(draft: &mut Draft, actor: &Actor, i: usize) -> &'static str {
     if draft.guard.is_install() || !i.is_multiple_of(2) {
         return "";
@@ -82,7 +82,7 @@ pub(super) fn aud(draft: &mut Draft, i: usize, actor: &Actor, rng: &mut Rng) -> 
     let audience = list.get(i).cloned().unwrap_or_else(|| {
         loop {
             let text = rng.mutated(own);
-            // a trailing slash says nothing
+            // a trailing slash has no meaning
             if text.trim_end_matches('/') != own {
                 break if rng.chance(50) { json!(text) } else { json!([text, own]) };
             }
@@ -99,7 +99,7 @@ pub(super) fn set_text(draft: &mut Draft, claim: &str, json: &str) {
     draft.claims_text = Some(format!("{}{member}}}", rest.strip_suffix('}').unwrap()));
 }
 
-/// What is no time, as JSON.
+/// JSON values that are not a time.
 const NO_TIMES: [&str; 12] = [
     "\"9999999999\"",
     "true",
@@ -116,7 +116,7 @@ const NO_TIMES: [&str; 12] = [
 ];
 
 pub(super) fn exp(draft: &mut Draft, i: usize, _: &Actor, rng: &mut Rng) -> String {
-    // how long ago; a session token has no leeway, which the numbers of its own show
+    // how long ago; a session token has no leeway, which its own numbers show
     let leeway = if draft.is_session { 0 } else { 31 };
     let ago = |seconds: i64| (now() - leeway - seconds).to_string();
     let (json, what) = match i {
@@ -145,7 +145,7 @@ pub(super) fn nbf(draft: &mut Draft, i: usize, _: &Actor, rng: &mut Rng) -> Stri
             (text.to_owned(), text.to_owned())
         }
         _ => {
-            // not near the bound: the test may be slow
+            // not near the limit: the test may be slow
             let seconds = i64::try_from(200 + rng.below(2_000_000_000)).unwrap();
             (if rng.chance(30) { ahead(seconds) + ".5" } else { ahead(seconds) }, format!("in {seconds} s"))
         }
@@ -171,7 +171,7 @@ pub(super) fn qsh_claim(draft: &mut Draft, i: usize, _: &Actor, rng: &mut Rng) -
         10 => Some(json!(format!("{right}{right}"))),
         11 => Some(json!("0".repeat(64))),
         12 => Some(json!("*")),
-        // right for one of the other kinds of token, and not for this one
+        // right for another type of token, but not for this one
         13 if draft.guard != Guard::Context && (draft.is_session || draft.guard != Guard::Token) => {
             Some(json!(CONTEXT_QSH))
         }
@@ -215,7 +215,7 @@ pub(super) fn kid(draft: &mut Draft, i: usize, _: &Actor, rng: &mut Rng) -> Stri
     let kid = match fixed.get(i) {
         Some(kid) => (*kid).to_owned(),
         None if i == fixed.len() => json!("k".repeat(129)).to_string(),
-        // one of three is an id that the key server is asked for
+        // one of three is an id that is requested from the key server
         None if i.is_multiple_of(3) => json!(format!("install-key-{}", rng.next())).to_string(),
         None => json!(rng.mutated("install-key-1")).to_string(),
     };

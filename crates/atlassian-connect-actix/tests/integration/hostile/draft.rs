@@ -1,4 +1,4 @@
-//! A request that is about to be signed and sent, every part of it open to change.
+//! A request before it is signed and sent; every part of it can be changed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::guards::Guard;
 use super::mutations::Class;
 use crate::support::vectors::{Base, bases};
 
-/// Who sends: a site, another one that has the add-on as well, and what they know of the add-on.
+/// The sender: a site, another site with the add-on, and what they know of the add-on.
 #[derive(Clone)]
 pub(super) struct Actor {
     pub tenant: TestTenant,
@@ -25,7 +25,7 @@ pub(super) struct Actor {
     pub other_rsa: Arc<RsaSigner>,
 }
 
-/// Who makes the signature, and how.
+/// How the signature is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Signer {
     Hs256,
@@ -33,7 +33,7 @@ pub(super) enum Signer {
     Hs512,
     /// The secret of another site.
     OtherSecret,
-    /// HMAC with the public install key, as it is served, for a secret.
+    /// HMAC with the public install key as the secret.
     PublicKeyAsSecret,
     /// HMAC with an empty secret.
     NoSecret,
@@ -44,7 +44,7 @@ pub(super) enum Signer {
     Nobody,
 }
 
-/// Where the token stands.
+/// Where the token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Query,
@@ -57,7 +57,7 @@ pub(super) enum Place {
 pub(super) struct Draft {
     pub guard: Guard,
     pub base: &'static Base,
-    /// The token is a session token of the add-on's own.
+    /// Whether the token is a session token of the add-on.
     pub is_session: bool,
     pub path: String,
     pub query: String,
@@ -66,7 +66,7 @@ pub(super) struct Draft {
     /// The header's JSON.
     pub header: String,
     pub claims: Value,
-    /// The claims' JSON where it is none that a `Value` can be.
+    /// The JSON of the claims, if a `Value` cannot represent it.
     pub claims_text: Option<String>,
     pub signer: Signer,
     pub place: Place,
@@ -79,7 +79,7 @@ pub(super) struct Draft {
 pub(super) type Tamper = Arc<dyn Fn(&str) -> String>;
 
 impl Draft {
-    /// The unmutated request number `i` of a class at a guard: it is accepted.
+    /// The unmutated request number `i` of a class for a guard: it is accepted.
     pub(super) fn of(guard: Guard, class: &Class, i: usize, actor: &Actor) -> Self {
         let bases = bases(guard.method(), class.part);
         let base = bases[i % bases.len()];
@@ -113,7 +113,7 @@ impl Draft {
         };
         match guard {
             Guard::Context => draft.claims["qsh"] = CONTEXT_QSH.into(),
-            // the token of the route may be one of three kinds where the mutation is not of the request
+            // if the mutation is not one of the request, the token of the route may have three types
             Guard::Token if class.part == "path" && !class.of_request => match i % 3 {
                 0 => {
                     draft.is_session = true;
@@ -146,7 +146,7 @@ impl Draft {
         self.tamper.as_ref().map_or(token.clone(), |tamper| tamper(&token))
     }
 
-    /// Whether the finished token is of an install and names a key that the key server does not have.
+    /// Whether the finished token is for an install and names a key that the key server does not have.
     pub(super) fn names_another_key(&self, actor: &Actor) -> bool {
         let token = self.token(actor);
         let header = token.split('.').next().and_then(|header| URL_SAFE_NO_PAD.decode(header).ok());

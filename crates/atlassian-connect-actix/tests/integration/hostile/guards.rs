@@ -1,4 +1,4 @@
-//! The guarded routes, each in an add-on of its own at the same path, so that the same requests go to all of them.
+//! The guarded routes, each in its own add-on at the same path, so that the same requests are sent to all of them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -44,7 +44,7 @@ pub(super) const GUARDS: [Guard; 9] = [
     Guard::Uninstalled,
 ];
 
-/// Where the descriptor has the guarded callback; routes of the add-on's own are at the same place.
+/// The path of the guarded callback in the descriptor; the app's own routes are at the same path.
 const CALLBACK: &str = "/r/${first}/${second}";
 
 impl Guard {

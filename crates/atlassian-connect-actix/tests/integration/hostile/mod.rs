@@ -1,6 +1,6 @@
-//! Hostile requests: for each guarded route and each class of mutation at least 200, whose unmutated twin is accepted
-//! before and after. A mutation changes something that is signed: the token itself, or a part of the request whose hash
-//! by `atlassian-jwt` is another one (`tests/fixtures/mutations.json`).
+//! Hostile requests: at least 200 for each guarded route and each class of mutation. Their unmutated twin is accepted
+//! before and after. A mutation changes something that is signed: the token itself, or a part of the request that
+//! changes its hash according to `atlassian-jwt` (`tests/fixtures/mutations.json`).
 
 mod claims;
 mod draft;
@@ -19,13 +19,13 @@ use crate::support::rng::Rng;
 use crate::support::wire::Connection;
 
 const SEED: u64 = 20_261_122;
-/// Mutated requests of each class at each guard.
+/// Mutated requests of each class for each guard.
 const EACH: usize = 210;
-/// One twin before and one after so many of them; not more than each base request has mutations.
+/// A twin is sent before and after this many; not more than the mutations of each base request.
 const GROUP: usize = 42;
-/// Sites that send at once, each over connections of its own. A refused signature waits for the store, by tenant.
+/// Sites that send concurrently, each over its own connections. A refused signature waits for the store, per tenant.
 const LANES: usize = 48;
-/// What must be there, so that this test does not shrink unnoticed.
+/// The minimum, so that this test does not shrink unnoticed.
 const LEAST_OF_EACH: usize = 200;
 const LEAST: usize = 20_000;
 
@@ -38,7 +38,7 @@ struct Group {
 
 #[derive(Default)]
 struct Tally {
-    /// What was sent and refused, by class and guard.
+    /// The requests that were sent and refused, by class and guard.
     refused: BTreeMap<(usize, Guard), BTreeSet<String>>,
     twins: usize,
     failures: Vec<String>,
@@ -111,7 +111,7 @@ impl Lane<'_> {
                 Some(answer) if class.refusals.contains(&answer.status) => {
                     refused.insert(what);
                 }
-                // too many made-up ids have come for the key server to be asked
+                // too many made-up ids were sent for the key server to be asked
                 Some(answer) if answer.status == 503 && draft.names_another_key(&self.actor) => {
                     refused.insert(what);
                 }

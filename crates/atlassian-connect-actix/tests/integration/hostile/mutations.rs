@@ -1,5 +1,5 @@
-//! The classes of mutations. Each function changes a draft whose twin is accepted and says what it did; the same number
-//! makes the same change on every run.
+//! The classes of mutations. Each function changes a draft whose twin is accepted, and says what it did. The same
+//! number makes the same change in every run.
 
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ use crate::support::vectors::VECTORS;
 
 pub(super) struct Class {
     pub name: &'static str,
-    /// Which of the base requests are used: those whose mutations change this part.
+    /// The part of the base requests that their mutations change.
     pub part: &'static str,
-    /// The request is changed under a token that stays, or the token is bound to another request.
+    /// Whether the request is changed under an unchanged token, or the token is bound to another request.
     pub of_request: bool,
-    /// Whether the guard looks at what the class changes.
+    /// Whether the guard checks what the class changes.
     pub fits: fn(Guard) -> bool,
-    /// The answers that it may get; 503 besides where the token names a key that is not there.
+    /// The accepted statuses; 503 in addition if the token names a missing key.
     pub refusals: &'static [u16],
     pub mutate: fn(&mut Draft, usize, &Actor, &mut Rng) -> String,
 }
@@ -33,7 +33,7 @@ const TOKEN: Class = Class {
     refusals: &[401],
     mutate: |_, _, _, _| String::new(),
 };
-/// A context JWT is bound to no request.
+/// A context JWT is not bound to a request.
 const REQUEST: Class = Class { of_request: true, fits: |guard| guard != Guard::Context, mutate: part, ..TOKEN };
 
 pub(super) const CLASSES: &[Class] = &[
@@ -103,7 +103,7 @@ fn algorithm(draft: &mut Draft, i: usize, _: &Actor, _: &mut Rng) -> String {
     ];
     draft.signer = SIGNERS[i / NAMES.len() % SIGNERS.len()];
     let name = match (NAMES[i % NAMES.len()], draft.guard.expected_algorithm()) {
-        // the algorithm of the other kind of guard, signed as it says, in place of two that are alike here
+        // the algorithm of the other type of guard, signed accordingly, instead of two names that are equal here
         (r#""hs256""#, "RS256") => r#""HS256""#,
         (r#""rs256""#, "HS256") => r#""RS256""#,
         (name, _) => name,
@@ -112,7 +112,7 @@ fn algorithm(draft: &mut Draft, i: usize, _: &Actor, _: &mut Rng) -> String {
     format!("{name} signed by {:?}", draft.signer)
 }
 
-/// Another token of the same kind: its signature fits other claims.
+/// Another token of the same type, whose signature is for other claims.
 fn different(draft: &Draft, actor: &Actor) -> String {
     let mut other = draft.clone();
     other.claims["sub"] = "somebody-else".into();
@@ -183,7 +183,7 @@ fn qsh(draft: &mut Draft, i: usize, _: &Actor, _: &mut Rng) -> String {
     format!("bound to {} {}?{}", other.method, other.path, other.query)
 }
 
-/// The request is another one under the token of its twin.
+/// Another request is sent with the token of its twin.
 fn part(draft: &mut Draft, i: usize, _: &Actor, _: &mut Rng) -> String {
     let (text, _) = &draft.base.mutated[i % super::GROUP];
     match draft.base.part.as_str() {
@@ -195,7 +195,7 @@ fn part(draft: &mut Draft, i: usize, _: &Actor, _: &mut Rng) -> String {
 }
 
 fn duplicates(draft: &mut Draft, i: usize, actor: &Actor, rng: &mut Rng) -> String {
-    // a second token whose signature is wrong: whichever is looked at, the request carries one that nobody signed
+    // a second token with a wrong signature: whichever is checked, the request carries a forged one
     let forged = flipped(&draft.token(actor), 2, rng.next());
     let named = rng.pick(&["jwt", "%6Awt", "j%77t", "jw%74", "%6a%77%74"]);
     let (place, carried) = match draft.place {
@@ -215,7 +215,7 @@ fn duplicates(draft: &mut Draft, i: usize, actor: &Actor, rng: &mut Rng) -> Stri
             draft.further = vec![(other, format!("{named}={forged}"))];
             format!("one in the query, one in the form: {named} {forged}")
         }
-        // the same member twice, and signed so
+        // the same member twice, and signed that way
         2..=4 => {
             let members = ["exp", "iss", "aud", "qsh", "sub", "nbf", "iat", "use"];
             let member = rng.pick(&members);
@@ -275,7 +275,7 @@ fn sizes(draft: &mut Draft, i: usize, actor: &Actor, rng: &mut Rng) -> String {
             format!("segment {segment} of {length} characters {number}")
         }
         _ => {
-            // deeper than any reader follows
+            // deeper than any parser follows
             let depth = 200 + rng.below(3000);
             set_text(draft, "context", &format!("{}{}", "[".repeat(depth), "]".repeat(depth)));
             format!("claims {depth} deep {number}")

@@ -1,4 +1,4 @@
-//! The descriptor that these tests bring with them. No test looks at the files of the starter.
+//! The descriptor of these tests. No test reads the files of the starter.
 
 use std::path::{Path, PathBuf};
 
@@ -34,7 +34,7 @@ where
     builder().start(routes).await
 }
 
-/// The same, and installed at the first site of the host.
+/// The same, installed on the first site of the host.
 pub(crate) async fn installed<F>(routes: F) -> TestHost
 where
     F: Fn(&mut ServiceConfig) + Clone + Send + 'static,

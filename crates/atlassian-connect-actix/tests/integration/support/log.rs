@@ -1,4 +1,4 @@
-//! The log of what runs on this thread.
+//! The log of the current thread.
 
 use std::io::Write;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -6,10 +6,10 @@ use std::sync::{Arc, LazyLock, Mutex};
 use tracing::Dispatch;
 use tracing::subscriber::{DefaultGuard, NoSubscriber};
 
-/// What somebody may send who would like to write a line of the log.
+/// A text with which an attacker would try to forge a line of the log.
 pub(crate) const FORGED: &str = "\n2026-01-01T00:00:00Z  INFO FORGED \u{1b}[31mred\r\nFORGED";
 
-/// No line of the log is [`FORGED`], and none has escapes of terminals.
+/// No line of the log is [`FORGED`], and none contains terminal escapes.
 pub(crate) fn assert_lines_are_ours(log: &str, environment: &str) {
     assert!(!log.contains('\u{1b}'), "{environment}: escapes of terminals in\n{log}");
     for line in log.lines() {
@@ -32,8 +32,8 @@ impl Log {
     }
 }
 
-/// A second subscriber. Where there is only one, tracing asks the thread that first comes to a line whether anybody
-/// listens, and remembers a no for all threads: tests that run meanwhile would silence the log of this one.
+/// A second subscriber. If there is only one, tracing asks the first thread that reaches a line whether anybody
+/// listens, and caches a no for all threads: tests that run concurrently would silence the log of this one.
 static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
 
 /// Everything that is logged on this thread until the value is dropped.

@@ -1,4 +1,4 @@
-//! What several themes need.
+//! Helpers for several topics.
 
 pub(crate) mod fixture;
 pub(crate) mod log;
@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-/// Tries until `attempt` gives something, and fails the test when that takes longer than `limit`.
+/// Retries until `attempt` returns something, and fails the test if that takes longer than `limit`.
 #[track_caller]
 pub(crate) fn poll<T>(what: &str, limit: Duration, mut attempt: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
@@ -26,7 +26,16 @@ pub(crate) fn poll<T>(what: &str, limit: Duration, mut attempt: impl FnMut() -> 
     }
 }
 
-/// Runs what blocks on a thread of its own, so that the fake host goes on serving.
+/// Waits until `is_so`, and fails the test if that takes longer than 20 seconds.
+pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so().await {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it never came to this: {what}");
+        actix_web::rt::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Runs blocking work on another thread, so that the fake host keeps serving.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match actix_web::rt::task::spawn_blocking(work).await {
         Ok(value) => value,
@@ -34,7 +43,7 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
     }
 }
 
-/// What a token claims.
+/// The claims of a token.
 pub(crate) fn claims_of(token: &str) -> Value {
     let payload = token.split('.').nth(1).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()

@@ -1,11 +1,11 @@
-//! Numbers that are the same on every run.
+//! Random numbers that are the same in every run.
 
 /// splitmix64.
 #[derive(Clone)]
 pub(crate) struct Rng(u64);
 
 impl Rng {
-    /// A generator of its own for each text: what one case draws changes no other case.
+    /// Each text has its own generator, so that the draws of one case do not change another case.
     pub(crate) fn of(seed: u64, text: &str) -> Self {
         // FNV-1a
         let hash = text
@@ -35,7 +35,7 @@ impl Rng {
         self.below(100) < percent
     }
 
-    /// `text` with one to three things changed: a character replaced, put in, taken out, in the other case.
+    /// `text` with one to three changes: a character replaced, inserted, removed, or in the other case.
     pub(crate) fn mutated(&mut self, text: &str) -> String {
         loop {
             let changed = (0..=self.below(3)).fold(text.to_owned(), |text, _| self.changed(&text));

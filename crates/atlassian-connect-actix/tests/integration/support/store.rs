@@ -1,4 +1,4 @@
-//! A store that counts, waits and fails at the test's word, as an add-on's author would write one on the public trait.
+//! A store that counts, waits and fails as a test asks, written on the public trait like an app's own store.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use tokio::sync::watch;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failure {
     Nothing,
-    /// The store is away.
+    /// The store is unavailable.
     Everything,
     /// Writes are refused.
     Writes,
@@ -25,7 +25,7 @@ pub(crate) struct FakeStore {
     inner: MemoryStore,
     /// When reads of installations began.
     reads: Mutex<Vec<Instant>>,
-    /// Reads have found what they found, and wait with their answer while this is true.
+    /// While this is true, reads have their result but do not return it.
     held: watch::Sender<bool>,
     delay: Mutex<Duration>,
     failure: Mutex<Failure>,
@@ -46,7 +46,7 @@ impl FakeStore {
         self.reads.lock().unwrap().clone()
     }
 
-    /// Reads take so long from now on.
+    /// How long reads take from now on.
     pub(crate) fn delay(&self, delay: Duration) {
         *self.delay.lock().unwrap() = delay;
     }
@@ -112,7 +112,7 @@ impl Store for FakeStore {
         installation: &'a Value,
         installation_id: Option<&'a str>,
     ) -> StoreFuture<'a, ()> {
-        // the memory store writes when it is called, and not when it is awaited
+        // the memory store writes when it is called, not when it is awaited
         let write = async move { self.inner.save_installation(client_key, installation, installation_id).await };
         self.or(true, Box::pin(write))
     }

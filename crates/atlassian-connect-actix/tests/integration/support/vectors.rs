@@ -1,4 +1,4 @@
-//! What the npm package `atlassian-jwt` says of requests, see `tests/vectors/make.mjs`.
+//! Hashes of requests by the npm package `atlassian-jwt`, see `tests/vectors/make.mjs`.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,7 @@ pub(crate) struct Vector {
     pub qsh: String,
 }
 
-/// A request, and others that differ from it in what is signed.
+/// A request, and others that differ from it in a signed part.
 #[derive(Deserialize)]
 pub(crate) struct Base {
     /// Which part the others change: `path`, `query` or `form`.
@@ -23,7 +23,7 @@ pub(crate) struct Base {
     pub query: String,
     pub form: String,
     pub qsh: String,
-    /// The changed part, and the hash of the request that it makes.
+    /// The changed part, and the hash of the resulting request.
     pub mutated: Vec<(String, String)>,
 }
 

@@ -1,10 +1,10 @@
-//! A client that sends bytes as they are and reads what comes back.
+//! A client that sends raw bytes and reads the answer.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Longer than anything the server is allowed to take.
+/// Longer than the server may take for anything.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An answer. Names of headers are in lower case.
@@ -25,7 +25,7 @@ impl Answer {
     }
 }
 
-/// A connection that is kept alive, and opened again after the server has closed it.
+/// A persistent connection, which is opened again after the server has closed it.
 pub(crate) struct Connection {
     address: SocketAddr,
     stream: Option<TcpStream>,
@@ -50,7 +50,7 @@ impl Connection {
                 }
                 Some(answer)
             }
-            // an idle connection may have been closed while nobody looked: once more on a fresh one
+            // an idle connection may have been closed meanwhile: try once more on a new one
             Err(_) if !is_fresh => {
                 self.close();
                 self.send(request)
@@ -66,7 +66,7 @@ impl Connection {
     /// Sends `bytes` and reads everything until the server closes or is silent.
     pub(crate) fn converse(&mut self, bytes: &[u8], silence: Duration) -> Vec<u8> {
         self.close();
-        // the server may refuse and close before it has read all
+        // the server may refuse and close before it has read everything
         let _ = self.write(bytes);
         let mut read = Vec::new();
         let stream = self.stream.as_mut().unwrap();

@@ -1,6 +1,6 @@
--- The rows hold the customers' secrets, which only a new install by each customer brings back. So this drops an empty
--- table alone; one with rows stops the revert, and whoever means it empties the table first, after a backup.
--- MySQL has no SIGNAL outside a procedure: a key that is there already, and is the message, does it.
+-- The rows hold the customers' secrets, which only a new install by each customer restores. So only an empty table is
+-- dropped. If it has rows, the revert stops: to drop them anyway, make a backup and empty the table first.
+-- MySQL has no SIGNAL outside a procedure, so a duplicate key has the message as its value.
 DROP TEMPORARY TABLE IF EXISTS `revert_guard`;
 CREATE TEMPORARY TABLE `revert_guard` (`message` VARCHAR(64) PRIMARY KEY);
 INSERT INTO `revert_guard` VALUES ('AddonSettings still holds tenants: back it up, empty it, revert');

@@ -1,4 +1,4 @@
--- Drops empty tables alone, as the settings' migration does, in its way and for its reason.
+-- Drops only empty tables, for the reason given in the migration of the settings.
 DROP TEMPORARY TABLE IF EXISTS `revert_guard`;
 CREATE TEMPORARY TABLE `revert_guard` (`message` VARCHAR(64) PRIMARY KEY);
 INSERT INTO `revert_guard` VALUES ('the Forge tables still hold rows: back up, empty them, revert');

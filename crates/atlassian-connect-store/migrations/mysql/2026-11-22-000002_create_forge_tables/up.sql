@@ -1,6 +1,6 @@
--- Which tenant a Forge installation belongs to, and the values of Forge installations: as newer
--- releases of atlassian-connect-express make them. Where its database lacks them, they are added.
--- No index is unique, for the reason that the settings' migration gives.
+-- The tenant of each Forge installation, and the values of Forge installations, as newer versions of
+-- atlassian-connect-express create them. They are added to a database of an older version.
+-- No index is unique, for the reason given in the migration of the settings.
 CREATE TABLE IF NOT EXISTS `InstallationClientKeys` (
     `id` INTEGER NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `installationId` VARCHAR(255) NOT NULL,

@@ -1,5 +1,5 @@
--- The rows hold the customers' secrets, which only a new install by each customer brings back. So this drops an empty
--- table alone; one with rows stops the revert, and whoever means it empties the table first, after a backup.
+-- The rows hold the customers' secrets, which only a new install by each customer restores. So only an empty table is
+-- dropped. If it has rows, the revert stops: to drop them anyway, make a backup and empty the table first.
 DO $$
 BEGIN
     IF EXISTS (SELECT 1 FROM "AddonSettings") THEN

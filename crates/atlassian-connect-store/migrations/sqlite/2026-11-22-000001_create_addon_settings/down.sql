@@ -1,6 +1,6 @@
--- The rows hold the customers' secrets, which only a new install by each customer brings back. So this drops an empty
--- table alone; one with rows stops the revert, and whoever means it empties the table first, after a backup.
--- SQLite has no RAISE outside a trigger: a constraint whose name is the message does it.
+-- The rows hold the customers' secrets, which only a new install by each customer restores. So only an empty table is
+-- dropped. If it has rows, the revert stops: to drop them anyway, make a backup and empty the table first.
+-- SQLite has no RAISE outside a trigger, so a constraint has the message as its name.
 CREATE TEMP TABLE "revert_guard" (
     "empty" INTEGER,
     CONSTRAINT "AddonSettings still holds tenants: back it up and empty it, then revert" CHECK ("empty" = 1)
