@@ -82,7 +82,6 @@ impl Outcome {
                     let answer = record.as_ref().map_or(Value::Null, |record| json!(record.answer));
                     let is_done = match &installation.served {
                         Some(expected) => has.as_ref() == Some(expected),
-                        None if case.sort == "silent" => record.is_some(),
                         None => {
                             let is_asked = |record: &InstallationRecord| !record.answers.is_empty();
                             let is_asked = installation.questions == 0 || record.as_ref().is_some_and(is_asked);
