@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use atlassian_connect_actix::config::{Config, Vars};
 use atlassian_connect_actix::store;
+use atlassian_connect_actix::store::Place;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -26,10 +27,13 @@ async fn run(arguments: &[String]) -> Result<(), Failure> {
     let store = store::open(&Config::load_with(&Vars::from_process())?.store).await?;
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["get", client_key, key] => {
-            let value = store.get(client_key, key).await?.ok_or("there is no value under this key")?;
+            let value =
+                store.get(Place::of_tenant(client_key, key)).await?.ok_or("there is no value under this key")?;
             writeln!(std::io::stdout(), "{value}")?;
         }
-        ["set", client_key, key, json] => store.set(client_key, key, &serde_json::from_str(json)?).await?,
+        ["set", client_key, key, json] => {
+            store.set(Place::of_tenant(client_key, key), &serde_json::from_str(json)?).await?;
+        }
         _ => return Err("usage: get CLIENT_KEY KEY, or set CLIENT_KEY KEY JSON".into()),
     }
     Ok(())

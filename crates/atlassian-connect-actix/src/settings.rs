@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::error::Error;
 use crate::state::State;
-use crate::store::StoreError;
+use crate::store::{Place, StoreError};
 
 /// The prefixes of the framework's own keys.
 const RESERVED: [&str; 4] = ["clientInfo", "bearer:", "appToken", "atlassian-connect:"];
@@ -77,7 +77,7 @@ impl Settings {
     /// [`Error::Unavailable`] when the store is unavailable.
     pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Error> {
         let owner = self.owner(key).await?;
-        let Some(value) = self.state.tenants.store().get(&owner, key).await? else { return Ok(None) };
+        let Some(value) = self.state.tenants.store().get(Place::of_tenant(&owner, key)).await? else { return Ok(None) };
         T::deserialize(&value).map(Some).map_err(|_| misfit::<T>(key, &value))
     }
 
@@ -89,7 +89,7 @@ impl Settings {
     pub async fn set<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<(), Error> {
         let owner = self.owner(key).await?;
         let value = serde_json::to_value(value).map_err(Error::from)?;
-        Ok(self.state.tenants.store().set(&owner, key, &value).await?)
+        Ok(self.state.tenants.store().set(Place::of_tenant(&owner, key), &value).await?)
     }
 
     /// Removes the value under `key`. Returns whether there was one.
@@ -98,7 +98,7 @@ impl Settings {
     /// As [`Settings::set`].
     pub async fn delete(&self, key: &str) -> Result<bool, Error> {
         let owner = self.owner(key).await?;
-        Ok(self.state.tenants.store().delete(&owner, key).await?)
+        Ok(self.state.tenants.store().delete(Place::of_tenant(&owner, key)).await?)
     }
 
     async fn owner(&self, key: &str) -> Result<String, Error> {

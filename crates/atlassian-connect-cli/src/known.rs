@@ -9,7 +9,7 @@ use super::output::plain;
 use atlassian_connect_actix::store::internal::{
     CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, redact,
 };
-use atlassian_connect_actix::store::{Store, StoreError};
+use atlassian_connect_actix::store::{OwnerKind, Place, Store, StoreError};
 
 /// The prefix of the framework's own keys and owners.
 const OWN: &str = "atlassian-connect:";
@@ -57,7 +57,7 @@ impl Known {
     /// Reads the installation.
     pub(crate) async fn opened(mut self, store: &dyn Store) -> Result<Self, StoreError> {
         self.installation = match store.installations(&self.client_key).await?.into_iter().next() {
-            None => store.get(&self.client_key, CLIENT_INFO_UNINSTALLED).await?,
+            None => store.get(Place::of_tenant(&self.client_key, CLIENT_INFO_UNINSTALLED)).await?,
             installation => installation,
         };
         Ok(self)
@@ -157,11 +157,11 @@ pub(super) async fn all(store: &dyn Store) -> Result<Vec<Known>, StoreError> {
     let mut installed = installed(store).await?;
     let (mut all, mut from) = (Vec::new(), None);
     loop {
-        let page = store.stored_keys(from.as_deref(), PAGE).await?;
-        for (client_key, keys) in page.tenants {
+        let page = store.key_page(OwnerKind::Tenant, from.as_deref(), PAGE).await?;
+        for (client_key, keys) in page.owners {
             let installation = match installed.remove(&client_key) {
                 None if keys.iter().any(|key| key == CLIENT_INFO_UNINSTALLED) => {
-                    store.get(&client_key, CLIENT_INFO_UNINSTALLED).await?
+                    store.get(Place::of_tenant(&client_key, CLIENT_INFO_UNINSTALLED)).await?
                 }
                 installation => installation,
             };
@@ -188,8 +188,9 @@ async fn installed(store: &dyn Store) -> Result<BTreeMap<String, Value>, StoreEr
 
 /// One tenant, without its installation. `None`: the store has nothing of it.
 pub(super) async fn one(store: &dyn Store, client_key: &str) -> Result<Option<Known>, StoreError> {
-    let page = store.stored_keys(Some(client_key), 1).await?;
-    let found = page.tenants.into_iter().find(|(known, _)| known == client_key);
+    // a page, and not its keys, since a key with two rows is in it twice
+    let page = store.key_page(OwnerKind::Tenant, Some(client_key), 1).await?;
+    let found = page.owners.into_iter().find(|(known, _)| known == client_key);
     Ok(found.map(|(client_key, keys)| Known { client_key, keys, installation: None }))
 }
 

@@ -13,7 +13,7 @@ use atlassian_connect_actix::store::internal::{
     CLIENT_INFO, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, SealedStore,
 };
 use atlassian_connect_actix::store::internal::{KeyPages, now};
-use atlassian_connect_actix::store::{Store, StoreError};
+use atlassian_connect_actix::store::{OwnerKind, Place, Store, StoreError};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -126,14 +126,14 @@ pub(super) async fn run(
 async fn uninstalled(store: &dyn Store, before: u64) -> Result<Uninstalled, StoreError> {
     let (mut found, mut pages) = (Uninstalled::default(), KeyPages::default());
     let progress = Progress::start("looking at tenants", None);
-    while let Some((page, false)) = pages.next(store).await? {
-        for (client_key, keys) in page.tenants {
+    while let Some((page, OwnerKind::Tenant)) = pages.next(store).await? {
+        for (client_key, keys) in page.owners {
             progress.advance();
             let has = |key: &str| keys.iter().any(|known| known == key);
             if has(CLIENT_INFO) || !has(CLIENT_INFO_UNINSTALLED) {
                 continue;
             }
-            let since = store.get(&client_key, CLIENT_INFO_UNINSTALLED_AT).await?;
+            let since = store.get(Place::of_tenant(&client_key, CLIENT_INFO_UNINSTALLED_AT)).await?;
             match since.and_then(|since| since.as_u64()) {
                 Some(since) if since <= before => {
                     let seen: Option<Seen> = tenant_record(store, &client_key, SEEN_ON_FORGE).await?;

@@ -13,7 +13,7 @@ use super::store_access::{existing_store, for_the_store};
 use super::{association, purge, sealing};
 use atlassian_connect_actix::config::Vars;
 use atlassian_connect_actix::store::internal::{CLIENT_INFO_UNINSTALLED_AT, ValueForm, redact};
-use atlassian_connect_actix::store::{Store, StoreError};
+use atlassian_connect_actix::store::{Place, Store, StoreError};
 use atlassian_connect_actix::{Addon, AddonBuilder};
 
 #[derive(Subcommand)]
@@ -159,7 +159,7 @@ async fn remove_kept(store: &dyn Store, client_key: &str, uninstalled: Option<u6
 }
 
 async fn uninstalled_at(store: &dyn Store, client_key: &str) -> Result<Option<u64>, StoreError> {
-    match store.get(client_key, CLIENT_INFO_UNINSTALLED_AT).await {
+    match store.get(Place::of_tenant(client_key, CLIENT_INFO_UNINSTALLED_AT)).await {
         Ok(value) => Ok(value.and_then(|value| value.as_u64())),
         // with a lost key
         Err(StoreError::Sealed(_) | StoreError::Refused(_)) => Ok(None),

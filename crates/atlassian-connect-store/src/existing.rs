@@ -184,7 +184,7 @@ fn compare(steps: Vec<Step>, mut seen: BTreeSet<String>) -> (Vec<String>, Vec<St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::acceptance::{Sandbox, config};
+    use crate::backends::{Sandbox, config};
     use crate::{Store as _, open};
 
     async fn surveyed(sandbox: &Sandbox) -> Survey {

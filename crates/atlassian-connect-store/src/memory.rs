@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
-use futures_util::FutureExt;
-use futures_util::future::ready;
+use async_trait::async_trait;
 use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 
 use super::{
-    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, KeyPage, Place, Store,
-    StoreError, StoreFuture, TenantPage, as_installation, check_keys, now,
+    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, KeyPage, OwnerKind,
+    Place, Store, StoreError, TenantPage, as_installation, check_keys, now,
 };
 
 /// A store in memory.
@@ -48,15 +47,11 @@ impl MemoryStore {
         Self::default()
     }
 
-    /// Never held across an await: every method below finishes before its future is polled.
+    /// Never held across an await.
     fn data(&self) -> MutexGuard<'_, Data> {
         // A panic while the lock is held cannot leave a half-written value.
         self.data.lock()
     }
-}
-
-fn answer<'a, T: Send + 'a>(result: Result<T, StoreError>) -> StoreFuture<'a, T> {
-    ready(result).boxed()
 }
 
 fn get(values: &Values, owner: &str, key: &str) -> Option<Value> {
@@ -69,16 +64,17 @@ fn set(values: &mut Values, owner: &str, key: &str, value: &Value) -> Result<(),
     Ok(())
 }
 
+fn sorted(values: &HashMap<String, Value>) -> Vec<String> {
+    let mut keys: Vec<_> = values.keys().cloned().collect();
+    keys.sort();
+    keys
+}
+
 fn keys(values: &Values, from: Option<&str>, limit: usize) -> KeyPage {
     let from = Bound::Included(from.unwrap_or_default());
     let mut known = values.range::<str, _>((from, Bound::Unbounded));
-    let sorted = |values: &HashMap<String, Value>| {
-        let mut keys: Vec<_> = values.keys().cloned().collect();
-        keys.sort();
-        keys
-    };
-    let tenants = known.by_ref().take(limit.max(1)).map(|(name, values)| (name.clone(), sorted(values))).collect();
-    KeyPage { tenants, next: known.next().map(|(name, _)| name.clone()) }
+    let owners = known.by_ref().take(limit.max(1)).map(|(name, values)| (name.clone(), sorted(values))).collect();
+    KeyPage { owners, next: known.next().map(|(name, _)| name.clone()) }
 }
 
 fn remove(values: &mut Values, owner: &str, key: &str) -> Option<Value> {
@@ -132,18 +128,28 @@ impl Data {
         TenantPage { tenants, next }
     }
 
-    fn of(&mut self, place: Place<'_>) -> &mut Values {
-        match place {
-            Place::Tenant { .. } => &mut self.tenants,
-            Place::Forge { .. } => &mut self.forge,
+    fn of(&mut self, kind: OwnerKind) -> &mut Values {
+        match kind {
+            OwnerKind::Tenant => &mut self.tenants,
+            OwnerKind::Forge => &mut self.forge,
         }
     }
 
-    fn exchange(&mut self, place: Place<'_>, expected: &Value, value: &Value) -> Result<bool, StoreError> {
+    fn exchange(
+        &mut self,
+        place: Place<'_>,
+        expected: Option<&Value>,
+        value: Option<&Value>,
+    ) -> Result<bool, StoreError> {
         check_keys(&[place.owner(), place.key()])?;
-        let held = self.of(place).get_mut(place.owner()).and_then(|values| values.get_mut(place.key()));
-        let Some(held) = held.filter(|held| *held == expected) else { return Ok(false) };
-        held.clone_from(value);
+        let values = self.of(place.kind());
+        if get(values, place.owner(), place.key()).as_ref() != expected {
+            return Ok(false);
+        }
+        match value {
+            Some(value) => set(values, place.owner(), place.key(), value)?,
+            None => drop(remove(values, place.owner(), place.key())),
+        }
         Ok(true)
     }
 
@@ -169,90 +175,74 @@ impl Data {
     }
 }
 
+#[async_trait]
 impl Store for MemoryStore {
-    fn get<'a>(&'a self, client_key: &'a str, key: &'a str) -> StoreFuture<'a, Option<Value>> {
-        answer(Ok(get(&self.data().tenants, client_key, key)))
+    async fn values(&self, place: Place<'_>) -> Result<Vec<Value>, StoreError> {
+        Ok(get(self.data().of(place.kind()), place.owner(), place.key()).into_iter().collect())
     }
 
-    fn set<'a>(&'a self, client_key: &'a str, key: &'a str, value: &'a Value) -> StoreFuture<'a, ()> {
-        answer(set(&mut self.data().tenants, client_key, key, value))
+    async fn set(&self, place: Place<'_>, value: &Value) -> Result<(), StoreError> {
+        set(self.data().of(place.kind()), place.owner(), place.key(), value)
     }
 
-    fn delete<'a>(&'a self, client_key: &'a str, key: &'a str) -> StoreFuture<'a, bool> {
-        answer(Ok(remove(&mut self.data().tenants, client_key, key).is_some()))
+    async fn delete(&self, place: Place<'_>) -> Result<bool, StoreError> {
+        Ok(remove(self.data().of(place.kind()), place.owner(), place.key()).is_some())
     }
 
-    fn installations<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, Vec<Value>> {
-        let installation = get(&self.data().tenants, client_key, CLIENT_INFO);
-        answer(Ok(installation.map(as_installation).into_iter().collect()))
+    async fn exchange(
+        &self,
+        place: Place<'_>,
+        expected: Option<&Value>,
+        value: Option<&Value>,
+    ) -> Result<bool, StoreError> {
+        self.data().exchange(place, expected, value)
     }
 
-    fn save_installation<'a>(
-        &'a self,
-        client_key: &'a str,
-        installation: &'a Value,
-        installation_id: Option<&'a str>,
-    ) -> StoreFuture<'a, ()> {
-        answer(self.data().save_installation(client_key, installation, installation_id))
+    async fn keys(&self, kind: OwnerKind, owner: &str) -> Result<Vec<String>, StoreError> {
+        Ok(self.data().of(kind).get(owner).map(sorted).unwrap_or_default())
     }
 
-    fn uninstall<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool> {
-        answer(self.data().uninstall(client_key))
+    async fn key_page(&self, kind: OwnerKind, from: Option<&str>, limit: usize) -> Result<KeyPage, StoreError> {
+        Ok(keys(self.data().of(kind), from, limit))
     }
 
-    fn tenants<'a>(&'a self, after: Option<&'a str>, limit: usize) -> StoreFuture<'a, TenantPage> {
-        answer(Ok(self.data().tenants(after, limit)))
+    async fn save_installation(
+        &self,
+        client_key: &str,
+        installation: &Value,
+        installation_id: Option<&str>,
+    ) -> Result<(), StoreError> {
+        self.data().save_installation(client_key, installation, installation_id)
     }
 
-    fn stored_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage> {
-        answer(Ok(keys(&self.data().tenants, from, limit)))
+    async fn uninstall(&self, client_key: &str) -> Result<bool, StoreError> {
+        self.data().uninstall(client_key)
     }
 
-    fn forge_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage> {
-        answer(Ok(keys(&self.data().forge, from, limit)))
+    async fn tenants(&self, after: Option<&str>, limit: usize) -> Result<TenantPage, StoreError> {
+        Ok(self.data().tenants(after, limit))
     }
 
-    fn values<'a>(&'a self, place: Place<'a>) -> StoreFuture<'a, Vec<Value>> {
-        answer(Ok(get(self.data().of(place), place.owner(), place.key()).into_iter().collect()))
+    async fn remove(&self, client_key: &str) -> Result<bool, StoreError> {
+        Ok(self.data().remove(client_key))
     }
 
-    fn exchange<'a>(&'a self, place: Place<'a>, expected: &'a Value, value: &'a Value) -> StoreFuture<'a, bool> {
-        answer(self.data().exchange(place, expected, value))
+    async fn purge(&self, client_key: &str, before: u64) -> Result<bool, StoreError> {
+        Ok(self.data().purge(client_key, before))
     }
 
-    fn purge<'a>(&'a self, client_key: &'a str, before: u64) -> StoreFuture<'a, bool> {
-        answer(Ok(self.data().purge(client_key, before)))
+    async fn client_key_of_installation(&self, installation_id: &str) -> Result<Option<String>, StoreError> {
+        Ok(self.data().associations.get(installation_id).cloned())
     }
 
-    fn remove<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool> {
-        answer(Ok(self.data().remove(client_key)))
+    async fn associate(&self, installation_id: &str, client_key: &str) -> Result<(), StoreError> {
+        check_keys(&[installation_id, client_key])?;
+        self.data().associations.insert(installation_id.to_owned(), client_key.to_owned());
+        Ok(())
     }
 
-    fn client_key_of_installation<'a>(&'a self, installation_id: &'a str) -> StoreFuture<'a, Option<String>> {
-        answer(Ok(self.data().associations.get(installation_id).cloned()))
-    }
-
-    fn associate<'a>(&'a self, installation_id: &'a str, client_key: &'a str) -> StoreFuture<'a, ()> {
-        let associated = check_keys(&[installation_id, client_key]).map(|()| {
-            self.data().associations.insert(installation_id.to_owned(), client_key.to_owned());
-        });
-        answer(associated)
-    }
-
-    fn forge_get<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, Option<Value>> {
-        answer(Ok(get(&self.data().forge, installation_id, key)))
-    }
-
-    fn forge_set<'a>(&'a self, installation_id: &'a str, key: &'a str, value: &'a Value) -> StoreFuture<'a, ()> {
-        answer(set(&mut self.data().forge, installation_id, key, value))
-    }
-
-    fn forge_delete<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, bool> {
-        answer(Ok(remove(&mut self.data().forge, installation_id, key).is_some()))
-    }
-
-    fn ping(&self) -> StoreFuture<'_, ()> {
-        answer(Ok(()))
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use secrecy::ExposeSecret;
 
 use super::blocking::blocking;
 use super::database::Database;
-use super::{MemoryStore, Store, StoreError, StoreFuture, migrations, postgres, sqlite};
+use super::{MemoryStore, Store, StoreError, migrations, postgres, sqlite};
 use crate::config::StoreConfig;
 use crate::nearest::nearest;
 use crate::sealed::SealedStore;
@@ -40,10 +41,13 @@ pub(super) enum Purpose {
     Look,
 }
 
+/// A store that is being opened.
+type Opening<'a> = BoxFuture<'a, Result<Arc<dyn Store>, StoreError>>;
+
 /// Opens a store without tables, which is not an SQL database. `None`: `config` names an SQL store or one that is not
 /// in this build.
 #[cfg_attr(not(feature = "mongodb"), expect(unused_variables, reason = "MongoDB alone has something to be made"))]
-pub(super) fn without_tables(config: &StoreConfig, purpose: Purpose) -> Option<StoreFuture<'_, Arc<dyn Store>>> {
+pub(super) fn without_tables(config: &StoreConfig, purpose: Purpose) -> Option<Opening<'_>> {
     match scheme(config.url.expose_secret()).as_str() {
         #[cfg(feature = "redis")]
         "redis" | "rediss" => {
@@ -178,7 +182,7 @@ mod tests {
     }
 
     fn config(url: &str) -> StoreConfig {
-        crate::acceptance::config(url)
+        crate::backends::config(url)
     }
 
     #[tokio::test]

@@ -2,6 +2,15 @@
 
 use super::{KeyPage, Store, StoreError};
 
+/// Whose values: tenants and Forge installations have tables of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OwnerKind {
+    /// Tenants, by their clientKeys.
+    Tenant,
+    /// Forge installations, by their ids.
+    Forge,
+}
+
 /// The address of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place<'a> {
@@ -34,6 +43,24 @@ impl<'a> Place<'a> {
         Self::Forge { installation_id, key }
     }
 
+    /// The value `key` of `owner`, which is a clientKey or an installationId.
+    #[must_use]
+    pub fn new(kind: OwnerKind, owner: &'a str, key: &'a str) -> Self {
+        match kind {
+            OwnerKind::Tenant => Self::of_tenant(owner, key),
+            OwnerKind::Forge => Self::of_forge(owner, key),
+        }
+    }
+
+    /// Whether the owner is a tenant or a Forge installation.
+    #[must_use]
+    pub fn kind(self) -> OwnerKind {
+        match self {
+            Self::Tenant { .. } => OwnerKind::Tenant,
+            Self::Forge { .. } => OwnerKind::Forge,
+        }
+    }
+
     /// The clientKey or the installationId.
     #[must_use]
     pub fn owner(self) -> &'a str {
@@ -55,39 +82,37 @@ impl<'a> Place<'a> {
 const PAGE: usize = 2000;
 
 /// The keys of all values in a store, page by page: first the tenants', then the Forge installations'.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct KeyPages {
     from: Option<String>,
-    is_forge: bool,
-    is_done: bool,
+    /// `None`: there are no more pages.
+    kind: Option<OwnerKind>,
+}
+
+impl Default for KeyPages {
+    fn default() -> Self {
+        Self { from: None, kind: Some(OwnerKind::Tenant) }
+    }
 }
 
 impl KeyPages {
     /// Only those of Forge installations.
     #[must_use]
     pub fn of_forge() -> Self {
-        Self { is_forge: true, ..Self::default() }
+        Self { from: None, kind: Some(OwnerKind::Forge) }
     }
 
-    /// The next page, and whether its owners are Forge installations. `None`: there are no more pages.
+    /// The next page, and whose keys it has. `None`: there are no more pages.
     ///
     /// # Errors
     /// The store's error.
-    pub async fn next(&mut self, store: &dyn Store) -> Result<Option<(KeyPage, bool)>, StoreError> {
-        if self.is_done {
-            return Ok(None);
-        }
-        let is_forge = self.is_forge;
-        let mut page = if is_forge {
-            store.forge_keys(self.from.as_deref(), PAGE).await?
-        } else {
-            store.stored_keys(self.from.as_deref(), PAGE).await?
-        };
+    pub async fn next(&mut self, store: &dyn Store) -> Result<Option<(KeyPage, OwnerKind)>, StoreError> {
+        let Some(kind) = self.kind else { return Ok(None) };
+        let mut page = store.key_page(kind, self.from.as_deref(), PAGE).await?;
         self.from = page.next.take();
         if self.from.is_none() {
-            self.is_done = is_forge;
-            self.is_forge = true;
+            self.kind = (kind == OwnerKind::Tenant).then_some(OwnerKind::Forge);
         }
-        Ok(Some((page, is_forge)))
+        Ok(Some((page, kind)))
     }
 }

@@ -215,10 +215,10 @@ impl ManageConnection for PostgresManager {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::acceptance;
+    use crate::backends;
 
     fn manager(url: &str, production: bool) -> Result<PostgresManager, StoreError> {
-        PostgresManager::new(&StoreConfig { production, ..acceptance::config(url) })
+        PostgresManager::new(&StoreConfig { production, ..backends::config(url) })
     }
 
     #[test]

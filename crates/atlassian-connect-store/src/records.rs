@@ -1,12 +1,13 @@
 //! A store on any backend that keeps named records and can change several of them atomically.
 
+use async_trait::async_trait;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 
 use super::{
-    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, KeyPage, Place, Store,
-    StoreError, StoreFuture, TenantPage, as_installation, check_keys, fits, now,
+    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, KeyPage, OwnerKind,
+    Place, Store, StoreError, TenantPage, as_installation, check_keys, fits, now,
 };
 
 /// The name prefix of tenants' records, followed by the clientKey.
@@ -39,16 +40,17 @@ pub struct RecordChange {
 /// A tenant is one record, a Forge installation another: `{"values": {key: value}, "associated": …}`. They contain
 /// secrets: no value may appear in a log or an error. The order of an object's keys must be kept. Names are compared
 /// byte by byte.
+#[async_trait]
 pub trait Records: Send + Sync + 'static {
     /// The record of that name, as of the last commit.
-    fn read<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<Value>>;
+    async fn read(&self, name: &str) -> Result<Option<Value>, StoreError>;
 
     /// The records whose name is at least `from`, in byte order of their names, at most `limit`.
-    fn scan<'a>(&'a self, from: &'a str, limit: usize) -> StoreFuture<'a, Vec<(String, Value)>>;
+    async fn scan(&self, from: &str, limit: usize) -> Result<Vec<(String, Value)>, StoreError>;
 
     /// Compare and swap: applies all changes if every record has its expected value, otherwise none. Returns whether
     /// they were applied. The commit is atomic and isolated from other commits.
-    fn commit(&self, changes: Vec<RecordChange>) -> StoreFuture<'_, bool>;
+    async fn commit(&self, changes: Vec<RecordChange>) -> Result<bool, StoreError>;
 }
 
 /// A [`Store`] on [`Records`]. Each writing method is one commit, retried if it conflicts with another.
@@ -136,6 +138,10 @@ impl Transaction<'_> {
 
     async fn forge(&mut self, installation_id: &str) -> Result<&mut Draft, StoreError> {
         self.draft(FORGE, installation_id).await
+    }
+
+    async fn values(&mut self, place: Place<'_>) -> Result<&mut Map<String, Value>, StoreError> {
+        Ok(&mut self.draft(prefix(place.kind()), place.owner()).await?.values)
     }
 
     async fn associate(&mut self, installation_id: &str, client_key: &str) -> Result<(), StoreError> {
@@ -236,35 +242,13 @@ impl<R: Records> RecordStore<R> {
         Err(StoreError::Unavailable(format!("other writes changed the same records {TRIES} times")))
     }
 
-    async fn value(&self, prefix: &str, owner: &str, key: &str) -> Result<Option<Value>, StoreError> {
-        if !fits(owner) || !fits(key) {
-            return Ok(None);
+    async fn values_of(&self, kind: OwnerKind, owner: &str) -> Result<Map<String, Value>, StoreError> {
+        if !fits(owner) {
+            return Ok(Map::new());
         }
-        let name = format!("{prefix}{owner}");
+        let name = format!("{}{owner}", prefix(kind));
         let read = self.records.read(&name).await?;
-        Ok(Draft::new(name, read)?.take(key))
-    }
-
-    fn put<'a>(&'a self, prefix: &'a str, owner: &'a str, key: &'a str, value: &'a Value) -> StoreFuture<'a, ()> {
-        async move {
-            check_keys(&[owner, key])?;
-            let work = retriable(move |transaction| {
-                async move {
-                    transaction.draft(prefix, owner).await?.values.insert(key.to_owned(), value.clone());
-                    Ok(())
-                }
-                .boxed()
-            });
-            self.change(work).await
-        }
-        .boxed()
-    }
-
-    fn drop_value<'a>(&'a self, prefix: &'a str, owner: &'a str, key: &'a str) -> StoreFuture<'a, bool> {
-        let work = retriable(move |transaction| {
-            async move { Ok(transaction.draft(prefix, owner).await?.take(key).is_some()) }.boxed()
-        });
-        async move { if fits(owner) && fits(key) { self.change(work).await } else { Ok(false) } }.boxed()
+        Ok(Draft::new(name, read)?.values)
     }
 
     /// At most `limit` of the records under `prefix`, from `owner` on, that `pick` accepts; and the owner that the next
@@ -297,69 +281,93 @@ impl<R: Records> RecordStore<R> {
             }
         }
     }
+}
 
-    async fn keys(&self, prefix: &str, from: Option<&str>, limit: usize) -> Result<KeyPage, StoreError> {
-        let pick = |owner: &str, values: Map<String, Value>| {
-            let mut keys: Vec<_> = values.into_iter().map(|(key, _)| key).collect();
-            keys.sort_unstable();
-            (!keys.is_empty()).then(|| (owner.to_owned(), keys))
-        };
-        let (tenants, next) = self.page(prefix, from.unwrap_or_default(), limit, pick).await?;
-        Ok(KeyPage { tenants, next })
+fn prefix(kind: OwnerKind) -> &'static str {
+    match kind {
+        OwnerKind::Tenant => TENANT,
+        OwnerKind::Forge => FORGE,
     }
 }
 
-fn prefix(place: Place<'_>) -> &'static str {
-    match place {
-        Place::Tenant { .. } => TENANT,
-        Place::Forge { .. } => FORGE,
-    }
+fn sorted_keys(values: Map<String, Value>) -> Vec<String> {
+    let mut keys: Vec<_> = values.into_iter().map(|(key, _)| key).collect();
+    keys.sort_unstable();
+    keys
 }
 
+#[async_trait]
 impl<R: Records> Store for RecordStore<R> {
-    fn get<'a>(&'a self, client_key: &'a str, key: &'a str) -> StoreFuture<'a, Option<Value>> {
-        self.value(TENANT, client_key, key).boxed()
+    async fn values(&self, place: Place<'_>) -> Result<Vec<Value>, StoreError> {
+        let mut values = self.values_of(place.kind(), place.owner()).await?;
+        Ok(values.shift_remove(place.key()).into_iter().collect())
     }
 
-    fn set<'a>(&'a self, client_key: &'a str, key: &'a str, value: &'a Value) -> StoreFuture<'a, ()> {
-        self.put(TENANT, client_key, key, value)
-    }
-
-    fn delete<'a>(&'a self, client_key: &'a str, key: &'a str) -> StoreFuture<'a, bool> {
-        self.drop_value(TENANT, client_key, key)
-    }
-
-    fn installations<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, Vec<Value>> {
-        async move { Ok(self.get(client_key, CLIENT_INFO).await?.map(as_installation).into_iter().collect()) }.boxed()
-    }
-
-    fn values<'a>(&'a self, place: Place<'a>) -> StoreFuture<'a, Vec<Value>> {
-        async move { Ok(self.value(prefix(place), place.owner(), place.key()).await?.into_iter().collect()) }.boxed()
-    }
-
-    fn exchange<'a>(&'a self, place: Place<'a>, expected: &'a Value, value: &'a Value) -> StoreFuture<'a, bool> {
+    async fn set(&self, place: Place<'_>, value: &Value) -> Result<(), StoreError> {
+        check_keys(&[place.owner(), place.key()])?;
         let work = retriable(move |transaction| {
             async move {
-                let values = &mut transaction.draft(prefix(place), place.owner()).await?.values;
-                let Some(held) = values.get_mut(place.key()).filter(|held| *held == expected) else { return Ok(false) };
-                held.clone_from(value);
+                transaction.values(place).await?.insert(place.key().to_owned(), value.clone());
+                Ok(())
+            }
+            .boxed()
+        });
+        self.change(work).await
+    }
+
+    async fn delete(&self, place: Place<'_>) -> Result<bool, StoreError> {
+        if !fits(place.owner()) || !fits(place.key()) {
+            return Ok(false);
+        }
+        let work = retriable(move |transaction| {
+            async move { Ok(transaction.values(place).await?.shift_remove(place.key()).is_some()) }.boxed()
+        });
+        self.change(work).await
+    }
+
+    async fn exchange(
+        &self,
+        place: Place<'_>,
+        expected: Option<&Value>,
+        value: Option<&Value>,
+    ) -> Result<bool, StoreError> {
+        check_keys(&[place.owner(), place.key()])?;
+        let work = retriable(move |transaction| {
+            async move {
+                let values = transaction.values(place).await?;
+                if values.get(place.key()) != expected {
+                    return Ok(false);
+                }
+                match value {
+                    Some(value) => drop(values.insert(place.key().to_owned(), value.clone())),
+                    None => drop(values.shift_remove(place.key())),
+                }
                 Ok(true)
             }
             .boxed()
         });
-        async move {
-            check_keys(&[place.owner(), place.key()])?;
-            self.change(work).await
-        }
-        .boxed()
+        self.change(work).await
     }
 
-    fn save_installation<'a>(
-        &'a self,
-        client_key: &'a str,
-        installation: &'a Value,
-        installation_id: Option<&'a str>,
-    ) -> StoreFuture<'a, ()> {
+    async fn keys(&self, kind: OwnerKind, owner: &str) -> Result<Vec<String>, StoreError> {
+        Ok(sorted_keys(self.values_of(kind, owner).await?))
+    }
+
+    async fn key_page(&self, kind: OwnerKind, from: Option<&str>, limit: usize) -> Result<KeyPage, StoreError> {
+        let pick = |owner: &str, values: Map<String, Value>| {
+            (!values.is_empty()).then(|| (owner.to_owned(), sorted_keys(values)))
+        };
+        let (owners, next) = self.page(prefix(kind), from.unwrap_or_default(), limit, pick).await?;
+        Ok(KeyPage { owners, next })
+    }
+
+    async fn save_installation(
+        &self,
+        client_key: &str,
+        installation: &Value,
+        installation_id: Option<&str>,
+    ) -> Result<(), StoreError> {
+        check_keys(&[client_key, installation_id.unwrap_or_default()])?;
         let work = retriable(move |transaction| {
             async move {
                 transaction.install(client_key, installation).await?;
@@ -370,86 +378,53 @@ impl<R: Records> Store for RecordStore<R> {
             }
             .boxed()
         });
-        async move {
-            check_keys(&[client_key, installation_id.unwrap_or_default()])?;
-            self.change(work).await
-        }
-        .boxed()
+        self.change(work).await
     }
 
-    fn uninstall<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool> {
+    async fn uninstall(&self, client_key: &str) -> Result<bool, StoreError> {
         let work = retriable(move |transaction| transaction.uninstall(client_key).boxed());
-        async move { if fits(client_key) { self.change(work).await } else { Ok(false) } }.boxed()
+        if fits(client_key) { self.change(work).await } else { Ok(false) }
     }
 
-    fn tenants<'a>(&'a self, after: Option<&'a str>, limit: usize) -> StoreFuture<'a, TenantPage> {
-        async move {
-            let pick = |owner: &str, mut values: Map<String, Value>| {
-                if Some(owner) == after {
-                    return None;
-                }
-                let installation = values.shift_remove(CLIENT_INFO)?;
-                Some((owner.to_owned(), as_installation(installation)))
-            };
-            let (tenants, next) = self.page(TENANT, after.unwrap_or_default(), limit, pick).await?;
-            let next = next.and_then(|_| tenants.last().map(|(client_key, _)| client_key.clone()));
-            Ok(TenantPage { tenants, next })
-        }
-        .boxed()
-    }
-
-    fn stored_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage> {
-        self.keys(TENANT, from, limit).boxed()
-    }
-
-    fn remove<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool> {
-        let work = retriable(move |transaction| transaction.remove(client_key).boxed());
-        async move { if fits(client_key) { self.change(work).await } else { Ok(false) } }.boxed()
-    }
-
-    fn purge<'a>(&'a self, client_key: &'a str, before: u64) -> StoreFuture<'a, bool> {
-        let work = retriable(move |transaction| transaction.purge(client_key, before).boxed());
-        async move { if fits(client_key) { self.change(work).await } else { Ok(false) } }.boxed()
-    }
-
-    fn client_key_of_installation<'a>(&'a self, installation_id: &'a str) -> StoreFuture<'a, Option<String>> {
-        async move {
-            if !fits(installation_id) {
-                return Ok(None);
+    async fn tenants(&self, after: Option<&str>, limit: usize) -> Result<TenantPage, StoreError> {
+        let pick = |owner: &str, mut values: Map<String, Value>| {
+            if Some(owner) == after {
+                return None;
             }
-            let name = format!("{FORGE}{installation_id}");
-            let read = self.records.read(&name).await?;
-            Ok(Draft::new(name, read)?.associates().pop())
-        }
-        .boxed()
+            let installation = values.shift_remove(CLIENT_INFO)?;
+            Some((owner.to_owned(), as_installation(installation)))
+        };
+        let (tenants, next) = self.page(TENANT, after.unwrap_or_default(), limit, pick).await?;
+        let next = next.and_then(|_| tenants.last().map(|(client_key, _)| client_key.clone()));
+        Ok(TenantPage { tenants, next })
     }
 
-    fn associate<'a>(&'a self, installation_id: &'a str, client_key: &'a str) -> StoreFuture<'a, ()> {
+    async fn remove(&self, client_key: &str) -> Result<bool, StoreError> {
+        let work = retriable(move |transaction| transaction.remove(client_key).boxed());
+        if fits(client_key) { self.change(work).await } else { Ok(false) }
+    }
+
+    async fn purge(&self, client_key: &str, before: u64) -> Result<bool, StoreError> {
+        let work = retriable(move |transaction| transaction.purge(client_key, before).boxed());
+        if fits(client_key) { self.change(work).await } else { Ok(false) }
+    }
+
+    async fn client_key_of_installation(&self, installation_id: &str) -> Result<Option<String>, StoreError> {
+        if !fits(installation_id) {
+            return Ok(None);
+        }
+        let name = format!("{FORGE}{installation_id}");
+        let read = self.records.read(&name).await?;
+        Ok(Draft::new(name, read)?.associates().pop())
+    }
+
+    async fn associate(&self, installation_id: &str, client_key: &str) -> Result<(), StoreError> {
+        check_keys(&[installation_id, client_key])?;
         let work = retriable(move |transaction| transaction.associate(installation_id, client_key).boxed());
-        async move {
-            check_keys(&[installation_id, client_key])?;
-            self.change(work).await
-        }
-        .boxed()
+        self.change(work).await
     }
 
-    fn forge_get<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, Option<Value>> {
-        self.value(FORGE, installation_id, key).boxed()
-    }
-
-    fn forge_set<'a>(&'a self, installation_id: &'a str, key: &'a str, value: &'a Value) -> StoreFuture<'a, ()> {
-        self.put(FORGE, installation_id, key, value)
-    }
-
-    fn forge_delete<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, bool> {
-        self.drop_value(FORGE, installation_id, key)
-    }
-
-    fn forge_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage> {
-        self.keys(FORGE, from, limit).boxed()
-    }
-
-    fn ping(&self) -> StoreFuture<'_, ()> {
-        async move { self.records.read(TENANT).await.map(drop) }.boxed()
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.records.read(TENANT).await.map(drop)
     }
 }

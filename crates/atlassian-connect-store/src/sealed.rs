@@ -10,10 +10,11 @@ mod tests;
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use serde_json::Value;
 
 use super::{
-    CLIENT_INFO, CLIENT_INFO_UNINSTALLED, Changes, KeyPage, Place, Store, StoreError, StoreFuture, TenantPage,
+    CLIENT_INFO, CLIENT_INFO_UNINSTALLED, Changes, KeyPage, OwnerKind, Place, Store, StoreError, TenantPage,
     as_installation,
 };
 use crate::encryption::EncryptionKey;
@@ -58,11 +59,6 @@ impl SealedStore {
         self.keys.first()
     }
 
-    async fn opened(&self, place: Place<'_>) -> Result<Vec<Value>, StoreError> {
-        let values = self.inner.values(place).await?;
-        values.into_iter().map(|value| self.keys.open(place, value)).collect()
-    }
-
     /// Refuses a write that would replace a value for which this node has no key, but another node may have one.
     async fn nothing_is_lost(&self, place: Place<'_>) -> Result<(), StoreError> {
         for held in self.inner.values(place).await? {
@@ -73,15 +69,6 @@ impl SealedStore {
         }
         Ok(())
     }
-
-    async fn put(&self, place: Place<'_>, value: &Value) -> Result<(), StoreError> {
-        let sealed = self.keys.seal(place, value)?;
-        self.nothing_is_lost(place).await?;
-        match place {
-            Place::Tenant { client_key, key } => self.inner.set(client_key, key, &sealed).await,
-            Place::Forge { installation_id, key } => self.inner.forge_set(installation_id, key, &sealed).await,
-        }
-    }
 }
 
 impl std::fmt::Debug for SealedStore {
@@ -90,122 +77,108 @@ impl std::fmt::Debug for SealedStore {
     }
 }
 
+#[async_trait]
 impl Store for SealedStore {
-    fn get<'a>(&'a self, client_key: &'a str, key: &'a str) -> StoreFuture<'a, Option<Value>> {
-        Box::pin(async move {
-            let value = self.inner.get(client_key, key).await?;
-            value.map(|value| self.keys.open(Place::of_tenant(client_key, key), value)).transpose()
-        })
+    async fn values(&self, place: Place<'_>) -> Result<Vec<Value>, StoreError> {
+        let values = self.inner.values(place).await?;
+        values.into_iter().map(|value| self.keys.open(place, value)).collect()
     }
 
-    fn set<'a>(&'a self, client_key: &'a str, key: &'a str, value: &'a Value) -> StoreFuture<'a, ()> {
-        Box::pin(self.put(Place::of_tenant(client_key, key), value))
+    /// Of several rows only the newest is decrypted.
+    async fn get(&self, place: Place<'_>) -> Result<Option<Value>, StoreError> {
+        let value = self.inner.get(place).await?;
+        value.map(|value| self.keys.open(place, value)).transpose()
     }
 
-    fn delete<'a>(&'a self, client_key: &'a str, key: &'a str) -> StoreFuture<'a, bool> {
-        self.inner.delete(client_key, key)
+    async fn set(&self, place: Place<'_>, value: &Value) -> Result<(), StoreError> {
+        let sealed = self.keys.seal(place, value)?;
+        self.nothing_is_lost(place).await?;
+        self.inner.set(place, &sealed).await
     }
 
-    fn installations<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, Vec<Value>> {
-        Box::pin(async move {
-            let place = Place::of_tenant(client_key, CLIENT_INFO);
-            let values = self.inner.installations(client_key).await?;
-            values.into_iter().map(|value| self.keys.open(place, value).map(as_installation)).collect()
-        })
+    async fn delete(&self, place: Place<'_>) -> Result<bool, StoreError> {
+        self.inner.delete(place).await
     }
 
-    fn values<'a>(&'a self, place: Place<'a>) -> StoreFuture<'a, Vec<Value>> {
-        Box::pin(self.opened(place))
-    }
-
-    fn exchange<'a>(&'a self, place: Place<'a>, expected: &'a Value, value: &'a Value) -> StoreFuture<'a, bool> {
-        Box::pin(async move {
-            let sealed = self.keys.seal(place, value)?;
-            let mut exchanged = false;
-            for held in self.inner.values(place).await? {
-                if self.keys.open(place, held.clone())? == *expected {
-                    exchanged |= self.inner.exchange(place, &held, &sealed).await?;
-                }
+    async fn exchange(
+        &self,
+        place: Place<'_>,
+        expected: Option<&Value>,
+        value: Option<&Value>,
+    ) -> Result<bool, StoreError> {
+        let sealed = value.map(|value| self.keys.seal(place, value)).transpose()?;
+        let Some(expected) = expected else { return self.inner.exchange(place, None, sealed.as_ref()).await };
+        let mut exchanged = false;
+        for held in self.inner.values(place).await? {
+            if self.keys.open(place, held.clone())? == *expected {
+                exchanged |= self.inner.exchange(place, Some(&held), sealed.as_ref()).await?;
             }
-            Ok(exchanged)
-        })
+        }
+        Ok(exchanged)
     }
 
-    fn save_installation<'a>(
-        &'a self,
-        client_key: &'a str,
-        installation: &'a Value,
-        installation_id: Option<&'a str>,
-    ) -> StoreFuture<'a, ()> {
-        Box::pin(async move {
-            let sealed = self.keys.seal(Place::of_tenant(client_key, CLIENT_INFO), installation)?;
-            // a new install writes to the row of the uninstalled tenant
-            for key in [CLIENT_INFO, CLIENT_INFO_UNINSTALLED] {
-                self.nothing_is_lost(Place::of_tenant(client_key, key)).await?;
-            }
-            self.inner.save_installation(client_key, &sealed, installation_id).await
-        })
+    async fn keys(&self, kind: OwnerKind, owner: &str) -> Result<Vec<String>, StoreError> {
+        self.inner.keys(kind, owner).await
     }
 
-    fn uninstall<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool> {
-        self.inner.uninstall(client_key)
+    async fn key_page(&self, kind: OwnerKind, from: Option<&str>, limit: usize) -> Result<KeyPage, StoreError> {
+        self.inner.key_page(kind, from, limit).await
     }
 
-    fn tenants<'a>(&'a self, after: Option<&'a str>, limit: usize) -> StoreFuture<'a, TenantPage> {
-        Box::pin(async move {
-            let TenantPage { tenants, next } = self.inner.tenants(after, limit).await?;
-            let opened = tenants.into_iter().map(|(client_key, value)| {
-                let installation = self.keys.open(Place::of_tenant(&client_key, CLIENT_INFO), value)?;
-                Ok((client_key, as_installation(installation)))
-            });
-            Ok(TenantPage { tenants: opened.collect::<Result<_, StoreError>>()?, next })
-        })
+    async fn installations(&self, client_key: &str) -> Result<Vec<Value>, StoreError> {
+        let place = Place::of_tenant(client_key, CLIENT_INFO);
+        let values = self.inner.installations(client_key).await?;
+        values.into_iter().map(|value| self.keys.open(place, value).map(as_installation)).collect()
     }
 
-    fn stored_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage> {
-        self.inner.stored_keys(from, limit)
+    async fn save_installation(
+        &self,
+        client_key: &str,
+        installation: &Value,
+        installation_id: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let sealed = self.keys.seal(Place::of_tenant(client_key, CLIENT_INFO), installation)?;
+        // a new install writes to the row of the uninstalled tenant
+        for key in [CLIENT_INFO, CLIENT_INFO_UNINSTALLED] {
+            self.nothing_is_lost(Place::of_tenant(client_key, key)).await?;
+        }
+        self.inner.save_installation(client_key, &sealed, installation_id).await
     }
 
-    fn remove<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool> {
-        self.inner.remove(client_key)
+    async fn uninstall(&self, client_key: &str) -> Result<bool, StoreError> {
+        self.inner.uninstall(client_key).await
     }
 
-    fn purge<'a>(&'a self, client_key: &'a str, before: u64) -> StoreFuture<'a, bool> {
-        self.inner.purge(client_key, before)
+    async fn tenants(&self, after: Option<&str>, limit: usize) -> Result<TenantPage, StoreError> {
+        let TenantPage { tenants, next } = self.inner.tenants(after, limit).await?;
+        let opened = tenants.into_iter().map(|(client_key, value)| {
+            let installation = self.keys.open(Place::of_tenant(&client_key, CLIENT_INFO), value)?;
+            Ok((client_key, as_installation(installation)))
+        });
+        Ok(TenantPage { tenants: opened.collect::<Result<_, StoreError>>()?, next })
     }
 
-    fn client_key_of_installation<'a>(&'a self, installation_id: &'a str) -> StoreFuture<'a, Option<String>> {
-        self.inner.client_key_of_installation(installation_id)
+    async fn remove(&self, client_key: &str) -> Result<bool, StoreError> {
+        self.inner.remove(client_key).await
     }
 
-    fn associate<'a>(&'a self, installation_id: &'a str, client_key: &'a str) -> StoreFuture<'a, ()> {
-        self.inner.associate(installation_id, client_key)
+    async fn purge(&self, client_key: &str, before: u64) -> Result<bool, StoreError> {
+        self.inner.purge(client_key, before).await
     }
 
-    fn forge_get<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, Option<Value>> {
-        Box::pin(async move {
-            let value = self.inner.forge_get(installation_id, key).await?;
-            value.map(|value| self.keys.open(Place::of_forge(installation_id, key), value)).transpose()
-        })
+    async fn client_key_of_installation(&self, installation_id: &str) -> Result<Option<String>, StoreError> {
+        self.inner.client_key_of_installation(installation_id).await
     }
 
-    fn forge_set<'a>(&'a self, installation_id: &'a str, key: &'a str, value: &'a Value) -> StoreFuture<'a, ()> {
-        Box::pin(self.put(Place::of_forge(installation_id, key), value))
-    }
-
-    fn forge_delete<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, bool> {
-        self.inner.forge_delete(installation_id, key)
+    async fn associate(&self, installation_id: &str, client_key: &str) -> Result<(), StoreError> {
+        self.inner.associate(installation_id, client_key).await
     }
 
     fn changes(&self) -> Option<Changes> {
         self.inner.changes()
     }
 
-    fn forge_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage> {
-        self.inner.forge_keys(from, limit)
-    }
-
-    fn ping(&self) -> StoreFuture<'_, ()> {
-        self.inner.ping()
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.inner.ping().await
     }
 }

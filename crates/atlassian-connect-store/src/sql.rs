@@ -8,6 +8,7 @@ mod statements;
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use diesel::result::{Error, QueryResult};
 use serde_json::Value;
 
@@ -19,8 +20,8 @@ use super::database::{Access, Database};
 use super::row::{AssociationRow, NumberRow, ValueRow};
 use super::statement::{Bind, Statement};
 use super::{
-    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Changes, KeyPage, Place,
-    Store, StoreError, StoreFuture, TenantPage, as_installation, check_keys, fits, now,
+    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Changes, KeyPage,
+    OwnerKind, Place, Store, StoreError, TenantPage, as_installation, check_keys, fits, now,
 };
 
 /// A store in an SQL database.
@@ -156,19 +157,6 @@ impl SqlStore {
         blocking("the operation on the store", move || work(&inner)).await?
     }
 
-    async fn values(&self, of: fn(&Statements) -> &Values, owner: &str, key: &str) -> Result<Vec<Value>, StoreError> {
-        if !fits(owner) || !fits(key) {
-            return Ok(Vec::new());
-        }
-        let (owner, key) = (owner.to_owned(), key.to_owned());
-        self.blocking(move |inner| {
-            let values = of(&inner.statements);
-            let rows = inner.database.query(Access::Read, |connection| values.rows(connection, &owner, &key))?;
-            rows.into_iter().map(|(_, value)| parse(&owner, &key, &value)).collect()
-        })
-        .await
-    }
-
     /// Runs `work` with `keys` in one transaction. Locks out other writers to the first key. If nobody waits for it any
     /// more, it is rolled back.
     async fn write<T: Send + 'static, const N: usize>(
@@ -192,35 +180,141 @@ impl SqlStore {
         })
         .await
     }
+}
 
-    async fn put(
-        &self,
-        of: fn(&Statements) -> &Values,
-        owner: &str,
-        key: &str,
-        value: &Value,
-    ) -> Result<(), StoreError> {
-        check_keys(&[owner, key])?;
-        let value = value.to_string();
-        self.write([owner, key], move |connection, statements, [owner, key]| {
-            lock(connection, statements.lock_tenant.as_ref(), owner)?;
-            of(statements).set(connection, owner, key, &value)
+impl std::fmt::Debug for SqlStore {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("SqlStore").finish_non_exhaustive()
+    }
+}
+
+impl Statements {
+    /// The statements on the values of tenants, or of Forge installations.
+    fn of(&self, kind: OwnerKind) -> &Values {
+        match kind {
+            OwnerKind::Tenant => &self.settings,
+            OwnerKind::Forge => &self.forge,
+        }
+    }
+}
+
+#[async_trait]
+impl Store for SqlStore {
+    async fn values(&self, place: Place<'_>) -> Result<Vec<Value>, StoreError> {
+        let (kind, owner, key) = (place.kind(), place.owner().to_owned(), place.key().to_owned());
+        if !fits(&owner) || !fits(&key) {
+            return Ok(Vec::new());
+        }
+        self.blocking(move |inner| {
+            let values = inner.statements.of(kind);
+            let rows = inner.database.query(Access::Read, |connection| values.rows(connection, &owner, &key))?;
+            rows.into_iter().map(|(_, value)| parse(&owner, &key, &value)).collect()
         })
         .await
     }
 
-    async fn remove(&self, of: fn(&Statements) -> &Values, owner: &str, key: &str) -> Result<bool, StoreError> {
-        if !fits(owner) || !fits(key) {
+    async fn set(&self, place: Place<'_>, value: &Value) -> Result<(), StoreError> {
+        let (kind, names, value) = (place.kind(), [place.owner(), place.key()], value.to_string());
+        check_keys(&names)?;
+        self.write(names, move |connection, statements, [owner, key]| {
+            lock(connection, statements.lock_tenant.as_ref(), owner)?;
+            statements.of(kind).set(connection, owner, key, &value)
+        })
+        .await
+    }
+
+    async fn delete(&self, place: Place<'_>) -> Result<bool, StoreError> {
+        let (kind, names) = (place.kind(), [place.owner(), place.key()]);
+        if !names.into_iter().all(fits) {
             return Ok(false);
         }
-        self.write([owner, key], move |connection, statements, [owner, key]| {
+        self.write(names, move |connection, statements, [owner, key]| {
             let binds = [Bind::Text(owner), Bind::Text(key)];
-            Ok(connection.execute(&of(statements).delete, &binds)? > 0)
+            Ok(connection.execute(&statements.of(kind).delete, &binds)? > 0)
         })
         .await
     }
 
-    async fn page(&self, after: Option<&str>, limit: usize) -> Result<TenantPage, StoreError> {
+    async fn exchange(
+        &self,
+        place: Place<'_>,
+        expected: Option<&Value>,
+        value: Option<&Value>,
+    ) -> Result<bool, StoreError> {
+        let (kind, names) = (place.kind(), [place.owner(), place.key()]);
+        check_keys(&names)?;
+        let (expected, value) = (expected.cloned(), value.map(Value::to_string));
+        self.write(names, move |connection, statements, [owner, key]| {
+            lock(connection, statements.lock_tenant.as_ref(), owner)?;
+            statements.of(kind).exchange(connection, [owner, key], expected.as_ref(), value.as_deref())
+        })
+        .await
+    }
+
+    async fn keys(&self, kind: OwnerKind, owner: &str) -> Result<Vec<String>, StoreError> {
+        let owner = owner.to_owned();
+        if !fits(&owner) {
+            return Ok(Vec::new());
+        }
+        self.blocking(move |inner| {
+            let (statement, binds) = (&inner.statements.of(kind).keys, [Bind::Text(&owner)]);
+            let rows =
+                inner.database.query(Access::Read, |connection| connection.rows::<ValueRow>(statement, &binds))?;
+            let mut keys: Vec<_> = rows.into_iter().map(|row| row.key).collect();
+            keys.sort_unstable();
+            keys.dedup();
+            Ok(keys)
+        })
+        .await
+    }
+
+    async fn key_page(&self, kind: OwnerKind, from: Option<&str>, limit: usize) -> Result<KeyPage, StoreError> {
+        let (from, limit) = (from.unwrap_or_default().to_owned(), limit.max(1));
+        if !fits(&from) {
+            return Ok(KeyPage::default());
+        }
+        self.blocking(move |inner| {
+            // One more than requested, to see where the next page begins.
+            let fetch = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+            let (statement, binds) = (&inner.statements.of(kind).key_page, [Bind::Text(&from), Bind::Integer(fetch)]);
+            let rows =
+                inner.database.query(Access::Read, |connection| connection.rows::<ValueRow>(statement, &binds))?;
+            Ok(rows::key_page(rows, limit))
+        })
+        .await
+    }
+
+    async fn save_installation(
+        &self,
+        client_key: &str,
+        installation: &Value,
+        installation_id: Option<&str>,
+    ) -> Result<(), StoreError> {
+        check_keys(&[client_key, installation_id.unwrap_or_default()])?;
+        let (installation, installation_id) = (installation.to_string(), installation_id.map(str::to_owned));
+        self.write([client_key], move |connection, statements, [client_key]| {
+            changing(connection, statements, client_key)?;
+            statements.save_installation(connection, client_key, &installation)?;
+            match &installation_id {
+                Some(installation_id) => statements.associate(connection, installation_id, client_key),
+                None => Ok(()),
+            }
+        })
+        .await
+    }
+
+    async fn uninstall(&self, client_key: &str) -> Result<bool, StoreError> {
+        if !fits(client_key) {
+            return Ok(false);
+        }
+        self.write([client_key], |connection, statements, [client_key]| {
+            changing(connection, statements, client_key)?;
+            statements.uninstall(connection, client_key)
+        })
+        .await
+    }
+
+    async fn tenants(&self, after: Option<&str>, limit: usize) -> Result<TenantPage, StoreError> {
         let (after, limit) = (after.unwrap_or_default().to_owned(), limit.max(1));
         if !fits(&after) {
             return Ok(TenantPage::default());
@@ -247,167 +341,64 @@ impl SqlStore {
         })
         .await
     }
-}
 
-impl std::fmt::Debug for SqlStore {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("SqlStore").finish_non_exhaustive()
-    }
-}
-
-fn settings(statements: &Statements) -> &Values {
-    &statements.settings
-}
-
-fn forge(statements: &Statements) -> &Values {
-    &statements.forge
-}
-
-fn of(place: Place<'_>) -> fn(&Statements) -> &Values {
-    match place {
-        Place::Tenant { .. } => settings,
-        Place::Forge { .. } => forge,
-    }
-}
-
-impl Store for SqlStore {
-    fn get<'a>(&'a self, client_key: &'a str, key: &'a str) -> StoreFuture<'a, Option<Value>> {
-        Box::pin(async move { Ok(self.values(settings, client_key, key).await?.into_iter().next()) })
-    }
-
-    fn set<'a>(&'a self, client_key: &'a str, key: &'a str, value: &'a Value) -> StoreFuture<'a, ()> {
-        Box::pin(self.put(settings, client_key, key, value))
-    }
-
-    fn delete<'a>(&'a self, client_key: &'a str, key: &'a str) -> StoreFuture<'a, bool> {
-        Box::pin(self.remove(settings, client_key, key))
-    }
-
-    fn installations<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, Vec<Value>> {
-        Box::pin(async move {
-            let values = self.values(settings, client_key, CLIENT_INFO).await?;
-            Ok(values.into_iter().map(as_installation).collect())
+    async fn remove(&self, client_key: &str) -> Result<bool, StoreError> {
+        if !fits(client_key) {
+            return Ok(false);
+        }
+        self.write([client_key], |connection, statements, [client_key]| {
+            changing(connection, statements, client_key)?;
+            statements.remove(connection, client_key)
         })
+        .await
     }
 
-    fn values<'a>(&'a self, place: Place<'a>) -> StoreFuture<'a, Vec<Value>> {
-        Box::pin(self.values(of(place), place.owner(), place.key()))
-    }
-
-    fn exchange<'a>(&'a self, place: Place<'a>, expected: &'a Value, value: &'a Value) -> StoreFuture<'a, bool> {
-        Box::pin(self.exchange_rows(place, expected, value))
-    }
-
-    fn purge<'a>(&'a self, client_key: &'a str, before: u64) -> StoreFuture<'a, bool> {
-        Box::pin(self.purge_if(client_key, before))
-    }
-
-    fn save_installation<'a>(
-        &'a self,
-        client_key: &'a str,
-        installation: &'a Value,
-        installation_id: Option<&'a str>,
-    ) -> StoreFuture<'a, ()> {
-        Box::pin(async move {
-            check_keys(&[client_key, installation_id.unwrap_or_default()])?;
-            let (installation, installation_id) = (installation.to_string(), installation_id.map(str::to_owned));
-            self.write([client_key], move |connection, statements, [client_key]| {
-                changing(connection, statements, client_key)?;
-                statements.save_installation(connection, client_key, &installation)?;
-                match &installation_id {
-                    Some(installation_id) => statements.associate(connection, installation_id, client_key),
-                    None => Ok(()),
-                }
-            })
-            .await
-        })
-    }
-
-    fn uninstall<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool> {
-        Box::pin(async move {
-            if !fits(client_key) {
-                return Ok(false);
+    async fn purge(&self, client_key: &str, before: u64) -> Result<bool, StoreError> {
+        if !fits(client_key) {
+            return Ok(false);
+        }
+        self.write([client_key], move |connection, statements, [client_key]| {
+            lock(connection, statements.lock_tenant.as_ref(), client_key)?;
+            match statements.uninstalled_at(connection, client_key)? {
+                Some(since) if since <= before => statements.remove(connection, client_key),
+                _ => Ok(false),
             }
-            self.write([client_key], |connection, statements, [client_key]| {
-                changing(connection, statements, client_key)?;
-                statements.uninstall(connection, client_key)
-            })
-            .await
         })
+        .await
     }
 
-    fn tenants<'a>(&'a self, after: Option<&'a str>, limit: usize) -> StoreFuture<'a, TenantPage> {
-        Box::pin(self.page(after, limit))
-    }
-
-    fn stored_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage> {
-        Box::pin(self.key_page(settings, from, limit))
-    }
-
-    fn forge_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage> {
-        Box::pin(self.key_page(forge, from, limit))
-    }
-
-    fn remove<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool> {
-        Box::pin(async move {
-            if !fits(client_key) {
-                return Ok(false);
-            }
-            self.write([client_key], |connection, statements, [client_key]| {
-                changing(connection, statements, client_key)?;
-                statements.remove(connection, client_key)
-            })
-            .await
+    async fn client_key_of_installation(&self, installation_id: &str) -> Result<Option<String>, StoreError> {
+        if !fits(installation_id) {
+            return Ok(None);
+        }
+        let installation_id = installation_id.to_owned();
+        self.blocking(move |inner| {
+            let (statement, binds) = (&inner.statements.client_key, [Bind::Text(&installation_id)]);
+            let rows = inner
+                .database
+                .query(Access::Read, |connection| connection.rows::<AssociationRow>(statement, &binds))?;
+            Ok(rows.into_iter().next().map(|row| row.client_key))
         })
+        .await
     }
 
-    fn client_key_of_installation<'a>(&'a self, installation_id: &'a str) -> StoreFuture<'a, Option<String>> {
-        Box::pin(async move {
-            if !fits(installation_id) {
-                return Ok(None);
-            }
-            let installation_id = installation_id.to_owned();
-            self.blocking(move |inner| {
-                let (statement, binds) = (&inner.statements.client_key, [Bind::Text(&installation_id)]);
-                let rows = inner
-                    .database
-                    .query(Access::Read, |connection| connection.rows::<AssociationRow>(statement, &binds))?;
-                Ok(rows.into_iter().next().map(|row| row.client_key))
-            })
-            .await
+    async fn associate(&self, installation_id: &str, client_key: &str) -> Result<(), StoreError> {
+        check_keys(&[installation_id, client_key])?;
+        self.write([installation_id, client_key], |connection, statements, [installation_id, client_key]| {
+            statements.associate(connection, installation_id, client_key)
         })
-    }
-
-    fn associate<'a>(&'a self, installation_id: &'a str, client_key: &'a str) -> StoreFuture<'a, ()> {
-        Box::pin(async move {
-            check_keys(&[installation_id, client_key])?;
-            self.write([installation_id, client_key], |connection, statements, [installation_id, client_key]| {
-                statements.associate(connection, installation_id, client_key)
-            })
-            .await
-        })
-    }
-
-    fn forge_get<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, Option<Value>> {
-        Box::pin(async move { Ok(self.values(forge, installation_id, key).await?.into_iter().next()) })
-    }
-
-    fn forge_set<'a>(&'a self, installation_id: &'a str, key: &'a str, value: &'a Value) -> StoreFuture<'a, ()> {
-        Box::pin(self.put(forge, installation_id, key, value))
-    }
-
-    fn forge_delete<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, bool> {
-        Box::pin(self.remove(forge, installation_id, key))
+        .await
     }
 
     fn changes(&self) -> Option<Changes> {
         self.inner.database.changes()
     }
 
-    fn ping(&self) -> StoreFuture<'_, ()> {
-        Box::pin(self.blocking(|inner| {
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.blocking(|inner| {
             let ping = &inner.statements.ping;
             inner.database.query(Access::Read, |connection| connection.rows::<NumberRow>(ping, &[])).map(drop)
-        }))
+        })
+        .await
     }
 }

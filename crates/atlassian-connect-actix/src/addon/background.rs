@@ -157,9 +157,9 @@ where
 {
     let store = addon.state.tenants.store();
     let place = Place::of_forge(OWNER, name);
-    let Some(found) = store.forge_get(OWNER, name).await? else {
+    let Some(found) = store.get(Place::of_forge(OWNER, name)).await? else {
         // first start: another node may write the same row, and the later write wins
-        store.forge_set(OWNER, name, &value(Row { due: now(), lease: 0, turn: 0 })?).await?;
+        store.set(Place::of_forge(OWNER, name), &value(Row { due: now(), lease: 0, turn: 0 })?).await?;
         return Ok(Duration::from_secs(1));
     };
     let row = Row::deserialize(&found).unwrap_or(Row { due: 0, lease: 0, turn: 0 });
@@ -172,7 +172,7 @@ where
     if row.due > latest.due.saturating_add(SKEW) || row.lease > latest.lease.saturating_add(SKEW) {
         // written by a clock that was ahead: the job must not pause for longer than its period
         let right = Row { due: row.due.min(latest.due), lease: row.lease.min(latest.lease), ..latest };
-        store.exchange(place, &found, &value(right)?).await?;
+        store.exchange(place, Some(&found), Some(&value(right)?)).await?;
         return Ok(Duration::from_secs(1));
     }
     if row.due > at || row.lease > at {
@@ -181,7 +181,7 @@ where
     let mut ours = Row { due: row.due, ..latest };
     // counted before the check, so that a stop that begins now waits for the job
     let under_way = UnderWay::of(addon);
-    if addon.state.tasks.is_stopping() || !store.exchange(place, &found, &value(ours)?).await? {
+    if addon.state.tasks.is_stopping() || !store.exchange(place, Some(&found), Some(&value(ours)?)).await? {
         return Ok(PAUSE);
     }
     let mut work = std::pin::pin!(run(name, async { job(addon.clone()).await }));
@@ -193,13 +193,13 @@ where
             () = &mut work => break,
             _ = pulse.tick() => {
                 let renewed = Row { lease: now().saturating_add(LEASE), turn: ours.turn.wrapping_add(1), ..ours };
-                match store.exchange(place, &value(ours)?, &value(renewed)?).await {
+                match store.exchange(place, Some(&value(ours)?), Some(&value(renewed)?)).await {
                     Ok(true) => ours = renewed,
                     Ok(false) => tracing::warn!(name, "another node has taken over a periodic job that still runs here"),
                     // the write may or may not have succeeded: read the row to find out
                     Err(error) => {
                         tracing::warn!(name, %error, "the lease of a periodic job could not be renewed");
-                        if store.forge_get(OWNER, name).await.ok().flatten() == Some(value(renewed)?) {
+                        if store.get(Place::of_forge(OWNER, name)).await.ok().flatten() == Some(value(renewed)?) {
                             ours = renewed;
                         }
                     }
@@ -219,11 +219,11 @@ where
 async fn finish(store: &dyn Store, name: &str, ours: Row, done: Row) -> Result<(), Error> {
     let (place, ours, done) = (Place::of_forge(OWNER, name), value(ours)?, value(done)?);
     loop {
-        match store.exchange(place, &ours, &done).await {
+        match store.exchange(place, Some(&ours), Some(&done)).await {
             Ok(true) => return Ok(()),
             Ok(false) => {
                 // an earlier try may have been written although its answer was lost
-                if store.forge_get(OWNER, name).await? != Some(done) {
+                if store.get(Place::of_forge(OWNER, name)).await? != Some(done) {
                     tracing::warn!(name, "another node has taken over a periodic job that ran here");
                 }
                 return Ok(());
@@ -273,7 +273,7 @@ mod tests {
     }
 
     async fn write(store: &MemoryStore, due: u64, lease: u64) {
-        store.forge_set(OWNER, "job", &value(Row { due, lease, turn: 7 }).unwrap()).await.unwrap();
+        store.set(Place::of_forge(OWNER, "job"), &value(Row { due, lease, turn: 7 }).unwrap()).await.unwrap();
     }
 
     #[actix_web::test]
@@ -313,7 +313,7 @@ mod tests {
         assert_eq!(look(&node).await, (1, 0));
         let (wait, runs) = look(&node).await;
         assert!(runs == 0 && (50..=LEASE).contains(&wait), "{wait} s");
-        store.forge_set(OWNER, "job", &serde_json::json!("of another program")).await.unwrap();
+        store.set(Place::of_forge(OWNER, "job"), &serde_json::json!("of another program")).await.unwrap();
         assert_eq!(look(&node).await.1, 1);
     }
 }

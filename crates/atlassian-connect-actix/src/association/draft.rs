@@ -16,7 +16,7 @@ pub(super) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     pub(super) async fn read(store: &'a dyn Store, id: &'a str) -> Result<Self, StoreError> {
-        let row = store.forge_get(id, INSTALLATION).await?;
+        let row = store.get(Place::of_forge(id, INSTALLATION)).await?;
         let record = row.as_ref().and_then(|row| InstallationRecord::deserialize(row).ok()).unwrap_or_default();
         Ok(Self { store, id, row, record })
     }
@@ -37,8 +37,7 @@ impl<'a> Draft<'a> {
         let new = value(&self.record)?;
         let is_written = match &self.row {
             Some(row) if *row == new => true,
-            Some(row) => self.store.exchange(Place::of_forge(self.id, INSTALLATION), row, &new).await?,
-            None => self.store.forge_set(self.id, INSTALLATION, &new).await.map(|()| true)?,
+            row => self.store.exchange(Place::of_forge(self.id, INSTALLATION), row.as_ref(), Some(&new)).await?,
         };
         self.row = Some(new);
         Ok(is_written)

@@ -8,13 +8,11 @@ use serde_json::Value;
 use super::record::{SiteRecord, save_site_record};
 use crate::jwt::to_hex;
 use crate::settings::is_reserved;
-use crate::store::{Place, Store, StoreError};
+use crate::store::{OwnerKind, Place, Store, StoreError};
 
 /// The keys of the settings under the site's key.
 pub(super) async fn keys_of(store: &dyn Store, site: &str) -> Result<Vec<String>, StoreError> {
-    let page = store.stored_keys(Some(site), 1).await?;
-    let Some((_, mut keys)) = page.tenants.into_iter().find(|(name, _)| name == site) else { return Ok(Vec::new()) };
-    keys.dedup();
+    let mut keys = store.keys(OwnerKind::Tenant, site).await?;
     keys.retain(|key| !is_reserved(key));
     Ok(keys)
 }
@@ -29,8 +27,8 @@ pub(super) async fn copy(
 ) -> Result<(), StoreError> {
     let mut copies = Vec::new();
     for key in keys {
-        let Some(value) = store.get(site, key).await? else { continue };
-        let own = store.get(&record.client_key, key).await?;
+        let Some(value) = store.get(Place::of_tenant(site, key)).await? else { continue };
+        let own = store.get(Place::of_tenant(&record.client_key, key)).await?;
         if own.as_ref() != Some(&value) && is_copy(&record.copies, key, own.as_ref()) {
             copies.push((key, own, value));
         }
@@ -42,12 +40,8 @@ pub(super) async fn copy(
     record.copies.extend(planned.iter().filter(|(key, _)| known.contains(key)).map(|(k, v)| (k.clone(), v.clone())));
     save_site_record(store, site, record).await?;
     for (key, own, value) in copies {
-        match own {
-            None => store.set(&record.client_key, key, &value).await?,
-            Some(own) => {
-                store.exchange(Place::of_tenant(&record.client_key, key), &own, &value).await?;
-            }
-        }
+        // what the app has written meanwhile stays
+        store.exchange(Place::of_tenant(&record.client_key, key), own.as_ref(), Some(&value)).await?;
     }
     record.copies = planned;
     save_site_record(store, site, record).await
@@ -62,10 +56,9 @@ pub(super) async fn remove(
 ) -> Result<(), StoreError> {
     record.kept.clear();
     for key in keys {
-        let Some(value) = store.get(site, key).await? else { continue };
-        if store.get(&record.client_key, key).await?.as_ref() == Some(&value) {
-            store.delete(site, key).await?;
-        } else {
+        let Some(value) = store.get(Place::of_tenant(site, key)).await? else { continue };
+        let is_moved = store.get(Place::of_tenant(&record.client_key, key)).await?.as_ref() == Some(&value);
+        if !is_moved || !store.exchange(Place::of_tenant(site, key), Some(&value), None).await? {
             record.kept.push(key.clone());
         }
     }
@@ -92,7 +85,7 @@ mod tests {
     async fn values(store: &MemoryStore, owner: &str) -> Vec<(String, Value)> {
         let mut values = Vec::new();
         for key in ["a", "b", "c"] {
-            values.extend(store.get(owner, key).await.unwrap().map(|value| (key.to_owned(), value)));
+            values.extend(store.get(Place::of_tenant(owner, key)).await.unwrap().map(|value| (key.to_owned(), value)));
         }
         values
     }
@@ -103,9 +96,9 @@ mod tests {
     async fn a_move_that_was_interrupted_goes_on_with_the_newer_values() {
         let store = MemoryStore::new();
         for (key, value) in [("a", 1), ("b", 1), ("c", 1)] {
-            store.set(SITE, key, &value.into()).await.unwrap();
+            store.set(Place::of_tenant(SITE, key), &value.into()).await.unwrap();
         }
-        store.set(TENANT, "c", &7.into()).await.unwrap();
+        store.set(Place::of_tenant(TENANT, "c"), &7.into()).await.unwrap();
         let mut record = SiteRecord { client_key: TENANT.to_owned(), ..SiteRecord::default() };
         let keys = keys_of(&store, SITE).await.unwrap();
         copy(&store, SITE, &keys, &mut record).await.unwrap();
@@ -113,9 +106,9 @@ mod tests {
             |values: &[(&str, i32)]| values.iter().map(|(k, v)| ((*k).to_owned(), Value::from(*v))).collect::<Vec<_>>();
         assert_eq!(values(&store, TENANT).await, of(&[("a", 1), ("b", 1), ("c", 7)]));
 
-        store.set(SITE, "a", &2.into()).await.unwrap();
-        store.set(SITE, "b", &2.into()).await.unwrap();
-        store.set(TENANT, "b", &9.into()).await.unwrap();
+        store.set(Place::of_tenant(SITE, "a"), &2.into()).await.unwrap();
+        store.set(Place::of_tenant(SITE, "b"), &2.into()).await.unwrap();
+        store.set(Place::of_tenant(TENANT, "b"), &9.into()).await.unwrap();
         let mut record = super::super::record::site_record(&store, SITE).await.unwrap().unwrap();
         copy(&store, SITE, &keys, &mut record).await.unwrap();
         remove(&store, SITE, &keys, &mut record).await.unwrap();

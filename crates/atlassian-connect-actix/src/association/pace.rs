@@ -15,8 +15,6 @@ const PAUSE: u64 = 220;
 /// The longest time until the next turn, in milliseconds. A later one was written by a clock that is ahead: a node takes
 /// up to 32 turns in advance, so that this is the line of some 80 nodes.
 const LONGEST: u64 = 600_000;
-/// The time in which all nodes notice that there is a row: only until then can it be written twice.
-const FIRST: Duration = Duration::from_secs(1);
 /// A turn that comes later than this is forgone: a process that was held up would make up for all of them at once.
 const LATE: Duration = Duration::from_millis(100);
 /// How often a turn is tried to get, if other nodes get theirs.
@@ -64,16 +62,10 @@ async fn taken(store: &dyn Store) -> Result<Duration, StoreError> {
 async fn taken_of(store: &dyn Store, row: &str, pause: u64) -> Result<Duration, StoreError> {
     for _ in 0..TRIES {
         let now = milliseconds();
-        let found = store.forge_get(OWNER, row).await?;
+        let found = store.get(Place::of_forge(OWNER, row)).await?;
         let next = next(found.as_ref(), now);
         let after = Value::from(next.saturating_add(pause));
-        let Some(found) = found else {
-            // nobody has ever asked: whoever writes now may overwrite another one, and so nobody goes by it at once
-            store.forge_set(OWNER, row, &Value::from(now)).await?;
-            tokio::time::sleep(FIRST).await;
-            continue;
-        };
-        if store.exchange(Place::of_forge(OWNER, row), &found, &after).await? {
+        if store.exchange(Place::of_forge(OWNER, row), found.as_ref(), Some(&after)).await? {
             return Ok(Duration::from_millis(next.saturating_sub(now)));
         }
     }

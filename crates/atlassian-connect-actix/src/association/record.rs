@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::store::{Store, StoreError};
+use crate::store::{Place, Store, StoreError};
 
 pub use crate::tenants::{SEEN, SEEN_ON_FORGE, SITE, Seen};
 
@@ -171,7 +171,7 @@ macro_rules! records {
         /// # Errors
         /// What the store answers.
         pub async fn $read(store: &dyn Store, id: &str) -> Result<Option<$type>, StoreError> {
-            Ok(store.forge_get(id, $key).await?.and_then(|value| $type::deserialize(value).ok()))
+            Ok(store.get(Place::of_forge(id, $key)).await?.and_then(|value| $type::deserialize(value).ok()))
         }
 
         /// Writes it.
@@ -179,7 +179,7 @@ macro_rules! records {
         /// # Errors
         /// What the store answers.
         pub async fn $save(store: &dyn Store, id: &str, record: &$type) -> Result<(), StoreError> {
-            store.forge_set(id, $key, &value(record)?).await
+            store.set(Place::of_forge(id, $key), &value(record)?).await
         }
     )*};
 }
@@ -200,7 +200,7 @@ pub async fn tenant_record<T: DeserializeOwned>(
     client_key: &str,
     key: &str,
 ) -> Result<Option<T>, StoreError> {
-    Ok(store.get(client_key, key).await?.and_then(|value| T::deserialize(value).ok()))
+    Ok(store.get(Place::of_tenant(client_key, key)).await?.and_then(|value| T::deserialize(value).ok()))
 }
 
 /// Writes a record of a tenant.
@@ -213,7 +213,7 @@ pub async fn save_tenant_record(
     key: &str,
     record: &impl Serialize,
 ) -> Result<(), StoreError> {
-    store.set(client_key, key, &value(record)?).await
+    store.set(Place::of_tenant(client_key, key), &value(record)?).await
 }
 
 pub(super) fn value(record: &impl Serialize) -> Result<serde_json::Value, StoreError> {

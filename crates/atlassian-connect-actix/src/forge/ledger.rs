@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::deliveries::Delivery;
 use crate::store::internal::now;
-use crate::store::{Place, Store, StoreError};
+use crate::store::{OwnerKind, Place, Store, StoreError};
 
 /// The owner of the rows in the store. No installation has this id.
 const OWNER: &str = "atlassian-connect:deliveries";
@@ -39,17 +39,17 @@ fn value(row: &Row) -> Result<Value, StoreError> {
 /// Takes the lease of `delivery` for this node, or renews it.
 pub(super) async fn hold(store: &dyn Store, id: &str, delivery: &Delivery) -> Result<(), StoreError> {
     let row = Row::Waiting { delivery: delivery.clone(), lease: now() + LEASE };
-    store.forge_set(OWNER, id, &value(&row)?).await
+    store.set(Place::of_forge(OWNER, id), &value(&row)?).await
 }
 
 /// Gives up the lease: the next node that looks takes it.
 pub(super) async fn release(store: &dyn Store, id: &str, delivery: &Delivery) -> Result<(), StoreError> {
-    store.forge_set(OWNER, id, &value(&Row::Waiting { delivery: delivery.clone(), lease: 0 })?).await
+    store.set(Place::of_forge(OWNER, id), &value(&Row::Waiting { delivery: delivery.clone(), lease: 0 })?).await
 }
 
 /// Marks the event as done.
 pub(super) async fn finish(store: &dyn Store, id: &str) -> Result<(), StoreError> {
-    store.forge_set(OWNER, id, &value(&Row::Done { done: now() })?).await
+    store.set(Place::of_forge(OWNER, id), &value(&Row::Done { done: now() })?).await
 }
 
 /// Whether an event with the id `start` is stored. For a retry (`retries` > 0) ids that begin with `start` count too. A
@@ -57,11 +57,11 @@ pub(super) async fn finish(store: &dyn Store, id: &str) -> Result<(), StoreError
 /// schedule.
 pub(super) async fn is_known(store: &dyn Store, start: &str, retries: u64) -> Result<bool, StoreError> {
     if retries == 0 {
-        return Ok(store.forge_get(OWNER, start).await?.is_some());
+        return Ok(store.get(Place::of_forge(OWNER, start)).await?.is_some());
     }
     let first_try = now().saturating_sub(retries.saturating_mul(TRY).saturating_add(SKEW));
     for id in ids(store).await?.iter().filter(|id| id.starts_with(start)) {
-        match store.forge_get(OWNER, id).await?.map(|found| Row::deserialize(&found)) {
+        match store.get(Place::of_forge(OWNER, id)).await?.map(|found| Row::deserialize(&found)) {
             Some(Ok(Row::Done { done })) if done < first_try => {}
             Some(_) => return Ok(true),
             None => {}
@@ -71,8 +71,7 @@ pub(super) async fn is_known(store: &dyn Store, start: &str, retries: u64) -> Re
 }
 
 async fn ids(store: &dyn Store) -> Result<Vec<String>, StoreError> {
-    let page = store.forge_keys(Some(OWNER), 1).await?;
-    Ok(page.tenants.into_iter().find(|(owner, _)| owner == OWNER).map(|(_, ids)| ids).unwrap_or_default())
+    store.keys(OwnerKind::Forge, OWNER).await
 }
 
 /// Takes over the events whose lease has expired, and deletes those that were done long ago. `turn` counts the calls:
@@ -88,7 +87,7 @@ pub(super) async fn take_over(
     ids.rotate_left(begin);
     for id in ids.into_iter().take(SWEPT) {
         let place = Place::of_forge(OWNER, &id);
-        let found = match store.forge_get(OWNER, &id).await {
+        let found = match store.get(Place::of_forge(OWNER, &id)).await {
             Ok(Some(found)) => found,
             Ok(None) => continue,
             Err(error @ StoreError::Unavailable(_)) => return Err(error),
@@ -100,12 +99,12 @@ pub(super) async fn take_over(
         };
         match Row::deserialize(&found) {
             Ok(Row::Done { done }) if done.saturating_add(MEMORY) < now() => {
-                store.forge_delete(OWNER, &id).await?;
+                store.delete(Place::of_forge(OWNER, &id)).await?;
             }
             Ok(Row::Waiting { delivery, lease }) if lease < now() => {
                 let ours = value(&Row::Waiting { delivery: delivery.clone(), lease: now() + LEASE })?;
                 // of several nodes one succeeds
-                if store.exchange(place, &found, &ours).await? {
+                if store.exchange(place, Some(&found), Some(&ours)).await? {
                     taken.push((id, delivery));
                 }
             }
@@ -122,7 +121,7 @@ mod tests {
     use crate::store::MemoryStore;
 
     async fn write(store: &MemoryStore, id: &str, row: &Row) {
-        store.forge_set(OWNER, id, &value(row).unwrap()).await.unwrap();
+        store.set(Place::of_forge(OWNER, id), &value(row).unwrap()).await.unwrap();
     }
 
     #[actix_web::test]
@@ -156,6 +155,6 @@ mod tests {
         }
         let taken: Vec<_> = taken.iter().map(|(id, delivery)| (id.as_str(), delivery.body.to_string())).collect();
         assert_eq!(taken, [("z-left", r#"{"issue":1}"#.to_owned())]);
-        assert!(store.forge_get(OWNER, "z-old").await.unwrap().is_none());
+        assert!(store.get(Place::of_forge(OWNER, "z-old")).await.unwrap().is_none());
     }
 }

@@ -18,6 +18,7 @@ use crate::jwt::{ForgeClaims, now, to_hex};
 use crate::outbound::{TokenError, UserToken};
 use crate::redact;
 use crate::state::State;
+use crate::store::Place;
 
 /// A token that expires sooner than this is renewed, in seconds.
 const MARGIN: i64 = 5;
@@ -77,7 +78,7 @@ async fn offline_token(state: &State, site: &ForgeSite, account_id: &str) -> Res
         } else {
             let token = request(state, site, account_id).await?;
             let value = json!({ "token": token.access_token.expose_secret(), "expiresAt": token.expires_at });
-            if let Err(error) = state.tenants.store().forge_set(&site.installation_id, &key, &value).await {
+            if let Err(error) = state.tenants.store().set(Place::of_forge(&site.installation_id, &key), &value).await {
                 tracing::warn!(%error, "a user token could not be stored");
             }
             token
@@ -109,7 +110,7 @@ fn holder<'a>(site: &ForgeSite, account_id: &'a str) -> Cow<'a, str> {
 pub(super) async fn forget(state: &State, site: &ForgeSite, account_id: &str, token: &str) {
     let key = store_key(site, account_id);
     if stored(state, site, &key).await.is_some_and(|stored| stored.access_token.expose_secret() == token)
-        && let Err(error) = state.tenants.store().forge_delete(&site.installation_id, &key).await
+        && let Err(error) = state.tenants.store().delete(Place::of_forge(&site.installation_id, &key)).await
     {
         tracing::warn!(%error, "a user token that was refused could not be removed");
     }
@@ -117,7 +118,7 @@ pub(super) async fn forget(state: &State, site: &ForgeSite, account_id: &str, to
 
 async fn stored(state: &State, site: &ForgeSite, key: &str) -> Option<UserToken> {
     // an unavailable store costs a token request, but does not fail the caller's request
-    let value = state.tenants.store().forge_get(&site.installation_id, key).await.ok()??;
+    let value = state.tenants.store().get(Place::of_forge(&site.installation_id, key)).await.ok()??;
     let token = value.get("token")?.as_str()?;
     let expires_at = value.get("expiresAt")?.as_i64()?;
     Some(UserToken { access_token: Arc::new(SecretString::from(token)), expires_at, requested_at: None })

@@ -16,6 +16,7 @@ use crate::jwt::{now, to_hex};
 use crate::outbound::{TokenError, UserToken};
 use crate::redact;
 use crate::state::State;
+use crate::store::Place;
 use crate::tenants::Tenant;
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -105,7 +106,7 @@ pub(super) async fn forget(state: &State, tenant: &Tenant, account_id: &str, sco
     let Ok(keys) = TokenKeys::of(tenant, account_id, scopes) else { return };
     let stored = stored(state, tenant, &keys.key, &keys.binding).await;
     if stored.is_some_and(|stored| stored.access_token.expose_secret() == token)
-        && let Err(error) = state.tenants.store().delete(tenant.client_key(), &keys.key).await
+        && let Err(error) = state.tenants.store().delete(Place::of_tenant(tenant.client_key(), &keys.key)).await
     {
         tracing::warn!(%error, "a user token that was refused could not be removed");
     }
@@ -134,7 +135,7 @@ fn store_key(account_id: &str, scopes: &[String]) -> String {
 
 async fn stored(state: &State, tenant: &Tenant, key: &str, binding: &str) -> Option<UserToken> {
     // an unavailable store costs a token request, but does not fail the user's request
-    let value = state.tenants.store().get(tenant.client_key(), key).await.ok()??;
+    let value = state.tenants.store().get(Place::of_tenant(tenant.client_key(), key)).await.ok()??;
     if value.get("for").and_then(Value::as_str) != Some(binding) {
         return None;
     }
@@ -146,7 +147,7 @@ async fn stored(state: &State, tenant: &Tenant, key: &str, binding: &str) -> Opt
 
 async fn keep(state: &State, tenant: &Tenant, key: &str, binding: &str, token: &UserToken, answer: &Value) {
     let value = json!({ "token": answer, "expiresAt": token.expires_at, "for": binding });
-    if let Err(error) = state.tenants.store().set(tenant.client_key(), key, &value).await {
+    if let Err(error) = state.tenants.store().set(Place::of_tenant(tenant.client_key(), key), &value).await {
         tracing::warn!(%error, "a user token could not be stored");
     }
 }

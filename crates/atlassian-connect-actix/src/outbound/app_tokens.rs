@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::installation::{Api, Apis};
 use crate::jwt::{Unverified, now};
-use crate::store::{Store, StoreError};
+use crate::store::{Place, Store, StoreError};
 
 /// ACE's key.
 const KEY: &str = "appToken";
@@ -136,7 +136,7 @@ impl AppTokens {
         if !list.is_empty() {
             value[APIS] = serde_json::to_value(list).map_err(|error| StoreError::Refused(error.to_string()))?;
         }
-        let saved = store.forge_set(installation_id, KEY, &value).await;
+        let saved = store.set(Place::of_forge(installation_id, KEY), &value).await;
         if saved.is_err() {
             self.0.invalidate(installation_id);
         }
@@ -154,7 +154,7 @@ impl AppTokens {
         if known.as_ref().is_some_and(|known| known.is_sure) {
             return Ok(known);
         }
-        let stored = store.forge_get(installation_id, KEY).await?.and_then(|value| {
+        let stored = store.get(Place::of_forge(installation_id, KEY)).await?.and_then(|value| {
             let api_base_url = value.get("apiBaseUrl").and_then(Value::as_str);
             let token = value.get("appToken").and_then(Value::as_str)?;
             let list = value.get(APIS).and_then(|list| Vec::deserialize(list).ok()).unwrap_or_default();

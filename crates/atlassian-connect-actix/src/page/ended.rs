@@ -6,7 +6,7 @@ use moka::sync::Cache;
 use serde_json::{Value, json};
 
 use crate::jwt::now;
-use crate::store::{Store, StoreError};
+use crate::store::{Place, Store, StoreError};
 
 /// The row of an installation.
 const KEY: &str = "pagesEnded";
@@ -35,7 +35,7 @@ impl Ended {
         let at = if let Some(known) = self.0.get(installation) {
             known
         } else {
-            let row = store.forge_get(installation, KEY).await?;
+            let row = store.get(Place::of_forge(installation, KEY)).await?;
             let at = row.as_ref().and_then(Value::as_i64);
             // an end that was written meanwhile stays
             self.0.entry_by_ref(installation).or_insert(at).into_value()
@@ -50,7 +50,7 @@ impl Ended {
     pub(crate) async fn end(&self, store: &dyn Store, installation: &str) -> Result<(), StoreError> {
         let at = now();
         self.0.insert(installation.to_owned(), Some(at));
-        store.forge_set(installation, KEY, &json!(at)).await
+        store.set(Place::of_forge(installation, KEY), &json!(at)).await
     }
 }
 

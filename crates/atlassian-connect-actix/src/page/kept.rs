@@ -17,7 +17,7 @@ use super::seal::Sealer;
 use crate::installation::Apis;
 use crate::jwt::{now, to_hex};
 use crate::outbound::AppToken;
-use crate::store::{Store, StoreError};
+use crate::store::{Place, Store, StoreError};
 
 /// Bytes that are kept in memory at most.
 const CAPACITY: u64 = 64 * 1024 * 1024;
@@ -191,7 +191,7 @@ impl KeptTokens {
         if self.absent.contains_key(&absent) {
             return Ok(found.unwrap_or_default());
         }
-        let value = store.forge_get(id.installation, &key).await?;
+        let value = store.get(Place::of_forge(id.installation, &key)).await?;
         let text = value.and_then(|value| match value.get("sealed").and_then(Value::as_str) {
             Some(sealed) => self.sealer.open(&place(id.installation, &key), sealed),
             None if self.is_store_sealed => value.get("page")?.as_str().map(str::to_owned),
@@ -243,7 +243,7 @@ mod tests {
 
     async fn written(store: &MemoryStore, row: Option<(String, Value)>) {
         let (key, value) = row.unwrap();
-        store.forge_set("i", &key, &value).await.unwrap();
+        store.set(Place::of_forge("i", &key), &value).await.unwrap();
     }
 
     #[actix_web::test]
@@ -256,7 +256,7 @@ mod tests {
             assert_eq!(row.is_some(), is_shared);
             if let Some((key, value)) = row {
                 assert!(is_store_sealed || !value.to_string().contains("mia"), "{value}");
-                store.forge_set("i", &key, &value).await.unwrap();
+                store.set(Place::of_forge("i", &key), &value).await.unwrap();
             }
             assert_eq!(user(&first.find(&store, ID).await.unwrap()), Some("of mia"));
             assert_eq!(user(&second.find(&store, ID).await.unwrap()).is_some(), is_shared);

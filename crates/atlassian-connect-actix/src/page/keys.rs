@@ -17,7 +17,7 @@ use super::random_text;
 use crate::budget::Budget;
 use crate::flight::Flights;
 use crate::jwt::{JwtError, SharedSecret, now};
-use crate::store::{Store, StoreError};
+use crate::store::{Place, Store, StoreError};
 
 /// The owner of the rows: no installation has such a name.
 const OWNER: &str = "atlassian-connect:pages";
@@ -167,7 +167,7 @@ impl PageKeys {
         let previous = before.as_ref().map(|before| before.kid.clone());
         name(store, &Named { kid: key.kid.clone(), previous }).await?;
         if let Some(old) = before.and_then(|before| before.previous) {
-            store.forge_delete(OWNER, &old).await?;
+            store.delete(Place::of_forge(OWNER, &old)).await?;
         }
         self.read(store).await.map(drop)
     }
@@ -229,18 +229,18 @@ impl Known {
 }
 
 async fn named(store: &dyn Store) -> Result<Option<Named>, StoreError> {
-    let row = store.forge_get(OWNER, NAMED).await?;
+    let row = store.get(Place::of_forge(OWNER, NAMED)).await?;
     row.map(|row| Named::deserialize(row).map_err(|error| refused(&error.to_string()))).transpose()
 }
 
 async fn name(store: &dyn Store, named: &Named) -> Result<(), StoreError> {
     let value = serde_json::to_value(named).map_err(|error| refused(&error.to_string()))?;
-    store.forge_set(OWNER, NAMED, &value).await
+    store.set(Place::of_forge(OWNER, NAMED), &value).await
 }
 
 /// The key with this id, and when it was made.
 async fn key(store: &dyn Store, kid: &str) -> Result<Option<(Arc<PageKey>, i64)>, StoreError> {
-    let Some(row) = store.forge_get(OWNER, kid).await?.and_then(|row| Row::deserialize(row).ok()) else {
+    let Some(row) = store.get(Place::of_forge(OWNER, kid)).await?.and_then(|row| Row::deserialize(row).ok()) else {
         return Ok(None);
     };
     let key = PageKey::new(&row.key).ok().filter(|key| key.kid == kid);
@@ -251,7 +251,7 @@ async fn key(store: &dyn Store, kid: &str) -> Result<Option<(Arc<PageKey>, i64)>
 async fn make(store: &dyn Store) -> Result<PageKey, StoreError> {
     let text = random_text::<32>().ok_or_else(|| refused("cannot be made: the system has no random numbers"))?;
     let key = PageKey::new(&text).map_err(|error| refused(&error.to_string()))?;
-    store.forge_set(OWNER, &key.kid, &json!(Row { key: text, created: now() })).await?;
+    store.set(Place::of_forge(OWNER, &key.kid), &json!(Row { key: text, created: now() })).await?;
     Ok(key)
 }
 
@@ -297,7 +297,7 @@ mod tests {
         // the key that lost counts for a while, and not for ever
         let row = json!(Row { key: "lost".into(), created: now() - YOUNG });
         let lost = PageKey::new("lost").unwrap();
-        store.forge_set(OWNER, &lost.kid, &row).await.unwrap();
+        store.set(Place::of_forge(OWNER, &lost.kid), &row).await.unwrap();
         assert!(!accepts(&first, &store, &lost).await);
     }
 
@@ -329,9 +329,9 @@ mod tests {
         node.rotate(&store).await.unwrap();
         let current = node.signing(&store).await.unwrap();
         let made = async |key: &PageKey, ago: i64| {
-            let row = store.forge_get(OWNER, &key.kid).await.unwrap().unwrap();
+            let row = store.get(Place::of_forge(OWNER, &key.kid)).await.unwrap().unwrap();
             let row = json!(Row { created: now() - ago, ..Row::deserialize(row).unwrap() });
-            store.forge_set(OWNER, &key.kid, &row).await.unwrap();
+            store.set(Place::of_forge(OWNER, &key.kid), &row).await.unwrap();
         };
         // one that is young may be one of two nodes' first keys
         made(&first, YOUNG).await;

@@ -24,7 +24,7 @@ pub(crate) use kept::{Forwarded, SessionId, Token};
 pub(crate) use keys::{PageKey, PageKeys};
 
 use crate::config::Config;
-use crate::store::{Store, StoreError};
+use crate::store::{OwnerKind, Place, Store, StoreError};
 use ended::Ended;
 use kept::KeptTokens;
 
@@ -55,10 +55,9 @@ impl Pages {
     /// What the store answers.
     pub(crate) async fn end(&self, store: &dyn Store, installation: &str) -> Result<(), StoreError> {
         self.ended.end(store, installation).await?;
-        let page = store.forge_keys(Some(installation), 1).await?;
-        for (owner, keys) in page.tenants {
-            for key in keys.iter().filter(|key| owner == installation && key.starts_with(kept::ROW)) {
-                store.forge_delete(installation, key).await?;
+        for key in store.keys(OwnerKind::Forge, installation).await? {
+            if key.starts_with(kept::ROW) {
+                store.delete(Place::of_forge(installation, &key)).await?;
             }
         }
         Ok(())

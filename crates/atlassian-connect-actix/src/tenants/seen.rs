@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Tenant, Tenants};
-use crate::store::StoreError;
 use crate::store::internal::now;
+use crate::store::{Place, StoreError};
 
 /// The key of [`Seen`], below a clientKey.
 pub const SEEN: &str = "atlassian-connect:seen";
@@ -55,11 +55,11 @@ impl Tenants {
         let (store, key) = (Arc::clone(&self.store), client_key.to_owned());
         let write = || async move {
             let now = now();
-            let seen = store.get(&key, SEEN).await?.and_then(|value| Seen::deserialize(value).ok());
+            let seen = store.get(Place::of_tenant(&key, SEEN)).await?.and_then(|value| Seen::deserialize(value).ok());
             let is_known = seen.is_some_and(|seen| now.abs_diff(seen.at) < DAY);
             if !is_known {
                 let value: Value = json!({ "at": now });
-                store.set(&key, SEEN, &value).await?;
+                store.set(Place::of_tenant(&key, SEEN), &value).await?;
             }
             Ok(())
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::{Owner, Tenant, Tenants};
-use crate::store::StoreError;
+use crate::store::{Place, StoreError};
 
 /// The key of the record of a site, below the site's key.
 pub const SITE: &str = "atlassian-connect:site";
@@ -68,7 +68,8 @@ impl Tenants {
             return Ok(known);
         }
         let seen = self.entries.seen();
-        let record = self.store.forge_get(site, SITE).await?.and_then(|value| Moved::deserialize(value).ok());
+        let record =
+            self.store.get(Place::of_forge(site, SITE)).await?.and_then(|value| Moved::deserialize(value).ok());
         let found = record.filter(|record| record.is_done && super::is_key(&record.client_key));
         let found = Owner::from(found.map(|record| record.client_key));
         self.entries.fill_moved(seen, site, &found);

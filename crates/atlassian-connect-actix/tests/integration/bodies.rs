@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::install::{ADDON_KEY, stored};
 
 use crate::support::fixture;
+use atlassian_connect_actix::store::Place;
 
 fn routes(cfg: &mut ServiceConfig) {
     cfg.configure(forge::events("/forge/events")).configure(forge::pre_uninstall("/forge/leave"));
@@ -169,7 +170,7 @@ async fn descriptive_fields_of_an_install_may_have_any_type() {
         assert_eq!(reply.status, 204, "{value}: {}", reply.body);
         let store = host.addon().state().tenants.store();
         let kept = store
-            .get(&tenant.client_key, atlassian_connect_actix::store::internal::CLIENT_INFO)
+            .get(Place::of_tenant(&tenant.client_key, atlassian_connect_actix::store::internal::CLIENT_INFO))
             .await
             .unwrap()
             .unwrap();

@@ -10,7 +10,7 @@ use actix_web::{HttpResponse, get};
 use atlassian_connect_actix::Error;
 use atlassian_connect_actix::auth::SessionToken;
 use atlassian_connect_actix::host::HostError;
-use atlassian_connect_actix::store::{MemoryStore, Store};
+use atlassian_connect_actix::store::{MemoryStore, Place, Store};
 use atlassian_connect_testing::internal::TokenAnswer;
 use atlassian_connect_testing::{By, KeyServer, claims_for};
 use futures_util::StreamExt as _;
@@ -126,7 +126,7 @@ async fn tokens_are_stored_under_aces_key_without_the_account_id() {
     assert_eq!(host.tokens().requests(), 2, "the same scopes in another order");
     let store = host.addon().state().tenants.store();
     for (key, number) in [(MIA, 1), (MIA_READ_WRITE, 2)] {
-        let value = store.get(&tenant.client_key, key).await.unwrap().unwrap();
+        let value = store.get(Place::of_tenant(&tenant.client_key, key)).await.unwrap().unwrap();
         assert_eq!(value["token"]["access_token"], format!("user-token-{number}"));
         assert!(value["expiresAt"].is_i64(), "{value}");
         assert!(!value.to_string().contains("mia"), "{value}");
@@ -161,11 +161,11 @@ async fn a_token_stored_by_ace_is_not_used() {
     let token = json!({"access_token": "of-ace", "expires_in": 900, "token_type": "Bearer"});
     let value = json!({"token": token, "expiresAt": i64::from(u32::MAX)});
     let store = host.addon().state().tenants.store();
-    store.set(&tenant.client_key, MIA, &value).await.unwrap();
+    store.set(Place::of_tenant(&tenant.client_key, MIA), &value).await.unwrap();
     let response = client(&host, &tenant).await.as_user("557058:mia").get("/x").send().await.unwrap();
     assert_eq!((response.status().as_u16(), host.tokens().requests()), (200, 1));
     assert_eq!(host.calls()[0].by, By::User("557058:mia".into()));
-    let value = store.get(&tenant.client_key, MIA).await.unwrap().unwrap();
+    let value = store.get(Place::of_tenant(&tenant.client_key, MIA)).await.unwrap().unwrap();
     assert_eq!(value["token"]["access_token"], "user-token-1", "in place of ACE's");
 }
 
@@ -298,7 +298,7 @@ async fn a_cached_token_that_the_host_refuses_is_requested_once_more() {
     revoke();
     assert_eq!((user.get("/x").send().await.unwrap().status().as_u16(), host.tokens().requests()), (200, 2));
     let store = host.addon().state().tenants.store();
-    let stored = store.get(&tenant.client_key, MIA).await.unwrap().unwrap();
+    let stored = store.get(Place::of_tenant(&tenant.client_key, MIA)).await.unwrap().unwrap();
     assert_eq!(stored["token"]["access_token"], "user-token-2", "the store has the new one");
     // a POST was not processed either: its body is sent again
     revoke();

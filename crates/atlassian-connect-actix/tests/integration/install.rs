@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::support::claims_of;
 use crate::support::fixture;
 use crate::support::store::{Failure, FakeStore};
+use atlassian_connect_actix::store::Place;
 
 fn routes(cfg: &mut ServiceConfig) {
     cfg.route("/hello-world", web::get().to(|page: PageContext| async move { page.client_key.clone() }))
@@ -187,7 +188,7 @@ async fn unknown_fields_of_an_installation_are_kept() {
     payload["future"] = json!({ "nested": [1, null, 2.5e10] });
     assert_eq!(send(&host, "/installed", &tenant, &payload).await.status, 204);
     let store = host.addon().state().tenants.store().clone();
-    assert_eq!(store.get(&tenant.client_key, CLIENT_INFO).await.unwrap(), Some(payload));
+    assert_eq!(store.get(Place::of_tenant(&tenant.client_key, CLIENT_INFO)).await.unwrap(), Some(payload));
 }
 
 #[actix_web::test]
@@ -230,14 +231,14 @@ async fn an_uninstalled_tenant_is_refused_until_it_installs_again() {
         assert!(!opens(&host, &tenant).await);
         assert_eq!(host.call(Method::GET, "/token", &session, None).await.status, 401);
     }
-    let kept = store.get(&tenant.client_key, CLIENT_INFO_UNINSTALLED).await.unwrap().unwrap();
+    let kept = store.get(Place::of_tenant(&tenant.client_key, CLIENT_INFO_UNINSTALLED)).await.unwrap().unwrap();
     assert_eq!(kept["baseUrl"], tenant.base_url.as_str());
-    assert_eq!(store.get(&tenant.client_key, CLIENT_INFO).await.unwrap(), None);
+    assert_eq!(store.get(Place::of_tenant(&tenant.client_key, CLIENT_INFO)).await.unwrap(), None);
     assert_eq!(host.uninstall(&TestTenant::new()).await.status, 204, "a tenant that was never there");
 
     host.install(&tenant).await;
     assert!(opens(&host, &tenant).await);
-    assert_eq!(store.get(&tenant.client_key, CLIENT_INFO_UNINSTALLED).await.unwrap(), None);
+    assert_eq!(store.get(Place::of_tenant(&tenant.client_key, CLIENT_INFO_UNINSTALLED)).await.unwrap(), None);
     let key = &tenant.client_key;
     assert_eq!(*heard.lock().unwrap(), [format!("saved {key}"), format!("uninstalled {key}"), format!("saved {key}")]);
 }

@@ -12,7 +12,7 @@ use actix_web::{App, FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder
 use atlassian_connect_actix::auth::SessionToken;
 use atlassian_connect_actix::forge;
 use atlassian_connect_actix::internal::state::State;
-use atlassian_connect_actix::store::{MemoryStore, Store};
+use atlassian_connect_actix::store::{MemoryStore, Place, Store};
 use atlassian_connect_testing::{Reply, TestHost, TestInvocation};
 use futures_util::future::select;
 use futures_util::stream;
@@ -433,15 +433,15 @@ async fn an_event_whose_listener_always_panics_fails_for_good_and_frees_its_plac
                 "accountId": null },
         });
         let row = json!({ "delivery": delivery, "lease": 0 });
-        store.forge_set(OWNER, &number.to_string(), &row).await.unwrap();
+        store.set(Place::of_forge(OWNER, &number.to_string()), &row).await.unwrap();
     }
     // a row whose counter is at its maximum fails for good as well
     let last = json!({ "delivery": {
         "event": "field:panic", "failures": u32::MAX, "body": "null", "origin": { "installationId": "i" },
     }, "lease": 0 });
-    store.forge_set(OWNER, "last", &last).await.unwrap();
+    store.set(Place::of_forge(OWNER, "last"), &last).await.unwrap();
     let done_for_ever = json!({ "done": u64::MAX });
-    store.forge_set(OWNER, "for ever", &done_for_ever).await.unwrap();
+    store.set(Place::of_forge(OWNER, "for ever"), &done_for_ever).await.unwrap();
     let fine = Arc::new(Mutex::new(0));
     let count = Arc::clone(&fine);
     let shared = Arc::clone(&store);
@@ -458,7 +458,7 @@ async fn an_event_whose_listener_always_panics_fails_for_good_and_frees_its_plac
         .await;
     let deadline = Instant::now() + Duration::from_secs(20);
     let is_done = async |id: String| {
-        let row: Value = store.forge_get(OWNER, &id).await.unwrap().unwrap();
+        let row: Value = store.get(Place::of_forge(OWNER, &id)).await.unwrap().unwrap();
         row["done"].is_u64()
     };
     for id in (0..EVENTS).map(|number| number.to_string()).chain(["last".to_owned()]) {

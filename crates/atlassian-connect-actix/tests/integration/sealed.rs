@@ -7,7 +7,7 @@ use actix_web::web::{self, ServiceConfig};
 use atlassian_connect_actix::auth::SessionToken;
 use atlassian_connect_actix::store::EncryptionKey;
 use atlassian_connect_actix::store::internal::{CLIENT_INFO, SealedStore};
-use atlassian_connect_actix::store::{MemoryStore, Store};
+use atlassian_connect_actix::store::{MemoryStore, Place, Store};
 use atlassian_connect_testing::{TestHost, TestTenant};
 
 use crate::support::fixture;
@@ -34,7 +34,7 @@ async fn installs_and_pages_work_and_the_store_holds_no_plain_secret() {
     let (a, b) = (node(&store, KEY).await, node(&store, &format!("{NEW},{KEY}")).await);
     let tenant = a.tenant();
     a.install(&tenant).await;
-    let stored = store.get(&tenant.client_key, CLIENT_INFO).await.unwrap().unwrap();
+    let stored = store.get(Place::of_tenant(&tenant.client_key, CLIENT_INFO)).await.unwrap().unwrap();
     assert!(stored.get("$sealed").is_some() && !stored.to_string().contains(&tenant.shared_secret), "{stored}");
     assert_eq!((call(&a, &tenant).await, call(&b, &tenant).await), (200, 200));
     a.uninstall(&tenant).await;
@@ -51,13 +51,13 @@ async fn a_node_without_the_key_neither_refuses_the_tenant_nor_overwrites_it() {
         let key: EncryptionKey = KEY.parse().unwrap();
         let sealed = SealedStore::new(store.clone(), &[key]);
         sealed.save_installation(&tenant.client_key, &tenant.payload("key", "installed"), None).await.unwrap();
-        let before = store.get(&tenant.client_key, CLIENT_INFO).await.unwrap();
+        let before = store.get(Place::of_tenant(&tenant.client_key, CLIENT_INFO)).await.unwrap();
 
         assert_eq!(call(&node, &tenant).await, 500, "the tenant exists: 401 would be wrong");
         let mut renewed = tenant.clone();
         renewed.shared_secret = "another secret".to_owned();
         assert_eq!(node.try_install(&renewed).await.status, 500, "the host tries again");
-        assert_eq!(store.get(&tenant.client_key, CLIENT_INFO).await.unwrap(), before);
+        assert_eq!(store.get(Place::of_tenant(&tenant.client_key, CLIENT_INFO)).await.unwrap(), before);
     }
 }
 

@@ -9,6 +9,7 @@ use atlassian_connect_testing::{Reply, TestHost, TestInvocation, TestTenant};
 use serde_json::{Value, json};
 
 use crate::support::fixture;
+use atlassian_connect_actix::store::Place;
 
 async fn read(caller: AnyCaller, key: web::Path<String>) -> Result<Json<Option<Value>>, Error> {
     Ok(Json(caller.settings().get(&key).await?))
@@ -78,7 +79,7 @@ async fn each_tenant_has_its_own() {
 async fn settings_are_aces_rows() {
     let (host, tenant, _) = two_tenants().await;
     let store = host.addon().state().tenants.store().clone();
-    store.set(&tenant.client_key, "greeting", &json!("of ACE")).await.unwrap();
+    store.set(Place::of_tenant(&tenant.client_key, "greeting"), &json!("of ACE")).await.unwrap();
     assert_eq!(host.open_iframe("/page").await.body, "of ACE");
 }
 

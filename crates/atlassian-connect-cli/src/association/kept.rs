@@ -10,7 +10,7 @@ use atlassian_connect_actix::internal::association::{
 };
 use atlassian_connect_actix::internal::installation::is_site_key;
 use atlassian_connect_actix::store::internal::KeyPages;
-use atlassian_connect_actix::store::{Store, StoreError};
+use atlassian_connect_actix::store::{Place, Store, StoreError};
 
 /// How many single reads are under way at the same time.
 const READS: usize = 16;
@@ -93,10 +93,10 @@ impl Kept {
                 in_use.push(key.as_str());
             } else {
                 for name in kept {
-                    store.delete(key, name).await?;
+                    store.delete(Place::of_tenant(key, name)).await?;
                 }
             }
-            store.forge_delete(key, SITE).await?;
+            store.delete(Place::of_forge(key, SITE)).await?;
         }
         if !in_use.is_empty() {
             complain(&format!(
@@ -123,7 +123,7 @@ impl Kept {
 async fn rows(store: &dyn Store) -> Result<(Vec<String>, Vec<String>), StoreError> {
     let (mut sites, mut installations, mut pages) = (Vec::new(), Vec::new(), KeyPages::of_forge());
     while let Some((page, _)) = pages.next(store).await? {
-        for (id, keys) in page.tenants {
+        for (id, keys) in page.owners {
             let has = |wanted: &str| keys.iter().any(|key| key == wanted);
             if is_site_key(&id) && has(SITE) {
                 sites.push(id);

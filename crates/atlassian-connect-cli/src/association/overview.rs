@@ -16,7 +16,7 @@ use atlassian_connect_actix::internal::association::{
 };
 use atlassian_connect_actix::internal::installation::{is_site_key, site_key};
 use atlassian_connect_actix::store::internal::KeyPages;
-use atlassian_connect_actix::store::{Store, StoreError};
+use atlassian_connect_actix::store::{OwnerKind, Store, StoreError};
 
 /// How many tenants are read at once. Redis has no order, so each page walks over all its keys.
 const PAGE: usize = 2000;
@@ -161,8 +161,8 @@ type Checked = (String, Option<TenantRecord>, Option<u64>);
 /// The records of installed tenants that have one.
 async fn records(store: &dyn Store, tenants: &BTreeMap<String, Tenant>) -> Result<Vec<Checked>, StoreError> {
     let (mut found, mut pages) = (Vec::new(), KeyPages::default());
-    while let Some((page, false)) = pages.next(store).await? {
-        let wanted = page.tenants.into_iter().filter_map(|(client_key, keys)| {
+    while let Some((page, OwnerKind::Tenant)) = pages.next(store).await? {
+        let wanted = page.owners.into_iter().filter_map(|(client_key, keys)| {
             let has = |wanted: &str| keys.iter().any(|key| key == wanted);
             let (is_checked, is_seen) = (has(CHECKED), has(SEEN));
             ((is_checked || is_seen) && tenants.contains_key(&client_key)).then_some((client_key, is_checked, is_seen))
@@ -181,7 +181,7 @@ async fn records(store: &dyn Store, tenants: &BTreeMap<String, Tenant>) -> Resul
 async fn forge_rows(store: &dyn Store, of: Option<&str>) -> Result<Vec<ForgeRow>, StoreError> {
     let (mut rows, mut pages) = (Vec::new(), KeyPages::of_forge());
     while let Some((page, _)) = pages.next(store).await? {
-        let wanted = page.tenants.into_iter().filter(|(id, _)| !is_own(id));
+        let wanted = page.owners.into_iter().filter(|(id, _)| !is_own(id));
         let reads =
             stream::iter(wanted).map(|(id, keys)| async move { forge_row(store, id, &keys, of).await }).buffered(READS);
         rows.extend(reads.try_collect::<Vec<_>>().await?.into_iter().flatten());

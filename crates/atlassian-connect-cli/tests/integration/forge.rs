@@ -1,6 +1,6 @@
 //! `forge`: `manifest`, `shell`, `rotate-page-key`.
 
-use atlassian_connect_actix::store::Store;
+use atlassian_connect_actix::store::{Place, Store};
 use serde_json::Value;
 
 use crate::command::Workplace;
@@ -122,7 +122,7 @@ fn the_shell_is_written_and_kept_up_to_date() {
 
 /// The ids of the signing key and of the previous one.
 async fn page_keys(store: &dyn Store) -> (String, Option<String>) {
-    let row = store.forge_get("atlassian-connect:pages", "currentKey").await.unwrap().unwrap();
+    let row = store.get(Place::of_forge("atlassian-connect:pages", "currentKey")).await.unwrap().unwrap();
     let text = |name: &str| row.get(name).and_then(Value::as_str).map(str::to_owned);
     (text("kid").unwrap(), text("previous"))
 }

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::command::Workplace;
 use crate::{install, of_ace, sql};
+use atlassian_connect_actix::store::Place;
 
 const STEPS: [&str; 2] = ["2026-11-22-000001_create_addon_settings", "2026-11-22-000002_create_forge_tables"];
 
@@ -83,7 +84,10 @@ async fn a_schema_that_is_too_new_is_not_changed() {
         assert!(refused.stderr.contains("too new for this binary"), "{refused:?}");
     }
     sql(&place, r#"DROP TABLE "atlassian_connect_schema""#);
-    assert_eq!(place.store().await.get("tenant", "clientInfo").await.unwrap().unwrap()["clientKey"], json!("tenant"));
+    assert_eq!(
+        place.store().await.get(Place::of_tenant("tenant", "clientInfo")).await.unwrap().unwrap()["clientKey"],
+        json!("tenant")
+    );
 }
 
 #[actix_web::test]

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::install;
 use crate::command::Workplace;
+use atlassian_connect_actix::store::Place;
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -16,11 +17,11 @@ async fn several() -> Workplace {
     let store = place.store().await;
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     for (name, days) in [("old", 91), ("older", 400), ("recent", 89), ("untimed", 0)] {
-        store.set(name, "greeting", &json!(1)).await.unwrap();
+        store.set(Place::of_tenant(name, "greeting"), &json!(1)).await.unwrap();
         store.uninstall(name).await.unwrap();
-        store.set(name, "clientInfo:uninstalledAt", &json!(now - days * DAY)).await.unwrap();
+        store.set(Place::of_tenant(name, "clientInfo:uninstalledAt"), &json!(now - days * DAY)).await.unwrap();
     }
-    store.delete("untimed", "clientInfo:uninstalledAt").await.unwrap();
+    store.delete(Place::of_tenant("untimed", "clientInfo:uninstalledAt")).await.unwrap();
     place
 }
 
@@ -56,7 +57,7 @@ async fn only_tenants_that_uninstalled_long_ago_are_purged() {
     let done = place.run(&["tenants", "purge", "--older-than", "90d", "--yes"]);
     assert!(done.code == 0 && done.stdout.starts_with("removed 2 tenants from sqlite:"), "{done:?}");
     assert_eq!(left(&place), ["here", "recent", "untimed"]);
-    assert_eq!(place.store().await.get("old", "greeting").await.unwrap(), None);
+    assert_eq!(place.store().await.get(Place::of_tenant("old", "greeting")).await.unwrap(), None);
     let again = place.run(&["tenants", "purge", "--older-than", "90d", "--yes"]);
     assert!(again.code == 0 && again.stdout.starts_with("no tenants to remove from sqlite:"), "{again:?}");
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::command::Workplace;
 use crate::{HUSH, KEY, NEW, install, of_ace, sql};
+use atlassian_connect_actix::store::Place;
 
 /// Whether the secrets of these tests are readable in the store's files.
 fn is_readable(place: &Workplace) -> bool {
@@ -22,8 +23,8 @@ async fn filled() -> Workplace {
     }
     let store = place.store().await;
     store.uninstall("gone").await.unwrap();
-    store.set("acme", "oauth", &json!({ "token": HUSH })).await.unwrap();
-    store.forge_set("ari:1", "appToken", &json!(HUSH)).await.unwrap();
+    store.set(Place::of_tenant("acme", "oauth"), &json!({ "token": HUSH })).await.unwrap();
+    store.set(Place::of_forge("ari:1", "appToken"), &json!(HUSH)).await.unwrap();
     drop(store);
     // as ACE left them: two rows of one tenant
     for n in 0..2 {

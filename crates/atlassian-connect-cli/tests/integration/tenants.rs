@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::command::Workplace;
 use crate::{HUSH, install, of_ace, sql};
+use atlassian_connect_actix::store::Place;
 
 /// A tenant in each state, and one with an unusual name.
 async fn several() -> Workplace {
@@ -12,10 +13,10 @@ async fn several() -> Workplace {
     install(&place, "zoë-日本-☃", "https://zoe.atlassian.net").await;
     install(&place, "gone", "https://gone.atlassian.net").await;
     let store = place.store().await;
-    store.set("acme", "greeting", &json!({ "text": HUSH })).await.unwrap();
-    store.set("only values", "greeting", &json!(HUSH)).await.unwrap();
+    store.set(Place::of_tenant("acme", "greeting"), &json!({ "text": HUSH })).await.unwrap();
+    store.set(Place::of_tenant("only values", "greeting"), &json!(HUSH)).await.unwrap();
     store.uninstall("gone").await.unwrap();
-    store.set("old", "clientInfo:superseded", &json!({ "sharedSecret": HUSH })).await.unwrap();
+    store.set(Place::of_tenant("old", "clientInfo:superseded"), &json!({ "sharedSecret": HUSH })).await.unwrap();
     drop(store);
     let twice = r#"{"clientKey": "twice", "sharedSecret": "hush", "baseUrl": "https://twice.atlassian.net"}"#;
     for _ in 0..2 {
@@ -106,7 +107,7 @@ async fn a_removal_is_asked_for_and_leaves_the_others() {
     let left = place.run(&["tenants", "list", "--json"]).json();
     let left: Vec<_> = left.as_array().unwrap().iter().map(|tenant| tenant["clientKey"].as_str().unwrap()).collect();
     assert_eq!(left, ["old", "only values"]);
-    assert_eq!(place.store().await.get("acme", "greeting").await.unwrap(), None);
+    assert_eq!(place.store().await.get(Place::of_tenant("acme", "greeting")).await.unwrap(), None);
 }
 
 #[actix_web::test]

@@ -1,6 +1,7 @@
 //! What a web page, the framed page or another program may try against the sandbox.
 
 use super::*;
+use atlassian_connect_actix::store::Place;
 
 #[actix_web::test]
 async fn a_webhook_goes_only_to_a_url_of_the_descriptor() {
@@ -106,7 +107,7 @@ async fn its_key_does_not_replace_tenants_of_other_hosts() {
         ("http://localhost:1/globex", "Installed and enabled."),
     ] {
         stored["baseUrl"] = base_url.into();
-        store.set("sandbox-globex", "clientInfo", &stored).await.unwrap();
+        store.set(Place::of_tenant("sandbox-globex", "clientInfo"), &stored).await.unwrap();
         sandbox.post("/globex/lifecycle/installed", &[]).await;
         let news = sandbox.news("globex").await;
         assert!(news.starts_with(expected), "{base_url}: {news}");

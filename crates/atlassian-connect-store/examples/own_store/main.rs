@@ -6,14 +6,14 @@ mod shelf;
 
 use std::io::Write as _;
 
-use atlassian_connect_store::{RecordStore, Store as _, StoreError};
+use atlassian_connect_store::{Place, RecordStore, Store as _, StoreError};
 use serde_json::json;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), StoreError> {
     let store = RecordStore::new(shelf::Shelf::default());
-    store.set("a-site", "greeting", &json!("Hello")).await?;
-    let greeting = store.get("a-site", "greeting").await?;
+    store.set(Place::of_tenant("a-site", "greeting"), &json!("Hello")).await?;
+    let greeting = store.get(Place::of_tenant("a-site", "greeting")).await?;
     let _ = writeln!(std::io::stdout(), "{}", greeting.unwrap_or_default());
     Ok(())
 }

@@ -1,40 +1,36 @@
 //! Records on another backend: a map under a lock stands in for your database.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
-use atlassian_connect_store::{RecordChange, Records, StoreFuture};
+use atlassian_connect_store::{RecordChange, Records, StoreError, async_trait};
+use parking_lot::Mutex;
 use serde_json::Value;
 
 #[derive(Default)]
 pub struct Shelf(Mutex<BTreeMap<String, Value>>);
 
-impl Shelf {
-    fn with<T: Send + 'static>(&self, work: impl FnOnce(&mut BTreeMap<String, Value>) -> T) -> StoreFuture<'_, T> {
-        let done = work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        Box::pin(async move { Ok(done) })
-    }
-}
-
+#[async_trait]
 impl Records for Shelf {
-    fn read<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<Value>> {
-        self.with(|records| records.get(name).cloned())
+    async fn read(&self, name: &str) -> Result<Option<Value>, StoreError> {
+        Ok(self.0.lock().get(name).cloned())
     }
 
-    fn scan<'a>(&'a self, from: &'a str, limit: usize) -> StoreFuture<'a, Vec<(String, Value)>> {
-        self.with(|records| records.range(from.to_owned()..).take(limit).map(|(k, v)| (k.clone(), v.clone())).collect())
+    async fn scan(&self, from: &str, limit: usize) -> Result<Vec<(String, Value)>, StoreError> {
+        let records = self.0.lock();
+        Ok(records.range(from.to_owned()..).take(limit).map(|(name, value)| (name.clone(), value.clone())).collect())
     }
 
-    fn commit(&self, changes: Vec<RecordChange>) -> StoreFuture<'_, bool> {
-        self.with(|records| {
-            let holds = changes.iter().all(|change| records.get(&change.name) == change.expected.as_ref());
-            for RecordChange { name, value, .. } in changes.into_iter().filter(|_| holds) {
-                match value {
-                    Some(value) => drop(records.insert(name, value)),
-                    None => drop(records.remove(&name)),
-                }
+    async fn commit(&self, changes: Vec<RecordChange>) -> Result<bool, StoreError> {
+        let mut records = self.0.lock();
+        if changes.iter().any(|change| records.get(&change.name) != change.expected.as_ref()) {
+            return Ok(false);
+        }
+        for RecordChange { name, value, .. } in changes {
+            match value {
+                Some(value) => drop(records.insert(name, value)),
+                None => drop(records.remove(&name)),
             }
-            holds
-        })
+        }
+        Ok(true)
     }
 }

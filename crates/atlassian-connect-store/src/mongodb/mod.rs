@@ -18,16 +18,17 @@ mod connection;
 mod steps;
 mod value;
 
+use std::collections::BTreeSet;
+
 use ::mongodb::bson::{Bson, Document, RawDocumentBuf, doc, oid::ObjectId};
 use ::mongodb::options::IndexOptions;
 use ::mongodb::{Collection, Cursor, IndexModel};
+use async_trait::async_trait;
 use serde_json::Value;
 
 use self::connection::{Failure, Server};
 use super::attempt::Attempt;
-use super::{
-    CLIENT_INFO, KeyPage, Place, Store, StoreError, StoreFuture, TenantPage, as_installation, check_keys, fits,
-};
+use super::{CLIENT_INFO, KeyPage, OwnerKind, Place, Store, StoreError, TenantPage, as_installation, check_keys, fits};
 use crate::config::StoreConfig;
 
 /// A store in MongoDB.
@@ -144,10 +145,10 @@ impl MongoStore {
         Ok(())
     }
 
-    fn of(&self, place: Place<'_>) -> &Collection<RawDocumentBuf> {
-        match place {
-            Place::Tenant { .. } => &self.settings,
-            Place::Forge { .. } => &self.forge,
+    fn of(&self, kind: OwnerKind) -> &Collection<RawDocumentBuf> {
+        match kind {
+            OwnerKind::Tenant => &self.settings,
+            OwnerKind::Forge => &self.forge,
         }
     }
 
@@ -160,16 +161,39 @@ impl MongoStore {
         all(collection.find(filter).sort(doc! { "_id": -1 }).await?).await
     }
 
-    async fn read(&self, place: Place<'_>) -> Result<Vec<Value>, StoreError> {
-        if !can_be(place) {
-            return Ok(Vec::new());
+    /// Replaces or removes each value that is `expected`. Returns whether there was one.
+    async fn exchange_value(
+        &self,
+        place: Place<'_>,
+        expected: &Value,
+        new: Option<&RawDocumentBuf>,
+    ) -> Result<bool, Failure> {
+        let (collection, mut exchanged) = (self.of(place.kind()), 0);
+        for held in self.documents(collection, filter(place)).await? {
+            let (Some(id), Some(stored)) = (held.get("_id").cloned(), held.get("val").cloned()) else { continue };
+            if value::to_json(stored.clone())? != *expected {
+                continue;
+            }
+            // `$eq`, so that no name inside the value works as an operator
+            let same = doc! { "_id": id, "val": { "$eq": stored } };
+            exchanged += match new {
+                Some(new) => collection.replace_one(same, new).await?.matched_count,
+                None => collection.delete_one(same).await?.deleted_count,
+            };
         }
-        let documents = self.server.run(self.documents(self.of(place), filter(place))).await?;
-        documents.into_iter().filter_map(value_of).collect()
+        Ok(exchanged > 0)
     }
 
-    async fn first(&self, place: Place<'_>) -> Result<Option<Value>, StoreError> {
-        Ok(self.read(place).await?.into_iter().next())
+    /// Adds a value unless there is one. Returns whether there was none. Of several at the same time, the unique index
+    /// refuses all but one.
+    async fn add_value(&self, place: Place<'_>, new: Option<&RawDocumentBuf>) -> Result<bool, Failure> {
+        let collection = self.of(place.kind());
+        let is_free = self.documents(collection, filter(place)).await?.into_iter().find_map(value_of).is_none();
+        let (true, Some(new)) = (is_free, new) else { return Ok(is_free) };
+        match collection.insert_one(new).await {
+            Err(error) if connection::is_duplicate(&error) => Ok(false),
+            outcome => Ok(outcome.map(|_| true)?),
+        }
     }
 
     /// Replaces what `filter` finds with `document`, or inserts it. If several match, replaces the newest.
@@ -189,41 +213,126 @@ impl MongoStore {
         }
         Err(too_many())
     }
+}
 
-    async fn put(&self, place: Place<'_>, value: &Value) -> Result<(), StoreError> {
-        check_keys(&[place.owner(), place.key()])?;
-        let document = document(place, value)?;
-        self.server.run(self.upsert(self.of(place), &filter(place), &document)).await
+/// How many documents the server sends per batch of a page.
+fn batch(limit: usize) -> u32 {
+    u32::try_from(limit.saturating_add(1)).unwrap_or(u32::MAX).min(1000)
+}
+
+/// The ids of documents.
+fn ids(documents: &[Document]) -> impl Iterator<Item = &Bson> {
+    documents.iter().filter_map(|document| document.get("_id"))
+}
+
+/// The member of a document that names its owner.
+fn owner_name(kind: OwnerKind) -> &'static str {
+    match kind {
+        OwnerKind::Tenant => "clientKey",
+        OwnerKind::Forge => "installationId",
+    }
+}
+
+#[async_trait]
+impl Store for MongoStore {
+    async fn values(&self, place: Place<'_>) -> Result<Vec<Value>, StoreError> {
+        if !can_be(place) {
+            return Ok(Vec::new());
+        }
+        let documents = self.server.run(self.documents(self.of(place.kind()), filter(place))).await?;
+        documents.into_iter().filter_map(value_of).collect()
     }
 
-    async fn take(&self, place: Place<'_>) -> Result<bool, StoreError> {
+    async fn set(&self, place: Place<'_>, value: &Value) -> Result<(), StoreError> {
+        check_keys(&[place.owner(), place.key()])?;
+        let document = document(place, value)?;
+        self.server.run(self.upsert(self.of(place.kind()), &filter(place), &document)).await
+    }
+
+    async fn delete(&self, place: Place<'_>) -> Result<bool, StoreError> {
         if !can_be(place) {
             return Ok(false);
         }
-        let gone = async { Ok(self.of(place).delete_many(filter(place)).await?) };
+        let gone = async { Ok(self.of(place.kind()).delete_many(filter(place)).await?) };
         Ok(self.server.run(gone).await?.deleted_count > 0)
     }
 
-    async fn exchanged(&self, place: Place<'_>, expected: &Value, value: &Value) -> Result<bool, StoreError> {
+    async fn exchange(
+        &self,
+        place: Place<'_>,
+        expected: Option<&Value>,
+        value: Option<&Value>,
+    ) -> Result<bool, StoreError> {
         check_keys(&[place.owner(), place.key()])?;
-        let new = document(place, value)?;
+        let new = value.map(|value| document(place, value)).transpose()?;
+        match expected {
+            Some(expected) => self.server.run(self.exchange_value(place, expected, new.as_ref())).await,
+            None => self.server.run(self.add_value(place, new.as_ref())).await,
+        }
+    }
+
+    async fn keys(&self, kind: OwnerKind, owner: &str) -> Result<Vec<String>, StoreError> {
         let work = async {
-            let mut exchanged = false;
-            for held in self.documents(self.of(place), filter(place)).await? {
-                let (Some(id), Some(stored)) = (held.get("_id").cloned(), held.get("val").cloned()) else { continue };
-                if value::to_json(stored.clone())? != *expected {
-                    continue;
+            let find = self.of(kind).find(doc! { owner_name(kind): owner, "val": { "$exists": true } });
+            all(find.projection(doc! { "_id": 0, "key": 1 }).await?).await
+        };
+        let documents = self.server.run(work).await?;
+        let keys: BTreeSet<&str> = documents.iter().filter_map(|document| document.get_str("key").ok()).collect();
+        Ok(keys.into_iter().map(str::to_owned).collect())
+    }
+
+    async fn key_page(&self, kind: OwnerKind, from: Option<&str>, limit: usize) -> Result<KeyPage, StoreError> {
+        let (limit, collection, owner) = (limit.max(1), self.of(kind), owner_name(kind));
+        let work = async {
+            let filter = doc! { owner: { "$gte": from.unwrap_or_default() } };
+            let find = collection.find(filter).sort(doc! { owner: 1, "key": 1 });
+            // the index for this order may be missing
+            let find = find.projection(doc! { "_id": 0, owner: 1, "key": 1 }).allow_disk_use(true);
+            let mut cursor = find.batch_size(batch(limit)).await?;
+            let mut page = KeyPage::default();
+            while let Some(document) = next(&mut cursor).await? {
+                let (Ok(name), Ok(key)) = (document.get_str(owner), document.get_str("key")) else { continue };
+                if let Some((_, keys)) = page.owners.last_mut().filter(|(last, _)| last == name) {
+                    keys.push(key.to_owned());
+                } else if page.owners.len() == limit {
+                    page.next = Some(name.to_owned());
+                    break;
+                } else {
+                    page.owners.push((name.to_owned(), vec![key.to_owned()]));
                 }
-                // `$eq`, so that no name inside the value works as an operator
-                let same = doc! { "_id": id, "val": { "$eq": stored } };
-                exchanged |= self.of(place).replace_one(same, &new).await?.matched_count > 0;
             }
-            Ok(exchanged)
+            Ok(page)
         };
         self.server.run(work).await
     }
 
-    async fn page(&self, after: Option<&str>, limit: usize) -> Result<TenantPage, StoreError> {
+    async fn save_installation(
+        &self,
+        client_key: &str,
+        installation: &Value,
+        installation_id: Option<&str>,
+    ) -> Result<(), StoreError> {
+        check_keys(&[client_key, installation_id.unwrap_or_default()])?;
+        let document = document(Place::of_tenant(client_key, CLIENT_INFO), installation)?;
+        let work = async {
+            Attempt::current().commit()?;
+            self.save(client_key, &document, installation_id).await
+        };
+        self.server.run(work).await
+    }
+
+    async fn uninstall(&self, client_key: &str) -> Result<bool, StoreError> {
+        if !fits(client_key) {
+            return Ok(false);
+        }
+        let work = async {
+            Attempt::current().commit()?;
+            self.end(client_key).await
+        };
+        self.server.run(work).await
+    }
+
+    async fn tenants(&self, after: Option<&str>, limit: usize) -> Result<TenantPage, StoreError> {
         let (after, limit) = (after.unwrap_or_default(), limit.max(1));
         let work = async {
             let filter = doc! { "key": CLIENT_INFO, "clientKey": { "$gt": after } };
@@ -251,154 +360,26 @@ impl MongoStore {
         Ok(TenantPage { tenants, next })
     }
 
-    async fn keys(
-        &self,
-        collection: &Collection<RawDocumentBuf>,
-        owner: &str,
-        from: Option<&str>,
-        limit: usize,
-    ) -> Result<KeyPage, StoreError> {
-        let limit = limit.max(1);
-        let work = async {
-            let filter = doc! { owner: { "$gte": from.unwrap_or_default() } };
-            let find = collection.find(filter).sort(doc! { owner: 1, "key": 1 });
-            // the index for this order may be missing
-            let find = find.projection(doc! { "_id": 0, owner: 1, "key": 1 }).allow_disk_use(true);
-            let mut cursor = find.batch_size(batch(limit)).await?;
-            let mut page = KeyPage::default();
-            while let Some(document) = next(&mut cursor).await? {
-                let (Ok(name), Ok(key)) = (document.get_str(owner), document.get_str("key")) else { continue };
-                if let Some((_, keys)) = page.tenants.last_mut().filter(|(last, _)| last == name) {
-                    keys.push(key.to_owned());
-                } else if page.tenants.len() == limit {
-                    page.next = Some(name.to_owned());
-                    break;
-                } else {
-                    page.tenants.push((name.to_owned(), vec![key.to_owned()]));
-                }
-            }
-            Ok(page)
-        };
-        self.server.run(work).await
-    }
-}
-
-/// How many documents the server sends per batch of a page.
-fn batch(limit: usize) -> u32 {
-    u32::try_from(limit.saturating_add(1)).unwrap_or(u32::MAX).min(1000)
-}
-
-/// The ids of documents.
-fn ids(documents: &[Document]) -> impl Iterator<Item = &Bson> {
-    documents.iter().filter_map(|document| document.get("_id"))
-}
-
-impl Store for MongoStore {
-    fn get<'a>(&'a self, client_key: &'a str, key: &'a str) -> StoreFuture<'a, Option<Value>> {
-        Box::pin(self.first(Place::of_tenant(client_key, key)))
+    async fn remove(&self, client_key: &str) -> Result<bool, StoreError> {
+        self.server.run(self.clear(client_key, None)).await
     }
 
-    fn set<'a>(&'a self, client_key: &'a str, key: &'a str, value: &'a Value) -> StoreFuture<'a, ()> {
-        Box::pin(self.put(Place::of_tenant(client_key, key), value))
+    async fn purge(&self, client_key: &str, before: u64) -> Result<bool, StoreError> {
+        self.server.run(self.clear(client_key, Some(before))).await
     }
 
-    fn delete<'a>(&'a self, client_key: &'a str, key: &'a str) -> StoreFuture<'a, bool> {
-        Box::pin(self.take(Place::of_tenant(client_key, key)))
+    async fn client_key_of_installation(&self, installation_id: &str) -> Result<Option<String>, StoreError> {
+        let found = self.server.run(self.documents(&self.associations, doc! { "installationId": installation_id }));
+        let newest = found.await?.into_iter().next();
+        Ok(newest.and_then(|association| association.get_str("clientKey").map(str::to_owned).ok()))
     }
 
-    fn installations<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, Vec<Value>> {
-        Box::pin(async move {
-            let installations = self.read(Place::of_tenant(client_key, CLIENT_INFO)).await?;
-            Ok(installations.into_iter().map(as_installation).collect())
-        })
+    async fn associate(&self, installation_id: &str, client_key: &str) -> Result<(), StoreError> {
+        check_keys(&[installation_id, client_key])?;
+        self.server.run(self.associated(installation_id, client_key)).await
     }
 
-    fn values<'a>(&'a self, place: Place<'a>) -> StoreFuture<'a, Vec<Value>> {
-        Box::pin(self.read(place))
-    }
-
-    fn exchange<'a>(&'a self, place: Place<'a>, expected: &'a Value, value: &'a Value) -> StoreFuture<'a, bool> {
-        Box::pin(self.exchanged(place, expected, value))
-    }
-
-    fn save_installation<'a>(
-        &'a self,
-        client_key: &'a str,
-        installation: &'a Value,
-        installation_id: Option<&'a str>,
-    ) -> StoreFuture<'a, ()> {
-        Box::pin(async move {
-            check_keys(&[client_key, installation_id.unwrap_or_default()])?;
-            let document = document(Place::of_tenant(client_key, CLIENT_INFO), installation)?;
-            let work = async {
-                Attempt::current().commit()?;
-                self.save(client_key, &document, installation_id).await
-            };
-            self.server.run(work).await
-        })
-    }
-
-    fn uninstall<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool> {
-        Box::pin(async move {
-            if !fits(client_key) {
-                return Ok(false);
-            }
-            let work = async {
-                Attempt::current().commit()?;
-                self.end(client_key).await
-            };
-            self.server.run(work).await
-        })
-    }
-
-    fn tenants<'a>(&'a self, after: Option<&'a str>, limit: usize) -> StoreFuture<'a, TenantPage> {
-        Box::pin(self.page(after, limit))
-    }
-
-    fn stored_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage> {
-        Box::pin(self.keys(&self.settings, "clientKey", from, limit))
-    }
-
-    fn remove<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool> {
-        Box::pin(self.server.run(self.clear(client_key, None)))
-    }
-
-    fn purge<'a>(&'a self, client_key: &'a str, before: u64) -> StoreFuture<'a, bool> {
-        Box::pin(self.server.run(self.clear(client_key, Some(before))))
-    }
-
-    fn client_key_of_installation<'a>(&'a self, installation_id: &'a str) -> StoreFuture<'a, Option<String>> {
-        Box::pin(async move {
-            let found = self.server.run(self.documents(&self.associations, doc! { "installationId": installation_id }));
-            let newest = found.await?.into_iter().next();
-            Ok(newest.and_then(|association| association.get_str("clientKey").map(str::to_owned).ok()))
-        })
-    }
-
-    fn associate<'a>(&'a self, installation_id: &'a str, client_key: &'a str) -> StoreFuture<'a, ()> {
-        Box::pin(async move {
-            check_keys(&[installation_id, client_key])?;
-            self.server.run(self.associated(installation_id, client_key)).await
-        })
-    }
-
-    fn forge_get<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, Option<Value>> {
-        Box::pin(self.first(Place::of_forge(installation_id, key)))
-    }
-
-    fn forge_set<'a>(&'a self, installation_id: &'a str, key: &'a str, value: &'a Value) -> StoreFuture<'a, ()> {
-        Box::pin(self.put(Place::of_forge(installation_id, key), value))
-    }
-
-    fn forge_delete<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, bool> {
-        Box::pin(self.take(Place::of_forge(installation_id, key)))
-    }
-
-    fn forge_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage> {
-        Box::pin(self.keys(&self.forge, "installationId", from, limit))
-    }
-
-    fn ping(&self) -> StoreFuture<'_, ()> {
-        Box::pin(self.server.ping())
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.server.ping().await
     }
 }

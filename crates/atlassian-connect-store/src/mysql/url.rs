@@ -169,10 +169,10 @@ impl Server {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::acceptance;
+    use crate::backends;
 
     fn server(url: &str, production: bool) -> Result<Server, StoreError> {
-        Server::new(&StoreConfig { production, ..acceptance::config(url) })
+        Server::new(&StoreConfig { production, ..backends::config(url) })
     }
 
     #[test]

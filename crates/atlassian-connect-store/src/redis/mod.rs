@@ -16,15 +16,16 @@ mod scripts;
 use std::collections::BTreeSet;
 
 use ::redis::{Cmd, ScriptInvocation};
+use async_trait::async_trait;
 use serde_json::Value;
 
 use self::connection::{Listener, Server};
-use self::names::{OWNERS, Space, Spot};
+use self::names::{OWNERS, Spot};
 use super::attempt::Attempt;
 use super::listen::{self, CHANNEL};
 use super::{
-    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Changes, KeyPage, Place,
-    Store, StoreError, StoreFuture, TenantPage, as_installation, check_keys, fits, now,
+    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Changes, KeyPage,
+    OwnerKind, Place, Store, StoreError, TenantPage, as_installation, check_keys, fits, now,
 };
 use crate::config::StoreConfig;
 
@@ -69,15 +70,13 @@ fn about<'a>(script: &'a ::redis::Script, spot: &Spot<'_>, arguments: &[&str]) -
     script
 }
 
-fn too_late() -> StoreError {
-    StoreError::Unavailable("Redis reached the write after its deadline, so it was not done".to_owned())
+/// A yes or no, as the scripts expect it.
+fn flag(is_so: bool) -> &'static str {
+    if is_so { "1" } else { "0" }
 }
 
-fn space(place: Place<'_>) -> Space {
-    match place {
-        Place::Tenant { .. } => Space::Tenants,
-        Place::Forge { .. } => Space::Forge,
-    }
+fn too_late() -> StoreError {
+    StoreError::Unavailable("Redis reached the write after its deadline, so it was not done".to_owned())
 }
 
 impl RedisStore {
@@ -98,75 +97,9 @@ impl RedisStore {
         }
     }
 
-    async fn value(&self, spot: Option<Spot<'_>>) -> Result<Option<Value>, StoreError> {
-        let Some(spot) = spot else { return Ok(None) };
-        self.text(&spot).await?.map(parse).transpose()
-    }
-
-    async fn put(&self, space: Space, owner: &str, key: &str, value: &Value) -> Result<(), StoreError> {
-        let spot = Spot::writable(space, owner, key)?;
-        let is_recorded = if spot.is_recorded { "1" } else { "0" };
-        let script = about(&scripts::SET, &spot, &[&value.to_string(), is_recorded]);
-        if self.server.write(&script).await? {
-            return Ok(());
-        }
-        Err(StoreError::Refused(
-            "Redis already has another owner's value under this name, and the two could not be told apart".to_owned(),
-        ))
-    }
-
-    async fn take(&self, spot: Option<Spot<'_>>) -> Result<bool, StoreError> {
-        let Some(spot) = spot else { return Ok(false) };
-        self.server.write(&about(&scripts::DELETE, &spot, &[])).await
-    }
-
-    async fn exchanged(&self, place: Place<'_>, expected: &Value, value: &Value) -> Result<bool, StoreError> {
-        let spot = Spot::writable(space(place), place.owner(), place.key())?;
-        let Some(held) = self.text(&spot).await? else { return Ok(false) };
-        if parse(held.clone())? != *expected {
-            return Ok(false);
-        }
-        // compared as stored, because one value can be written in several ways
-        let held = String::from_utf8(held).unwrap_or_default();
-        self.server.write(&about(&scripts::EXCHANGE, &spot, &[&held, &value.to_string()])).await
-    }
-
-    async fn save(&self, client_key: &str, installation: &Value, id: Option<&str>) -> Result<(), StoreError> {
-        check_keys(&[client_key, id.unwrap_or_default()])?;
-        names::check_owner(client_key)?;
-        let mut script = scripts::SAVE.prepare_invoke();
-        installation_keys(&mut script, client_key);
-        script.key(names::associated(client_key));
-        script.arg(client_key).arg(installation.to_string()).arg(CHANNEL).arg(self.server.limit().await?);
-        if let Some(id) = id {
-            script.key(names::association(id)).arg(id);
-        }
-        Attempt::current().commit()?;
-        if self.server.write(&script).await? { Ok(()) } else { Err(too_late()) }
-    }
-
     /// Whether a tenant can have this name here. Reading under one that cannot finds nothing.
     fn can_be(client_key: &str) -> bool {
         fits(client_key) && names::check_owner(client_key).is_ok()
-    }
-
-    async fn end(&self, client_key: &str) -> Result<bool, StoreError> {
-        if !Self::can_be(client_key) {
-            return Ok(false);
-        }
-        let ids = scan::associations(&self.server, client_key).await?;
-        let mut script = scripts::UNINSTALL.prepare_invoke();
-        installation_keys(&mut script, client_key);
-        script.key(names::associated(client_key));
-        for id in &ids {
-            script.key(names::association(id));
-        }
-        script.arg(client_key).arg(now()).arg(CHANNEL).arg(self.server.limit().await?);
-        Attempt::current().commit()?;
-        match self.server.write::<i64>(&script).await? {
-            -1 => Err(too_late()),
-            was_installed => Ok(was_installed > 0),
-        }
     }
 
     /// `before`: only if uninstalled since then.
@@ -198,8 +131,104 @@ impl RedisStore {
         ids.extend(self.server.ask::<Vec<String>>(&Cmd::smembers(names::associated(client_key))).await?);
         Ok(ids)
     }
+}
 
-    async fn page(&self, after: Option<&str>, limit: usize) -> Result<TenantPage, StoreError> {
+#[async_trait]
+impl Store for RedisStore {
+    async fn values(&self, place: Place<'_>) -> Result<Vec<Value>, StoreError> {
+        let Some(spot) = Spot::new(place) else { return Ok(Vec::new()) };
+        self.text(&spot).await?.map(parse).into_iter().collect()
+    }
+
+    async fn set(&self, place: Place<'_>, value: &Value) -> Result<(), StoreError> {
+        let spot = Spot::writable(place)?;
+        let script = about(&scripts::SET, &spot, &[&value.to_string(), flag(spot.is_recorded)]);
+        if self.server.write(&script).await? {
+            return Ok(());
+        }
+        Err(StoreError::Refused(
+            "Redis already has another owner's value under this name, and the two could not be told apart".to_owned(),
+        ))
+    }
+
+    async fn delete(&self, place: Place<'_>) -> Result<bool, StoreError> {
+        let Some(spot) = Spot::new(place) else { return Ok(false) };
+        self.server.write(&about(&scripts::DELETE, &spot, &[])).await
+    }
+
+    async fn exchange(
+        &self,
+        place: Place<'_>,
+        expected: Option<&Value>,
+        value: Option<&Value>,
+    ) -> Result<bool, StoreError> {
+        let spot = Spot::writable(place)?;
+        // compared as stored, because one value can be written in several ways
+        let held = match expected {
+            Some(expected) => match self.text(&spot).await? {
+                Some(held) if parse(held.clone())? == *expected => Some(String::from_utf8(held).unwrap_or_default()),
+                _ => return Ok(false),
+            },
+            None => None,
+        };
+        let text = value.map(Value::to_string);
+        let arguments = [
+            flag(held.is_some()),
+            held.as_deref().unwrap_or_default(),
+            flag(text.is_some()),
+            text.as_deref().unwrap_or_default(),
+            flag(spot.is_recorded),
+        ];
+        self.server.write(&about(&scripts::EXCHANGE, &spot, &arguments)).await
+    }
+
+    async fn keys(&self, kind: OwnerKind, owner: &str) -> Result<Vec<String>, StoreError> {
+        scan::keys(&self.server, kind, owner).await
+    }
+
+    async fn key_page(&self, kind: OwnerKind, from: Option<&str>, limit: usize) -> Result<KeyPage, StoreError> {
+        scan::key_page(&self.server, kind, from, limit).await
+    }
+
+    async fn save_installation(
+        &self,
+        client_key: &str,
+        installation: &Value,
+        id: Option<&str>,
+    ) -> Result<(), StoreError> {
+        check_keys(&[client_key, id.unwrap_or_default()])?;
+        names::check_owner(client_key)?;
+        let mut script = scripts::SAVE.prepare_invoke();
+        installation_keys(&mut script, client_key);
+        script.key(names::associated(client_key));
+        script.arg(client_key).arg(installation.to_string()).arg(CHANNEL).arg(self.server.limit().await?);
+        if let Some(id) = id {
+            script.key(names::association(id)).arg(id);
+        }
+        Attempt::current().commit()?;
+        if self.server.write(&script).await? { Ok(()) } else { Err(too_late()) }
+    }
+
+    async fn uninstall(&self, client_key: &str) -> Result<bool, StoreError> {
+        if !Self::can_be(client_key) {
+            return Ok(false);
+        }
+        let ids = scan::associations(&self.server, client_key).await?;
+        let mut script = scripts::UNINSTALL.prepare_invoke();
+        installation_keys(&mut script, client_key);
+        script.key(names::associated(client_key));
+        for id in &ids {
+            script.key(names::association(id));
+        }
+        script.arg(client_key).arg(now()).arg(CHANNEL).arg(self.server.limit().await?);
+        Attempt::current().commit()?;
+        match self.server.write::<i64>(&script).await? {
+            -1 => Err(too_late()),
+            was_installed => Ok(was_installed > 0),
+        }
+    }
+
+    async fn tenants(&self, after: Option<&str>, limit: usize) -> Result<TenantPage, StoreError> {
         let (tenants, more) = scan::installed(&self.server, after.unwrap_or_default(), limit.max(1)).await?;
         let next = if more { tenants.last().cloned() } else { None };
         if tenants.is_empty() {
@@ -214,108 +243,36 @@ impl RedisStore {
         let tenants = there.map(|(client_key, text)| Ok((client_key, as_installation(parse(text)?))));
         Ok(TenantPage { tenants: tenants.collect::<Result<_, StoreError>>()?, next })
     }
-}
 
-impl Store for RedisStore {
-    fn get<'a>(&'a self, client_key: &'a str, key: &'a str) -> StoreFuture<'a, Option<Value>> {
-        Box::pin(self.value(Spot::new(Space::Tenants, client_key, key)))
+    async fn remove(&self, client_key: &str) -> Result<bool, StoreError> {
+        self.clear(client_key, None).await
     }
 
-    fn set<'a>(&'a self, client_key: &'a str, key: &'a str, value: &'a Value) -> StoreFuture<'a, ()> {
-        Box::pin(self.put(Space::Tenants, client_key, key, value))
+    async fn purge(&self, client_key: &str, before: u64) -> Result<bool, StoreError> {
+        self.clear(client_key, Some(before)).await
     }
 
-    fn delete<'a>(&'a self, client_key: &'a str, key: &'a str) -> StoreFuture<'a, bool> {
-        Box::pin(self.take(Spot::new(Space::Tenants, client_key, key)))
+    async fn client_key_of_installation(&self, installation_id: &str) -> Result<Option<String>, StoreError> {
+        if !fits(installation_id) {
+            return Ok(None);
+        }
+        self.server.ask(&get(&names::association(installation_id))).await
     }
 
-    fn installations<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, Vec<Value>> {
-        Box::pin(async move {
-            let installation = self.value(Spot::new(Space::Tenants, client_key, CLIENT_INFO)).await?;
-            Ok(installation.map(as_installation).into_iter().collect())
-        })
-    }
-
-    fn values<'a>(&'a self, place: Place<'a>) -> StoreFuture<'a, Vec<Value>> {
-        Box::pin(async move {
-            Ok(self.value(Spot::new(space(place), place.owner(), place.key())).await?.into_iter().collect())
-        })
-    }
-
-    fn exchange<'a>(&'a self, place: Place<'a>, expected: &'a Value, value: &'a Value) -> StoreFuture<'a, bool> {
-        Box::pin(self.exchanged(place, expected, value))
-    }
-
-    fn save_installation<'a>(
-        &'a self,
-        client_key: &'a str,
-        installation: &'a Value,
-        installation_id: Option<&'a str>,
-    ) -> StoreFuture<'a, ()> {
-        Box::pin(self.save(client_key, installation, installation_id))
-    }
-
-    fn uninstall<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool> {
-        Box::pin(self.end(client_key))
-    }
-
-    fn tenants<'a>(&'a self, after: Option<&'a str>, limit: usize) -> StoreFuture<'a, TenantPage> {
-        Box::pin(self.page(after, limit))
-    }
-
-    fn stored_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage> {
-        Box::pin(scan::keys(&self.server, Space::Tenants, from, limit))
-    }
-
-    fn remove<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool> {
-        Box::pin(self.clear(client_key, None))
-    }
-
-    fn purge<'a>(&'a self, client_key: &'a str, before: u64) -> StoreFuture<'a, bool> {
-        Box::pin(self.clear(client_key, Some(before)))
-    }
-
-    fn client_key_of_installation<'a>(&'a self, installation_id: &'a str) -> StoreFuture<'a, Option<String>> {
-        Box::pin(async move {
-            if !fits(installation_id) {
-                return Ok(None);
-            }
-            self.server.ask(&get(&names::association(installation_id))).await
-        })
-    }
-
-    fn associate<'a>(&'a self, installation_id: &'a str, client_key: &'a str) -> StoreFuture<'a, ()> {
-        Box::pin(async move {
-            check_keys(&[installation_id, client_key])?;
-            names::check_owner(client_key)?;
-            let mut script = scripts::ASSOCIATE.prepare_invoke();
-            script.key(names::association(installation_id)).key(names::associated(client_key));
-            script.arg(client_key).arg(installation_id);
-            self.server.write::<bool>(&script).await.map(drop)
-        })
-    }
-
-    fn forge_get<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, Option<Value>> {
-        Box::pin(self.value(Spot::new(Space::Forge, installation_id, key)))
-    }
-
-    fn forge_set<'a>(&'a self, installation_id: &'a str, key: &'a str, value: &'a Value) -> StoreFuture<'a, ()> {
-        Box::pin(self.put(Space::Forge, installation_id, key, value))
-    }
-
-    fn forge_delete<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, bool> {
-        Box::pin(self.take(Spot::new(Space::Forge, installation_id, key)))
-    }
-
-    fn forge_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage> {
-        Box::pin(scan::keys(&self.server, Space::Forge, from, limit))
+    async fn associate(&self, installation_id: &str, client_key: &str) -> Result<(), StoreError> {
+        check_keys(&[installation_id, client_key])?;
+        names::check_owner(client_key)?;
+        let mut script = scripts::ASSOCIATE.prepare_invoke();
+        script.key(names::association(installation_id)).key(names::associated(client_key));
+        script.arg(client_key).arg(installation_id);
+        self.server.write::<bool>(&script).await.map(drop)
     }
 
     fn changes(&self) -> Option<Changes> {
         Some(listen::changes(Listener(self.server.connector())))
     }
 
-    fn ping(&self) -> StoreFuture<'_, ()> {
-        Box::pin(async move { self.server.ask::<::redis::Value>(&::redis::cmd("PING")).await.map(drop) })
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.server.ask::<::redis::Value>(&::redis::cmd("PING")).await.map(drop)
     }
 }

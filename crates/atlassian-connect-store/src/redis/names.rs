@@ -21,7 +21,8 @@
 //! Reading a name that only one pair can mean is one `GET`.
 
 use crate::{
-    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, StoreError, fits,
+    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, OwnerKind, Place,
+    StoreError, fits,
 };
 
 /// The prefix of this framework's own Redis keys.
@@ -50,26 +51,20 @@ pub(super) fn associated_id(redis_key: &str) -> Option<&str> {
     redis_key.strip_prefix("installation:")?.strip_suffix(';')
 }
 
-/// The kind of owner: tenants or Forge installations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Space {
-    Tenants,
-    Forge,
-}
-
-impl Space {
-    fn prefix(self) -> &'static str {
+impl OwnerKind {
+    pub(super) fn prefix(self) -> &'static str {
         match self {
-            Self::Tenants => "",
+            Self::Tenant => "",
             Self::Forge => "forge:",
         }
     }
 
-    fn of(redis_key: &str) -> Option<(Self, &str)> {
+    /// The kind of owner of a Redis key, and the names in it.
+    fn of_redis_key(redis_key: &str) -> Option<(Self, &str)> {
         match redis_key.split_once(':')? {
             ("forge", rest) => Some((Self::Forge, rest)),
             ("installation" | OURS, _) => None,
-            _ => Some((Self::Tenants, redis_key)),
+            _ => Some((Self::Tenant, redis_key)),
         }
     }
 
@@ -80,7 +75,7 @@ impl Space {
     /// For each owner the same number of Redis keys. If one of them exists, `owner` is a real owner.
     pub(super) fn proofs(self, owner: &str) -> Vec<String> {
         match self {
-            Self::Tenants => [CLIENT_INFO, CLIENT_INFO_UNINSTALLED].map(|key| format!("{owner}:{key}")).into(),
+            Self::Tenant => [CLIENT_INFO, CLIENT_INFO_UNINSTALLED].map(|key| format!("{owner}:{key}")).into(),
             Self::Forge => vec![association(owner)],
         }
     }
@@ -96,18 +91,18 @@ pub(super) enum Owner<'a> {
 }
 
 /// The kind and the possible owners of a Redis key. `None`: it is not a value of this framework or ACE.
-pub(super) fn read(redis_key: &str) -> Option<(Space, Owner<'_>)> {
-    let (space, rest) = Space::of(redis_key)?;
-    if space == Space::Tenants {
+pub(super) fn read(redis_key: &str) -> Option<(OwnerKind, Owner<'_>)> {
+    let (kind, rest) = OwnerKind::of_redis_key(redis_key)?;
+    if kind == OwnerKind::Tenant {
         let of_installation = OF_INSTALLATIONS.iter().find_map(|key| {
             let owner = rest.strip_suffix(key)?.strip_suffix(':')?;
             Some(Owner::Known(owner, key))
         });
         if let Some(known) = of_installation {
-            return Some((space, known));
+            return Some((kind, known));
         }
     }
-    Some((space, Owner::OneOf(rest.rmatch_indices(':').map(|(at, _)| &rest[..at]).collect())))
+    Some((kind, Owner::OneOf(rest.rmatch_indices(':').map(|(at, _)| &rest[..at]).collect())))
 }
 
 /// The Redis key of a value, with what is needed to find its owner.
@@ -125,18 +120,19 @@ pub(super) struct Spot<'a> {
 
 impl<'a> Spot<'a> {
     /// `None` if no value can exist under these names: they are invalid, or their form belongs to another owner.
-    pub(super) fn new(space: Space, owner: &'a str, key: &str) -> Option<Self> {
-        if !fits(owner) || !fits(key) || !space.can_own(owner) {
+    pub(super) fn new(place: Place<'a>) -> Option<Self> {
+        let (kind, owner, key) = (place.kind(), place.owner(), place.key());
+        if !fits(owner) || !fits(key) || !kind.can_own(owner) {
             return None;
         }
-        let redis_key = format!("{}{owner}:{key}", space.prefix());
+        let redis_key = format!("{}{owner}:{key}", kind.prefix());
         let (mut rivals, mut proofs, mut is_recorded) = (Vec::new(), Vec::new(), true);
         match read(&redis_key)?.1 {
             Owner::Known(known, _) if known == owner => is_recorded = false,
             Owner::Known(..) => return None,
             Owner::OneOf(names) if names.len() == 1 => {}
             Owner::OneOf(names) => {
-                proofs = names.iter().flat_map(|name| space.proofs(name)).collect();
+                proofs = names.iter().flat_map(|name| kind.proofs(name)).collect();
                 rivals = names.into_iter().map(str::to_owned).collect();
             }
         }
@@ -144,10 +140,10 @@ impl<'a> Spot<'a> {
     }
 
     /// Like [`Spot::new`], for a write.
-    pub(super) fn writable(space: Space, owner: &'a str, key: &str) -> Result<Self, StoreError> {
-        crate::check_keys(&[owner, key])?;
-        Self::new(space, owner, key).ok_or_else(|| {
-            let (owner, key) = (shortened(owner), shortened(key));
+    pub(super) fn writable(place: Place<'a>) -> Result<Self, StoreError> {
+        crate::check_keys(&[place.owner(), place.key()])?;
+        Self::new(place).ok_or_else(|| {
+            let (owner, key) = (shortened(place.owner()), shortened(place.key()));
             StoreError::Refused(format!(
                 "{key:?} of {owner:?} cannot be told apart from another owner's value in Redis"
             ))
@@ -170,7 +166,7 @@ impl<'a> Spot<'a> {
 
 /// Checks whether a tenant may have this clientKey in Redis.
 pub(super) fn check_owner(client_key: &str) -> Result<(), StoreError> {
-    Spot::writable(Space::Tenants, client_key, CLIENT_INFO).map(drop)
+    Spot::writable(Place::of_tenant(client_key, CLIENT_INFO)).map(drop)
 }
 
 /// A name, shortened for an error.
@@ -193,8 +189,8 @@ pub(super) fn literal(name: &str) -> String {
 mod tests {
     use super::*;
 
-    fn spot<'a>(owner: &'a str, key: &str) -> Option<Spot<'a>> {
-        Spot::new(Space::Tenants, owner, key)
+    fn spot<'a>(owner: &'a str, key: &'a str) -> Option<Spot<'a>> {
+        Spot::new(Place::of_tenant(owner, key))
     }
 
     #[test]
@@ -202,7 +198,7 @@ mod tests {
         assert_eq!(spot("jira:1b6b", "clientInfo").unwrap().redis_key, "jira:1b6b:clientInfo");
         let ari = "ari:cloud:ecosystem::installation/1b6b";
         assert_eq!(
-            Spot::new(Space::Forge, ari, "appToken").unwrap().redis_key,
+            Spot::new(Place::of_forge(ari, "appToken")).unwrap().redis_key,
             "forge:ari:cloud:ecosystem::installation/1b6b:appToken"
         );
         assert_eq!(association(ari), "installation:ari:cloud:ecosystem::installation/1b6b;");
@@ -215,7 +211,7 @@ mod tests {
             for owner in ["tenant", "jira:1b6b", "", "a:clientInfo", "clientInfo"] {
                 let spot = spot(owner, key).unwrap();
                 assert!(!spot.is_contested() && !spot.is_recorded, "{owner:?} {key}");
-                assert_eq!(read(&spot.redis_key), Some((Space::Tenants, Owner::Known(owner, key))));
+                assert_eq!(read(&spot.redis_key), Some((OwnerKind::Tenant, Owner::Known(owner, key))));
             }
         }
         for (owner, key) in [
@@ -244,7 +240,7 @@ mod tests {
             for key in ["key", "id;", "id:key", CLIENT_INFO] {
                 assert!(spot(owner, key).is_none(), "{owner} {key}");
             }
-            assert!(Spot::new(Space::Forge, owner, "key").is_some());
+            assert!(Spot::new(Place::of_forge(owner, "key")).is_some());
         }
         for owner in ["forger", "installations", "Forge", " forge", ":forge"] {
             assert!(spot(owner, "key").is_some(), "{owner}");
@@ -257,8 +253,8 @@ mod tests {
         assert_eq!(value.rivals().collect::<Vec<_>>(), ["a:b:c", "a:b", "a"]);
         assert_eq!(value.redis_keys().count(), 2 + 3 * 2);
         assert!(!spot("a", "b").unwrap().is_contested());
-        assert!(!Spot::new(Space::Forge, "a", "b").unwrap().is_contested());
-        let value = Spot::new(Space::Forge, "a:b", "c").unwrap();
+        assert!(!Spot::new(Place::of_forge("a", "b")).unwrap().is_contested());
+        let value = Spot::new(Place::of_forge("a:b", "c")).unwrap();
         assert_eq!(
             value.redis_keys().collect::<Vec<_>>(),
             ["forge:a:b:c", OWNERS, "installation:a:b;", "installation:a;"]

@@ -8,8 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::connection::Server;
-use super::names::{self, OWNERS, Owner, Space};
-use crate::{CLIENT_INFO, KeyPage, StoreError};
+use super::names::{self, OWNERS, Owner};
+use crate::{CLIENT_INFO, KeyPage, OwnerKind, StoreError, fits};
 
 /// How many keys Redis looks at per step of a scan.
 const STEP: usize = 1000;
@@ -41,17 +41,17 @@ impl<'a> Scan<'a> {
 /// A value that was found.
 pub(super) struct FoundValue {
     pub redis_key: String,
-    pub space: Space,
+    pub kind: OwnerKind,
     pub owner: String,
     /// The value's key.
     pub key: String,
 }
 
 impl FoundValue {
-    fn new(redis_key: &str, space: Space, owner: &str) -> Option<Self> {
-        let prefix = if space == Space::Forge { "forge:" } else { "" };
+    fn new(redis_key: &str, kind: OwnerKind, owner: &str) -> Option<Self> {
+        let prefix = if kind == OwnerKind::Forge { "forge:" } else { "" };
         let key = redis_key.strip_prefix(prefix)?.strip_prefix(owner)?.strip_prefix(':')?;
-        Some(Self { redis_key: redis_key.to_owned(), space, owner: owner.to_owned(), key: key.to_owned() })
+        Some(Self { redis_key: redis_key.to_owned(), kind, owner: owner.to_owned(), key: key.to_owned() })
     }
 }
 
@@ -60,8 +60,8 @@ pub(super) async fn owned(server: &Server, redis_keys: &[String]) -> Result<Vec<
     let (mut found, mut open) = (Vec::new(), Vec::new());
     for redis_key in redis_keys {
         match names::read(redis_key) {
-            Some((space, Owner::Known(owner, _))) => found.extend(FoundValue::new(redis_key, space, owner)),
-            Some((space, Owner::OneOf(rivals))) => open.push((redis_key, space, rivals)),
+            Some((kind, Owner::Known(owner, _))) => found.extend(FoundValue::new(redis_key, kind, owner)),
+            Some((kind, Owner::OneOf(rivals))) => open.push((redis_key, kind, rivals)),
             None => {}
         }
     }
@@ -75,18 +75,18 @@ pub(super) async fn owned(server: &Server, redis_keys: &[String]) -> Result<Vec<
     }
     let recorded: Vec<Option<String>> = server.ask(&recorded).await?;
     let mut of_ace = Vec::new();
-    for ((redis_key, space, rivals), owner) in open.into_iter().zip(recorded) {
+    for ((redis_key, kind, rivals), owner) in open.into_iter().zip(recorded) {
         match owner {
-            Some(owner) => found.extend(FoundValue::new(redis_key, space, &owner)),
-            None => of_ace.push((redis_key, space, rivals)),
+            Some(owner) => found.extend(FoundValue::new(redis_key, kind, &owner)),
+            None => of_ace.push((redis_key, kind, rivals)),
         }
     }
-    let proofs = of_ace.iter().flat_map(|(_, space, rivals)| rivals.iter().flat_map(|name| space.proofs(name)));
+    let proofs = of_ace.iter().flat_map(|(_, kind, rivals)| rivals.iter().flat_map(|name| kind.proofs(name)));
     let there = those_that_exist(server, proofs.collect()).await?;
-    for (redis_key, space, rivals) in &of_ace {
-        let is_proven = |name: &&&str| space.proofs(name).iter().any(|proof| there.contains(proof));
+    for (redis_key, kind, rivals) in &of_ace {
+        let is_proven = |name: &&&str| kind.proofs(name).iter().any(|proof| there.contains(proof));
         if let Some(owner) = rivals.iter().find(is_proven) {
-            found.extend(FoundValue::new(redis_key, *space, owner));
+            found.extend(FoundValue::new(redis_key, *kind, owner));
         }
     }
     Ok(found)
@@ -104,28 +104,42 @@ async fn those_that_exist(server: &Server, keys: HashSet<String>) -> Result<Hash
     Ok(keys.into_iter().zip(exist).filter_map(|(key, exists)| exists.then_some(key)).collect())
 }
 
+/// The keys of one owner's values.
+pub(super) async fn keys(server: &Server, kind: OwnerKind, owner: &str) -> Result<Vec<String>, StoreError> {
+    let mut keys = BTreeSet::new();
+    if !fits(owner) {
+        return Ok(Vec::new());
+    }
+    let mut scan = Scan::new(server, format!("{}{}:*", kind.prefix(), names::literal(owner)));
+    while let Some(redis_keys) = scan.next().await? {
+        let of_owner = owned(server, &redis_keys).await?.into_iter();
+        keys.extend(of_owner.filter(|found| found.kind == kind && found.owner == owner).map(|found| found.key));
+    }
+    Ok(keys.into_iter().collect())
+}
+
 /// The first `limit` owners of values from `from` on, and one more that shows where the next page begins.
-pub(super) async fn keys(
+pub(super) async fn key_page(
     server: &Server,
-    space: Space,
+    kind: OwnerKind,
     from: Option<&str>,
     limit: usize,
 ) -> Result<KeyPage, StoreError> {
     let (from, limit) = (from.unwrap_or_default(), limit.max(1));
     let mut owners = BTreeMap::<String, BTreeSet<String>>::new();
-    let mut scan = Scan::new(server, if space == Space::Forge { "forge:*:*" } else { "*:*" });
+    let mut scan = Scan::new(server, if kind == OwnerKind::Forge { "forge:*:*" } else { "*:*" });
     while let Some(mut redis_keys) = scan.next().await? {
         // names after this one are not on this page, so their owners need not be looked up
         let is_full = owners.len() > limit;
         let last = if is_full { owners.last_key_value().map(|(last, _)| last.as_str()) } else { None };
         let is_near = |name: &str| name >= from && last.is_none_or(|last| name <= last);
         redis_keys.retain(|redis_key| match names::read(redis_key) {
-            Some((of, Owner::Known(name, _))) => of == space && is_near(name),
-            Some((of, Owner::OneOf(rivals))) => of == space && rivals.into_iter().any(is_near),
+            Some((of, Owner::Known(name, _))) => of == kind && is_near(name),
+            Some((of, Owner::OneOf(rivals))) => of == kind && rivals.into_iter().any(is_near),
             None => false,
         });
         for found in owned(server, &redis_keys).await? {
-            if found.space == space && found.owner.as_str() >= from {
+            if found.kind == kind && found.owner.as_str() >= from {
                 owners.entry(found.owner).or_default().insert(found.key);
                 if owners.len() > limit + 1 {
                     owners.pop_last();
@@ -134,7 +148,7 @@ pub(super) async fn keys(
         }
     }
     let next = if owners.len() > limit { owners.pop_last().map(|(owner, _)| owner) } else { None };
-    Ok(KeyPage { tenants: owners.into_iter().map(|(owner, keys)| (owner, keys.into_iter().collect())).collect(), next })
+    Ok(KeyPage { owners: owners.into_iter().map(|(owner, keys)| (owner, keys.into_iter().collect())).collect(), next })
 }
 
 /// The first `limit` clientKeys after `after` with an installed add-on, and whether there are more.
@@ -147,7 +161,7 @@ pub(super) async fn installed(
     let mut scan = Scan::new(server, "*:clientInfo");
     while let Some(redis_keys) = scan.next().await? {
         for redis_key in &redis_keys {
-            let Some((Space::Tenants, Owner::Known(owner, CLIENT_INFO))) = names::read(redis_key) else { continue };
+            let Some((OwnerKind::Tenant, Owner::Known(owner, CLIENT_INFO))) = names::read(redis_key) else { continue };
             if owner > after {
                 tenants.insert(owner.to_owned());
             }
@@ -207,9 +221,9 @@ pub(super) async fn values_of(
         let mut scan = Scan::new(server, pattern);
         while let Some(redis_keys) = scan.next().await? {
             for found in owned(server, &redis_keys).await? {
-                match found.space {
-                    Space::Tenants if found.owner == client_key => drop(values.insert(found.redis_key)),
-                    Space::Forge if ids.contains(&found.owner) => {
+                match found.kind {
+                    OwnerKind::Tenant if found.owner == client_key => drop(values.insert(found.redis_key)),
+                    OwnerKind::Forge if ids.contains(&found.owner) => {
                         of_forge.insert(found.redis_key.clone(), found);
                     }
                     _ => {}

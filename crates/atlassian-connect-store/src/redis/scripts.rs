@@ -69,12 +69,20 @@ pub(super) static DELETE: LazyLock<Script> = LazyLock::new(|| {
     ))
 });
 
-/// ARGV: owner, the expected value, the new value, rivals. Returns whether the expected value was there.
+/// ARGV: owner, `1` if a value is expected, that value, `1` if there is a new value, that value, `1` if the owner is to be
+/// recorded, rivals. Returns whether what was expected was there.
 pub(super) static EXCHANGE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(&format!(
         "{OWNER}
-        if is_anothers(4) or redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
-        redis.call('SET', KEYS[1], ARGV[3])
+        local held = redis.call('GET', KEYS[1])
+        if is_anothers(7) or held ~= (ARGV[2] == '1' and ARGV[3]) then return 0 end
+        if ARGV[4] == '1' then
+          redis.call('SET', KEYS[1], ARGV[5])
+          if ARGV[6] == '1' then redis.call('HSET', KEYS[2], KEYS[1], ARGV[1]) end
+        else
+          redis.call('HDEL', KEYS[2], KEYS[1])
+          redis.call('DEL', KEYS[1])
+        end
         return 1"
     ))
 });
@@ -170,7 +178,7 @@ pub(super) static ASSOCIATE: LazyLock<Script> = LazyLock::new(|| {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::acceptance::Sandbox;
+    use crate::backends::Sandbox;
 
     #[test]
     #[ignore = "needs TEST_REDIS_URL, see .ci/redis"]

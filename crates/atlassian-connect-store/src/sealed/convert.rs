@@ -128,11 +128,11 @@ impl SealedStore {
     ) -> Result<(Census, u64, u64), StoreError> {
         let (mut census, mut converted, mut missed) = (Census::default(), 0, 0);
         let mut pages = KeyPages::default();
-        while let Some((page, is_forge)) = pages.next(self.inner.as_ref()).await? {
-            for (owner, mut keys) in page.tenants {
+        while let Some((page, kind)) = pages.next(self.inner.as_ref()).await? {
+            for (owner, mut keys) in page.owners {
                 keys.dedup();
                 for key in &keys {
-                    let place = if is_forge { Place::of_forge(&owner, key) } else { Place::of_tenant(&owner, key) };
+                    let place = Place::new(kind, &owner, key);
                     if is_for_the_store(place) {
                         continue;
                     }
@@ -172,6 +172,6 @@ impl SealedStore {
     async fn convert_one(&self, place: Place<'_>, held: Value, form: Option<ValueForm>) -> Result<bool, StoreError> {
         let value = self.keys.open(place, held.clone())?;
         let value = if form == Some(ValueForm::Sealed) { self.keys.seal(place, &value)? } else { value };
-        self.inner.exchange(place, &held, &value).await
+        self.inner.exchange(place, Some(&held), Some(&value)).await
     }
 }

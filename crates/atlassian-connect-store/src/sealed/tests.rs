@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::keys::SealState;
 use super::*;
-use crate::acceptance::{KEY, Sandbox};
+use crate::backends::{KEY, Sandbox};
 use crate::existing::open_existing;
 use crate::{CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED_AT, MemoryStore};
 
@@ -30,7 +30,7 @@ impl Memory {
     }
 
     async fn raw(&self, client_key: &str, key: &str) -> Value {
-        self.0.get(client_key, key).await.unwrap().unwrap()
+        self.0.get(Place::of_tenant(client_key, key)).await.unwrap().unwrap()
     }
 }
 
@@ -57,17 +57,19 @@ async fn nothing_of_a_value_is_read_without_the_key() {
     let memory = Memory::new();
     let node = memory.node(&[KEY]);
     node.save_installation("acme", &installation("acme"), Some("id")).await.unwrap();
-    node.forge_set("id", "appToken", &json!(HUSH)).await.unwrap();
+    node.set(Place::of_forge("id", "appToken"), &json!(HUSH)).await.unwrap();
     let stored = memory.raw("acme", CLIENT_INFO).await;
     let text = stored["$sealed"].as_str().unwrap();
     assert!(text.starts_with(&format!("v1.{}.", node.key_id().unwrap())), "{text}");
     assert_eq!(stored.as_object().unwrap().len(), 1);
-    for text in [stored.to_string(), memory.0.forge_get("id", "appToken").await.unwrap().unwrap().to_string()] {
+    for text in
+        [stored.to_string(), memory.0.get(Place::of_forge("id", "appToken")).await.unwrap().unwrap().to_string()]
+    {
         assert!(!text.contains(HUSH) && !text.contains("sharedSecret"), "{text}");
     }
-    node.set("acme", "twice", &json!(1)).await.unwrap();
+    node.set(Place::of_tenant("acme", "twice"), &json!(1)).await.unwrap();
     let first = memory.raw("acme", "twice").await;
-    node.set("acme", "twice", &json!(1)).await.unwrap();
+    node.set(Place::of_tenant("acme", "twice"), &json!(1)).await.unwrap();
     assert_ne!(memory.raw("acme", "twice").await, first, "equal values must not look equal");
     assert_eq!(format!("{node:?}"), "SealedStore { keys: 1, .. }");
 }
@@ -89,10 +91,10 @@ async fn a_value_decrypts_only_at_its_own_address() {
     let memory = Memory::new();
     let node = memory.node(&[KEY]);
     node.save_installation("acme", &installation("acme"), None).await.unwrap();
-    node.set("acme", "a", &json!(HUSH)).await.unwrap();
-    node.forge_set("acme", "a", &json!(HUSH)).await.unwrap();
+    node.set(Place::of_tenant("acme", "a"), &json!(HUSH)).await.unwrap();
+    node.set(Place::of_forge("acme", "a"), &json!(HUSH)).await.unwrap();
     let (installed, value) = (memory.raw("acme", CLIENT_INFO).await, memory.raw("acme", "a").await);
-    let of_forge = memory.0.forge_get("acme", "a").await.unwrap().unwrap();
+    let of_forge = memory.0.get(Place::of_forge("acme", "a")).await.unwrap().unwrap();
 
     memory.0.save_installation("evil", &installed, None).await.unwrap();
     refused(node.installations("evil").await, "copied from elsewhere");
@@ -100,18 +102,18 @@ async fn a_value_decrypts_only_at_its_own_address() {
     for (client_key, key, value) in
         [("acme", "b", &value), ("acm", "ea", &value), ("acme", "a", &of_forge), ("acme", CLIENT_INFO, &value)]
     {
-        memory.0.set(client_key, key, value).await.unwrap();
-        refused(node.get(client_key, key).await, "cannot be decrypted");
+        memory.0.set(Place::of_tenant(client_key, key), value).await.unwrap();
+        refused(node.get(Place::of_tenant(client_key, key)).await, "cannot be decrypted");
     }
-    memory.0.forge_set("acme", "a", &value).await.unwrap();
-    refused(node.forge_get("acme", "a").await, "cannot be decrypted");
+    memory.0.set(Place::of_forge("acme", "a"), &value).await.unwrap();
+    refused(node.get(Place::of_forge("acme", "a")).await, "cannot be decrypted");
 
     // an installation moves between its own keys without being decrypted
-    memory.0.set("acme", CLIENT_INFO, &installed).await.unwrap();
+    memory.0.set(Place::of_tenant("acme", CLIENT_INFO), &installed).await.unwrap();
     memory.node(&[NEW]).uninstall("acme").await.unwrap();
-    assert_eq!(node.get("acme", CLIENT_INFO_UNINSTALLED).await.unwrap(), Some(installation("acme")));
-    memory.0.set("acme", CLIENT_INFO_SUPERSEDED, &installed).await.unwrap();
-    assert_eq!(node.get("acme", CLIENT_INFO_SUPERSEDED).await.unwrap(), Some(installation("acme")));
+    assert_eq!(node.get(Place::of_tenant("acme", CLIENT_INFO_UNINSTALLED)).await.unwrap(), Some(installation("acme")));
+    memory.0.set(Place::of_tenant("acme", CLIENT_INFO_SUPERSEDED), &installed).await.unwrap();
+    assert_eq!(node.get(Place::of_tenant("acme", CLIENT_INFO_SUPERSEDED)).await.unwrap(), Some(installation("acme")));
 }
 
 #[tokio::test]
@@ -121,8 +123,8 @@ async fn a_missing_key_is_named_and_nothing_is_lost() {
     right.save_installation("acme", &installation("acme"), None).await.unwrap();
     right.save_installation("gone", &installation("gone"), None).await.unwrap();
     right.uninstall("gone").await.unwrap();
-    right.set("acme", "key", &json!(1)).await.unwrap();
-    right.forge_set("id", "key", &json!(1)).await.unwrap();
+    right.set(Place::of_tenant("acme", "key"), &json!(1)).await.unwrap();
+    right.set(Place::of_forge("id", "key"), &json!(1)).await.unwrap();
     let before = [memory.raw("acme", CLIENT_INFO).await, memory.raw("gone", CLIENT_INFO_UNINSTALLED).await];
     let id = right.key_id().unwrap();
 
@@ -133,19 +135,19 @@ async fn a_missing_key_is_named_and_nothing_is_lost() {
     ] {
         locked(node.installations("acme").await, &words);
         locked(node.tenants(None, 10).await, &words);
-        locked(node.get("acme", "key").await, &words);
-        locked(node.forge_get("id", "key").await, &words);
+        locked(node.get(Place::of_tenant("acme", "key")).await, &words);
+        locked(node.get(Place::of_forge("id", "key")).await, &words);
         locked(node.values(Place::of_tenant("acme", "key")).await, &words);
-        locked(node.set("acme", "key", &json!(2)).await, &words);
-        locked(node.forge_set("id", "key", &json!(2)).await, &words);
-        locked(node.exchange(Place::of_tenant("acme", "key"), &json!(1), &json!(2)).await, &words);
+        locked(node.set(Place::of_tenant("acme", "key"), &json!(2)).await, &words);
+        locked(node.set(Place::of_forge("id", "key"), &json!(2)).await, &words);
+        locked(node.exchange(Place::of_tenant("acme", "key"), Some(&json!(1)), Some(&json!(2))).await, &words);
         locked(node.save_installation("acme", &installation("acme"), None).await, &words);
         locked(node.save_installation("gone", &installation("gone"), None).await, &words);
         node.save_installation("another", &installation("another"), None).await.unwrap();
         node.remove("another").await.unwrap();
     }
     assert_eq!(before, [memory.raw("acme", CLIENT_INFO).await, memory.raw("gone", CLIENT_INFO_UNINSTALLED).await]);
-    assert_eq!(right.get("acme", "key").await.unwrap(), Some(json!(1)));
+    assert_eq!(right.get(Place::of_tenant("acme", "key")).await.unwrap(), Some(json!(1)));
 
     let tried = async |with: &[&str]| SealedStore::tried(memory.0.clone(), &keys(with)).await;
     locked(tried(&[]).await, "is not set");
@@ -156,44 +158,44 @@ async fn a_missing_key_is_named_and_nothing_is_lost() {
 #[tokio::test]
 async fn the_first_key_seals_and_all_open() {
     let memory = Memory::new();
-    memory.node(&[KEY]).set("acme", "key", &json!(1)).await.unwrap();
+    memory.node(&[KEY]).set(Place::of_tenant("acme", "key"), &json!(1)).await.unwrap();
     let both = memory.node(&[NEW, KEY]);
-    assert_eq!(both.get("acme", "key").await.unwrap(), Some(json!(1)));
-    assert_eq!(memory.node(&[KEY, NEW]).get("acme", "key").await.unwrap(), Some(json!(1)));
-    both.set("acme", "key", &json!(2)).await.unwrap();
-    assert_eq!(memory.node(&[NEW]).get("acme", "key").await.unwrap(), Some(json!(2)));
-    locked(memory.node(&[KEY]).get("acme", "key").await, "is not in");
+    assert_eq!(both.get(Place::of_tenant("acme", "key")).await.unwrap(), Some(json!(1)));
+    assert_eq!(memory.node(&[KEY, NEW]).get(Place::of_tenant("acme", "key")).await.unwrap(), Some(json!(1)));
+    both.set(Place::of_tenant("acme", "key"), &json!(2)).await.unwrap();
+    assert_eq!(memory.node(&[NEW]).get(Place::of_tenant("acme", "key")).await.unwrap(), Some(json!(2)));
+    locked(memory.node(&[KEY]).get(Place::of_tenant("acme", "key")).await, "is not in");
 }
 
 #[tokio::test]
 async fn altered_values_are_reported_and_can_be_overwritten() {
     let memory = Memory::new();
     let node = memory.node(&[KEY]);
-    node.set("acme", "key", &json!({ "a": HUSH })).await.unwrap();
+    node.set(Place::of_tenant("acme", "key"), &json!({ "a": HUSH })).await.unwrap();
     let text = memory.raw("acme", "key").await["$sealed"].as_str().unwrap().to_owned();
     let start = text.rfind('.').unwrap() + 1;
     for at in start..text.len() - 1 {
         let mut altered = text.clone().into_bytes();
         altered[at] = if altered[at] == b'A' { b'B' } else { b'A' };
         let altered = json!({ "$sealed": String::from_utf8(altered).unwrap() });
-        memory.0.set("acme", "key", &altered).await.unwrap();
-        refused(node.get("acme", "key").await, "it was altered, truncated, or copied");
+        memory.0.set(Place::of_tenant("acme", "key"), &altered).await.unwrap();
+        refused(node.get(Place::of_tenant("acme", "key")).await, "it was altered, truncated, or copied");
     }
     let long = text.clone() + "AAAA";
     for bad in [&text[..start], &text[..start + 8], &text[..text.len() - 4], &long, "v1", "v1.", "x.y.z", "", "v1.."] {
-        memory.0.set("acme", "key", &json!({ "$sealed": bad })).await.unwrap();
-        assert!(node.get("acme", "key").await.is_err(), "{bad}");
+        memory.0.set(Place::of_tenant("acme", "key"), &json!({ "$sealed": bad })).await.unwrap();
+        assert!(node.get(Place::of_tenant("acme", "key")).await.is_err(), "{bad}");
     }
     for bad in [json!(1), json!(null), json!({ "a": 1 })] {
-        memory.0.set("acme", "key", &json!({ "$sealed": bad })).await.unwrap();
-        refused(node.get("acme", "key").await, "altered");
+        memory.0.set(Place::of_tenant("acme", "key"), &json!({ "$sealed": bad })).await.unwrap();
+        refused(node.get(Place::of_tenant("acme", "key")).await, "altered");
     }
-    node.set("acme", "key", &json!(2)).await.unwrap();
-    assert_eq!(node.get("acme", "key").await.unwrap(), Some(json!(2)));
+    node.set(Place::of_tenant("acme", "key"), &json!(2)).await.unwrap();
+    assert_eq!(node.get(Place::of_tenant("acme", "key")).await.unwrap(), Some(json!(2)));
 
-    memory.0.set("acme", "key", &json!({ "$sealed": text.replacen("v1", "v2", 1) })).await.unwrap();
-    locked(node.get("acme", "key").await, "of a newer version of the add-on");
-    locked(node.set("acme", "key", &json!(2)).await, "newer version");
+    memory.0.set(Place::of_tenant("acme", "key"), &json!({ "$sealed": text.replacen("v1", "v2", 1) })).await.unwrap();
+    locked(node.get(Place::of_tenant("acme", "key")).await, "of a newer version of the add-on");
+    locked(node.set(Place::of_tenant("acme", "key"), &json!(2)).await, "newer version");
 }
 
 #[tokio::test]
@@ -202,12 +204,12 @@ async fn what_looks_sealed_is_not_written() {
         let memory = Memory::new();
         let node = memory.node(with);
         let form = json!({ "$sealed": "v1.00000000.AAAA" });
-        refused(node.set("acme", "key", &form).await, "$sealed");
+        refused(node.set(Place::of_tenant("acme", "key"), &form).await, "$sealed");
         refused(node.save_installation("acme", &form, None).await, "$sealed");
-        assert_eq!(node.stored_keys(None, 10).await.unwrap(), KeyPage::default());
+        assert_eq!(node.key_page(OwnerKind::Tenant, None, 10).await.unwrap(), KeyPage::default());
         for other in [json!({ "$sealed": 1, "a": 2 }), json!([{ "$sealed": 1 }]), json!("$sealed")] {
-            node.set("acme", "key", &other).await.unwrap();
-            assert_eq!(node.get("acme", "key").await.unwrap(), Some(other));
+            node.set(Place::of_tenant("acme", "key"), &other).await.unwrap();
+            assert_eq!(node.get(Place::of_tenant("acme", "key")).await.unwrap(), Some(other));
         }
     }
 }
@@ -218,8 +220,8 @@ async fn filled(memory: &Memory) {
         memory.0.save_installation(&name, &installation(&name), None).await.unwrap();
     }
     memory.0.uninstall("tenant 7").await.unwrap();
-    memory.0.set("tenant 1", "$sealed", &json!({})).await.unwrap();
-    memory.0.forge_set("id", "key", &json!(HUSH)).await.unwrap();
+    memory.0.set(Place::of_tenant("tenant 1", "$sealed"), &json!({})).await.unwrap();
+    memory.0.set(Place::of_forge("id", "key"), &json!(HUSH)).await.unwrap();
 }
 
 #[tokio::test]
@@ -236,7 +238,10 @@ async fn a_store_is_converted_there_and_back() {
     assert_eq!((done.converted, done.left.sealed, done.left.values(), done.is_settled), (452, 452, 452, true));
     assert_eq!(node.convert(ValueForm::Sealed).await.unwrap().converted, 0);
     assert_eq!(memory.raw("tenant 7", CLIENT_INFO_UNINSTALLED_AT).await, time, "the store reads it itself");
-    assert_eq!(node.get("tenant 7", CLIENT_INFO_UNINSTALLED).await.unwrap(), Some(installation("tenant 7")));
+    assert_eq!(
+        node.get(Place::of_tenant("tenant 7", CLIENT_INFO_UNINSTALLED)).await.unwrap(),
+        Some(installation("tenant 7"))
+    );
     locked(memory.node(&[]).tenants(None, 1).await, "is not set");
 
     let rotated = memory.node(&[NEW, KEY]);
@@ -260,12 +265,12 @@ async fn a_conversion_goes_on_where_another_was_stopped() {
     let sandbox = Sandbox::sqlite_file();
     let clear = sandbox.open().await;
     for n in 0..300 {
-        clear.forge_set(&format!("id {n}"), "key", &json!(n)).await.unwrap();
+        clear.set(Place::of_forge(&format!("id {n}"), "key"), &json!(n)).await.unwrap();
     }
     let sandbox = sandbox.sealed();
     let node = open_existing(&sandbox.config).await.unwrap();
     // dropped midway, as if the process ended: soon after one of the first was encrypted
-    let begun = async { while clear.forge_get("id 100", "key").await.is_ok() {} };
+    let begun = async { while clear.get(Place::of_forge("id 100", "key")).await.is_ok() {} };
     let stopped = futures_util::future::select(Box::pin(begun), Box::pin(node.convert(ValueForm::Sealed))).await;
     drop(stopped);
     let before = node.census(u64::MAX).await.unwrap().sealed;
@@ -278,7 +283,7 @@ async fn a_conversion_goes_on_where_another_was_stopped() {
     assert!((299..=300).contains(&done), "{done}");
     assert_eq!((one.left.sealed, one.left.values(), one.is_settled, other.is_settled), (300, 300, true, true));
     for n in 0..300 {
-        assert_eq!(node.forge_get(&format!("id {n}"), "key").await.unwrap(), Some(json!(n)));
+        assert_eq!(node.get(Place::of_forge(&format!("id {n}"), "key")).await.unwrap(), Some(json!(n)));
     }
 }
 
@@ -286,8 +291,8 @@ async fn a_conversion_goes_on_where_another_was_stopped() {
 async fn what_does_not_open_is_counted_and_left() {
     let memory = Memory::new();
     filled(&memory).await;
-    memory.node(&[NEW]).set("another", "key", &json!(1)).await.unwrap();
-    memory.0.set("altered", "key", &json!({ "$sealed": "?" })).await.unwrap();
+    memory.node(&[NEW]).set(Place::of_tenant("another", "key"), &json!(1)).await.unwrap();
+    memory.0.set(Place::of_tenant("altered", "key"), &json!({ "$sealed": "?" })).await.unwrap();
     let before = [memory.raw("another", "key").await, memory.raw("altered", "key").await];
     let done = memory.node(&[KEY]).convert(ValueForm::Sealed).await.unwrap();
     assert_eq!((done.converted, done.left.unopened, done.left.reasons.len(), done.is_settled), (452, 2, 2, true));
@@ -321,7 +326,11 @@ async fn a_conversion_loses_no_write_that_comes_meanwhile() {
     done.unwrap();
     for (n, name) in names.iter().enumerate() {
         let key = if n % 3 == 0 { CLIENT_INFO_UNINSTALLED } else { CLIENT_INFO };
-        assert_eq!(serving.get(name, key).await.unwrap().unwrap()["sharedSecret"], "renewed", "{name}");
+        assert_eq!(
+            serving.get(Place::of_tenant(name, key)).await.unwrap().unwrap()["sharedSecret"],
+            "renewed",
+            "{name}"
+        );
     }
     let left = converting.convert(ValueForm::Sealed).await.unwrap().left;
     assert_eq!((left.sealed, left.clear), (100, 0));

@@ -13,14 +13,19 @@ pub(super) struct Values {
     pub rows: Statement,
     /// One row, if it still holds the expected text.
     pub exchange: Statement,
-    /// The rows of a page of owners, without their values.
+    /// The same, for its removal.
+    pub delete_one: Statement,
+    /// The rows of an owner, without their values.
     pub keys: Statement,
+    /// The rows of a page of owners, without their values.
+    pub key_page: Statement,
 }
 
 impl Values {
     pub(super) fn new(dialect: &Dialect, table: &str, owner: &str) -> Self {
         let statement = |template: &str| Statement::new(dialect, template);
         let one = format!("{} AND {}", dialect.same(&format!(r#""{owner}""#), "?"), dialect.same(r#""key""#, "?"));
+        let of_owner = dialect.same(&format!(r#""{owner}""#), "?");
         let row_id = dialect.integer(r#""id""#);
         let (bytes, of_page) = (dialect.bytes(&format!(r#""{owner}""#)), dialect.bytes("?"));
         Self {
@@ -36,12 +41,18 @@ impl Values {
                 dialect.bytes("@val"),
                 dialect.bytes("?")
             )),
-            delete_all: statement(&format!(
-                r#"DELETE FROM "{table}" WHERE {}"#,
-                dialect.same(&format!(r#""{owner}""#), "?")
+            delete_one: statement(&format!(
+                r#"DELETE FROM "{table}" WHERE "id" = ? AND {} = {}"#,
+                dialect.bytes("@val"),
+                dialect.bytes("?")
+            )),
+            delete_all: statement(&format!(r#"DELETE FROM "{table}" WHERE {of_owner}"#)),
+            keys: statement(&format!(
+                r#"SELECT {row_id} AS "row_id", "{owner}" AS "owner", "key" AS "key", NULL AS "val" FROM "{table}"
+                    WHERE {of_owner} AND "key" IS NOT NULL AND "val" IS NOT NULL"#
             )),
             // a join, because not every database supports LIMIT inside IN
-            keys: statement(&format!(
+            key_page: statement(&format!(
                 r#"SELECT {row_id} AS "row_id", t."{owner}" AS "owner", t."key" AS "key", NULL AS "val"
                     FROM "{table}" AS t JOIN
                     (SELECT MIN("{owner}") AS "owner" FROM "{table}"
@@ -156,7 +167,7 @@ mod tests {
         } = statements;
         let mut all = Vec::new();
         for (table, values) in [("settings", settings), ("forge", forge)] {
-            let Values { update, insert, delete, delete_all, rows, exchange, keys } = values;
+            let Values { update, insert, delete, delete_all, rows, exchange, delete_one, keys, key_page } = values;
             let of_table = [
                 ("update", update),
                 ("insert", insert),
@@ -164,7 +175,9 @@ mod tests {
                 ("delete_all", delete_all),
                 ("rows", rows),
                 ("exchange", exchange),
+                ("delete_one", delete_one),
                 ("keys", keys),
+                ("key_page", key_page),
             ];
             all.extend(of_table.map(|(name, statement)| (format!("{table}.{name}"), statement)));
         }

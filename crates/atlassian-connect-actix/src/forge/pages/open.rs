@@ -19,6 +19,7 @@ use crate::jwt::{ForgeClaims, ForgeContext, now};
 use crate::page::{BoundUrl, Forwarded, PageClaims, Purpose, SessionId, Token, random_text};
 use crate::panics;
 use crate::state::{AddonState, State};
+use crate::store::Place;
 use crate::tenants::origin_of;
 
 /// Bytes of a request's body.
@@ -223,7 +224,7 @@ impl Page {
         };
         panics::spawn("storing the tokens of a page on Forge", async move {
             let _permit = permit;
-            if let Err(error) = state.tenants.store().forge_set(&installation, &key, &value).await {
+            if let Err(error) = state.tenants.store().set(Place::of_forge(&installation, &key), &value).await {
                 tracing::warn!(%error, installation, "the tokens of a page on Forge could not be stored");
             }
         });

@@ -12,7 +12,7 @@ use atlassian_connect_actix::events::{HostSettingsSaved, TenantAssociated};
 use atlassian_connect_actix::internal::association::{
     Answer, By, CLIENT_KEY_PROPERTY, InstallationRecord, SEEN, SEEN_ON_FORGE, installation_record, site_record,
 };
-use atlassian_connect_actix::store::Store;
+use atlassian_connect_actix::store::{OwnerKind, Place, Store};
 use atlassian_connect_testing::{By as Caller, TestHost, TestInvocation, TestTenant};
 use serde_json::{Value, json};
 
@@ -286,7 +286,7 @@ async fn data_follows_and_the_app_is_told() {
     host.invoke("/save", &invocation).await;
     let (store, site) = (store(&host), site_of(&tenant));
     for (key, value) in [("greeting", "of the tenant"), ("same", "of both")] {
-        store.set(&tenant.client_key, key, &value.into()).await.unwrap();
+        store.set(Place::of_tenant(&tenant.client_key, key), &value.into()).await.unwrap();
     }
     host.stub_get(PROPERTIES, json!({ "value": tenant.client_key }));
     let schedule = host.invocation_of(&tenant).installation(&invocation.installation_id()).unattended();
@@ -297,11 +297,11 @@ async fn data_follows_and_the_app_is_told() {
     let token = host.session_token(&tenant).await;
     let settings = host.call(Method::GET, "/settings", &token, None).await;
     assert_eq!(settings.json(), json!(["of the site", "of the tenant", "of both"]));
-    assert_eq!(store.get(&tenant.client_key, "told").await.unwrap(), Some(site.as_str().into()));
+    assert_eq!(store.get(Place::of_tenant(&tenant.client_key, "told")).await.unwrap(), Some(site.as_str().into()));
     // what could not move is where it was, and is reported
-    let left = store.stored_keys(Some(&site), 1).await.unwrap().tenants;
+    let left = store.key_page(OwnerKind::Tenant, Some(&site), 1).await.unwrap().owners;
     assert_eq!(left, [(site.clone(), vec!["greeting".to_owned()])]);
-    assert_eq!(store.get(&site, "greeting").await.unwrap(), Some("of the site".into()));
+    assert_eq!(store.get(Place::of_tenant(&site, "greeting")).await.unwrap(), Some("of the site".into()));
     assert_eq!(site_record(store.as_ref(), &site).await.unwrap().unwrap().kept, ["greeting"]);
 }
 
@@ -323,7 +323,7 @@ async fn defaults_of_an_install_do_not_come_before_the_settings_of_the_site() {
     tenant.installation_id = Some(invocation.installation_id());
     host.install(&tenant).await;
     let store = store(&host);
-    assert_eq!(store.get(&tenant.client_key, "greeting").await.unwrap(), Some("of the site".into()));
+    assert_eq!(store.get(Place::of_tenant(&tenant.client_key, "greeting")).await.unwrap(), Some("of the site".into()));
     becomes(&host, &invocation, &tenant.client_key, "installed").await;
     let site = site_of(&tenant);
     eventually("moved", async || site_record(store.as_ref(), &site).await.unwrap().is_some_and(|known| known.is_done))
@@ -334,7 +334,10 @@ async fn defaults_of_an_install_do_not_come_before_the_settings_of_the_site() {
     host.uninstall(&tenant).await;
     host.addon().state().outbound.associations.wake_all();
     assert_eq!(key_of(&host, &invocation).await, tenant.client_key);
-    eventually("in use", async || store.get(&tenant.client_key, SEEN_ON_FORGE).await.unwrap().is_some()).await;
+    eventually("in use", async || {
+        store.get(Place::of_tenant(&tenant.client_key, SEEN_ON_FORGE)).await.unwrap().is_some()
+    })
+    .await;
 }
 
 #[actix_web::test]
@@ -376,7 +379,7 @@ async fn a_site_that_was_imported_over_another_is_the_new_tenant() {
     known.asked = Some(0);
     let value = serde_json::to_value(&known).unwrap();
     let id = invocation.installation_id();
-    store(&host).forge_set(&id, "atlassian-connect:installation", &value).await.unwrap();
+    store(&host).set(Place::of_forge(&id, "atlassian-connect:installation"), &value).await.unwrap();
 
     let mut after = TestTenant::new();
     after.base_url.clone_from(&before.base_url);
@@ -388,7 +391,7 @@ async fn a_site_that_was_imported_over_another_is_the_new_tenant() {
     host.stub_get(PROPERTIES, json!({ "value": after.client_key }));
     eventually("the site was imported over", async || {
         // the next day
-        store(&host).forge_set(&id, "atlassian-connect:installation", &value).await.unwrap();
+        store(&host).set(Place::of_forge(&id, "atlassian-connect:installation"), &value).await.unwrap();
         host.addon().state().outbound.associations.wake_all();
         key_of(&host, &invocation).await == after.client_key
     })
@@ -416,11 +419,12 @@ async fn a_node_that_was_overtaken_undoes_nothing() {
     // the next turn is in a second, and each of them takes one
     let soon = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() + 1000;
     let soon = json!(u64::try_from(soon).unwrap());
-    store.forge_set("atlassian-connect:association", "pace", &soon).await.unwrap();
+    store.set(Place::of_forge("atlassian-connect:association", "pace"), &soon).await.unwrap();
     for host in [&first, &second] {
         assert_eq!(key_of(host, &invocation).await, before.client_key);
     }
-    let turns = async || store.forge_get("atlassian-connect:association", "pace").await.unwrap().unwrap().as_u64();
+    let turns =
+        async || store.get(Place::of_forge("atlassian-connect:association", "pace")).await.unwrap().unwrap().as_u64();
     eventually("both wait", async || turns().await > soon.as_u64().map(|soon| soon + 400)).await;
     let is_after =
         async |id: &str| store.client_key_of_installation(id).await.unwrap() == Some(after.client_key.clone());
@@ -441,12 +445,17 @@ async fn the_last_call_through_connect_is_known_to_the_day() {
     let host = fixture::start(routes).await;
     let tenant = site(&host, "jira").await;
     let store = store(&host);
-    assert_eq!(store.get(&tenant.client_key, SEEN).await.unwrap(), None);
+    assert_eq!(store.get(Place::of_tenant(&tenant.client_key, SEEN)).await.unwrap(), None);
     assert_eq!(host.open_iframe_as(&tenant, "/page").await.status, 200);
-    eventually("recorded", async || store.get(&tenant.client_key, SEEN).await.unwrap().is_some()).await;
-    store.set(&tenant.client_key, SEEN, &json!({ "at": 1 })).await.unwrap();
+    eventually("recorded", async || store.get(Place::of_tenant(&tenant.client_key, SEEN)).await.unwrap().is_some())
+        .await;
+    store.set(Place::of_tenant(&tenant.client_key, SEEN), &json!({ "at": 1 })).await.unwrap();
     assert_eq!(host.open_iframe_as(&tenant, "/page").await.status, 200);
-    assert_eq!(store.get(&tenant.client_key, SEEN).await.unwrap(), Some(json!({ "at": 1 })), "once a day");
+    assert_eq!(
+        store.get(Place::of_tenant(&tenant.client_key, SEEN)).await.unwrap(),
+        Some(json!({ "at": 1 })),
+        "once a day"
+    );
 }
 
 #[actix_web::test]

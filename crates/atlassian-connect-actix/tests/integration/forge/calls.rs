@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::support::{eventually, fixture};
+use atlassian_connect_actix::store::Place;
 
 #[derive(Deserialize)]
 struct Ask {
@@ -118,7 +119,7 @@ async fn the_apps_token_is_kept_if_an_invocation_has_none() {
     let store = host.addon().state().tenants.store().clone();
     let deadline = Instant::now() + Duration::from_secs(10);
     let stored = loop {
-        match store.forge_get(&id, "appToken").await.unwrap() {
+        match store.get(Place::of_forge(&id, "appToken")).await.unwrap() {
             Some(stored) => break stored,
             None => assert!(Instant::now() < deadline, "the token is never stored"),
         }
@@ -142,11 +143,11 @@ async fn a_token_from_a_page_is_not_stored_and_does_not_replace_one_from_forge()
     let client = host.addon().forge_client(&id).await.unwrap();
     assert_eq!(client.get("/rest/api/3/myself").send().await.unwrap().status(), 200, "not with the made-up one");
     let deadline = Instant::now() + Duration::from_secs(10);
-    while store.forge_get(&id, "appToken").await.unwrap().is_none() {
+    while store.get(Place::of_forge(&id, "appToken")).await.unwrap().is_none() {
         assert!(Instant::now() < deadline, "the token is never stored");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert_ne!(store.forge_get(&id, "appToken").await.unwrap().unwrap()["appToken"], "made-up");
+    assert_ne!(store.get(Place::of_forge(&id, "appToken")).await.unwrap().unwrap()["appToken"], "made-up");
 }
 
 #[actix_web::test]

@@ -7,7 +7,7 @@ use actix_web::web::ServiceConfig;
 use atlassian_connect_actix::Addon;
 use atlassian_connect_actix::events::{AppInstalled, PreUninstall};
 use atlassian_connect_actix::forge;
-use atlassian_connect_actix::store::{MemoryStore, Store};
+use atlassian_connect_actix::store::{MemoryStore, OwnerKind, Place, Store};
 use atlassian_connect_testing::{TestHost, TestHostBuilder, TestInvocation};
 use serde_json::{Value, json};
 
@@ -272,12 +272,12 @@ async fn an_event_with_the_deepest_nesting_is_processed_and_does_not_block_other
     idle(&host).await;
     assert_eq!(*heard.lock().unwrap(), [("forge:endpoint".into(), deep(127))]);
     let store = host.addon().state().tenants.store().clone();
-    let ids = store.forge_keys(Some(OWNER), 1).await.unwrap().tenants.remove(0).1;
+    let ids = store.key_page(OwnerKind::Forge, Some(OWNER), 1).await.unwrap().owners.remove(0).1;
     assert_eq!(ids.len(), 1);
-    let row = store.forge_get(OWNER, &ids[0]).await.unwrap().unwrap();
+    let row = store.get(Place::of_forge(OWNER, &ids[0])).await.unwrap().unwrap();
     assert!(row["done"].is_u64(), "{row}");
 
     // after a row that cannot be read, the next one is still taken over
-    store.forge_set(OWNER, "0", &deep(200)).await.unwrap();
+    store.set(Place::of_forge(OWNER, "0"), &deep(200)).await.unwrap();
     left_behind_and_taken_over(|builder| builder.var("DATABASE_URL", url.clone())).await;
 }

@@ -14,6 +14,7 @@ use atlassian_connect_testing::{By, Reply, TestHost, TestHostBuilder, TestInvoca
 use serde_json::{Value, json};
 
 use crate::support::fixture;
+use atlassian_connect_actix::store::Place;
 
 const PAGES: &str = r#"{ "forge": { "pages": { "panel": "/panel" } } }"#;
 const JIRA: &str = "/rest/api/3/myself";
@@ -289,7 +290,7 @@ async fn an_event_and_the_time_after_it_know_the_products() {
     // outside of an invocation, here and on a node that has only the store
     let deadline = std::time::Instant::now() + Duration::from_secs(20);
     let store = host.addon().state().tenants.store();
-    while store.forge_get(id, "appToken").await.unwrap().is_none() {
+    while store.get(Place::of_forge(id, "appToken")).await.unwrap().is_none() {
         assert!(std::time::Instant::now() < deadline, "the token was not stored");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

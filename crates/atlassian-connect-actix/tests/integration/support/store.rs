@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use atlassian_connect_actix::store::{KeyPage, MemoryStore, Place, Store, StoreError, StoreFuture, TenantPage};
+use atlassian_connect_actix::store::{
+    KeyPage, MemoryStore, OwnerKind, Place, Store, StoreError, TenantPage, async_trait,
+};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -69,107 +71,106 @@ impl FakeStore {
         }
     }
 
-    fn or<'a, T: Send + 'a>(&'a self, is_write: bool, work: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
-        Box::pin(async move {
-            self.check(is_write)?;
-            if is_write && *self.failure.lock().unwrap() == Failure::Hang {
-                return std::future::pending().await;
-            }
-            work.await
-        })
+    /// Fails, or never ends, as the test asks.
+    async fn write(&self) -> Result<(), StoreError> {
+        self.check(true)?;
+        if *self.failure.lock().unwrap() == Failure::Hang {
+            return std::future::pending().await;
+        }
+        Ok(())
     }
 }
 
+#[async_trait]
 impl Store for FakeStore {
-    fn get<'a>(&'a self, client_key: &'a str, key: &'a str) -> StoreFuture<'a, Option<Value>> {
-        self.or(false, self.inner.get(client_key, key))
+    async fn values(&self, place: Place<'_>) -> Result<Vec<Value>, StoreError> {
+        self.check(false)?;
+        self.inner.values(place).await
     }
 
-    fn set<'a>(&'a self, client_key: &'a str, key: &'a str, value: &'a Value) -> StoreFuture<'a, ()> {
-        self.or(true, Box::pin(async move { self.inner.set(client_key, key, value).await }))
+    async fn set(&self, place: Place<'_>, value: &Value) -> Result<(), StoreError> {
+        self.write().await?;
+        self.inner.set(place, value).await
     }
 
-    fn delete<'a>(&'a self, client_key: &'a str, key: &'a str) -> StoreFuture<'a, bool> {
-        self.or(true, Box::pin(async move { self.inner.delete(client_key, key).await }))
+    async fn delete(&self, place: Place<'_>) -> Result<bool, StoreError> {
+        self.write().await?;
+        self.inner.delete(place).await
     }
 
-    fn installations<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, Vec<Value>> {
-        Box::pin(async move {
-            self.reads.lock().unwrap().push(Instant::now());
-            self.check(false)?;
-            let found = self.inner.installations(client_key).await;
-            let delay = *self.delay.lock().unwrap();
-            tokio::time::sleep(delay).await;
-            let released = self.held.subscribe().wait_for(|held| !held).await.is_ok();
-            assert!(released, "the store is still there");
-            found
-        })
+    async fn exchange(
+        &self,
+        place: Place<'_>,
+        expected: Option<&Value>,
+        value: Option<&Value>,
+    ) -> Result<bool, StoreError> {
+        self.write().await?;
+        self.inner.exchange(place, expected, value).await
     }
 
-    fn save_installation<'a>(
-        &'a self,
-        client_key: &'a str,
-        installation: &'a Value,
-        installation_id: Option<&'a str>,
-    ) -> StoreFuture<'a, ()> {
-        // the memory store writes when it is called, not when it is awaited
-        let write = async move { self.inner.save_installation(client_key, installation, installation_id).await };
-        self.or(true, Box::pin(write))
+    async fn keys(&self, kind: OwnerKind, owner: &str) -> Result<Vec<String>, StoreError> {
+        self.check(false)?;
+        self.inner.keys(kind, owner).await
     }
 
-    fn uninstall<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool> {
-        self.or(true, Box::pin(async move { self.inner.uninstall(client_key).await }))
+    async fn key_page(&self, kind: OwnerKind, from: Option<&str>, limit: usize) -> Result<KeyPage, StoreError> {
+        self.check(false)?;
+        self.inner.key_page(kind, from, limit).await
     }
 
-    fn tenants<'a>(&'a self, after: Option<&'a str>, limit: usize) -> StoreFuture<'a, TenantPage> {
-        self.or(false, self.inner.tenants(after, limit))
+    async fn installations(&self, client_key: &str) -> Result<Vec<Value>, StoreError> {
+        self.reads.lock().unwrap().push(Instant::now());
+        self.check(false)?;
+        let found = self.inner.installations(client_key).await;
+        let delay = *self.delay.lock().unwrap();
+        tokio::time::sleep(delay).await;
+        let released = self.held.subscribe().wait_for(|held| !held).await.is_ok();
+        assert!(released, "the store is still there");
+        found
     }
 
-    fn stored_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage> {
-        self.or(false, self.inner.stored_keys(from, limit))
+    async fn save_installation(
+        &self,
+        client_key: &str,
+        installation: &Value,
+        installation_id: Option<&str>,
+    ) -> Result<(), StoreError> {
+        self.write().await?;
+        self.inner.save_installation(client_key, installation, installation_id).await
     }
 
-    fn remove<'a>(&'a self, client_key: &'a str) -> StoreFuture<'a, bool> {
-        self.or(true, Box::pin(async move { self.inner.remove(client_key).await }))
+    async fn uninstall(&self, client_key: &str) -> Result<bool, StoreError> {
+        self.write().await?;
+        self.inner.uninstall(client_key).await
     }
 
-    fn client_key_of_installation<'a>(&'a self, installation_id: &'a str) -> StoreFuture<'a, Option<String>> {
-        self.or(false, self.inner.client_key_of_installation(installation_id))
+    async fn tenants(&self, after: Option<&str>, limit: usize) -> Result<TenantPage, StoreError> {
+        self.check(false)?;
+        self.inner.tenants(after, limit).await
     }
 
-    fn associate<'a>(&'a self, installation_id: &'a str, client_key: &'a str) -> StoreFuture<'a, ()> {
-        self.or(true, Box::pin(async move { self.inner.associate(installation_id, client_key).await }))
+    async fn remove(&self, client_key: &str) -> Result<bool, StoreError> {
+        self.write().await?;
+        self.inner.remove(client_key).await
     }
 
-    fn forge_get<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, Option<Value>> {
-        self.or(false, self.inner.forge_get(installation_id, key))
+    async fn purge(&self, client_key: &str, before: u64) -> Result<bool, StoreError> {
+        self.write().await?;
+        self.inner.purge(client_key, before).await
     }
 
-    fn forge_set<'a>(&'a self, installation_id: &'a str, key: &'a str, value: &'a Value) -> StoreFuture<'a, ()> {
-        self.or(true, Box::pin(async move { self.inner.forge_set(installation_id, key, value).await }))
+    async fn client_key_of_installation(&self, installation_id: &str) -> Result<Option<String>, StoreError> {
+        self.check(false)?;
+        self.inner.client_key_of_installation(installation_id).await
     }
 
-    fn forge_delete<'a>(&'a self, installation_id: &'a str, key: &'a str) -> StoreFuture<'a, bool> {
-        self.or(true, Box::pin(async move { self.inner.forge_delete(installation_id, key).await }))
+    async fn associate(&self, installation_id: &str, client_key: &str) -> Result<(), StoreError> {
+        self.write().await?;
+        self.inner.associate(installation_id, client_key).await
     }
 
-    fn values<'a>(&'a self, place: Place<'a>) -> StoreFuture<'a, Vec<Value>> {
-        self.or(false, self.inner.values(place))
-    }
-
-    fn exchange<'a>(&'a self, place: Place<'a>, expected: &'a Value, value: &'a Value) -> StoreFuture<'a, bool> {
-        self.or(true, Box::pin(async move { self.inner.exchange(place, expected, value).await }))
-    }
-
-    fn purge<'a>(&'a self, client_key: &'a str, before: u64) -> StoreFuture<'a, bool> {
-        self.or(true, Box::pin(async move { self.inner.purge(client_key, before).await }))
-    }
-
-    fn forge_keys<'a>(&'a self, from: Option<&'a str>, limit: usize) -> StoreFuture<'a, KeyPage> {
-        self.or(false, self.inner.forge_keys(from, limit))
-    }
-
-    fn ping(&self) -> StoreFuture<'_, ()> {
-        self.or(false, self.inner.ping())
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.check(false)?;
+        self.inner.ping().await
     }
 }

@@ -10,6 +10,7 @@ use super::{install, installation, now, owner, record, result, run, workplace};
 use crate::app::{FAILING, TOLD};
 use crate::command::Workplace;
 use crate::support::fixture;
+use atlassian_connect_actix::store::{OwnerKind, Place};
 
 #[actix_web::test]
 async fn a_site_that_accepts_its_tenant_is_associated() {
@@ -71,7 +72,7 @@ async fn the_settings_of_a_site_follow_and_the_app_is_told() {
     );
     install(&place, &site.tenant("acme")).await;
     let (store, key) = (place.store().await, "ari:cloud:jira::site/c-1");
-    store.set(key, "greeting", &json!("hello")).await.unwrap();
+    store.set(Place::of_tenant(key, "greeting"), &json!("hello")).await.unwrap();
     installation(&place, "ari:cloud:ecosystem::installation/1", &[key]).await;
 
     let said = run(&failing, &["associate"]).await;
@@ -83,8 +84,8 @@ async fn the_settings_of_a_site_follow_and_the_app_is_told() {
     assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{said:?}");
     let told = || std::fs::read_to_string(place.path(TOLD)).unwrap();
     assert_eq!(told(), format!("{key} -> acme\n"));
-    assert_eq!(store.get("acme", "greeting").await.unwrap(), Some(json!("hello")));
-    assert_eq!(store.get(key, "greeting").await.unwrap(), None);
+    assert_eq!(store.get(Place::of_tenant("acme", "greeting")).await.unwrap(), Some(json!("hello")));
+    assert_eq!(store.get(Place::of_tenant(key, "greeting")).await.unwrap(), None);
     assert_eq!(owner(store.as_ref(), "ari:cloud:ecosystem::installation/1").await.as_deref(), Some("acme"));
     assert_eq!(run(&place, &["associate", "--again"]).await.code, 0);
     assert_eq!(told(), format!("{key} -> acme\n"), "once is enough");
@@ -150,7 +151,7 @@ async fn other_answers_associate_nothing() {
         let written = record(&place, name).await.unwrap();
         assert_eq!((json!(written.result), written.status), (json!(expected), *status), "{name}");
         assert_eq!(written.moved_to.as_deref(), (*expected == "renamed").then_some(elsewhere.url.as_str()), "{name}");
-        let keys = store.forge_keys(None, 100).await.unwrap().tenants;
+        let keys = store.key_page(OwnerKind::Forge, None, 100).await.unwrap().owners;
         assert!(keys.iter().all(|(id, _)| !id.starts_with("ari:")), "{name}: {keys:?}");
         assert_eq!(site.asked().len(), 1, "{name}");
     }

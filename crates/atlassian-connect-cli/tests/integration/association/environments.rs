@@ -10,6 +10,7 @@ use serde_json::json;
 use super::site::Site;
 use super::{install, now, owner, run, workplace};
 use crate::command::Workplace;
+use atlassian_connect_actix::store::Place;
 
 const APP: &str = "ari:cloud:ecosystem::app/6f0e5a4c";
 const PLAIN: &str = "ari:cloud:jira::site/cloud-1";
@@ -53,7 +54,7 @@ async fn deployed(environments: &str) -> Arc<Workplace> {
         status: Some(200),
         moved_to: None,
     };
-    place.store().await.set("acme", CHECKED, &json!(record)).await.unwrap();
+    place.store().await.set(Place::of_tenant("acme", CHECKED), &json!(record)).await.unwrap();
     Arc::new(place)
 }
 
@@ -77,13 +78,13 @@ async fn a_deployment_associates_the_installations_of_its_own_environment() {
     ] {
         let place = deployed(environments).await;
         installations(&place).await;
-        place.store().await.set(expected[0], "greeting", &json!("hello")).await.unwrap();
+        place.store().await.set(Place::of_tenant(expected[0], "greeting"), &json!("hello")).await.unwrap();
         let said = run(&place, &["associate"]).await;
         assert_eq!(said.code, 0, "{environments}: {said:?}");
         let done = "no tenant had to be asked; associated 1 site and 1 Forge installation\n";
         assert!(said.stdout.starts_with(done), "{environments}: {said:?}");
         assert_eq!(associated(&place).await, expected, "{environments}");
-        let moved = place.store().await.get("acme", "greeting").await.unwrap();
+        let moved = place.store().await.get(Place::of_tenant("acme", "greeting")).await.unwrap();
         assert_eq!(moved, Some(json!("hello")), "{environments}");
     }
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::site::Site;
 use super::{install, installation_seen, now, run, workplace};
 use crate::command::Workplace;
+use atlassian_connect_actix::store::Place;
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -19,11 +20,11 @@ async fn tenant(place: &Workplace, name: &str, seen: u64) {
     install(place, &Site::start(name).tenant(name)).await;
     let (store, key) = (place.store().await, site(name));
     store.associate(&key, name).await.unwrap();
-    store.set(name, "greeting", &json!("of the tenant")).await.unwrap();
+    store.set(Place::of_tenant(name, "greeting"), &json!("of the tenant")).await.unwrap();
     for kept in ["greeting", "color"] {
-        store.set(&key, kept, &json!("of the site")).await.unwrap();
+        store.set(Place::of_tenant(&key, kept), &json!("of the site")).await.unwrap();
     }
-    store.set(&key, "later", &json!("not kept")).await.unwrap();
+    store.set(Place::of_tenant(&key, "later"), &json!("not kept")).await.unwrap();
     let kept = ["greeting", "color"].map(str::to_owned).to_vec();
     let record = SiteRecord { client_key: name.to_owned(), by: Some(By::Site), kept, ..SiteRecord::default() };
     save_site_record(store.as_ref(), &key, &record).await.unwrap();
@@ -35,7 +36,7 @@ async fn left(place: &Workplace, name: &str) -> (Vec<&'static str>, bool) {
     let (store, key) = (place.store().await, site(name));
     let mut left = Vec::new();
     for setting in ["greeting", "color", "later"] {
-        if store.get(&key, setting).await.unwrap().is_some() {
+        if store.get(Place::of_tenant(&key, setting)).await.unwrap().is_some() {
             left.push(setting);
         }
     }
@@ -57,7 +58,7 @@ async fn a_removed_tenant_leaves_nothing_under_the_keys_of_its_sites() {
     let store = place.store().await;
     let record = SiteRecord { client_key: "goes".to_owned(), kept: vec!["later".to_owned()], ..SiteRecord::default() };
     save_site_record(store.as_ref(), &site("unseen"), &record).await.unwrap();
-    store.set(&site("unseen"), "later", &json!(1)).await.unwrap();
+    store.set(Place::of_tenant(&site("unseen"), "later"), &json!(1)).await.unwrap();
     assert_eq!(run(&place, &["remove", "goes", "--yes"]).await.code, 1, "it is not there any more");
     assert_eq!(left(&place, "unseen").await, (vec![], false));
 }
@@ -70,10 +71,10 @@ async fn a_purge_removes_them_and_leaves_what_forge_works_with() {
         tenant(&place, name, seen).await;
         store.uninstall(name).await.unwrap();
         let days = if name == "recent" { 5 } else { 95 };
-        store.set(name, "clientInfo:uninstalledAt", &json!(now() - days * DAY)).await.unwrap();
+        store.set(Place::of_tenant(name, "clientInfo:uninstalledAt"), &json!(now() - days * DAY)).await.unwrap();
     }
     // a site whose record cannot be read is left alone
-    store.forge_set(&site("odd"), SITE, &json!("not a record")).await.unwrap();
+    store.set(Place::of_forge(&site("odd"), SITE), &json!("not a record")).await.unwrap();
     let said = run(&place, &["purge", "--older-than", "90d", "--yes"]).await;
     assert!(said.code == 0 && said.stdout.starts_with("removed 2 tenants from "), "{said:?}");
     let busy = site("busy");

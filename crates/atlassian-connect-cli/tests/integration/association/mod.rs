@@ -16,7 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use atlassian_connect_actix::internal::association::{
     CHECKED, InstallationRecord, TenantRecord, save_installation_record,
 };
-use atlassian_connect_actix::store::Store;
+use atlassian_connect_actix::store::{Place, Store};
 use atlassian_connect_testing::TestTenant;
 use serde_json::{Value, json};
 
@@ -66,7 +66,7 @@ async fn owner(store: &dyn Store, id: &str) -> Option<String> {
 
 /// The result that is stored for a tenant.
 async fn record(place: &Workplace, client_key: &str) -> Option<TenantRecord> {
-    let value = place.store().await.get(client_key, CHECKED).await.unwrap();
+    let value = place.store().await.get(Place::of_tenant(client_key, CHECKED)).await.unwrap();
     value.map(|value| serde_json::from_value(value).unwrap())
 }
 

@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 use super::site::{Answer, Site};
 use super::{install, installation_seen, now, record, result, run, workplace};
 use crate::command::{Said, Workplace};
+use atlassian_connect_actix::store::Place;
 
 const DAY: u64 = 24 * 60 * 60;
 const SITE: &str = "ari:cloud:jira::site/cloud-1";
 const INSTALLATION: &str = "ari:cloud:ecosystem::installation/1";
 
 async fn seen_through_connect(place: &Workplace, client_key: &str, at: u64) {
-    place.store().await.set(client_key, SEEN, &json!({ "at": at })).await.unwrap();
+    place.store().await.set(Place::of_tenant(client_key, SEEN), &json!({ "at": at })).await.unwrap();
 }
 
 /// What `tenants migration --json` says of the only tenant.

@@ -8,6 +8,7 @@ use super::{install, installation, now, run, workplace};
 use crate::command::{Said, Workplace};
 use crate::sql;
 use crate::support::blocking;
+use atlassian_connect_actix::store::Place;
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -47,16 +48,16 @@ async fn several(place: &Workplace) {
         ("twin-2", checked("twin", "ambiguous", json!({ "cloudId": "c-2" }))),
         ("fresh", json!("not a record")),
     ] {
-        store.set(name, CHECKED, &record).await.unwrap();
+        store.set(Place::of_tenant(name, CHECKED), &record).await.unwrap();
     }
-    store.set("acme", SEEN, &json!({ "at": LATER })).await.unwrap();
+    store.set(Place::of_tenant("acme", SEEN), &json!({ "at": LATER })).await.unwrap();
     let site = "ari:cloud:jira::site/c-1";
     store.associate(site, "acme").await.unwrap();
     let record = json!({ "clientKey": "acme", "by": "tenantInfo", "at": EARLIER, "isDone": true });
-    store.forge_set(site, SITE, &record).await.unwrap();
+    store.set(Place::of_forge(site, SITE), &record).await.unwrap();
     store.associate(&ari(1), "acme").await.unwrap();
     let record = json!({ "clientKey": "acme", "by": "property", "sites": [site], "seen": LATER });
-    store.forge_set(&ari(1), INSTALLATION, &record).await.unwrap();
+    store.set(Place::of_forge(&ari(1), INSTALLATION), &record).await.unwrap();
     for (number, answer) in
         ["none", "unknownTenant", "otherSite", "noSiteUrl", "refused", "unreachable"].into_iter().enumerate()
     {
@@ -64,12 +65,12 @@ async fn several(place: &Workplace) {
             "answer": answer, "asked": EARLIER, "seen": LATER, "siteUrl": format!("https://{answer}.atlassian.net"),
             "sites": ["ari:cloud:jira::site/x"], "app": "6f0e5a4c", "environment": "PRODUCTION",
         });
-        store.forge_set(&ari(number + 2), INSTALLATION, &record).await.unwrap();
+        store.set(Place::of_forge(&ari(number + 2), INSTALLATION), &record).await.unwrap();
     }
     // of an earlier release, which wrote no records
-    store.forge_set(&ari(8), "appToken", &json!("secret-token")).await.unwrap();
+    store.set(Place::of_forge(&ari(8), "appToken"), &json!("secret-token")).await.unwrap();
     // the framework's own
-    store.forge_set("atlassian-connect:jobs", "daily", &json!(1)).await.unwrap();
+    store.set(Place::of_forge("atlassian-connect:jobs", "daily"), &json!(1)).await.unwrap();
 }
 
 #[actix_web::test]
@@ -205,7 +206,7 @@ async fn nothing_is_left_to_do_when_all_are_associated() {
 async fn one_tenant_is_shown_with_its_association_and_without_the_frameworks_keys() {
     let place = workplace();
     several(&place).await;
-    place.store().await.set("acme", "greeting", &json!("hello")).await.unwrap();
+    place.store().await.set(Place::of_tenant("acme", "greeting"), &json!("hello")).await.unwrap();
     let said = run(&place, &["show", "acme"]).await;
     let shown: Vec<&str> = said.stdout.lines().skip_while(|line| !line.starts_with("further keys")).collect();
     assert_eq!(
@@ -269,8 +270,8 @@ async fn doctor_counts_the_tenants_that_are_not_associated() {
     let store = place.store().await;
     for tenant in store.tenants(None, 100).await.unwrap().tenants {
         store.associate(&format!("of {}", tenant.0), &tenant.0).await.unwrap();
-        store.forge_set(&format!("of {}", tenant.0), "appToken", &json!(1)).await.unwrap();
-        store.delete(&tenant.0, CHECKED).await.unwrap();
+        store.set(Place::of_forge(&format!("of {}", tenant.0), "appToken"), &json!(1)).await.unwrap();
+        store.delete(Place::of_tenant(&tenant.0, CHECKED)).await.unwrap();
     }
     assert_eq!(of_association(&doctor(&place).await).unwrap()["level"], "ok");
 }
@@ -282,7 +283,7 @@ async fn an_installation_that_was_asked_after_the_end_of_connect_is_not_known_to
     // 2027-01-31 and the second before it
     for (number, asked) in [(1, 1_801_353_600_u64), (2, 1_801_353_599)] {
         let record = json!({ "answer": "none", "asked": asked, "seen": asked });
-        store.forge_set(&ari(number), INSTALLATION, &record).await.unwrap();
+        store.set(Place::of_forge(&ari(number), INSTALLATION), &record).await.unwrap();
     }
     let json = run(&place, &["migration", "--json"]).await.json();
     let summary = &json["summary"];

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use atlassian_connect_actix::internal::association::{
     InstallationRecord, installation_record, save_installation_record, site_record,
 };
-use atlassian_connect_actix::store::Store;
+use atlassian_connect_actix::store::{Place, Store};
 use serde_json::{Value, json};
 
 use super::customers::{Case, Fleet, Installation, Installed};
@@ -33,11 +33,11 @@ pub(super) struct Outcome {
 /// Stores settings of the customers, as before a tenant is known.
 pub(super) async fn prepare(store: &dyn Store, fleet: &Fleet) {
     for installation in fleet.installations() {
-        store.set(&installation.keys[0], NOTE, &note(installation)).await.unwrap();
+        store.set(Place::of_tenant(&installation.keys[0], NOTE), &note(installation)).await.unwrap();
     }
     for (installation, tenant) in fleet.cases.iter().filter_map(with_greetings) {
-        store.set(&installation.keys[0], GREETING, &json!("of the site")).await.unwrap();
-        store.set(tenant, GREETING, &json!("of the tenant")).await.unwrap();
+        store.set(Place::of_tenant(&installation.keys[0], GREETING), &json!("of the site")).await.unwrap();
+        store.set(Place::of_tenant(tenant, GREETING), &json!("of the tenant")).await.unwrap();
     }
 }
 
@@ -80,13 +80,12 @@ impl Outcome {
                     let record = self.record(installation).await;
                     let has = self.owner(&installation.id).await;
                     let answer = record.as_ref().map_or(Value::Null, |record| json!(record.answer));
-                    let is_done = match &installation.served {
-                        Some(expected) => has.as_ref() == Some(expected),
-                        None => {
-                            let is_asked = |record: &InstallationRecord| !record.answers.is_empty();
-                            let is_asked = installation.questions == 0 || record.as_ref().is_some_and(is_asked);
-                            record.is_some() && is_asked && answer == installation.answer
-                        }
+                    let is_done = if let Some(expected) = &installation.served {
+                        has.as_ref() == Some(expected)
+                    } else {
+                        let is_asked = |record: &InstallationRecord| !record.answers.is_empty();
+                        let is_asked = installation.questions == 0 || record.as_ref().is_some_and(is_asked);
+                        record.is_some() && is_asked && answer == installation.answer
                     };
                     if is_done {
                         continue;
@@ -142,12 +141,16 @@ impl Outcome {
             let greetings = with_greetings(case).map(|(installation, _)| installation.id.as_str());
             for installation in case.installations.iter().filter(|installation| installation.has_data) {
                 let (key, what) = (&installation.keys[0], format!("{}: {}", case.sort, installation.id));
-                let left = store.get(key, NOTE).await.unwrap();
+                let left = store.get(Place::of_tenant(key, NOTE)).await.unwrap();
                 let Some(tenant) = &installation.known else {
                     assert_eq!(left, Some(note(installation)), "{what}");
                     continue;
                 };
-                assert_eq!(store.get(tenant, NOTE).await.unwrap(), Some(note(installation)), "{what}");
+                assert_eq!(
+                    store.get(Place::of_tenant(tenant, NOTE)).await.unwrap(),
+                    Some(note(installation)),
+                    "{what}"
+                );
                 assert_eq!(left, None, "{what}");
                 assert!(told.contains(&format!("{key} -> {tenant}\n")), "{what}: the app was not told");
                 if greetings != Some(installation.id.as_str()) {
@@ -155,8 +158,16 @@ impl Outcome {
                 }
                 let kept = site_record(store, key).await.unwrap().unwrap().kept;
                 assert_eq!(kept, [GREETING], "{what}");
-                assert_eq!(store.get(key, GREETING).await.unwrap(), Some(json!("of the site")), "{what}");
-                assert_eq!(store.get(tenant, GREETING).await.unwrap(), Some(json!("of the tenant")), "{what}");
+                assert_eq!(
+                    store.get(Place::of_tenant(key, GREETING)).await.unwrap(),
+                    Some(json!("of the site")),
+                    "{what}"
+                );
+                assert_eq!(
+                    store.get(Place::of_tenant(tenant, GREETING)).await.unwrap(),
+                    Some(json!("of the tenant")),
+                    "{what}"
+                );
             }
         }
     }

@@ -49,7 +49,7 @@ async fn with_duplicates(sandbox: &Sandbox) -> std::sync::Arc<dyn Store> {
 pub(super) async fn duplicates_are_tried_newest_first_until_an_install_settles_them(sandbox: Sandbox) {
     let store = with_duplicates(&sandbox).await;
     assert_eq!(store.installations("tenant").await.unwrap(), [secret("new"), secret("old")]);
-    assert_eq!(store.get("tenant", CLIENT_INFO).await.unwrap(), Some(secret("new")));
+    assert_eq!(store.get(Place::of_tenant("tenant", CLIENT_INFO)).await.unwrap(), Some(secret("new")));
     assert_eq!(store.tenants(None, 10).await.unwrap().tenants, [("tenant".to_owned(), secret("new"))]);
 
     store.save_installation("tenant", &secret("signed"), None).await.unwrap();
@@ -68,14 +68,14 @@ pub(super) async fn duplicates_are_exchanged_one_by_one(sandbox: Sandbox) {
     let store = with_duplicates(&sandbox).await;
     let place = Place::of_tenant("tenant", CLIENT_INFO);
     assert_eq!(store.values(place).await.unwrap(), [secret("new"), secret("old")]);
-    assert!(store.exchange(place, &secret("old"), &secret("older")).await.unwrap());
+    assert!(store.exchange(place, Some(&secret("old")), Some(&secret("older"))).await.unwrap());
     assert_eq!(rows(&sandbox), [row(CLIENT_INFO, "older"), row(CLIENT_INFO, "new")]);
-    assert!(!store.exchange(place, &secret("old"), &secret("oldest")).await.unwrap());
+    assert!(!store.exchange(place, Some(&secret("old")), Some(&secret("oldest"))).await.unwrap());
 
     // an extra space is the same value, and a row without a value does not count
     insert(&sandbox, "tenant", CLIENT_INFO, r#"'{ "sharedSecret": "older" }'"#);
     insert(&sandbox, "tenant", CLIENT_INFO, "NULL");
-    assert!(store.exchange(place, &secret("older"), &secret("both")).await.unwrap());
+    assert!(store.exchange(place, Some(&secret("older")), Some(&secret("both"))).await.unwrap());
     assert_eq!(store.values(place).await.unwrap(), [secret("both"), secret("new"), secret("both")]);
 }
 
@@ -100,7 +100,7 @@ pub(super) async fn an_uninstalled_row_beside_one_in_use_is_not_taken_for_it(san
     assert!(store.uninstall("tenant").await.unwrap());
     let keys: Vec<_> = rows(&sandbox).into_iter().map(|(key, _)| key).collect();
     assert_eq!(keys, [CLIENT_INFO_UNINSTALLED, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_SUPERSEDED]);
-    assert_eq!(store.get("tenant", CLIENT_INFO_UNINSTALLED).await.unwrap(), Some(secret("signed")));
+    assert_eq!(store.get(Place::of_tenant("tenant", CLIENT_INFO_UNINSTALLED)).await.unwrap(), Some(secret("signed")));
 }
 
 pub(super) async fn a_row_without_a_value_counts_as_none(sandbox: Sandbox) {
@@ -122,7 +122,7 @@ pub(super) async fn the_table_is_the_one_of_two_forms_that_exists(mut sandbox: S
     sandbox.sql(&format!(r#"CREATE TABLE "My-Settings" {columns}"#)).unwrap();
     sandbox.sql(r#"INSERT INTO "My-Settings" VALUES (1, 'tenant', 'key', '1')"#).unwrap();
     let store = sandbox.open().await;
-    assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!(1)));
+    assert_eq!(store.get(Place::of_tenant("tenant", "key")).await.unwrap(), Some(json!(1)));
     assert_eq!(store.client_key_of_installation("id").await.unwrap(), None, "the Forge tables were added");
     migrate(&sandbox.config).await.unwrap();
     assert!(sandbox.sql(r#"SELECT 1 FROM "AddonSettings""#).is_err(), "no second settings table is created");
@@ -132,20 +132,20 @@ pub(super) async fn the_table_is_the_one_of_two_forms_that_exists(mut sandbox: S
     assert!(error.contains(r#""My-Setting" and "My-Settings""#), "{error}");
     sandbox.sql(r#"DROP TABLE "My-Settings""#).unwrap();
     let store = sandbox.open().await;
-    assert_eq!(store.get("tenant", "key").await.unwrap(), None);
+    assert_eq!(store.get(Place::of_tenant("tenant", "key")).await.unwrap(), None);
 }
 
 pub(super) async fn missing_forge_tables_are_added(sandbox: Sandbox) {
     let store = sandbox.open().await;
-    store.set("tenant", "key", &json!(1)).await.unwrap();
+    store.set(Place::of_tenant("tenant", "key"), &json!(1)).await.unwrap();
     // As an ACE without Forge support left it.
     for table in ["InstallationClientKeys", "ForgeSettings", "__diesel_schema_migrations"] {
         sandbox.sql(&format!(r#"DROP TABLE "{table}""#)).unwrap();
     }
     let store = sandbox.open().await;
-    store.forge_set("id", "key", &json!(2)).await.unwrap();
+    store.set(Place::of_forge("id", "key"), &json!(2)).await.unwrap();
     store.associate("id", "tenant").await.unwrap();
-    assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!(1)));
+    assert_eq!(store.get(Place::of_tenant("tenant", "key")).await.unwrap(), Some(json!(1)));
 }
 
 pub(super) async fn a_database_that_lacks_the_settings_is_not_taken_for_a_new_one(sandbox: Sandbox) {
@@ -167,15 +167,18 @@ pub(super) async fn migrating_twice_does_nothing_the_second_time(sandbox: Sandbo
     let first = migrate(&sandbox.config).await.unwrap();
     assert_eq!(first.applied.len(), 2, "{first}");
     let store = sandbox.open().await;
-    store.set("tenant", "key", &json!(1)).await.unwrap();
+    store.set(Place::of_tenant("tenant", "key"), &json!(1)).await.unwrap();
     let second = migrate(&sandbox.config).await.unwrap();
     assert!(second.applied.is_empty(), "{second}");
-    assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!(1)));
+    assert_eq!(store.get(Place::of_tenant("tenant", "key")).await.unwrap(), Some(json!(1)));
 }
 
 pub(super) async fn nodes_can_start_at_the_same_time(sandbox: Sandbox) {
     let stores = try_join_all((0..6).map(|_| open(&sandbox.config))).await.unwrap();
-    let writes = join_all(stores.iter().map(|store| async move { store.set("tenant", "key", &json!(1)).await })).await;
+    let writes = join_all(
+        stores.iter().map(|store| async move { store.set(Place::of_tenant("tenant", "key"), &json!(1)).await }),
+    )
+    .await;
     assert!(writes.iter().all(Result::is_ok), "{writes:?}");
     assert_eq!(rows(&sandbox).len(), 1, "they share one row");
     assert!(migrate(&sandbox.config).await.unwrap().applied.is_empty());
@@ -189,20 +192,20 @@ pub(super) async fn a_revert_drops_empty_tables_alone(sandbox: Sandbox) {
         let sql = std::fs::read_to_string(format!("{folder}/down.sql")).unwrap();
         sandbox.sql(&format!("BEGIN; {sql} COMMIT"))
     };
-    store.set("tenant", "key", &json!(1)).await.unwrap();
+    store.set(Place::of_tenant("tenant", "key"), &json!(1)).await.unwrap();
     store.associate("id", "tenant").await.unwrap();
     for step in ["000002_create_forge_tables", "000001_create_addon_settings"] {
         let error = down(step).unwrap_err().to_string();
         assert!(error.contains("still hold"), "{error}");
     }
-    assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!(1)));
+    assert_eq!(store.get(Place::of_tenant("tenant", "key")).await.unwrap(), Some(json!(1)));
 
-    store.delete("tenant", "key").await.unwrap();
+    store.delete(Place::of_tenant("tenant", "key")).await.unwrap();
     store.uninstall("tenant").await.unwrap();
     for step in ["000002_create_forge_tables", "000001_create_addon_settings"] {
         down(step).unwrap();
     }
-    assert!(store.get("tenant", "key").await.is_err(), "the tables are gone");
+    assert!(store.get(Place::of_tenant("tenant", "key")).await.is_err(), "the tables are gone");
 }
 
 pub(super) async fn of_nodes_that_migrate_at_once_one_does(sandbox: Sandbox) {
@@ -225,7 +228,7 @@ fn steps(reversion: &Reversion) -> &Vec<String> {
 
 pub(super) async fn a_schema_says_that_it_is_too_new(sandbox: Sandbox) {
     let store = sandbox.open().await;
-    store.set("tenant", "key", &json!(1)).await.unwrap();
+    store.set(Place::of_tenant("tenant", "key"), &json!(1)).await.unwrap();
     let table = r#""atlassian_connect_schema""#;
     sandbox.sql(&format!(r#"CREATE TABLE {table} ("readableFrom" VARCHAR(50) NOT NULL)"#)).unwrap();
     let says = |version: &str| sandbox.sql(&format!("INSERT INTO {table} VALUES ('{version}')")).unwrap();
@@ -276,7 +279,7 @@ pub(super) async fn a_revert_undoes_the_last_migrations(sandbox: Sandbox) {
 pub(super) async fn a_revert_asks_before_rows_go(sandbox: Sandbox) {
     let store = sandbox.open().await;
     store.save_installation("tenant", &secret("old"), Some("id")).await.unwrap();
-    store.set("tenant", "key", &json!(1)).await.unwrap();
+    store.set(Place::of_tenant("tenant", "key"), &json!(1)).await.unwrap();
     let held = |tables: &[(&str, u64)]| {
         Reversion::HoldsRows(tables.iter().map(|&(table, rows)| (table.to_owned(), rows)).collect())
     };
@@ -306,14 +309,14 @@ pub(super) async fn what_a_newer_release_did_is_not_reverted(sandbox: Sandbox) {
 
 pub(super) async fn a_migration_that_was_broken_off_is_finished(sandbox: Sandbox) {
     let store = sandbox.open().await;
-    store.set("tenant", "key", &json!(1)).await.unwrap();
+    store.set(Place::of_tenant("tenant", "key"), &json!(1)).await.unwrap();
     // As after a failure on a database without transactional DDL: one table exists, the other does not, and nothing is
     // recorded.
     sandbox.sql(r#"DROP TABLE "ForgeSettings""#).unwrap();
     sandbox.sql("DELETE FROM __diesel_schema_migrations").unwrap();
     assert_eq!(migrate(&sandbox.config).await.unwrap().applied, STEPS);
-    assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!(1)));
-    store.forge_set("id", "key", &json!(2)).await.unwrap();
+    assert_eq!(store.get(Place::of_tenant("tenant", "key")).await.unwrap(), Some(json!(1)));
+    store.set(Place::of_forge("id", "key"), &json!(2)).await.unwrap();
 }
 
 pub(super) async fn errors_hold_no_value(sandbox: Sandbox) {
@@ -365,11 +368,11 @@ async fn a_locked_file_is_unavailable() {
     let mut other = SqliteConnection::establish(sandbox.url().trim_start_matches("sqlite:")).unwrap();
     other.batch_execute("BEGIN EXCLUSIVE").unwrap();
     let started = Instant::now();
-    let error = store.set("tenant", "key", &json!(1)).await.unwrap_err();
+    let error = store.set(Place::of_tenant("tenant", "key"), &json!(1)).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     assert!(started.elapsed() < Duration::from_secs(7), "{:?}", started.elapsed());
     other.batch_execute("ROLLBACK").unwrap();
-    store.set("tenant", "key", &json!(1)).await.unwrap();
+    store.set(Place::of_tenant("tenant", "key"), &json!(1)).await.unwrap();
 }
 
 /// An app's list has its own migrations beside the framework's.

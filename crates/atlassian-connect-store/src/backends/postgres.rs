@@ -12,7 +12,7 @@ use super::proxy::Proxy;
 use super::{Sandbox, config, on_thread, unique};
 use crate::config::StoreConfig;
 use crate::postgres::database_manager;
-use crate::{StoreError, open};
+use crate::{Place, StoreError, open};
 
 fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: .ci/postgres start prints it"))
@@ -66,10 +66,10 @@ async fn connections_that_the_server_ended_are_replaced() {
             .unwrap();
         let value = json!(round);
         if round % 2 == 0 {
-            store.set("tenant", "key", &value).await.unwrap();
+            store.set(Place::of_tenant("tenant", "key"), &value).await.unwrap();
         }
-        assert!(store.get("tenant", "key").await.unwrap().is_some(), "round {round}");
-        try_join_all((0..16).map(|_| store.get("tenant", "key"))).await.unwrap();
+        assert!(store.get(Place::of_tenant("tenant", "key")).await.unwrap().is_some(), "round {round}");
+        try_join_all((0..16).map(|_| store.get(Place::of_tenant("tenant", "key")))).await.unwrap();
     }
 }
 
@@ -81,17 +81,17 @@ async fn a_server_that_goes_away_is_unavailable_until_it_is_back() {
     let proxy = Proxy::to(sandbox.url());
     url.set_port(Some(proxy.port)).unwrap();
     let store = open(&config(url.as_str())).await.unwrap();
-    store.set("tenant", "key", &json!(1)).await.unwrap();
+    store.set(Place::of_tenant("tenant", "key"), &json!(1)).await.unwrap();
 
     proxy.cut();
     let started = Instant::now();
-    let error = store.get("tenant", "key").await.unwrap_err();
+    let error = store.get(Place::of_tenant("tenant", "key")).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
     assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
 
     proxy.restore();
-    assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!(1)));
+    assert_eq!(store.get(Place::of_tenant("tenant", "key")).await.unwrap(), Some(json!(1)));
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn wrong_credentials_are_a_configuration_error() {
 async fn waiting_that_the_server_ends_is_temporary_in_another_language() {
     let sandbox = Sandbox::postgres();
     let store = sandbox.open().await;
-    store.set("tenant", "key", &json!(1)).await.unwrap();
+    store.set(Place::of_tenant("tenant", "key"), &json!(1)).await.unwrap();
     drop(store);
     let name = sandbox.url().rsplit_once('/').unwrap().1;
     server(&format!("ALTER DATABASE {name} SET lc_messages = 'de_DE.UTF-8'"));
@@ -156,13 +156,13 @@ async fn waiting_that_the_server_ends_is_temporary_in_another_language() {
         connection.batch_execute("ROLLBACK").unwrap();
     });
     is_held.recv().unwrap();
-    let error = store.set("tenant", "key", &json!(3)).await.unwrap_err();
+    let error = store.set(Place::of_tenant("tenant", "key"), &json!(3)).await.unwrap_err();
     insta::assert_snapshot!(error, @"the store is not available: storniere Anfrage wegen Zeitüberschreitung der Anfrage");
     done.send(()).unwrap();
     other.join().unwrap();
 
     sandbox.sql(r#"ALTER TABLE "AddonSettings" RENAME TO elsewhere"#).unwrap();
-    let error = store.set("tenant", "key", &json!(3)).await.unwrap_err();
+    let error = store.set(Place::of_tenant("tenant", "key"), &json!(3)).await.unwrap_err();
     insta::assert_snapshot!(error, @"the store failed: Relation »AddonSettings« existiert nicht");
 }
 

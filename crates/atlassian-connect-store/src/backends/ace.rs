@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::Sandbox;
-use crate::CLIENT_INFO;
+use crate::{CLIENT_INFO, Place};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ace").join(name)
@@ -67,7 +67,10 @@ async fn opens_as_it_is(mut sandbox: Sandbox, tenants: BTreeMap<String, Value>) 
     let (installation_id, forge_key) =
         (forge["installationId"].as_str().unwrap(), forge["clientKey"].as_str().unwrap());
     assert_eq!(store.client_key_of_installation(installation_id).await.unwrap().as_deref(), Some(forge_key));
-    assert_eq!(store.forge_get(installation_id, "appToken").await.unwrap().unwrap()["appToken"], "app-token-1");
+    assert_eq!(
+        store.get(Place::of_forge(installation_id, "appToken")).await.unwrap().unwrap()["appToken"],
+        "app-token-1"
+    );
 
     // A new install of one tenant, as the host sends it, with a new secret.
     let renewed = json!({ "clientKey": plain, "sharedSecret": "renewed", "baseUrl": "https://new.example.com" });
@@ -102,7 +105,7 @@ async fn an_ace_file_keeps_its_journal_mode() {
     let file = sandbox.url().trim_start_matches("sqlite:").to_owned();
     std::fs::copy(fixture("ace-11.5.3.sqlite"), &file).unwrap();
     let store = sandbox.open().await;
-    store.set("tenant", "key", &json!(1)).await.unwrap();
+    store.set(Place::of_tenant("tenant", "key"), &json!(1)).await.unwrap();
     assert_eq!(std::fs::read(&file).unwrap()[18], 1, "1 is a rollback journal, 2 would be WAL");
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use super::{Opened, Sandbox};
+use crate::acceptance::cases;
 use crate::queue::{Arrival, WriteQueue};
 use crate::{Store, StoreError};
 use diesel::connection::SimpleConnection as _;
@@ -191,4 +192,17 @@ pub(super) async fn an_abandoned_write_is_not_done_later(opened: Opened) {
     stays(&opened, Some(&payload("before")), "both were abandoned").await;
     install(&tenants, "new").await.unwrap();
     stays(&opened, Some(&payload("new")), "the next write").await;
+}
+
+pub(super) async fn concurrent_writes_leave_one_row_each(opened: Opened) {
+    cases::concurrent_installs_of_one_tenant_end_in_one_row(opened.as_ref()).await;
+    if let Some(rows) = opened.count("AddonSettings") {
+        assert_eq!(rows, 8, "no duplicates");
+    }
+    cases::concurrent_writes_of_many_tenants(opened.as_ref()).await;
+    for (table, expected) in [("AddonSettings", 8 + 32), ("ForgeSettings", 32), ("InstallationClientKeys", 8 + 32)] {
+        if let Some(rows) = opened.count(table) {
+            assert_eq!(rows, expected, "rows of {table}");
+        }
+    }
 }

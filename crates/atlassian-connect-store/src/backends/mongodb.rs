@@ -21,8 +21,8 @@ use crate::existing::{TablesFound, open_existing, survey};
 use crate::migrations::migrate;
 use crate::mongodb::MongoStore;
 use crate::{
-    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Place, Store, StoreError,
-    now, open,
+    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, OwnerKind, Place, Store,
+    StoreError, now, open,
 };
 
 fn variable(name: &str) -> String {
@@ -66,7 +66,7 @@ async fn it_writes_what_ace_reads() {
     let store = sandbox.open().await;
     let database = raw(&sandbox).await;
     store.save_installation("jira:1b6b", &json!({ "clientKey": "jira:1b6b", "n": 1 }), Some("ari:1")).await.unwrap();
-    store.forge_set("ari:1", "appToken", &json!({ "appToken": "t" })).await.unwrap();
+    store.set(Place::of_forge("ari:1", "appToken"), &json!({ "appToken": "t" })).await.unwrap();
     let value = doc! { "clientKey": "jira:1b6b", "n": 1 };
     assert_eq!(
         documents(&database, "AddonSettings").await,
@@ -109,13 +109,13 @@ async fn what_ace_wrote_opens_as_it_is() {
     assert_eq!(store.installations("t").await.unwrap()[0]["sharedSecret"], "s");
     assert_eq!(store.tenants(None, 10).await.unwrap().tenants.len(), 1);
     let expected = json!({ "expires": 1_770_000_000_000_i64, "date": "2026-02-02T02:40:00.000Z", "text": "x" });
-    assert_eq!(store.get("t", "odd").await.unwrap(), Some(expected.clone()));
-    assert_eq!(store.get("t", "none").await.unwrap(), None);
+    assert_eq!(store.get(Place::of_tenant("t", "odd")).await.unwrap(), Some(expected.clone()));
+    assert_eq!(store.get(Place::of_tenant("t", "none")).await.unwrap(), None);
     assert_eq!(store.client_key_of_installation("ari:1").await.unwrap().as_deref(), Some("t"));
-    assert_eq!(store.forge_get("ari:1", "k").await.unwrap(), Some(json!("text")));
+    assert_eq!(store.get(Place::of_forge("ari:1", "k")).await.unwrap(), Some(json!("text")));
     // compare and swap works on values of types that JSON does not have, too
-    assert!(store.exchange(Place::of_tenant("t", "odd"), &expected, &json!("new")).await.unwrap());
-    assert_eq!(store.get("t", "odd").await.unwrap(), Some(json!("new")));
+    assert!(store.exchange(Place::of_tenant("t", "odd"), Some(&expected), Some(&json!("new"))).await.unwrap());
+    assert_eq!(store.get(Place::of_tenant("t", "odd")).await.unwrap(), Some(json!("new")));
 
     assert!(store.uninstall("t").await.unwrap());
     assert!(store.remove("t").await.unwrap());
@@ -127,7 +127,7 @@ async fn what_ace_wrote_opens_as_it_is() {
 async fn no_value_and_no_name_is_an_operator() {
     let sandbox = Sandbox::mongodb();
     let store = sandbox.open().await;
-    store.set("victim", "key", &json!("secret")).await.unwrap();
+    store.set(Place::of_tenant("victim", "key"), &json!("secret")).await.unwrap();
     let hostile = [
         json!({ "$gt": "" }),
         json!({ "$ne": null }),
@@ -138,22 +138,22 @@ async fn no_value_and_no_name_is_an_operator() {
     ];
     for value in &hostile {
         let place = Place::of_tenant("tenant", "key");
-        store.set("tenant", "key", value).await.unwrap();
-        assert_eq!(store.get("tenant", "key").await.unwrap().as_ref(), Some(value));
-        assert!(!store.exchange(Place::of_tenant("victim", "key"), value, &json!("x")).await.unwrap());
-        assert!(!store.exchange(place, &json!("other"), &json!("x")).await.unwrap());
-        assert!(store.exchange(place, value, &json!({ "$inc": { "n": 1 } })).await.unwrap(), "{value}");
-        assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!({ "$inc": { "n": 1 } })));
+        store.set(Place::of_tenant("tenant", "key"), value).await.unwrap();
+        assert_eq!(store.get(Place::of_tenant("tenant", "key")).await.unwrap().as_ref(), Some(value));
+        assert!(!store.exchange(Place::of_tenant("victim", "key"), Some(value), Some(&json!("x"))).await.unwrap());
+        assert!(!store.exchange(place, Some(&json!("other")), Some(&json!("x"))).await.unwrap());
+        assert!(store.exchange(place, Some(value), Some(&json!({ "$inc": { "n": 1 } }))).await.unwrap(), "{value}");
+        assert_eq!(store.get(Place::of_tenant("tenant", "key")).await.unwrap(), Some(json!({ "$inc": { "n": 1 } })));
         let id = value.to_string();
         store.save_installation("tenant", value, Some(&id)).await.unwrap();
-        store.set(&id, &id, value).await.unwrap();
-        assert_eq!(store.get(&id, &id).await.unwrap().as_ref(), Some(value));
+        store.set(Place::of_tenant(&id, &id), value).await.unwrap();
+        assert_eq!(store.get(Place::of_tenant(&id, &id)).await.unwrap().as_ref(), Some(value));
     }
     for name in ["$gt", "{\"$gt\":1}", "$where", "key.$", "val.sharedSecret"] {
-        assert_eq!(store.get(name, name).await.unwrap(), None);
-        assert!(!store.delete(name, name).await.unwrap() && !store.remove(name).await.unwrap());
+        assert_eq!(store.get(Place::of_tenant(name, name)).await.unwrap(), None);
+        assert!(!store.delete(Place::of_tenant(name, name)).await.unwrap() && !store.remove(name).await.unwrap());
     }
-    assert_eq!(store.get("victim", "key").await.unwrap(), Some(json!("secret")));
+    assert_eq!(store.get(Place::of_tenant("victim", "key")).await.unwrap(), Some(json!("secret")));
 }
 
 #[tokio::test]
@@ -162,12 +162,12 @@ async fn values_that_mongodb_cannot_store_are_refused() {
     let sandbox = Sandbox::mongodb();
     let store = sandbox.open().await;
     for value in [json!({ "hu\0sh": 1 }), json!("hush".repeat(4 * 1024 * 1024 + 1))] {
-        let error = store.set("tenant", "key", &value).await.unwrap_err();
+        let error = store.set(Place::of_tenant("tenant", "key"), &value).await.unwrap_err();
         assert!(matches!(error, StoreError::Refused(_)) && !error.to_string().contains("hush"), "{error:?}");
     }
     let large = json!("x".repeat(15 * 1024 * 1024));
-    store.set("tenant", "key", &large).await.unwrap();
-    assert!(store.get("tenant", "key").await.unwrap() == Some(large), "too long to print");
+    store.set(Place::of_tenant("tenant", "key"), &large).await.unwrap();
+    assert!(store.get(Place::of_tenant("tenant", "key")).await.unwrap() == Some(large), "too long to print");
 }
 
 /// An old database whose duplicates prevent the unique index.
@@ -191,9 +191,13 @@ async fn duplicates_are_tried_newest_first_until_an_install_settles_them() {
     let secret = |secret: &str| json!({ "sharedSecret": secret });
     assert_eq!(store.installations("t").await.unwrap(), ["new", "old", "older"].map(secret));
     assert_eq!(store.tenants(None, 1).await.unwrap().tenants, [("t".to_owned(), secret("new"))]);
-    assert_eq!(store.stored_keys(None, 1).await.unwrap().tenants[0].1, [CLIENT_INFO; 3]);
-    store.set("t", CLIENT_INFO, &secret("newest")).await.unwrap();
-    assert_eq!(store.get("t", CLIENT_INFO).await.unwrap(), Some(secret("newest")), "writes go to the newest");
+    assert_eq!(store.key_page(OwnerKind::Tenant, None, 1).await.unwrap().owners[0].1, [CLIENT_INFO; 3]);
+    store.set(Place::of_tenant("t", CLIENT_INFO), &secret("newest")).await.unwrap();
+    assert_eq!(
+        store.get(Place::of_tenant("t", CLIENT_INFO)).await.unwrap(),
+        Some(secret("newest")),
+        "writes go to the newest"
+    );
 
     store.save_installation("t", &secret("signed"), None).await.unwrap();
     assert_eq!(store.installations("t").await.unwrap(), [secret("signed")]);
@@ -218,15 +222,21 @@ async fn what_a_crash_has_left_is_cleared_away() {
     assert_eq!(store.installations("t").await.unwrap(), [installation("t", "new")]);
     // the next uninstall keeps the newer one
     assert!(store.uninstall("t").await.unwrap());
-    assert_eq!(store.get("t", CLIENT_INFO_UNINSTALLED).await.unwrap(), Some(installation("t", "new")));
-    assert_eq!(store.get("t", CLIENT_INFO_SUPERSEDED).await.unwrap(), Some(json!({ "sharedSecret": "old" })));
-    assert!(store.get("t", CLIENT_INFO_UNINSTALLED_AT).await.unwrap().unwrap().as_u64() > Some(7));
+    assert_eq!(
+        store.get(Place::of_tenant("t", CLIENT_INFO_UNINSTALLED)).await.unwrap(),
+        Some(installation("t", "new"))
+    );
+    assert_eq!(
+        store.get(Place::of_tenant("t", CLIENT_INFO_SUPERSEDED)).await.unwrap(),
+        Some(json!({ "sharedSecret": "old" }))
+    );
+    assert!(store.get(Place::of_tenant("t", CLIENT_INFO_UNINSTALLED_AT)).await.unwrap().unwrap().as_u64() > Some(7));
     // an uninstall that only wrote the time
     store.save_installation("t", &installation("t", "newer"), None).await.unwrap();
     leave(CLIENT_INFO_UNINSTALLED_AT, 7.into()).await;
     assert!(!store.purge("t", now()).await.unwrap());
     store.save_installation("t", &installation("t", "newest"), None).await.unwrap();
-    assert_eq!(store.get("t", CLIENT_INFO_UNINSTALLED_AT).await.unwrap(), None);
+    assert_eq!(store.get(Place::of_tenant("t", CLIENT_INFO_UNINSTALLED_AT)).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -244,7 +254,7 @@ async fn installs_uninstalls_and_purges_at_once_lose_nothing() {
         uninstalled.1.unwrap();
         installed.unwrap();
         let in_use = store.installations(&tenant).await.unwrap();
-        let put_aside = store.get(&tenant, CLIENT_INFO_UNINSTALLED).await.unwrap();
+        let put_aside = store.get(Place::of_tenant(&tenant, CLIENT_INFO_UNINSTALLED)).await.unwrap();
         assert!(in_use.contains(&new) || put_aside.as_ref() == Some(&new), "{in_use:?} {put_aside:?}");
 
         store.uninstall(&tenant).await.unwrap();
@@ -280,16 +290,16 @@ async fn a_server_that_goes_away_is_unavailable_until_it_is_back() {
     let proxy = Proxy::to(url.as_str());
     url.set_port(Some(proxy.port)).unwrap();
     let store = open(&config(url.as_str())).await.unwrap();
-    store.set("tenant", "key", &json!(1)).await.unwrap();
+    store.set(Place::of_tenant("tenant", "key"), &json!(1)).await.unwrap();
 
     proxy.cut();
     let started = Instant::now();
-    let error = store.get("tenant", "key").await.unwrap_err();
+    let error = store.get(Place::of_tenant("tenant", "key")).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     assert!(started.elapsed() < Duration::from_secs(12), "{:?}", started.elapsed());
 
     proxy.restore();
-    assert_eq!(eventually(async || store.get("tenant", "key").await).await, Some(json!(1)));
+    assert_eq!(eventually(async || store.get(Place::of_tenant("tenant", "key")).await).await, Some(json!(1)));
 }
 
 fn command(port: u16, folder: &Path) -> Command {
@@ -320,11 +330,11 @@ async fn all_requests_to_a_hanging_server_time_out() {
     let server = Process::start(command);
     let config = StoreConfig { pool_size: 2, ..config(&format!("mongodb://127.0.0.1:{}/test", server.port)) };
     let store = eventually(async || open(&config).await).await;
-    store.set("tenant", "key", &json!(1)).await.unwrap();
+    store.set(Place::of_tenant("tenant", "key"), &json!(1)).await.unwrap();
     server.hang();
     let started = Instant::now();
     // more than the pool has connections
-    let answers = join_all((0..16).map(|_| store.get("tenant", "key"))).await;
+    let answers = join_all((0..16).map(|_| store.get(Place::of_tenant("tenant", "key")))).await;
     assert!(answers.iter().all(|answer| matches!(answer, Err(StoreError::Unavailable(_)))), "{answers:?}");
     assert!(
         answers.iter().any(|answer| format!("{answer:?}").contains("too many requests are waiting")),
@@ -332,7 +342,7 @@ async fn all_requests_to_a_hanging_server_time_out() {
     );
     assert!(started.elapsed() < Duration::from_secs(25), "{:?}", started.elapsed());
     server.go_on();
-    assert_eq!(eventually(async || store.get("tenant", "key").await).await, Some(json!(1)));
+    assert_eq!(eventually(async || store.get(Place::of_tenant("tenant", "key")).await).await, Some(json!(1)));
 }
 
 #[tokio::test]

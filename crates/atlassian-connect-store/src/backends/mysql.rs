@@ -13,7 +13,7 @@ use crate::config::StoreConfig;
 use crate::connection::DbConnection;
 use crate::connection::MysqlConnection;
 use crate::mysql::MysqlManager;
-use crate::{StoreError, open};
+use crate::{Place, StoreError, open};
 
 /// As Sequelize creates them, with the server's default character set.
 pub(super) const TABLES_OF_ACE: &str = "
@@ -97,10 +97,10 @@ async fn connections_that_the_server_ended_are_replaced() {
         }
         let value = json!(round);
         if round % 2 == 0 {
-            store.set("tenant", "key", &value).await.unwrap();
+            store.set(Place::of_tenant("tenant", "key"), &value).await.unwrap();
         }
-        assert!(store.get("tenant", "key").await.unwrap().is_some(), "round {round}");
-        try_join_all((0..16).map(|_| store.get("tenant", "key"))).await.unwrap();
+        assert!(store.get(Place::of_tenant("tenant", "key")).await.unwrap().is_some(), "round {round}");
+        try_join_all((0..16).map(|_| store.get(Place::of_tenant("tenant", "key")))).await.unwrap();
     }
 }
 
@@ -110,17 +110,17 @@ async fn a_server_that_goes_away_is_unavailable_until_it_is_back() {
     let sandbox = Sandbox::mysql();
     let proxy = Proxy::to(sandbox.url());
     let store = open(&with(sandbox.url(), |url| url.set_port(Some(proxy.port)).unwrap())).await.unwrap();
-    store.set("tenant", "key", &json!(1)).await.unwrap();
+    store.set(Place::of_tenant("tenant", "key"), &json!(1)).await.unwrap();
 
     proxy.cut();
     let started = Instant::now();
-    let error = store.get("tenant", "key").await.unwrap_err();
+    let error = store.get(Place::of_tenant("tenant", "key")).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
     assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
 
     proxy.restore();
-    assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!(1)));
+    assert_eq!(store.get(Place::of_tenant("tenant", "key")).await.unwrap(), Some(json!(1)));
 }
 
 #[tokio::test]
@@ -149,7 +149,7 @@ async fn a_silent_server_times_out() {
 async fn waiting_for_a_locked_row_times_out() {
     let sandbox = Sandbox::mysql();
     let store = sandbox.open().await;
-    store.set("tenant", "key", &json!(1)).await.unwrap();
+    store.set(Place::of_tenant("tenant", "key"), &json!(1)).await.unwrap();
     // Another program that holds the lock for long.
     let other = sandbox.config.clone();
     let (held, is_held) = std::sync::mpsc::channel();
@@ -162,13 +162,13 @@ async fn waiting_for_a_locked_row_times_out() {
         connection.batch("ROLLBACK").unwrap();
     });
     is_held.recv().unwrap();
-    assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!(1)), "reading does not wait");
-    let error = store.set("tenant", "key", &json!(3)).await.unwrap_err();
+    assert_eq!(store.get(Place::of_tenant("tenant", "key")).await.unwrap(), Some(json!(1)), "reading does not wait");
+    let error = store.set(Place::of_tenant("tenant", "key"), &json!(3)).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     done.send(()).unwrap();
     other.join().unwrap();
-    store.set("tenant", "key", &json!(3)).await.unwrap();
-    assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!(3)));
+    store.set(Place::of_tenant("tenant", "key"), &json!(3)).await.unwrap();
+    assert_eq!(store.get(Place::of_tenant("tenant", "key")).await.unwrap(), Some(json!(3)));
 }
 
 /// Each server says it in its own language, so the number decides.
@@ -213,12 +213,12 @@ fn errors_that_pass_are_known_in_another_language() {
 async fn no_lock_outlives_its_transaction() {
     let sandbox = Sandbox::mysql();
     let store = sandbox.open().await;
-    store.set("tenant", "key", &json!(1)).await.unwrap();
+    store.set(Place::of_tenant("tenant", "key"), &json!(1)).await.unwrap();
     sandbox.sql("RENAME TABLE AddonSettings TO elsewhere").unwrap();
-    store.set("tenant", "key", &json!(1)).await.unwrap_err();
+    store.set(Place::of_tenant("tenant", "key"), &json!(1)).await.unwrap_err();
     sandbox.sql("RENAME TABLE elsewhere TO AddonSettings").unwrap();
     // Another node would wait for a lock that is still held, and fail.
-    sandbox.open().await.set("tenant", "key", &json!(2)).await.unwrap();
+    sandbox.open().await.set(Place::of_tenant("tenant", "key"), &json!(2)).await.unwrap();
 }
 
 #[tokio::test]
@@ -242,12 +242,12 @@ async fn an_exhausted_pool_times_out() {
     });
     is_held.recv().unwrap();
     let value = json!(1);
-    let writes = (0..4).map(|_| store.set("tenant", "key", &value));
+    let writes = (0..4).map(|_| store.set(Place::of_tenant("tenant", "key"), &value));
     let outcomes = futures_util::future::join_all(writes).await;
     assert!(outcomes.iter().all(|outcome| matches!(outcome, Err(StoreError::Unavailable(_)))), "{outcomes:?}");
     done.send(()).unwrap();
     other.join().unwrap();
-    store.set("tenant", "key", &value).await.unwrap();
+    store.set(Place::of_tenant("tenant", "key"), &value).await.unwrap();
 }
 
 #[tokio::test]

@@ -17,8 +17,8 @@ use crate::existing::{TablesFound, open_existing, survey};
 use crate::migrations::migrate;
 use crate::redis::RedisStore;
 use crate::{
-    CLIENT_INFO, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Change, Changes, KeyPage, Place, Store,
-    StoreError, now, open,
+    CLIENT_INFO, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Change, Changes, KeyPage, OwnerKind, Place,
+    Store, StoreError, now, open,
 };
 
 fn variable(name: &str) -> String {
@@ -57,9 +57,9 @@ async fn it_writes_where_ace_reads() {
     let store = sandbox.open().await;
     let (tenant, id) = ("jira:1b6b", "ari:cloud:ecosystem::installation/7a");
     store.save_installation(tenant, &json!({ "clientKey": tenant, "sharedSecret": "s" }), Some(id)).await.unwrap();
-    store.set(tenant, "bearer:0a1b", &json!({ "n": 1.5 })).await.unwrap();
-    store.set(tenant, "text", &json!("123")).await.unwrap();
-    store.forge_set(id, "appToken", &json!({ "appToken": "t" })).await.unwrap();
+    store.set(Place::of_tenant(tenant, "bearer:0a1b"), &json!({ "n": 1.5 })).await.unwrap();
+    store.set(Place::of_tenant(tenant, "text"), &json!("123")).await.unwrap();
+    store.set(Place::of_forge(id, "appToken"), &json!({ "appToken": "t" })).await.unwrap();
     let expected = [
         ("forge:ari:cloud:ecosystem::installation/7a:appToken", r#"{"appToken":"t"}"#),
         ("installation:ari:cloud:ecosystem::installation/7a;", "jira:1b6b"),
@@ -103,16 +103,19 @@ async fn what_ace_wrote_opens_as_it_is() {
     let page = store.tenants(None, 10).await.unwrap();
     assert_eq!(page.tenants.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), [tenant, "plain"]);
     assert_eq!(store.installations(tenant).await.unwrap()[0]["sharedSecret"], "s");
-    assert_eq!(store.get(tenant, "settings:of:mia").await.unwrap(), Some(json!({ "theme": "dark" })));
-    assert_eq!(store.get(tenant, "text").await.unwrap(), Some(json!("not JSON {")));
-    assert_eq!(store.get(tenant, "number").await.unwrap(), Some(json!(42)));
+    assert_eq!(store.get(Place::of_tenant(tenant, "settings:of:mia")).await.unwrap(), Some(json!({ "theme": "dark" })));
+    assert_eq!(store.get(Place::of_tenant(tenant, "text")).await.unwrap(), Some(json!("not JSON {")));
+    assert_eq!(store.get(Place::of_tenant(tenant, "number")).await.unwrap(), Some(json!(42)));
     assert_eq!(store.client_key_of_installation(id).await.unwrap().as_deref(), Some(tenant));
-    assert_eq!(store.forge_get(id, "some:key").await.unwrap(), Some(json!({ "a": 1 })));
+    assert_eq!(store.get(Place::of_forge(id, "some:key")).await.unwrap(), Some(json!({ "a": 1 })));
     // each under its owner; other programs' keys have none
     let keys = ["bearer:0a1b", CLIENT_INFO, "number", "settings:of:mia", "text"].map(str::to_owned);
     let known = vec![(tenant.to_owned(), keys.into()), ("plain".to_owned(), vec![CLIENT_INFO.to_owned()])];
-    assert_eq!(store.stored_keys(None, 10).await.unwrap(), KeyPage { tenants: known, next: None });
-    assert_eq!(store.forge_keys(None, 10).await.unwrap().tenants, [(id.to_owned(), vec!["some:key".to_owned()])]);
+    assert_eq!(store.key_page(OwnerKind::Tenant, None, 10).await.unwrap(), KeyPage { owners: known, next: None });
+    assert_eq!(
+        store.key_page(OwnerKind::Forge, None, 10).await.unwrap().owners,
+        [(id.to_owned(), vec!["some:key".to_owned()])]
+    );
 
     assert!(store.uninstall(tenant).await.unwrap());
     assert_eq!(store.client_key_of_installation(id).await.unwrap(), None, "ACE's association was removed too");
@@ -131,9 +134,9 @@ async fn hostile_names_reach_no_other_tenant() {
     store.save_installation(victim, &installation(victim, "secret"), Some(id)).await.unwrap();
     store.save_installation("gone:victim", &installation("gone:victim", "old"), None).await.unwrap();
     store.uninstall("gone:victim").await.unwrap();
-    store.set(victim, "bearer:user", &json!("token")).await.unwrap();
-    store.set(victim, "plain", &json!("mine")).await.unwrap();
-    store.forge_set(id, "appToken", &json!("token")).await.unwrap();
+    store.set(Place::of_tenant(victim, "bearer:user"), &json!("token")).await.unwrap();
+    store.set(Place::of_tenant(victim, "plain"), &json!("mine")).await.unwrap();
+    store.set(Place::of_forge(id, "appToken"), &json!("token")).await.unwrap();
     store.save_installation("jira", &installation("jira", "attacker"), None).await.unwrap();
     store.save_installation("gone", &installation("gone", "attacker"), None).await.unwrap();
     let before = content(sandbox.url());
@@ -157,24 +160,24 @@ async fn hostile_names_reach_no_other_tenant() {
     ];
     for (client_key, key) in attempts {
         let place = Place::of_tenant(client_key, key);
-        assert_eq!(store.get(client_key, key).await.unwrap(), None, "{place:?}");
+        assert_eq!(store.get(Place::of_tenant(client_key, key)).await.unwrap(), None, "{place:?}");
         assert!(store.values(place).await.unwrap().is_empty(), "{place:?}");
         // the empty name's form begins with a colon, which no other form does
         if !client_key.is_empty() || key.ends_with(CLIENT_INFO) {
-            let error = store.set(client_key, key, &json!("x")).await.unwrap_err();
+            let error = store.set(Place::of_tenant(client_key, key), &json!("x")).await.unwrap_err();
             assert!(matches!(error, StoreError::Refused(_)), "{place:?} {error:?}");
         }
         for held in [json!("mine"), json!("token"), installation(victim, "secret")] {
-            assert!(!matches!(store.exchange(place, &held, &json!("x")).await, Ok(true)), "{place:?}");
+            assert!(!matches!(store.exchange(place, Some(&held), Some(&json!("x"))).await, Ok(true)), "{place:?}");
         }
-        assert!(!store.delete(client_key, key).await.unwrap(), "{place:?}");
+        assert!(!store.delete(Place::of_tenant(client_key, key)).await.unwrap(), "{place:?}");
     }
     for (installation_id, key) in
         [("ari", "cloud:ecosystem::installation/7a:appToken"), ("ari:cloud:ecosystem:", "installation/7a:appToken")]
     {
-        assert_eq!(store.forge_get(installation_id, key).await.unwrap(), None);
-        assert!(store.forge_set(installation_id, key, &json!("x")).await.is_err());
-        assert!(!store.forge_delete(installation_id, key).await.unwrap());
+        assert_eq!(store.get(Place::of_forge(installation_id, key)).await.unwrap(), None);
+        assert!(store.set(Place::of_forge(installation_id, key), &json!("x")).await.is_err());
+        assert!(!store.delete(Place::of_forge(installation_id, key)).await.unwrap());
     }
     for client_key in ["forge", "forge:x", "installation", "installation:x", "atlassian-connect-actix:owners"] {
         assert!(store.installations(client_key).await.unwrap().is_empty());
@@ -186,7 +189,7 @@ async fn hostile_names_reach_no_other_tenant() {
 
     // names that look like patterns
     store.save_installation("*", &installation("*", "secret"), None).await.unwrap();
-    store.set("*", "key", &json!(1)).await.unwrap();
+    store.set(Place::of_tenant("*", "key"), &json!(1)).await.unwrap();
     assert!(store.remove("*").await.unwrap());
     assert!(store.remove("jira").await.unwrap(), "a longer name belongs to another tenant");
     let mut after = content(sandbox.url());
@@ -211,30 +214,36 @@ async fn names_with_colons_are_listed_as_they_were_written() {
         ("ä:日本", "ключ:☃"),
     ];
     for (client_key, key) in names {
-        store.set(client_key, key, &json!([client_key, key])).await.unwrap();
-        store.forge_set(client_key, key, &json!([client_key, key])).await.unwrap();
+        store.set(Place::of_tenant(client_key, key), &json!([client_key, key])).await.unwrap();
+        store.set(Place::of_forge(client_key, key), &json!([client_key, key])).await.unwrap();
     }
     let mut expected: Vec<_> = names.map(|(client_key, key)| (client_key.to_owned(), vec![key.to_owned()])).into();
     expected.sort();
-    assert_eq!(store.stored_keys(None, 100).await.unwrap().tenants, expected);
-    assert_eq!(store.forge_keys(None, 100).await.unwrap().tenants, expected);
+    assert_eq!(store.key_page(OwnerKind::Tenant, None, 100).await.unwrap().owners, expected);
+    assert_eq!(store.key_page(OwnerKind::Forge, None, 100).await.unwrap().owners, expected);
     for (client_key, key) in names {
-        assert_eq!(store.get(client_key, key).await.unwrap(), Some(json!([client_key, key])));
+        assert_eq!(store.get(Place::of_tenant(client_key, key)).await.unwrap(), Some(json!([client_key, key])));
     }
     // once a value exists, another way to split its key reaches nothing
     for (client_key, key) in [("a:b", "c"), ("a", "x:b:c:d"), ("a:x:b:c", "d"), ("nobody:k:e", "y"), ("a", "x:y:z")] {
-        assert_eq!(store.get(client_key, key).await.unwrap(), None);
-        assert!(store.set(client_key, key, &json!(0)).await.is_err(), "{client_key} {key}");
-        assert!(!store.delete(client_key, key).await.unwrap());
+        assert_eq!(store.get(Place::of_tenant(client_key, key)).await.unwrap(), None);
+        assert!(store.set(Place::of_tenant(client_key, key), &json!(0)).await.is_err(), "{client_key} {key}");
+        assert!(!store.delete(Place::of_tenant(client_key, key)).await.unwrap());
     }
-    assert!(store.delete("a", "b:c").await.unwrap());
-    store.set("a:b", "c", &json!(1)).await.unwrap();
-    assert_eq!((store.get("a", "b:c").await.unwrap(), store.get("a:b", "c").await.unwrap()), (None, Some(json!(1))));
+    assert!(store.delete(Place::of_tenant("a", "b:c")).await.unwrap());
+    store.set(Place::of_tenant("a:b", "c"), &json!(1)).await.unwrap();
+    assert_eq!(
+        (
+            store.get(Place::of_tenant("a", "b:c")).await.unwrap(),
+            store.get(Place::of_tenant("a:b", "c")).await.unwrap()
+        ),
+        (None, Some(json!(1)))
+    );
     for (client_key, _) in names.into_iter().skip(1) {
         assert!(store.remove(client_key).await.unwrap(), "{client_key}");
     }
     assert!(store.remove("a:b").await.unwrap());
-    assert_eq!(store.stored_keys(None, 100).await.unwrap(), KeyPage::default());
+    assert_eq!(store.key_page(OwnerKind::Tenant, None, 100).await.unwrap(), KeyPage::default());
     let owners: Vec<String> = raw(sandbox.url(), &["HKEYS", "atlassian-connect-actix:owners"]);
     assert!(owners.iter().all(|key| key.starts_with("forge:")), "{owners:?}");
 }
@@ -253,8 +262,8 @@ async fn a_list_of_many_is_right_page_by_page() {
     pipeline.query::<()>(&mut connection).unwrap();
     let (mut seen, mut from) = (0, None);
     loop {
-        let page = store.stored_keys(from.as_deref(), 997).await.unwrap();
-        for (tenant, keys) in page.tenants {
+        let page = store.key_page(OwnerKind::Tenant, from.as_deref(), 997).await.unwrap();
+        for (tenant, keys) in page.owners {
             assert_eq!((tenant, keys), (format!("tenant-{seen:05}"), vec![CLIENT_INFO.to_owned(), "key".to_owned()]));
             seen += 1;
         }
@@ -341,17 +350,17 @@ async fn a_server_that_goes_away_is_unavailable_until_it_is_back() {
     let proxy = Proxy::to(url.as_str());
     url.set_port(Some(proxy.port)).unwrap();
     let store = open(&config(url.as_str())).await.unwrap();
-    store.set("tenant", "key", &json!(1)).await.unwrap();
+    store.set(Place::of_tenant("tenant", "key"), &json!(1)).await.unwrap();
 
     proxy.cut();
     let started = Instant::now();
-    let error = store.get("tenant", "key").await.unwrap_err();
+    let error = store.get(Place::of_tenant("tenant", "key")).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
     assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
 
     proxy.restore();
-    assert_eq!(store.get("tenant", "key").await.unwrap(), Some(json!(1)));
+    assert_eq!(store.get(Place::of_tenant("tenant", "key")).await.unwrap(), Some(json!(1)));
 }
 
 fn command(port: u16, folder: &Path) -> Command {
@@ -384,11 +393,11 @@ async fn all_requests_to_a_hanging_server_time_out() {
     let server = Process::start(command);
     let config = StoreConfig { pool_size: 1, ..config(&format!("redis://127.0.0.1:{}", server.port)) };
     let store = eventually(async || open(&config).await).await;
-    store.set("tenant", "key", &json!(1)).await.unwrap();
+    store.set(Place::of_tenant("tenant", "key"), &json!(1)).await.unwrap();
     server.hang();
     let started = Instant::now();
     // more than there are permits
-    let answers = join_all((0..64).map(|_| store.get("tenant", "key"))).await;
+    let answers = join_all((0..64).map(|_| store.get(Place::of_tenant("tenant", "key")))).await;
     assert!(answers.iter().all(|answer| matches!(answer, Err(StoreError::Unavailable(_)))), "{answers:?}");
     assert!(
         answers.iter().any(|answer| format!("{answer:?}").contains("too many requests are waiting")),
@@ -396,7 +405,7 @@ async fn all_requests_to_a_hanging_server_time_out() {
     );
     assert!(started.elapsed() < Duration::from_secs(25), "{:?}", started.elapsed());
     server.go_on();
-    assert_eq!(eventually(async || store.get("tenant", "key").await).await, Some(json!(1)));
+    assert_eq!(eventually(async || store.get(Place::of_tenant("tenant", "key")).await).await, Some(json!(1)));
 }
 
 #[tokio::test]
@@ -487,7 +496,7 @@ async fn a_refused_value_is_not_in_the_error() {
     let sandbox = Sandbox::redis();
     let store = sandbox.open().await;
     raw::<()>(sandbox.url(), &["RPUSH", "tenant:key", "hush"]);
-    let error = store.get("tenant", "key").await.unwrap_err();
+    let error = store.get(Place::of_tenant("tenant", "key")).await.unwrap_err();
     assert!(matches!(error, StoreError::Refused(_)) && !error.to_string().contains("hush"), "{error:?}");
     raw::<()>(sandbox.url(), &["SET", "tenant:clientInfo", "x"]);
     raw::<()>(sandbox.url(), &["RPUSH", "tenant:clientInfo:uninstalled", "hush"]);
