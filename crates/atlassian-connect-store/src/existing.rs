@@ -13,7 +13,6 @@ use super::database::{Access, Database};
 use super::migrations::{SETTINGS_STEP, incomplete};
 use super::open::{Purpose, connect, scheme, without_tables};
 use super::row::{NumberRow, VersionRow};
-use super::schema::too_new;
 use super::statement::{Bind, Dialect, Statement, Step};
 use super::tables::{ExistingTables, SettingsTable};
 use super::{StoreError, sqlite};
@@ -143,20 +142,18 @@ pub(super) fn look(config: &StoreConfig) -> Result<Inspection, StoreError> {
     };
     let (table, dialect) = (SettingsTable::of_model(&config.table)?, database.dialect());
     let source = (dialect.source)(&config.migrations);
-    let (too_new, found, seen, mut steps) = database.query(Access::Read, |connection| {
-        let too_new = too_new(connection, dialect, source)?;
+    let (found, seen, mut steps) = database.query(Access::Read, |connection| {
         let found = ExistingTables::look(connection, dialect, &table)?;
-        Ok((too_new, found, steps_seen(connection, dialect)?, source.steps()?))
+        Ok((found, steps_seen(connection, dialect)?, source.steps()?))
     })?;
     let is_skipped =
         |step: &mut Step| !table.is_default() && step.name.ends_with(SETTINGS_STEP) && !seen.contains(&step.version);
     let skipped = steps.extract_if(.., is_skipped).map(|step| step.name).collect();
     let (applied, pending, unknown) = compare(steps, seen);
-    let tables = match (too_new, found.complete()) {
-        (Some(error), _) => TablesFound::Wrong(error.to_string()),
-        (None, Some(settings)) => TablesFound::All(settings.to_owned()),
-        (None, None) if found.is_nothing() && table.is_default() => TablesFound::None,
-        (None, None) => TablesFound::Wrong(incomplete(&found, &table).to_string()),
+    let tables = match found.complete() {
+        Some(settings) => TablesFound::All(settings.to_owned()),
+        None if found.is_nothing() && table.is_default() => TablesFound::None,
+        None => TablesFound::Wrong(incomplete(&found, &table).to_string()),
     };
     Ok(Inspection { survey: Survey { file, tables, applied, pending, skipped, unknown }, database: Some(database) })
 }

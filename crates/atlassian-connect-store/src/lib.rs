@@ -60,7 +60,6 @@ mod redis;
 mod revert;
 mod row;
 mod runtime;
-mod schema;
 mod sealed;
 mod source;
 mod sql;

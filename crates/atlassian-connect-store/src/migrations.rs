@@ -19,7 +19,6 @@ use super::blocking::blocking;
 use super::connection::{SqlConnection, take_lock};
 use super::database::{Access, Database};
 use super::open::{Purpose, connect, without_tables};
-use super::schema::too_new;
 use super::statement::{Dialect, Statement};
 use super::tables::{ExistingTables, SettingsTable};
 use crate::config::StoreConfig;
@@ -93,24 +92,13 @@ pub(super) fn prepare(database: &dyn Database, config: &StoreConfig, all: bool) 
     let source = (dialect.source)(&config.migrations);
     if !all {
         // The usual start, which takes no lock.
-        let looked = database.query(Access::Read, |connection| {
-            let too_new = too_new(connection, dialect, source)?;
-            Ok((too_new, ExistingTables::look(connection, dialect, &table)?))
-        })?;
-        match looked {
-            (Some(error), _) => return Err(error),
-            (None, found) => {
-                if let Some(settings) = found.complete() {
-                    return Ok(Prepared { table: settings.to_owned(), applied: Vec::new() });
-                }
-            }
+        let found = database.query(Access::Read, |connection| ExistingTables::look(connection, dialect, &table))?;
+        if let Some(settings) = found.complete() {
+            return Ok(Prepared { table: settings.to_owned(), applied: Vec::new() });
         }
     }
     database.query(Access::Migrate, |connection| {
         lock(connection, dialect)?;
-        if let Some(error) = too_new(connection, dialect, source)? {
-            return Ok(Err(error));
-        }
         // Another node may have created the tables while this one waited for the lock.
         let found = ExistingTables::look(connection, dialect, &table)?;
         let applied = match steps(&found, &table, all) {

@@ -10,7 +10,6 @@ use super::existing::{Inspection, look, steps_seen};
 use super::migrations::{FORGE_STEP, SETTINGS_STEP, lock};
 use super::open::{Purpose, without_tables};
 use super::row::NumberRow;
-use super::schema::too_new;
 use super::source::Source;
 use super::statement::{Bind, Dialect, Statement, Step};
 use super::tables::FORGE_TABLES;
@@ -56,9 +55,6 @@ pub async fn revert(config: &StoreConfig, steps: usize, drop_rows: bool) -> Resu
         let source = (dialect.source)(&config.migrations);
         database.query(Access::Migrate, |connection| {
             lock(connection, dialect)?;
-            if let Some(error) = too_new(connection, dialect, source)? {
-                return Ok(Err(error));
-            }
             match last(connection, dialect, source, steps)? {
                 Ok(steps) => take_back(connection, dialect, source, &steps, drop_rows).map(Ok),
                 Err(unknown) => Ok(Err(StoreError::Configuration(format!(

@@ -1,10 +1,7 @@
 //! `migrate`.
 
-use serde_json::json;
-
 use crate::command::Workplace;
-use crate::{install, of_ace, sql};
-use atlassian_connect_actix::store::Place;
+use crate::{install, of_ace};
 
 const STEPS: [&str; 2] = ["2026-11-22-000001_create_addon_settings", "2026-11-22-000002_create_forge_tables"];
 
@@ -64,30 +61,6 @@ async fn a_mistake_reverts_no_tenants() {
     assert!(status.stdout.contains("has no tables yet"), "{status:?}");
     assert_eq!(place.run(&["migrate", "--revert", "0"]).code, 2);
     assert_eq!(place.run(&["migrate", "--yes"]).code, 2);
-}
-
-#[actix_web::test]
-async fn a_schema_that_is_too_new_is_not_changed() {
-    let place = Workplace::new().with_file();
-    install(&place, "tenant", "https://acme.atlassian.net").await;
-    sql(&place, r#"CREATE TABLE "atlassian_connect_schema" ("readableFrom" VARCHAR(50) NOT NULL)"#);
-    sql(&place, r#"INSERT INTO "atlassian_connect_schema" VALUES ('20990101000000')"#);
-    for arguments in [
-        &["migrate"][..],
-        &["migrate", "--status"],
-        &["migrate", "--revert", "--yes"],
-        &["serve"],
-        &["tenants", "list"],
-    ] {
-        let refused = place.run(arguments);
-        assert_eq!(refused.code, 1, "{refused:?}");
-        assert!(refused.stderr.contains("too new for this binary"), "{refused:?}");
-    }
-    sql(&place, r#"DROP TABLE "atlassian_connect_schema""#);
-    assert_eq!(
-        place.store().await.get(Place::of_tenant("tenant", "clientInfo")).await.unwrap().unwrap()["clientKey"],
-        json!("tenant")
-    );
 }
 
 #[actix_web::test]

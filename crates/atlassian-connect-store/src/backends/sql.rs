@@ -6,7 +6,7 @@ use futures_util::future::{join_all, try_join_all};
 use serde_json::{Value, json};
 
 use super::{Sandbox, run_cases, sql as cases};
-use crate::existing::{TablesFound, open_existing, survey};
+use crate::existing::{TablesFound, survey};
 use crate::migrations::migrate;
 use crate::revert::{Reversion, revert};
 use crate::{
@@ -226,38 +226,6 @@ fn steps(reversion: &Reversion) -> &Vec<String> {
     steps
 }
 
-pub(super) async fn a_schema_says_that_it_is_too_new(sandbox: Sandbox) {
-    let store = sandbox.open().await;
-    store.set(Place::of_tenant("tenant", "key"), &json!(1)).await.unwrap();
-    let table = r#""atlassian_connect_schema""#;
-    sandbox.sql(&format!(r#"CREATE TABLE {table} ("readableFrom" VARCHAR(50) NOT NULL)"#)).unwrap();
-    let says = |version: &str| sandbox.sql(&format!("INSERT INTO {table} VALUES ('{version}')")).unwrap();
-    sandbox.open().await;
-    says("20261122000002");
-    sandbox.sql("INSERT INTO __diesel_schema_migrations (version) VALUES ('20990101000000')").unwrap();
-    sandbox.open().await.ping().await.unwrap();
-    migrate(&sandbox.config).await.unwrap();
-
-    says("20990101000000");
-    says("20260101000000");
-    let outcomes = [
-        sandbox.try_open().await.err(),
-        migrate(&sandbox.config).await.err(),
-        open_existing(&sandbox.config).await.err(),
-        revert(&sandbox.config, 1, true).await.err(),
-    ];
-    for error in outcomes.map(Option::unwrap) {
-        assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
-        let text = error.to_string();
-        assert!(
-            text.contains("too new") && text.contains("20990101000000") && text.contains("20261122000002"),
-            "{text}"
-        );
-    }
-    let TablesFound::Wrong(reason) = survey(&sandbox.config).await.unwrap().tables else { panic!("it is not usable") };
-    assert!(reason.contains("too new"), "{reason}");
-}
-
 const STEPS: [&str; 2] = ["2026-11-22-000001_create_addon_settings", "2026-11-22-000002_create_forge_tables"];
 
 pub(super) async fn a_revert_undoes_the_last_migrations(sandbox: Sandbox) {
@@ -336,7 +304,7 @@ macro_rules! sql_suite {
             an_uninstalled_row_beside_one_in_use_is_not_taken_for_it, a_row_without_a_value_counts_as_none,
             the_table_is_the_one_of_two_forms_that_exists, missing_forge_tables_are_added,
             a_database_that_lacks_the_settings_is_not_taken_for_a_new_one, migrating_twice_does_nothing_the_second_time,
-            nodes_can_start_at_the_same_time, of_nodes_that_migrate_at_once_one_does, a_schema_says_that_it_is_too_new,
+            nodes_can_start_at_the_same_time, of_nodes_that_migrate_at_once_one_does,
             a_revert_drops_empty_tables_alone, a_revert_undoes_the_last_migrations, a_revert_asks_before_rows_go,
             what_a_newer_release_did_is_not_reverted, a_migration_that_was_broken_off_is_finished, errors_hold_no_value,
         ]);
