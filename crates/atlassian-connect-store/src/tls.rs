@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
-use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
@@ -146,17 +146,12 @@ impl Tls {
     /// chooses it.
     pub(crate) fn client_config(self) -> Result<ClientConfig, StoreError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let algorithms = provider.signature_verification_algorithms;
-        let trust = match self.mode {
-            SslMode::Disable | SslMode::Prefer | SslMode::Require => None,
-            SslMode::VerifyCa => Some(Trust::new(self.roots, false)?),
-            SslMode::VerifyFull => Some(Trust::new(self.roots, true)?),
-        };
+        let verifier = Verifier::new(self.mode, self.roots.unwrap_or_default(), Arc::clone(&provider))?;
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| StoreError::Configuration(format!("TLS cannot be set up: {error}")))?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Verifier { algorithms, trust }))
+            .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
         Ok(config)
     }
@@ -207,45 +202,52 @@ fn certificates(pem: &[u8], of: &str) -> Result<Vec<CertificateDer<'static>>, St
     }
 }
 
-/// Which server certificates are accepted.
+/// rustls' own verifier, and what libpq's modes accept beyond it.
 #[derive(Debug)]
-struct Trust {
-    roots: RootCertStore,
+struct Verifier {
+    rustls: Arc<WebPkiServerVerifier>,
+    mode: SslMode,
     /// The given certificates themselves. A server may use one of them directly: openssl creates self-signed
     /// certificates that are also authorities, which the chain rules forbid for a server and libpq accepts.
     pinned: Vec<CertificateDer<'static>>,
-    name: bool,
 }
 
-impl Trust {
-    fn new(given: Option<Vec<CertificateDer<'static>>>, name: bool) -> Result<Self, StoreError> {
-        let Some(pinned) = given else {
-            let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-            return Ok(Self { roots, pinned: Vec::new(), name });
+impl Verifier {
+    fn new(
+        mode: SslMode,
+        pinned: Vec<CertificateDer<'static>>,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Self, StoreError> {
+        let wrong = |error: &dyn std::error::Error| {
+            StoreError::Configuration(format!("a certificate of the authority cannot be used: {error}"))
         };
         let mut roots = RootCertStore::empty();
-        for certificate in &pinned {
-            roots.add(certificate.clone()).map_err(|error| {
-                StoreError::Configuration(format!("a certificate of the authority cannot be used: {error}"))
-            })?;
+        if pinned.is_empty() {
+            roots.roots = webpki_roots::TLS_SERVER_ROOTS.to_vec();
         }
-        Ok(Self { roots, pinned, name })
+        for certificate in &pinned {
+            roots.add(certificate.clone()).map_err(|error| wrong(&error))?;
+        }
+        let rustls = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+        Ok(Self { rustls: rustls.map_err(|error| wrong(&error))?, mode, pinned })
     }
-}
 
-/// Verifies what the mode requires. The handshake's signature is verified in every mode, because otherwise the
-/// encryption would be worthless.
-#[derive(Debug)]
-struct Verifier {
-    algorithms: WebPkiSupportedAlgorithms,
-    trust: Option<Trust>,
-}
-
-/// The chain rules check this first, so that a pinned certificate expires like any other.
-fn is_outdated(error: &rustls::Error) -> bool {
-    use CertificateError::{Expired, ExpiredContext, NotValidYet, NotValidYetContext};
-    let rustls::Error::InvalidCertificate(reason) = error else { return false };
-    matches!(reason, Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. })
+    /// Whether the mode accepts a certificate that rustls refuses for `reason`. rustls looks at the dates first, then at
+    /// the chain, and at the name last.
+    fn is_accepted(&self, reason: &CertificateError, server: &CertificateDer<'_>, name: &ServerName<'_>) -> bool {
+        use CertificateError::{
+            Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
+        };
+        match reason {
+            Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. } => false,
+            NotValidForName | NotValidForNameContext { .. } => self.mode == SslMode::VerifyCa,
+            _ if !self.pinned.iter().any(|pinned| pinned == server) => false,
+            _ => {
+                self.mode == SslMode::VerifyCa
+                    || ParsedCertificate::try_from(server).is_ok_and(|server| verify_server_name(&server, name).is_ok())
+            }
+        }
+    }
 }
 
 impl ServerCertVerifier for Verifier {
@@ -254,25 +256,21 @@ impl ServerCertVerifier for Verifier {
         server: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         name: &ServerName<'_>,
-        _ocsp: &[u8],
+        ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        if let Some(trust) = &self.trust {
-            let certificate = ParsedCertificate::try_from(server)?;
-            let algorithms = self.algorithms.all;
-            match verify_server_cert_signed_by_trust_anchor(&certificate, &trust.roots, intermediates, now, algorithms)
-            {
-                Err(error) if is_outdated(&error) || !trust.pinned.iter().any(|pinned| pinned == server) => {
-                    return Err(error);
-                }
-                _ => {}
-            }
-            if trust.name {
-                verify_server_name(&certificate, name)?;
-            }
+        if !matches!(self.mode, SslMode::VerifyCa | SslMode::VerifyFull) {
+            return Ok(ServerCertVerified::assertion());
         }
-        Ok(ServerCertVerified::assertion())
+        match self.rustls.verify_server_cert(server, intermediates, name, ocsp, now) {
+            Err(rustls::Error::InvalidCertificate(reason)) if self.is_accepted(&reason, server, name) => {
+                Ok(ServerCertVerified::assertion())
+            }
+            outcome => outcome,
+        }
     }
+
+    // The handshake's signature is verified in every mode, because otherwise the encryption would be worthless.
 
     fn verify_tls12_signature(
         &self,
@@ -280,7 +278,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+        self.rustls.verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -289,11 +287,11 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+        self.rustls.verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        self.rustls.supported_verify_schemes()
     }
 }
 
@@ -375,27 +373,29 @@ mod tests {
 
     #[test]
     fn a_certificate_is_checked_as_far_as_the_mode_says() {
-        let verify_at = |now: UnixTime, roots: Option<&str>, name: bool, server: &str, host: &str| {
-            let roots = roots.map(|root| vec![certificate(root)]);
-            let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
-            let verifier = Verifier { algorithms, trust: Some(Trust::new(roots, name).unwrap()) };
+        let verify_at = |now: UnixTime, roots: Option<&str>, mode: SslMode, server: &str, host: &str| {
+            let roots = roots.map(|root| vec![certificate(root)]).unwrap_or_default();
+            let verifier = Verifier::new(mode, roots, Arc::new(aws_lc_rs::default_provider())).unwrap();
             let host = ServerName::try_from(host.to_owned()).unwrap();
-            verifier.verify_server_cert(&certificate(server), &[], &host, &[], now).map(drop)
+            verifier.verify_server_cert(&certificate(server), &[], &host, &[], now).is_ok()
         };
-        let verify = |roots, name, server, host| verify_at(UnixTime::now(), roots, name, server, host);
+        let verify = |roots, mode, server, host| verify_at(UnixTime::now(), roots, mode, server, host);
         let in_two_centuries = UnixTime::since_unix_epoch(std::time::Duration::from_secs(7_500_000_000));
+        let (full, authority) = (SslMode::VerifyFull, SslMode::VerifyCa);
         let (right, wrong) = ("db.example.com", "other.example.com");
         for server in ["server", "self-signed"] {
             let root = if server == "server" { "ca" } else { server };
-            verify(Some(root), true, server, right).unwrap();
-            verify(Some(root), false, server, wrong).unwrap();
-            assert!(verify(Some(root), true, server, wrong).is_err(), "{server}: the name");
             assert!(
-                is_outdated(&verify_at(in_two_centuries, Some(root), true, server, right).unwrap_err()),
+                verify(Some(root), full, server, right) && verify(Some(root), authority, server, wrong),
                 "{server}"
             );
+            assert!(!verify(Some(root), full, server, wrong), "{server}: the name");
+            for mode in [full, authority] {
+                assert!(!verify_at(in_two_centuries, Some(root), mode, server, right), "{server}: the date");
+            }
             for other in [None, Some(if server == "server" { "self-signed" } else { "ca" })] {
-                assert!(verify(other, false, server, right).is_err(), "{server}: the authority {other:?}");
+                assert!(!verify(other, authority, server, right), "{server}: the authority {other:?}");
+                assert!(verify(other, SslMode::Require, server, wrong), "{server}: nothing is required");
             }
         }
     }
