@@ -42,11 +42,11 @@ pub(crate) fn is_reserved(key: &str) -> bool {
 #[derive(Clone)]
 pub struct Settings {
     state: Data<State>,
-    owner: Owner,
+    owner: SettingsOwner,
 }
 
 #[derive(Clone)]
-enum Owner {
+enum SettingsOwner {
     Tenant(String),
     /// Looked up when it is needed.
     Later(Rc<dyn Fn() -> LocalBoxFuture<'static, Result<String, Error>>>),
@@ -60,14 +60,14 @@ impl std::fmt::Debug for Settings {
 
 impl Settings {
     pub(crate) fn of_tenant(state: Data<State>, tenant_key: String) -> Self {
-        Self { state, owner: Owner::Tenant(tenant_key) }
+        Self { state, owner: SettingsOwner::Tenant(tenant_key) }
     }
 
     pub(crate) fn of_caller(
         state: Data<State>,
         tenant_key: impl Fn() -> LocalBoxFuture<'static, Result<String, Error>> + 'static,
     ) -> Self {
-        Self { state, owner: Owner::Later(Rc::new(tenant_key)) }
+        Self { state, owner: SettingsOwner::Later(Rc::new(tenant_key)) }
     }
 
     /// The value under `key`, if there is one.
@@ -106,8 +106,8 @@ impl Settings {
             return Err(StoreError::Refused(format!("the setting {key:?} is the framework's own")).into());
         }
         match &self.owner {
-            Owner::Tenant(key) => Ok(key.clone()),
-            Owner::Later(find) => find().await,
+            SettingsOwner::Tenant(key) => Ok(key.clone()),
+            SettingsOwner::Later(find) => find().await,
         }
     }
 }

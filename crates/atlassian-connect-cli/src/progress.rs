@@ -1,10 +1,10 @@
 //! The progress of a long command, on standard error: a bar at a terminal, one line a minute elsewhere.
 
 use std::io::IsTerminal as _;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use parking_lot::Mutex;
 
 use super::output::complain;
 
@@ -42,7 +42,7 @@ impl Progress {
         match self {
             Self::Bar(bar) => bar.inc(1),
             Self::Lines(lines) => {
-                let line = lines.lock().unwrap_or_else(PoisonError::into_inner).advance(Instant::now());
+                let line = lines.lock().advance(Instant::now());
                 if let Some(line) = line {
                     complain(&line);
                 }

@@ -10,7 +10,7 @@ use super::news::News;
 use super::secret::new_secret;
 use super::selection::Selection;
 use super::shared::Sandbox;
-use super::site::Site;
+use super::site::SandboxSite;
 use atlassian_connect_actix::internal::claims_of_site;
 use atlassian_connect_actix::internal::descriptor::Lifecycle;
 use atlassian_connect_actix::internal::jwt::{JwtError, qsh};
@@ -30,7 +30,7 @@ pub(super) type Answer = Result<(u16, String), String>;
 impl Sandbox {
     /// Installs the add-on like a site: signed with the install key, followed by `enabled`. `renew`: with a new secret,
     /// like a site that installs it again.
-    pub(super) async fn install(&self, site: &Site, renew: bool) {
+    pub(super) async fn install(&self, site: &SandboxSite, renew: bool) {
         let before = site.tenant();
         let mut tenant = before.clone();
         if renew {
@@ -68,7 +68,7 @@ impl Sandbox {
     }
 
     /// Sends `enabled`, `disabled` or `uninstalled`.
-    pub(super) async fn switch(&self, site: &Site, callback: Lifecycle) {
+    pub(super) async fn switch(&self, site: &SandboxSite, callback: Lifecycle) {
         if !site.status().installed {
             let news = refused(format!("Not sent: {} has not installed the add-on.", site.name));
             return site.update(|status| status.news = Some(news));
@@ -118,7 +118,7 @@ impl Sandbox {
     /// Sends a webhook to `url`, a URL in the descriptor whose context parameters are filled.
     pub(super) async fn webhook(
         &self,
-        site: &Site,
+        site: &SandboxSite,
         event: &str,
         url: &str,
         body: String,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::modules::{PageModule, Place};
+use super::modules::{ModulePlace, PageModule};
 use super::user::User;
 use atlassian_connect_actix::config::Product;
 
@@ -135,10 +135,10 @@ pub(super) fn claim(product: Product, module: &PageModule, values: &Values) -> V
     let pair = |of: &str| json!({ "id": value(&format!("{of}.id")), "key": value(&format!("{of}.key")) });
     if product == Product::Confluence {
         let mut about = json!({});
-        if matches!(module.place, Place::Space | Place::Content) {
+        if matches!(module.place, ModulePlace::Space | ModulePlace::Content) {
             about["space"] = pair("space");
         }
-        if module.place == Place::Content {
+        if module.place == ModulePlace::Content {
             about["content"] = json!({ "id": value("content.id"), "type": value("content.type"), "version": value("content.version") });
         }
         if module.kind == "dynamicContentMacros" {
@@ -148,14 +148,14 @@ pub(super) fn claim(product: Product, module: &PageModule, values: &Values) -> V
         return json!({ "confluence": about });
     }
     let mut about = json!({});
-    if matches!(module.place, Place::Project | Place::Issue) {
+    if matches!(module.place, ModulePlace::Project | ModulePlace::Issue) {
         about["project"] = pair("project");
     }
-    if module.place == Place::Issue {
+    if module.place == ModulePlace::Issue {
         about["issue"] =
             json!({ "id": value("issue.id"), "key": value("issue.key"), "issuetype": { "id": value("issuetype.id") } });
     }
-    if module.place == Place::Dashboard {
+    if module.place == ModulePlace::Dashboard {
         about["dashboard"] = json!({ "id": value("dashboard.id") });
         about["dashboardItem"] = json!({ "id": value("dashboardItem.id"), "key": value("dashboardItem.key"), "viewType": value("dashboardItem.viewType") });
     }

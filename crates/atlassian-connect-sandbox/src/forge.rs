@@ -5,7 +5,7 @@ use url::Url;
 use super::secret::new_secret;
 use super::shared::Sandbox;
 use super::signing_key::SigningKey;
-use super::site::Site;
+use super::site::SandboxSite;
 use super::sources::PlatformKeys;
 use atlassian_connect_actix::config::Config;
 use atlassian_connect_actix::internal::keys::ForgeKeys;
@@ -52,7 +52,7 @@ impl Platform {
     }
 
     /// The keys that the add-on verifies the sandbox's invocations with.
-    pub(super) fn keys(&self, sites: &[Site], origin: &str) -> PlatformKeys {
+    pub(super) fn keys(&self, sites: &[SandboxSite], origin: &str) -> PlatformKeys {
         PlatformKeys {
             app_id: self.app_id.clone(),
             installations: sites.iter().filter_map(|site| site.tenant().installation_id).collect(),

@@ -16,7 +16,7 @@ use super::news::News;
 use super::secret::new_secret;
 use super::services::entry;
 use super::shared::Sandbox;
-use super::site::Site;
+use super::site::SandboxSite;
 use super::user::User;
 use atlassian_connect_testing::internal::product_api::{self, GRAPHQL};
 use atlassian_connect_testing::{By, TestInvocation, TestTenant};
@@ -37,7 +37,7 @@ async fn graphql(sandbox: web::Data<Sandbox>, request: HttpRequest, question: Js
     let input = &question["variables"]["input"];
     let asked = input["contextIds"][0].as_str().unwrap_or_default();
     let user = User::of_account(input["userId"].as_str().unwrap_or_default()).filter(|user| !user.anonymous);
-    let tenant = sandbox.sites.iter().map(Site::tenant).find(|tenant| product_api::site_ari(tenant) == asked);
+    let tenant = sandbox.sites.iter().map(SandboxSite::tenant).find(|tenant| product_api::site_ari(tenant) == asked);
     let mut written = entry("POST", GRAPHQL, 200, None);
     let (answer, refusal) = if let Some(tenant) = tenant {
         match (sandbox.prove_forge(&tenant, request.headers()), user) {
@@ -67,7 +67,7 @@ fn refused_offline(reason: &str) -> (Value, Option<String>) {
 
 /// Answers requests below `/ex`.
 pub(super) async fn product_api(sandbox: &Sandbox, path: &str, request: &HttpRequest, body: Bytes) -> HttpResponse {
-    let below = |site: &Site| product_api::below_api(&site.tenant(), path).map(str::to_owned);
+    let below = |site: &SandboxSite| product_api::below_api(&site.tenant(), path).map(str::to_owned);
     if let Some((site, path)) = sandbox.sites.iter().find_map(|site| Some((site, below(site)?))) {
         return api::answer(sandbox, site, Via::Forge, &path, request, body).await;
     }
@@ -86,7 +86,7 @@ impl Sandbox {
     }
 
     /// Invokes an endpoint of the add-on like Forge.
-    pub(super) async fn invoke(&self, site: &Site, user: User, draft: &Draft) -> Outcome {
+    pub(super) async fn invoke(&self, site: &SandboxSite, user: User, draft: &Draft) -> Outcome {
         match self.sent(&site.tenant(), user, draft).await {
             Ok(answer) => outcome(answer),
             Err(reason) => Outcome { news: refused(format!("Not sent: {reason}.")), body: None },

@@ -10,7 +10,7 @@ use super::context::{self, encoded};
 use super::modules::PageModule;
 use super::selection::Selection;
 use super::shared::Sandbox;
-use super::site::Site;
+use super::site::SandboxSite;
 use atlassian_connect_actix::internal::claims_of_site;
 use atlassian_connect_actix::internal::jwt::{CONTEXT_QSH, JwtError, qsh};
 use atlassian_connect_testing::internal::LIFETIME;
@@ -41,7 +41,7 @@ impl Sandbox {
     /// The frame of `module`. `origin` is the one under which the user sees the site.
     pub(super) fn frame(
         &self,
-        site: &Site,
+        site: &SandboxSite,
         module: &PageModule,
         selection: &Selection,
         origin: &str,
@@ -89,14 +89,18 @@ impl Sandbox {
 }
 
 /// A token that is not bound to a URL, like that of `AP.context.getToken`.
-pub(super) fn context_token(site: &Site, module: &PageModule, selection: &Selection) -> Result<String, JwtError> {
+pub(super) fn context_token(
+    site: &SandboxSite,
+    module: &PageModule,
+    selection: &Selection,
+) -> Result<String, JwtError> {
     let values = context::values(site.product, selection.user, Some(module), &selection.overrides);
     let claim = context::claim(site.product, module, &values);
     site.tenant().try_sign(&claims(site, selection, CONTEXT_QSH, &claim))
 }
 
 /// The claims that all tokens of the site have.
-fn claims(site: &Site, selection: &Selection, qsh: &str, context: &Value) -> Value {
+fn claims(site: &SandboxSite, selection: &Selection, qsh: &str, context: &Value) -> Value {
     let mut claims = claims_of_site(&site.tenant().client_key, selection.user.account(), qsh, LIFETIME);
     claims["context"] = context.clone();
     claims

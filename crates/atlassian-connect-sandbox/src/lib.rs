@@ -65,7 +65,7 @@ use journal::Journal;
 use secret::new_secret;
 use shared::Sandbox;
 use signing_key::SigningKey;
-use site::Site;
+use site::SandboxSite;
 use sources::{Origins, Services, SiteKeys};
 
 /// How many ports after the wanted one are tried.
@@ -167,7 +167,7 @@ fn open(addon: &Addon, folder: PathBuf) -> Result<RunningSandbox, SandboxError> 
         key: SigningKey::new(|| KID.to_owned()),
         ledger: Ledger::default(),
         platform: Platform::new(config),
-        sites: Site::all(port, new_secret),
+        sites: SandboxSite::all(port, new_secret),
         views: Views::default(),
         journal: Arc::new(Journal::new()),
         forge_routes: Arc::default(),

@@ -9,7 +9,7 @@ use atlassian_connect_actix::internal::manifest::Module;
 
 /// What a page belongs to, which decides the context that the host passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum ModulePlace {
     Nowhere,
     Project,
     Issue,
@@ -43,7 +43,7 @@ pub(super) struct PageModule {
     pub(super) url: String,
     /// `None`: both products have this type, or it is unknown.
     pub(super) product: Option<Product>,
-    pub(super) place: Place,
+    pub(super) place: ModulePlace,
     /// Where the product shows it: `atl.jira.view.issue.right.context`.
     pub(super) location: String,
     /// Uses the whole page.
@@ -105,12 +105,12 @@ pub(super) fn pages(descriptor: &Value) -> Vec<PageModule> {
 pub(super) fn of_manifest(module: Module, url: &str) -> Option<PageModule> {
     let forge = ForgeModule::named(&module.kind)?;
     let place = match forge.context.first() {
-        Some(Thing::Issue) => Place::Issue,
-        Some(Thing::Project | Thing::Board) => Place::Project,
-        Some(Thing::Gadget) => Place::Dashboard,
-        Some(Thing::Content) => Place::Content,
-        Some(Thing::Space) => Place::Space,
-        Some(Thing::Portal | Thing::Request) | None => Place::Nowhere,
+        Some(Thing::Issue) => ModulePlace::Issue,
+        Some(Thing::Project | Thing::Board) => ModulePlace::Project,
+        Some(Thing::Gadget) => ModulePlace::Dashboard,
+        Some(Thing::Content) => ModulePlace::Content,
+        Some(Thing::Space) => ModulePlace::Space,
+        Some(Thing::Portal | Thing::Request) | None => ModulePlace::Nowhere,
     };
     Some(PageModule {
         name: module.title.unwrap_or_else(|| module.key.clone()),
@@ -297,21 +297,21 @@ pub(super) fn is_for_event(product: Product, event: &str) -> bool {
     }
 }
 
-fn place(kind: &str, location: &str) -> Place {
+fn place(kind: &str, location: &str) -> ModulePlace {
     let (kind, location) = (kind.to_ascii_lowercase(), location.to_ascii_lowercase());
     let named = |part: &str| kind.contains(part) || location.contains(part);
     if named("jiraissue") || named("view.issue") || named("jira.issue") || named("operations-") {
-        Place::Issue
+        ModulePlace::Issue
     } else if named("dashboard") {
-        Place::Dashboard
+        ModulePlace::Dashboard
     } else if named("jiraproject") || named("project") || named("report") || named("workflow") || named("agile") {
-        Place::Project
+        ModulePlace::Project
     } else if named("macro") || named("content") || named("page.") || named("byline") {
-        Place::Content
+        ModulePlace::Content
     } else if named("space") || named("blueprint") {
-        Place::Space
+        ModulePlace::Space
     } else {
-        Place::Nowhere
+        ModulePlace::Nowhere
     }
 }
 
@@ -436,13 +436,13 @@ mod tests {
     #[test]
     fn the_type_and_the_location_say_what_a_page_is_about() {
         for (kind, location, expected) in [
-            ("generalPages", "system.top.navigation.bar", Place::Nowhere),
-            ("webPanels", "atl.jira.view.issue.right.context", Place::Issue),
-            ("jiraIssueGlances", "", Place::Issue),
-            ("jiraProjectPages", "", Place::Project),
-            ("jiraDashboardItems", "", Place::Dashboard),
-            ("dynamicContentMacros", "", Place::Content),
-            ("spaceToolsTabs", "", Place::Space),
+            ("generalPages", "system.top.navigation.bar", ModulePlace::Nowhere),
+            ("webPanels", "atl.jira.view.issue.right.context", ModulePlace::Issue),
+            ("jiraIssueGlances", "", ModulePlace::Issue),
+            ("jiraProjectPages", "", ModulePlace::Project),
+            ("jiraDashboardItems", "", ModulePlace::Dashboard),
+            ("dynamicContentMacros", "", ModulePlace::Content),
+            ("spaceToolsTabs", "", ModulePlace::Space),
         ] {
             assert_eq!(place(kind, location), expected, "{kind} {location}");
         }

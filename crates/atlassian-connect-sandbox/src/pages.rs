@@ -19,7 +19,7 @@ use super::frame::{Frame, context_token as token_of};
 use super::modules::{is_for_event, words};
 use super::selection::{Selection, Through};
 use super::shared::Sandbox;
-use super::site::Site;
+use super::site::SandboxSite;
 use super::{api, forge_routes, guard};
 use atlassian_connect_actix::View;
 use atlassian_connect_actix::internal::descriptor::Lifecycle;
@@ -165,7 +165,7 @@ async fn site_page(sandbox: web::Data<Sandbox>, request: HttpRequest, key: web::
     View(page).respond_to(&request)
 }
 
-fn site_switch(site: &Site, selection: &Selection, is_of_forge: bool) -> Switch {
+fn site_switch(site: &SandboxSite, selection: &Selection, is_of_forge: bool) -> Switch {
     let url = |through| format!("/{}?{}", site.key, selection.shown_through(through).query());
     Switch {
         connect: (!is_of_forge).then(|| url(Through::Connect)),
@@ -254,7 +254,7 @@ async fn context_token(
 }
 
 /// Redirects to the page that the click came from: a module's page if the query names it.
-fn back(site: &Site, query: &str) -> HttpResponse {
+fn back(site: &SandboxSite, query: &str) -> HttpResponse {
     let choices = Selection::read(query).query();
     let module = web::Query::<TokenQuery>::from_query(query).ok();
     let url = match module.as_ref().and_then(|query| query.module.split_once('/')) {

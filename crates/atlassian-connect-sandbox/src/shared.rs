@@ -14,7 +14,7 @@ use super::journal::Journal;
 use super::modules;
 use super::names::{CDN, PRODUCT};
 use super::signing_key::SigningKey;
-use super::site::Site;
+use super::site::SandboxSite;
 use atlassian_connect_actix::config::Product;
 use atlassian_connect_actix::internal::state::State;
 use atlassian_connect_testing::internal::Ledger;
@@ -29,7 +29,7 @@ pub(crate) struct Sandbox {
     pub(super) key: SigningKey,
     pub(super) ledger: Ledger,
     pub(super) platform: Platform,
-    pub(super) sites: Vec<Site>,
+    pub(super) sites: Vec<SandboxSite>,
     /// The modules that product pages show through Forge.
     pub(super) views: Views,
     pub(super) journal: Arc<Journal>,
@@ -84,22 +84,22 @@ impl Sandbox {
         format!("http://{label}.{CDN}:{}", self.port)
     }
 
-    pub(super) fn site(&self, key: &str) -> Option<&Site> {
+    pub(super) fn site(&self, key: &str) -> Option<&SandboxSite> {
         self.sites.iter().find(|site| site.key == key)
     }
 
     /// The site whose base URL contains a path.
-    pub(super) fn site_of_path(&self, path: &str) -> Option<&Site> {
+    pub(super) fn site_of_path(&self, path: &str) -> Option<&SandboxSite> {
         self.sites.iter().find(|site| path.strip_prefix(site.path).is_some_and(|rest| rest.starts_with('/')))
     }
 
     /// The site at which the add-on is installed automatically.
-    pub(super) fn home(&self) -> &Site {
+    pub(super) fn home(&self) -> &SandboxSite {
         let product = modules::home(&self.page_modules(), self.state.config.product);
         self.site_of_product(product)
     }
 
-    pub(super) fn site_of_product(&self, product: Product) -> &Site {
+    pub(super) fn site_of_product(&self, product: Product) -> &SandboxSite {
         self.sites.iter().find(|site| site.product == product).unwrap_or(&self.sites[0])
     }
 }

@@ -13,7 +13,7 @@ use atlassian_connect_testing::TestTenant;
 const INSTALLATION_ARI: &str = "ari:cloud:ecosystem::installation/";
 
 /// A site. It becomes a tenant of the add-on when it installs the add-on.
-pub(super) struct Site {
+pub(super) struct SandboxSite {
     /// The name in the sandbox's URLs: `jira`.
     pub(super) key: &'static str,
     pub(super) name: &'static str,
@@ -44,7 +44,7 @@ impl Status {
     }
 }
 
-impl Site {
+impl SandboxSite {
     /// The sites, below `localhost` and `127.0.0.1` on `port`. The second Jira is seen under another URL than its base
     /// URL, like a site with a custom domain.
     pub(super) fn all(port: u16, secret: impl Fn() -> String) -> Vec<Self> {
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn each_site_is_a_forge_installation_of_its_own_and_the_same_in_every_run() {
         let ids = || {
-            let sites = Site::all(3001, || "secret".to_owned());
+            let sites = SandboxSite::all(3001, || "secret".to_owned());
             sites
                 .iter()
                 .map(|site| (site.tenant().installation_id.unwrap(), site.tenant().cloud_id))
@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(ids(), ids());
         let (installations, clouds): (HashSet<_>, HashSet<_>) = ids().into_iter().unzip();
         assert_eq!((installations.len(), clouds.len()), (3, 3));
-        let payload = Site::all(3001, || "secret".to_owned())[0].tenant().payload("addon", "installed");
+        let payload = SandboxSite::all(3001, || "secret".to_owned())[0].tenant().payload("addon", "installed");
         assert_eq!(payload["installationId"], "ari:cloud:ecosystem::installation/00000001-0000-4000-8000-5a4db0f00000");
     }
 }

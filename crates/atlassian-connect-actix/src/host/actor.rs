@@ -2,7 +2,7 @@
 
 use actix_web::web;
 
-use super::site::Site;
+use super::site::HostSite;
 use crate::state::State;
 
 /// The identity with which a request is sent.
@@ -20,7 +20,7 @@ pub(super) enum Identity {
 #[derive(Clone)]
 pub(super) struct Actor {
     pub(super) state: web::Data<State>,
-    pub(super) site: Site,
+    pub(super) site: HostSite,
     pub(super) identity: Identity,
 }
 

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::HostError;
 use super::actor::{Actor, Identity};
 use super::request::HostRequest;
-use super::site::{ForgeSite, Site};
+use super::site::{ForgeSite, HostSite};
 use crate::config::Product;
 use crate::emission::ForgeOrigin;
 use crate::error::Error;
@@ -41,11 +41,11 @@ macro_rules! methods {
 
 impl HostClient {
     pub(crate) fn new(state: web::Data<State>, tenant: Arc<Tenant>) -> Self {
-        Self { actor: Actor { state, site: Site::Connect(tenant), identity: Identity::Addon } }
+        Self { actor: Actor { state, site: HostSite::Connect(tenant), identity: Identity::Addon } }
     }
 
     pub(crate) fn of_forge_site(state: web::Data<State>, site: ForgeSite) -> Self {
-        Self { actor: Actor { state, site: Site::Forge(Arc::new(site)), identity: Identity::Addon } }
+        Self { actor: Actor { state, site: HostSite::Forge(Arc::new(site)), identity: Identity::Addon } }
     }
 
     /// A client for a Forge installation outside an invocation.
@@ -135,8 +135,8 @@ impl HostClient {
     #[must_use]
     pub fn tenant(&self) -> Option<&Tenant> {
         match &self.actor.site {
-            Site::Connect(tenant) => Some(tenant),
-            Site::Forge(_) => None,
+            HostSite::Connect(tenant) => Some(tenant),
+            HostSite::Forge(_) => None,
         }
     }
 

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::actor::{Actor, Identity};
 use super::parts::{Body, Parts};
-use super::site::Site;
+use super::site::HostSite;
 use super::target::Target;
 use super::{HostError, HostResponse, forge, oauth2, retry, user_token};
 use crate::config::Product;
@@ -236,15 +236,15 @@ async fn authorization(actor: &Actor, method: &Method, target: &Target) -> Resul
     let state = &actor.state;
     let value = match (&actor.site, &actor.identity) {
         (_, Identity::Anonymous) => return Ok(None),
-        (Site::Connect(tenant), Identity::Addon) => format!("JWT {}", sign(state, tenant, method, target)?),
-        (Site::Connect(tenant), Identity::User { account_id, scopes }) => {
+        (HostSite::Connect(tenant), Identity::Addon) => format!("JWT {}", sign(state, tenant, method, target)?),
+        (HostSite::Connect(tenant), Identity::User { account_id, scopes }) => {
             let token = oauth2::token(state, tenant, account_id, scopes).await?;
             format!("Bearer {}", token.access_token.expose_secret())
         }
-        (Site::Forge(site), Identity::Addon) => {
+        (HostSite::Forge(site), Identity::Addon) => {
             format!("Bearer {}", forge::app_token(state, site).await?.expose_secret())
         }
-        (Site::Forge(site), Identity::User { account_id, .. }) => {
+        (HostSite::Forge(site), Identity::User { account_id, .. }) => {
             format!("Bearer {}", forge::user_token(state, site, account_id).await?.expose_secret())
         }
     };

@@ -14,7 +14,7 @@ use crate::tenants::{Installation, Tenant, origin_of, product_of};
 
 /// A site through Connect or Forge.
 #[derive(Clone)]
-pub(super) enum Site {
+pub(super) enum HostSite {
     Connect(Arc<Tenant>),
     Forge(Arc<ForgeSite>),
 }
@@ -71,7 +71,7 @@ impl ForgeSite {
     }
 }
 
-impl Site {
+impl HostSite {
     /// The same site, for that product. The app's and the user's tokens are good for all products of an installation.
     /// Connect's tenant is of one product: `configured` if it does not say which.
     pub(super) fn of_product(&self, wanted: Product, configured: Product) -> Result<Self, HostError> {
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     fn base(api: &str, url: &str) -> Result<String, HostError> {
-        let site = Site::Forge(Arc::new(ForgeSite::new("i", Apis::only(Some(api)))));
+        let site = HostSite::Forge(Arc::new(ForgeSite::new("i", Apis::only(Some(api)))));
         site.base_url_of(url).map(Cow::into_owned)
     }
 
@@ -217,7 +217,7 @@ mod tests {
             (jira, "https://api.atlassian.com/forge/storage/kvs/v1/get", true),
             (jira, "https://other.example/x", true),
         ] {
-            let site = Site::Forge(Arc::new(ForgeSite::new("i", Apis::only(Some(api)))));
+            let site = HostSite::Forge(Arc::new(ForgeSite::new("i", Apis::only(Some(api)))));
             let target = site.target(url);
             assert_eq!(target.is_ok(), is_good, "{api} {url} {target:?}");
         }

@@ -6,7 +6,7 @@ use actix_web::http::header::HeaderValue;
 use secrecy::ExposeSecret as _;
 
 use super::actor::{Actor, Identity};
-use super::site::Site;
+use super::site::HostSite;
 use super::{forge, oauth2};
 
 /// Drops a user's token to which a host has answered 401, in memory and in the store. Returns the key of this user's
@@ -16,9 +16,9 @@ pub(super) async fn drop_refused(actor: &Actor, sent: &HeaderValue, since: Insta
     let Identity::User { account_id, scopes } = &actor.identity else { return None };
     let (state, sent) = (&actor.state, sent.to_str().ok()?.strip_prefix("Bearer ")?);
     let id = match &actor.site {
-        Site::Connect(tenant) => oauth2::TokenKeys::of(tenant, account_id, scopes).ok()?.id,
-        Site::Forge(site) if site.is_own_user(account_id) => return None,
-        Site::Forge(site) => forge::token_id(site, account_id),
+        HostSite::Connect(tenant) => oauth2::TokenKeys::of(tenant, account_id, scopes).ok()?.id,
+        HostSite::Forge(site) if site.is_own_user(account_id) => return None,
+        HostSite::Forge(site) => forge::token_id(site, account_id),
     };
     if state.outbound.refused.contains_key(&id) {
         return None;
@@ -33,8 +33,8 @@ pub(super) async fn drop_refused(actor: &Actor, sent: &HeaderValue, since: Insta
     }
     // the store first: a request that finds nothing in memory looks there
     match &actor.site {
-        Site::Connect(tenant) => oauth2::forget(state, tenant, account_id, scopes, sent).await,
-        Site::Forge(site) => forge::forget(state, site, account_id, sent).await,
+        HostSite::Connect(tenant) => oauth2::forget(state, tenant, account_id, scopes, sent).await,
+        HostSite::Forge(site) => forge::forget(state, site, account_id, sent).await,
     }
     if state.outbound.tokens.get(&id).is_some_and(|token| is_sent(&token)) {
         state.outbound.tokens.invalidate(&id);

@@ -15,13 +15,13 @@ pub(super) struct Seen(u64);
 
 /// The tenant of a Forge installation.
 #[derive(Debug, Clone)]
-pub(super) enum Owner {
+pub(super) enum InstallationOwner {
     /// The tenant of that clientKey.
     Tenant(String),
     Nobody,
 }
 
-impl From<Option<String>> for Owner {
+impl From<Option<String>> for InstallationOwner {
     fn from(client_key: Option<String>) -> Self {
         client_key.map_or(Self::Nobody, Self::Tenant)
     }
@@ -30,9 +30,9 @@ impl From<Option<String>> for Owner {
 /// The cache of tenants, and of the tenants of Forge installations.
 pub(super) struct Entries {
     tenants: Cache<String, Candidates>,
-    installations: Cache<String, Owner>,
+    installations: Cache<String, InstallationOwner>,
     /// The clientKeys to which the data of sites has moved.
-    moved: Cache<String, Owner>,
+    moved: Cache<String, InstallationOwner>,
     writes: AtomicU64,
     filling: Mutex<()>,
 }
@@ -56,11 +56,11 @@ impl Entries {
         self.tenants.get(client_key)
     }
 
-    pub(super) fn owner(&self, installation_id: &str) -> Option<Owner> {
+    pub(super) fn owner(&self, installation_id: &str) -> Option<InstallationOwner> {
         self.installations.get(installation_id)
     }
 
-    pub(super) fn moved(&self, site: &str) -> Option<Owner> {
+    pub(super) fn moved(&self, site: &str) -> Option<InstallationOwner> {
         self.moved.get(site)
     }
 
@@ -82,12 +82,12 @@ impl Entries {
     }
 
     /// The same for an installation.
-    pub(super) fn fill_owner(&self, seen: Seen, installation_id: &str, owner: &Owner) {
+    pub(super) fn fill_owner(&self, seen: Seen, installation_id: &str, owner: &InstallationOwner) {
         self.fill(seen, || self.installations.insert(installation_id.to_owned(), owner.clone()));
     }
 
     /// The same for the data of a site.
-    pub(super) fn fill_moved(&self, seen: Seen, site: &str, owner: &Owner) {
+    pub(super) fn fill_moved(&self, seen: Seen, site: &str, owner: &InstallationOwner) {
         self.fill(seen, || self.moved.insert(site.to_owned(), owner.clone()));
     }
 

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use moka::sync::Cache;
 use serde_json::Value;
 
-use self::entries::{Entries, Owner};
+use self::entries::{Entries, InstallationOwner};
 pub use self::seen::{SEEN, SEEN_ON_FORGE, Seen};
 pub use self::sites::SITE;
 pub use self::tenant::{Installation, Tenant, is_key, origin_of, product_of};
@@ -119,7 +119,7 @@ impl Tenants {
     /// # Errors
     /// The store's error.
     pub async fn of_installation(&self, installation_id: &str) -> Result<Option<Arc<Tenant>>, StoreError> {
-        let Owner::Tenant(client_key) = self.owner(installation_id).await? else { return Ok(None) };
+        let InstallationOwner::Tenant(client_key) = self.owner(installation_id).await? else { return Ok(None) };
         self.current(&client_key).await
     }
 
@@ -128,15 +128,15 @@ impl Tenants {
     /// # Errors
     /// What the store answers.
     pub(crate) async fn is_associated(&self, installation_id: &str, client_key: &str) -> Result<bool, StoreError> {
-        Ok(matches!(self.owner(installation_id).await?, Owner::Tenant(known) if *known == *client_key))
+        Ok(matches!(self.owner(installation_id).await?, InstallationOwner::Tenant(known) if *known == *client_key))
     }
 
-    async fn owner(&self, installation_id: &str) -> Result<Owner, StoreError> {
+    async fn owner(&self, installation_id: &str) -> Result<InstallationOwner, StoreError> {
         if let Some(known) = self.entries.owner(installation_id) {
             return Ok(known);
         }
         let seen = self.entries.seen();
-        let found = Owner::from(self.store.client_key_of_installation(installation_id).await?);
+        let found = InstallationOwner::from(self.store.client_key_of_installation(installation_id).await?);
         self.entries.fill_owner(seen, installation_id, &found);
         Ok(found)
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{Owner, Tenant, Tenants};
+use super::{InstallationOwner, Tenant, Tenants};
 use crate::store::{Place, StoreError};
 
 /// The key of the record of a site, below the site's key.
@@ -29,8 +29,8 @@ impl Tenants {
             return Ok(Some(tenant));
         }
         match self.data_key_of(site).await? {
-            Owner::Tenant(client_key) => self.current(&client_key).await,
-            Owner::Nobody => Ok(None),
+            InstallationOwner::Tenant(client_key) => self.current(&client_key).await,
+            InstallationOwner::Nobody => Ok(None),
         }
     }
 
@@ -55,7 +55,7 @@ impl Tenants {
     /// The store's error.
     pub(crate) async fn key_of_data(&self, sites: &[String]) -> Result<String, StoreError> {
         for site in sites {
-            if let Owner::Tenant(client_key) = self.data_key_of(site).await? {
+            if let InstallationOwner::Tenant(client_key) = self.data_key_of(site).await? {
                 return Ok(client_key);
             }
         }
@@ -63,7 +63,7 @@ impl Tenants {
     }
 
     /// The tenant to whose clientKey the data of a site has moved.
-    async fn data_key_of(&self, site: &str) -> Result<Owner, StoreError> {
+    async fn data_key_of(&self, site: &str) -> Result<InstallationOwner, StoreError> {
         if let Some(known) = self.entries.moved(site) {
             return Ok(known);
         }
@@ -71,7 +71,7 @@ impl Tenants {
         let record =
             self.store.get(Place::of_forge(site, SITE)).await?.and_then(|value| Moved::deserialize(value).ok());
         let found = record.filter(|record| record.is_done && super::is_key(&record.client_key));
-        let found = Owner::from(found.map(|record| record.client_key));
+        let found = InstallationOwner::from(found.map(|record| record.client_key));
         self.entries.fill_moved(seen, site, &found);
         Ok(found)
     }

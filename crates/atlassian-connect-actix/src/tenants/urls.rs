@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Owner, Tenant, Tenants};
+use super::{InstallationOwner, Tenant, Tenants};
 use crate::store::StoreError;
 
 /// Base URLs are associated with tenants as Forge installations are: an uninstall or a removal takes it back. `None` if
@@ -22,7 +22,7 @@ impl Tenants {
     pub(crate) async fn record_url(&self, tenant: &Tenant) -> Result<bool, StoreError> {
         let Some(id) = id(tenant) else { return Ok(false) };
         let former = self.owner(&id).await?;
-        if matches!(&former, Owner::Tenant(known) if *known == *tenant.client_key()) {
+        if matches!(&former, InstallationOwner::Tenant(known) if *known == *tenant.client_key()) {
             return Ok(false);
         }
         let (store, entries, key) =
@@ -33,7 +33,7 @@ impl Tenants {
             associated
         };
         self.queue.run(tenant.client_key(), None, write).await?;
-        Ok(matches!(former, Owner::Tenant(_)))
+        Ok(matches!(former, InstallationOwner::Tenant(_)))
     }
 
     /// Whether another tenant has installed from the same base URL since. It may be the same site with other data, or

@@ -1,12 +1,13 @@
 //! Records the events that this instance receives, so that the tests can read them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use actix_web::get;
 use actix_web::web::{Data, Json};
 use atlassian_connect_actix::Addon;
 use atlassian_connect_actix::auth::SessionToken;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 type Entries = HashMap<String, Vec<(String, Arc<Value>)>>;
@@ -30,7 +31,7 @@ impl Journal {
                 if occurrence.tenant.is_none() {
                     return std::future::ready(Ok(()));
                 }
-                let mut entries = entries.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut entries = entries.lock();
                 let of_tenant = entries.entry(occurrence.client_key().to_owned()).or_default();
                 of_tenant.push((occurrence.event.clone(), Arc::clone(&occurrence.body)));
                 std::future::ready(Ok(()))
@@ -41,7 +42,7 @@ impl Journal {
 
 #[get("/api/events")]
 pub(crate) async fn events(session: SessionToken, journal: Data<Journal>) -> Json<Value> {
-    let entries = journal.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let entries = journal.0.lock();
     let of_tenant = entries.get(session.tenant_key()).cloned().unwrap_or_default();
     let events: Vec<Value> = of_tenant.iter().map(|(event, body)| json!({ "event": event, "body": **body })).collect();
     Json(json!({ "clientKey": session.tenant_key(), "events": events }))

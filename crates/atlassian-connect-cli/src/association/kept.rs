@@ -19,13 +19,13 @@ const READS: usize = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
     /// By clientKey.
-    sites: HashMap<String, Vec<Site>>,
+    sites: HashMap<String, Vec<SiteWithSettings>>,
     /// Sites whose record could not be read.
     unread: usize,
 }
 
 #[derive(Debug)]
-struct Site {
+struct SiteWithSettings {
     key: String,
     /// The keys of the values that stay there.
     kept: Vec<String>,
@@ -47,7 +47,7 @@ impl Kept {
             match record {
                 None => found.unread += 1,
                 Some(Some(SiteRecord { client_key, kept, .. })) if is_removed(&client_key) => {
-                    found.sites.entry(client_key).or_default().push(Site { key, kept, seen: None });
+                    found.sites.entry(client_key).or_default().push(SiteWithSettings { key, kept, seen: None });
                 }
                 Some(_) => {}
             }
@@ -84,7 +84,7 @@ impl Kept {
         uninstalled: Option<u64>,
     ) -> Result<(), StoreError> {
         let mut in_use = Vec::new();
-        for Site { key, kept, seen } in self.sites.get(client_key).into_iter().flatten() {
+        for SiteWithSettings { key, kept, seen } in self.sites.get(client_key).into_iter().flatten() {
             // the site may have another tenant by now
             if site_record(store, key).await?.is_none_or(|record| record.client_key != client_key) {
                 continue;

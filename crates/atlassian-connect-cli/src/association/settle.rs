@@ -54,7 +54,7 @@ pub(super) struct Settlement<'a> {
 }
 
 /// A site that at least one tenant was accepted at.
-struct Site {
+struct AcceptedSite {
     key: String,
     claimants: Vec<String>,
     holder: Option<String>,
@@ -87,7 +87,7 @@ impl<'a> Settlement<'a> {
         Ok(())
     }
 
-    async fn settle(&mut self, site: &Site) -> Result<(), Failure> {
+    async fn settle(&mut self, site: &AcceptedSite) -> Result<(), Failure> {
         let mut accepted = site.claimants.clone();
         if accepted.len() > 1 {
             // after an import the site refuses the older one
@@ -207,7 +207,7 @@ impl<'a> Settlement<'a> {
 }
 
 /// The sites that tenants were accepted at, with everything that is known of each.
-fn sites(overview: &Overview, deployment: Deployment<'_>) -> Vec<Site> {
+fn sites(overview: &Overview, deployment: Deployment<'_>) -> Vec<AcceptedSite> {
     let mut accepted: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for tenant in overview.tenants.values() {
         if let Some(key) = accepted_site(tenant) {
@@ -216,9 +216,9 @@ fn sites(overview: &Overview, deployment: Deployment<'_>) -> Vec<Site> {
     }
     let site = |key: String, claimants: &[String]| {
         let (claimants, holder, installations) = (claimants.to_vec(), None, Vec::new());
-        (key.clone(), Site { key, claimants, holder, is_done: false, installations })
+        (key.clone(), AcceptedSite { key, claimants, holder, is_done: false, installations })
     };
-    let mut sites: BTreeMap<String, Site> = BTreeMap::new();
+    let mut sites: BTreeMap<String, AcceptedSite> = BTreeMap::new();
     if deployment.has_plain_keys() {
         sites.extend(accepted.iter().map(|(plain, claimants)| site(plain.clone(), claimants)));
     }

@@ -10,11 +10,11 @@ pub(crate) mod upm;
 mod watch;
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use actix_web::web;
 use futures_util::future::join_all;
+use parking_lot::Mutex;
 use serde_json::json;
 
 #[cfg(feature = "sandbox")]
@@ -140,7 +140,7 @@ impl Registrar {
 
     /// Remembers the site for the stop. A site that accepted twice is listed once.
     fn remember(&self, site: SiteCredentials) {
-        let mut registered = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut registered = self.registered.lock();
         if !registered.iter().any(|other| other.shown() == site.shown()) {
             registered.push(site);
         }
@@ -171,7 +171,7 @@ impl Registrar {
 
     /// Deregisters from the sites that this process registered with.
     pub(crate) async fn deregister(&self) {
-        let sites = std::mem::take(&mut *self.registered.lock().unwrap_or_else(PoisonError::into_inner));
+        let sites = std::mem::take(&mut *self.registered.lock());
         if sites.is_empty() {
             return;
         }

@@ -24,7 +24,7 @@ use super::forge_pages;
 use super::guard;
 use super::journal::{self, DecodedToken, Direction, Entry, excerpt};
 use super::shared::Sandbox;
-use super::site::Site;
+use super::site::SandboxSite;
 use super::user::User;
 use atlassian_connect_actix::config::Product;
 use atlassian_connect_actix::internal::redact;
@@ -64,7 +64,7 @@ pub(super) enum Body {
 
 /// Answers a request that a page on Forge sends through the bridge, as the user who views it, and records it in the
 /// journal.
-pub(super) async fn answer_user(sandbox: &Sandbox, site: &Site, user: User, ask: Ask<'_>) -> Reply {
+pub(super) async fn answer_user(sandbox: &Sandbox, site: &SandboxSite, user: User, ask: Ask<'_>) -> Reply {
     let caller = user.account().map_or(Caller::Anonymous, Caller::User);
     let scope = match forge_pages::check_scope(&sandbox.folder, site.product, ask.method.as_str(), ask.path) {
         Some(checked) => checked.err(),
@@ -106,7 +106,7 @@ fn reason(status: u16, json: &Value) -> Option<String> {
 /// URL.
 pub(super) async fn answer(
     sandbox: &Sandbox,
-    site: &Site,
+    site: &SandboxSite,
     via: Via,
     path: &str,
     request: &HttpRequest,
@@ -196,7 +196,7 @@ fn lacking_scope(sandbox: &Sandbox, narrowed: Option<&str>, method: &Method, pat
     Some(refusal(403, format!("The token was requested with the scope {scope}, which lacks {needed}.")))
 }
 
-async fn reply(sandbox: &Sandbox, site: &Site, ask: Ask<'_>, caller: Caller) -> Reply {
+async fn reply(sandbox: &Sandbox, site: &SandboxSite, ask: Ask<'_>, caller: Caller) -> Reply {
     let Ask { method, path, query, headers, body, .. } = ask;
     let decode = |segment: &str| percent_encoding::percent_decode_str(segment).decode_utf8_lossy().into_owned();
     let segments: Vec<String> = path.split('/').filter(|segment| !segment.is_empty()).map(decode).collect();

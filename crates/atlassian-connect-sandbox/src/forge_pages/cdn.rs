@@ -8,13 +8,13 @@ use url::Url;
 
 use super::assets::{self, Asset};
 use super::policy::{Facts, policy};
-use super::rewriting::{Place, rewrite};
+use super::rewriting::{ShellLocation, rewrite};
 use super::{package, shell};
 use crate::journal::excerpt;
 use crate::names::{Name, PRODUCT};
 use crate::services::entry;
 use crate::shared::Sandbox;
-use crate::site::Site;
+use crate::site::SandboxSite;
 use atlassian_connect_actix::internal::redact;
 
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
@@ -22,7 +22,7 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
 }
 
 /// The site of the installation that this CDN is for.
-fn site<'a>(sandbox: &'a Sandbox, request: &HttpRequest) -> Option<&'a Site> {
+fn site<'a>(sandbox: &'a Sandbox, request: &HttpRequest) -> Option<&'a SandboxSite> {
     match request.extensions().get::<Name>() {
         Some(Name::Cdn(label)) => sandbox.site(label),
         _ => None,
@@ -55,11 +55,11 @@ async fn file(sandbox: web::Data<Sandbox>, request: HttpRequest) -> HttpResponse
 }
 
 /// The page that is framed, with Forge's scripts and policy.
-fn page(sandbox: &Sandbox, site: &Site, further: Option<&str>, html: &str) -> HttpResponse {
+fn page(sandbox: &Sandbox, site: &SandboxSite, further: Option<&str>, html: &str) -> HttpResponse {
     let base_url = &sandbox.state.config.local_base_url;
     let Ok(remote) = Url::parse(base_url.as_str()) else { return HttpResponse::InternalServerError().finish() };
     let remote = remote.origin().ascii_serialization();
-    let place = Place {
+    let place = ShellLocation {
         product: &sandbox.product_origin(),
         remote: &remote,
         base_path: base_url.path().trim_end_matches('/'),

@@ -14,7 +14,7 @@ use super::view::View;
 use crate::guard::is_own_script;
 use crate::journal::{Direction, Entry};
 use crate::shared::Sandbox;
-use crate::site::Site;
+use crate::site::SandboxSite;
 use atlassian_connect_actix::internal::redact;
 
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
@@ -48,7 +48,7 @@ impl From<Unreadable> for HttpResponse {
 struct Asked<'a, T> {
     call: T,
     view: Arc<View>,
-    site: &'a Site,
+    site: &'a SandboxSite,
 }
 
 impl<'a, T: DeserializeOwned> Asked<'a, T> {

@@ -18,7 +18,7 @@ use crate::calls::USER_AGENT;
 use crate::forge::{METHODS, Tokens};
 use crate::secret::new_secret;
 use crate::shared::Sandbox;
-use crate::site::Site;
+use crate::site::SandboxSite;
 use atlassian_connect_actix::internal::transport;
 use atlassian_connect_testing::TestInvocation;
 
@@ -65,7 +65,12 @@ pub(super) struct Invocation {
 }
 
 /// The add-on's answer, as the bridge passes it to the page.
-pub(super) async fn perform(sandbox: &Sandbox, site: &Site, view: &View, call: &Invocation) -> Result<Value, Refusal> {
+pub(super) async fn perform(
+    sandbox: &Sandbox,
+    site: &SandboxSite,
+    view: &View,
+    call: &Invocation,
+) -> Result<Value, Refusal> {
     if call.invoke_type != REMOTE {
         return Err(refused("The app has no container."));
     }
@@ -147,7 +152,11 @@ fn own_headers(headers: &Map<String, Value>) -> Result<Vec<(HeaderName, HeaderVa
 }
 
 /// The invocation token, of what the sandbox itself knows of the view, and the tokens that the manifest's scopes allow.
-async fn signed_headers(sandbox: &Sandbox, site: &Site, view: &View) -> Result<Vec<(&'static str, String)>, String> {
+async fn signed_headers(
+    sandbox: &Sandbox,
+    site: &SandboxSite,
+    view: &View,
+) -> Result<Vec<(&'static str, String)>, String> {
     let tenant = site.tenant();
     let invocation = TestInvocation::of(&tenant)
         .claim("/context", view.context.clone())

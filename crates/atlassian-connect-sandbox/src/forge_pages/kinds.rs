@@ -1,6 +1,6 @@
 //! What Forge shows a module of the descriptor as.
 
-use crate::modules::{PageModule, Place};
+use crate::modules::{ModulePlace, PageModule};
 use atlassian_connect_actix::config::Product;
 use atlassian_connect_actix::internal::forge_pages::places::{self, ForgeModule, Frame, Thing};
 
@@ -33,15 +33,15 @@ impl Kind {
     }
 
     /// A page that is about what the module is about in Connect.
-    fn stand_in(place: Place, product: Product) -> Self {
+    fn stand_in(place: ModulePlace, product: Product) -> Self {
         let name = if product == Product::Confluence { "confluence:globalPage" } else { "jira:globalPage" };
         let things: &[Thing] = match place {
-            Place::Issue => &[Thing::Issue, Thing::Project],
-            Place::Project => &[Thing::Project, Thing::Board],
-            Place::Dashboard => &[Thing::Gadget],
-            Place::Content => &[Thing::Content, Thing::Space],
-            Place::Space => &[Thing::Space],
-            Place::Nowhere => &[],
+            ModulePlace::Issue => &[Thing::Issue, Thing::Project],
+            ModulePlace::Project => &[Thing::Project, Thing::Board],
+            ModulePlace::Dashboard => &[Thing::Gadget],
+            ModulePlace::Content => &[Thing::Content, Thing::Space],
+            ModulePlace::Space => &[Thing::Space],
+            ModulePlace::Nowhere => &[],
         };
         Self { name, frame: Frame::Page, has_history: true, things, is_stand_in: true }
     }

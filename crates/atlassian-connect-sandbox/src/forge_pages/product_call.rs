@@ -13,7 +13,7 @@ use url::Url;
 use super::gateway::Refusal;
 use crate::api::{self, Ask, Body, File};
 use crate::shared::Sandbox;
-use crate::site::Site;
+use crate::site::SandboxSite;
 use crate::user::User;
 use atlassian_connect_actix::config::Product;
 use atlassian_connect_actix::internal::jwt::qsh::relative_path;
@@ -46,7 +46,12 @@ impl ProductCall {
     }
 }
 
-pub(super) async fn perform(sandbox: &Sandbox, site: &Site, user: User, call: &ProductCall) -> Result<Value, Refusal> {
+pub(super) async fn perform(
+    sandbox: &Sandbox,
+    site: &SandboxSite,
+    user: User,
+    call: &ProductCall,
+) -> Result<Value, Refusal> {
     let product = if site.product == Product::Confluence { "confluence" } else { "jira" };
     if call.product != product {
         return Err(Refusal(format!("{} has no {}.", site.name, call.product)));

@@ -10,12 +10,12 @@ use super::kinds::Kind;
 use super::view::View as ShownView;
 use super::{assets, gateway, package, shell};
 use crate::context::values;
-use crate::modules::{PageModule, Place, words};
+use crate::modules::{ModulePlace, PageModule, words};
 use crate::pages::{Layout, Switch, missing, routes_of_every_page, selection};
 use crate::secret::new_secret;
 use crate::selection::{Selection, Through};
 use crate::shared::Sandbox;
-use crate::site::Site;
+use crate::site::SandboxSite;
 use atlassian_connect_actix::View;
 use atlassian_connect_actix::internal::forge_pages::places::{self, Frame};
 use atlassian_connect_actix::internal::script_json;
@@ -145,20 +145,20 @@ async fn all_modules(
 }
 
 /// Where a product shows several modules at once.
-const PLACES: [(&str, Place); 5] = [
-    ("issue", Place::Issue),
-    ("project", Place::Project),
-    ("dashboard", Place::Dashboard),
-    ("space", Place::Space),
-    ("content", Place::Content),
+const PLACES: [(&str, ModulePlace); 5] = [
+    ("issue", ModulePlace::Issue),
+    ("project", ModulePlace::Project),
+    ("dashboard", ModulePlace::Dashboard),
+    ("space", ModulePlace::Space),
+    ("content", ModulePlace::Content),
 ];
 
-fn place_name(place: Place) -> Option<&'static str> {
+fn place_name(place: ModulePlace) -> Option<&'static str> {
     PLACES.iter().find(|(_, of)| *of == place).map(|(name, _)| *name)
 }
 
 /// The modules of that place that Forge shows, but for those that take the whole page or open in a dialog.
-fn of_place(sandbox: &Sandbox, site: &Site, place: Place) -> Vec<PageModule> {
+fn of_place(sandbox: &Sandbox, site: &SandboxSite, place: ModulePlace) -> Vec<PageModule> {
     let is_shown = |module: &PageModule| {
         module.place == place
             && module.is_for(site.product)
@@ -178,7 +178,7 @@ fn has_resizer(sandbox: &Sandbox) -> bool {
 /// no shell to show.
 fn settings(
     sandbox: &Sandbox,
-    site: &Site,
+    site: &SandboxSite,
     modules: &[PageModule],
     selection: &Selection,
     request: &HttpRequest,
@@ -207,7 +207,7 @@ fn settings(
 
 fn show(
     sandbox: &Sandbox,
-    site: &Site,
+    site: &SandboxSite,
     module: &PageModule,
     selection: &Selection,
     location: &str,

@@ -22,7 +22,7 @@ struct Head<'a> {
 }
 
 /// Where the shell is served.
-pub(super) struct Place<'a> {
+pub(super) struct ShellLocation<'a> {
     /// The origin of the product's page.
     pub(super) product: &'a str,
     /// The origin of the add-on.
@@ -41,7 +41,7 @@ pub(super) struct Rewritten {
 }
 
 /// `Err`: why it cannot be the app's shell.
-pub(super) fn rewrite(html: &str, place: &Place<'_>) -> Result<Rewritten, String> {
+pub(super) fn rewrite(html: &str, place: &ShellLocation<'_>) -> Result<Rewritten, String> {
     let html = with_remotes(html, place)?;
     let scripts = inline_scripts(&html).map(hash).collect();
     let head = Head { product: place.product, has_resizer: place.has_resizer };
@@ -52,7 +52,7 @@ pub(super) fn rewrite(html: &str, place: &Place<'_>) -> Result<Rewritten, String
 }
 
 /// With this add-on in place of the remotes of the manifest.
-fn with_remotes(html: &str, place: &Place<'_>) -> Result<String, String> {
+fn with_remotes(html: &str, place: &ShellLocation<'_>) -> Result<String, String> {
     let missing = "index.html has no block for the remotes: it is not the app's shell, or an old one";
     let (before, rest) = html.split_once(REMOTES).ok_or(missing)?;
     let (block, after) = rest.split_once(END).ok_or(missing)?;
@@ -105,7 +105,7 @@ fn after_tag(html: &str, name: &str) -> Option<usize> {
 mod tests {
     use super::*;
 
-    const PLACE: Place<'_> = Place {
+    const PLACE: ShellLocation<'_> = ShellLocation {
         product: "http://product.localhost:1",
         remote: "http://localhost:2",
         base_path: "/app",
@@ -127,9 +127,9 @@ mod tests {
         assert!(places.is_sorted(), "{html}");
         assert!(html.contains(r#"data-product="http://product.localhost:1""#), "{html}");
         assert_eq!(scripts, [hash(expected), hash("go()")]);
-        let without = rewrite(built, &Place { has_resizer: false, ..PLACE }).unwrap();
+        let without = rewrite(built, &ShellLocation { has_resizer: false, ..PLACE }).unwrap();
         assert!(!without.html.contains("iframeResizer"));
-        let editor = rewrite(built, &Place { page: Some("editor"), ..PLACE }).unwrap();
+        let editor = rewrite(built, &ShellLocation { page: Some("editor"), ..PLACE }).unwrap();
         assert!(editor.html.contains(r#""basePath":"/app","page":"editor"}"#), "{}", editor.html);
     }
 

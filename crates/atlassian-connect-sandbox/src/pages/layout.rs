@@ -15,7 +15,7 @@ use crate::modules::{PageModule, of_manifest, pages};
 use crate::names::Name;
 use crate::selection::{Selection, Through};
 use crate::shared::Sandbox;
-use crate::site::{Site, Status};
+use crate::site::{SandboxSite, Status};
 use crate::user::{USERS, User};
 use atlassian_connect_actix::View;
 use atlassian_connect_actix::config::Product;
@@ -85,7 +85,13 @@ struct Facts<'a> {
 }
 
 impl Sandbox {
-    pub(crate) fn layout(&self, request: &HttpRequest, site: &Site, title: &str, frame: Option<&Frame>) -> Layout {
+    pub(crate) fn layout(
+        &self,
+        request: &HttpRequest,
+        site: &SandboxSite,
+        title: &str,
+        frame: Option<&Frame>,
+    ) -> Layout {
         let selection = selection(request);
         let home = if is_product(request) { self.origin() } else { String::new() };
         let (descriptor, bridge) = (self.state.descriptor(), self.bridge());
@@ -100,7 +106,7 @@ impl Sandbox {
             bridge: bridge.name(),
             frame,
         };
-        let link = |other: &Site| Link {
+        let link = |other: &SandboxSite| Link {
             name: other.name.to_owned(),
             url: format!("{home}/{}?{query}", other.key),
             current: other.key == site.key,
@@ -155,7 +161,13 @@ impl Sandbox {
 
     /// The URL of the module, shown as the selection wants it if that is possible. `home` is the prefix of the
     /// sandbox's own paths.
-    pub(crate) fn module_url(&self, home: &str, site: &Site, module: &PageModule, selection: &Selection) -> String {
+    pub(crate) fn module_url(
+        &self,
+        home: &str,
+        site: &SandboxSite,
+        module: &PageModule,
+        selection: &Selection,
+    ) -> String {
         let through = match (module.is_of_forge(), self.is_on_forge(module)) {
             (true, _) => Through::Forge,
             (false, true) => selection.through,
@@ -167,7 +179,7 @@ impl Sandbox {
     }
 
     /// The two ways to show the module.
-    pub(crate) fn ways(&self, home: &str, site: &Site, module: &PageModule, selection: &Selection) -> Switch {
+    pub(crate) fn ways(&self, home: &str, site: &SandboxSite, module: &PageModule, selection: &Selection) -> Switch {
         let url = |through| self.module_url(home, site, module, &selection.shown_through(through));
         Switch {
             connect: (!module.is_of_forge()).then(|| url(Through::Connect)),
@@ -176,7 +188,13 @@ impl Sandbox {
         }
     }
 
-    pub(crate) fn message(&self, request: &HttpRequest, site: &Site, heading: &str, text: String) -> View<MessagePage> {
+    pub(crate) fn message(
+        &self,
+        request: &HttpRequest,
+        site: &SandboxSite,
+        heading: &str,
+        text: String,
+    ) -> View<MessagePage> {
         View(MessagePage { layout: self.layout(request, site, heading, None), heading: heading.to_owned(), text })
     }
 }
@@ -191,12 +209,12 @@ fn is_product(request: &HttpRequest) -> bool {
     request.extensions().get::<Name>() == Some(&Name::Product)
 }
 
-pub(crate) fn module_path(site: &Site, kind: &str, key: &str) -> String {
+pub(crate) fn module_path(site: &SandboxSite, kind: &str, key: &str) -> String {
     format!("/{}/modules/{}/{}", site.key, encoded(kind), encoded(key))
 }
 
 /// The site's base URL under the host name of the request.
-fn site_url(site: &Site, request: &HttpRequest) -> String {
+fn site_url(site: &SandboxSite, request: &HttpRequest) -> String {
     format!("{}{}", origin(request), site.path)
 }
 

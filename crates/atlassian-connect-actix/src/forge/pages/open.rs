@@ -259,17 +259,17 @@ fn context_of_a_page(claims: &ForgeClaims) -> Result<&ForgeContext, Error> {
 }
 
 /// Where the site is, and which origins of it may frame the page.
-struct Site {
+struct FramingSite {
     origin: String,
     ancestors: Vec<String>,
 }
 
-fn site(context: &ForgeContext, tenant: Option<&crate::tenants::Tenant>, state: &State) -> Result<Site, Error> {
+fn site(context: &ForgeContext, tenant: Option<&crate::tenants::Tenant>, state: &State) -> Result<FramingSite, Error> {
     if let Some(url) = context.site_url.as_deref() {
         // the usual case: it is written as the tenant's own origin
         let known = tenant.and_then(|tenant| tenant.frame_origins().iter().find(|origin| *origin == url));
         if let Some(origin) = known.cloned().or_else(|| origin_of(url)) {
-            return Ok(Site { ancestors: vec![origin.clone()], origin });
+            return Ok(FramingSite { ancestors: vec![origin.clone()], origin });
         }
     }
     let mut ancestors = tenant.map(|tenant| tenant.frame_origins().to_vec()).unwrap_or_default();
@@ -277,7 +277,7 @@ fn site(context: &ForgeContext, tenant: Option<&crate::tenants::Tenant>, state: 
     let of_tenant = tenant.and_then(|tenant| origin_of(tenant.base_url()));
     let origin = of_tenant.or_else(|| ancestors.iter().find(|origin| !origin.contains('*')).cloned());
     match origin {
-        Some(origin) => Ok(Site { origin, ancestors }),
+        Some(origin) => Ok(FramingSite { origin, ancestors }),
         None => Err(Error::forbidden(
             "Forge does not name the site that shows this page. Name its origin in frameAncestors of config.json.",
             "the token has no siteUrl, and there is no tenant",

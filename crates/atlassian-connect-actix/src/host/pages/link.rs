@@ -3,13 +3,13 @@
 use serde_json::Value;
 use url::Url;
 
-use crate::host::site::Site;
+use crate::host::site::HostSite;
 use crate::tenants::origin_of;
 
 /// Links are relative to the base URL, relative to the site (Confluence's newer API, with `/wiki` in them), or
 /// absolute. An absolute link to the site is rewritten to where this client sends its requests: a Forge app reaches the
 /// site only through the product's API, and a Connect site may link to its display URL.
-pub(super) fn resolve(link: &str, came_from: &Url, site: &Site, page: &Value) -> Option<Url> {
+pub(super) fn resolve(link: &str, came_from: &Url, site: &HostSite, page: &Value) -> Option<Url> {
     let base = Url::parse(site.base_url()).ok()?;
     let is_path = link.starts_with('/') && !link.starts_with("//") && !link.starts_with("/\\");
     if is_path && came_from.origin() == base.origin() {
@@ -20,7 +20,7 @@ pub(super) fn resolve(link: &str, came_from: &Url, site: &Site, page: &Value) ->
     if !matches!(url.scheme(), "http" | "https") {
         return None;
     }
-    let is_reachable = matches!(site, Site::Connect(_)) || is_below(url.path(), api_path(&base));
+    let is_reachable = matches!(site, HostSite::Connect(_)) || is_below(url.path(), api_path(&base));
     if url.origin() == base.origin() && is_reachable {
         return Some(url);
     }
@@ -30,8 +30,8 @@ pub(super) fn resolve(link: &str, came_from: &Url, site: &Site, page: &Value) ->
     // the next page of the same list: only the host's name differs
     let is_same_list = || below(url.path(), site).is_some_and(|own| own.path() == came_from.path());
     let is_mapped = match site {
-        Site::Connect(_) => site.origins().contains(&origin),
-        Site::Forge(_) => is_named || is_same_list(),
+        HostSite::Connect(_) => site.origins().contains(&origin),
+        HostSite::Forge(_) => is_named || is_same_list(),
     };
     if !is_mapped {
         return Some(url);
@@ -40,7 +40,7 @@ pub(super) fn resolve(link: &str, came_from: &Url, site: &Site, page: &Value) ->
 }
 
 /// A path with its query, relative to the base URL.
-fn below(path: &str, site: &Site) -> Option<Url> {
+fn below(path: &str, site: &HostSite) -> Option<Url> {
     let base_url = site.base_url();
     let own = Url::parse(base_url).ok()?;
     // already has the site's context path, or the path of the product's API
@@ -75,9 +75,9 @@ mod tests {
     use crate::host::site::ForgeSite;
     use crate::installation::Apis;
 
-    fn forge(api: &str, site_url: Option<&str>) -> Site {
+    fn forge(api: &str, site_url: Option<&str>) -> HostSite {
         let site = ForgeSite::new("i", Apis::only(Some(api)));
-        Site::Forge(Arc::new(ForgeSite { site_origin: site_url.map(str::to_owned), ..site }))
+        HostSite::Forge(Arc::new(ForgeSite { site_origin: site_url.map(str::to_owned), ..site }))
     }
 
     #[test]
