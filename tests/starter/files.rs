@@ -4,7 +4,7 @@ use std::path::Path;
 
 use atlassian_connect_actix::config::{Config, Vars};
 use atlassian_connect_actix::internal::forge::{Comparison, compare_shell};
-use atlassian_connect_actix::store::internal::write_migrations;
+use atlassian_connect_actix::store::internal::admin::write_migrations;
 use atlassian_connect_cli::internal::EXCEPTIONS;
 
 const CONFIG: &str = include_str!("../../config.json");

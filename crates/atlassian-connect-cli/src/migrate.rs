@@ -7,10 +7,8 @@ use super::output::{columns, complain, print};
 use super::store_access::for_the_store;
 use atlassian_connect_actix::AddonBuilder;
 use atlassian_connect_actix::config::Vars;
-use atlassian_connect_actix::store;
 use atlassian_connect_actix::store::StoreConfig;
-use atlassian_connect_actix::store::internal::write_migrations;
-use atlassian_connect_actix::store::internal::{Reversion, Survey, TablesFound};
+use atlassian_connect_actix::store::internal::admin::{self, Reversion, Survey, TablesFound, write_migrations};
 
 /// The app's migrations, relative to the working directory.
 const FOLDER: &str = "migrations";
@@ -51,7 +49,7 @@ pub(super) async fn run(arguments: Arguments, builder: &AddonBuilder, vars: Vars
         if arguments.status {
             status(place).await?;
         } else {
-            print(&store::internal::migrate(place).await?.to_string());
+            print(&admin::migrate(place).await?.to_string());
         }
     }
     Ok(Exit::Done)
@@ -77,7 +75,7 @@ fn write() -> Result<Exit, Failure> {
 }
 
 async fn status(config: &StoreConfig) -> Result<(), Failure> {
-    let survey = store::internal::survey(config).await?;
+    let survey = admin::survey(config).await?;
     print(&status_text(&config.redacted_url(), &survey));
     match survey.tables {
         TablesFound::Wrong(reason) => Err(Failure::Message(reason)),
@@ -109,7 +107,7 @@ fn status_text(shown: &str, survey: &Survey) -> String {
 
 async fn revert(config: &StoreConfig, steps: usize, drop_rows: bool) -> Result<Exit, Failure> {
     let shown = config.redacted_url();
-    match store::internal::revert(config, steps, drop_rows).await? {
+    match admin::revert(config, steps, drop_rows).await? {
         Reversion::Done(steps) if steps.is_empty() => {
             print(&format!("{shown}: no migration has run, nothing was reverted"));
         }

@@ -3,7 +3,8 @@
 use super::failure::{Exit, Failure};
 use super::output::{complain, plain, print};
 use super::progress::Progress;
-use atlassian_connect_actix::store::internal::{Conversion, SealedStore, ValueForm};
+use atlassian_connect_actix::store::internal::SealedStore;
+use atlassian_connect_actix::store::internal::admin::{Conversion, ValueForm};
 
 pub(super) async fn run(store: &SealedStore, place: &str, form: ValueForm) -> Result<Exit, Failure> {
     let what = match form {

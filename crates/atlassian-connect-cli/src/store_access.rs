@@ -23,6 +23,6 @@ pub(super) async fn existing_store(
         Some(store) => {
             Ok((Arc::new(SealedStore::new(store, &config.encryption_keys)), "the add-on's own store".to_owned()))
         }
-        None => Ok((store::internal::open_existing(config).await?, config.redacted_url())),
+        None => Ok((store::internal::admin::open_existing(config).await?, config.redacted_url())),
     }
 }

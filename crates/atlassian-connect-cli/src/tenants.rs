@@ -12,7 +12,7 @@ use super::removal::{Removal, at_rest};
 use super::store_access::{existing_store, for_the_store};
 use super::{association, purge, sealing};
 use atlassian_connect_actix::config::Vars;
-use atlassian_connect_actix::store::internal::{CLIENT_INFO_UNINSTALLED_AT, ValueForm, redact};
+use atlassian_connect_actix::store::internal::{CLIENT_INFO_UNINSTALLED_AT, admin::ValueForm, redact};
 use atlassian_connect_actix::store::{Place, Store, StoreError};
 use atlassian_connect_actix::{Addon, AddonBuilder};
 

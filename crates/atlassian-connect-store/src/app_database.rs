@@ -7,10 +7,10 @@ use diesel::result::QueryResult;
 use tokio::sync::Semaphore;
 
 use super::StoreError;
+use super::admin::steps_seen;
 use super::blocking::blocking;
 use super::connection::DbConnection;
 use super::database::{Access, Database, Failure};
-use super::existing::steps_seen;
 use super::open::{connect, is_sql, open_parts};
 use super::source::Migrations;
 use super::statement::Step;

@@ -26,6 +26,7 @@ extern crate self as atlassian_connect_store;
 
 #[cfg(any(test, feature = "acceptance"))]
 pub mod acceptance;
+mod admin;
 mod app_database;
 mod attempt;
 #[cfg(test)]
@@ -38,8 +39,6 @@ mod database;
 mod driver;
 mod encryption;
 mod error;
-mod existing;
-mod files;
 mod listen;
 mod memory;
 mod migrations;
@@ -57,7 +56,6 @@ mod records;
 mod redact;
 #[cfg(feature = "redis")]
 mod redis;
-mod revert;
 mod row;
 mod runtime;
 mod sealed;
@@ -90,6 +88,14 @@ pub(crate) use names::{CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTAL
 /// Shared between the framework's crates, hidden from users. Not covered by semantic versioning.
 #[doc(hidden)]
 pub mod internal {
+    /// For the command line.
+    pub mod admin {
+        pub use crate::admin::{
+            Census, Conversion, MigrationReport, Reversion, Survey, TablesFound, ValueForm, WrittenMigrations, migrate,
+            open_existing, revert, survey, write_migrations,
+        };
+    }
+
     pub use crate::app_database::{AppDatabase, AppDatabaseError, open_with_database};
     pub use crate::clock::now;
     pub use crate::config::DEFAULT_SOURCE;
@@ -98,9 +104,6 @@ pub mod internal {
     pub use crate::connection::{PostgresConnection, PostgresTransactions};
     pub use crate::driver::Driver;
     pub use crate::encryption::BadEncryptionKey;
-    pub use crate::existing::{Survey, TablesFound, open_existing, survey};
-    pub use crate::files::{WrittenMigrations, write_migrations};
-    pub use crate::migrations::{MigrationReport, migrate};
     #[cfg(feature = "mongodb")]
     pub use crate::mongodb::MongoStore;
     pub use crate::names::*;
@@ -110,8 +113,7 @@ pub mod internal {
     pub use crate::redact::redact;
     #[cfg(feature = "redis")]
     pub use crate::redis::RedisStore;
-    pub use crate::revert::{Reversion, revert};
-    pub use crate::sealed::{Census, Conversion, SealedStore, ValueForm, key_id};
+    pub use crate::sealed::{SealedStore, key_id};
     pub use crate::sql::SqlStore;
 }
 

@@ -3,8 +3,7 @@
 //! It is always used, with or without keys, so that an encrypted value is never mistaken for a plain one. Plain values,
 //! as ACE writes them, are read unchanged and encrypted at their next write.
 
-mod convert;
-mod keys;
+pub(crate) mod keys;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +17,6 @@ use super::{
     as_installation,
 };
 use crate::encryption::EncryptionKey;
-pub use convert::{Census, Conversion, ValueForm};
 use keys::Keys;
 pub use keys::key_id;
 
@@ -29,8 +27,8 @@ pub use keys::key_id;
 /// does not decrypt there. A value that no key decrypts is an error ([`StoreError::Sealed`]), both when it is read and
 /// when it would be overwritten.
 pub struct SealedStore {
-    inner: Arc<dyn Store>,
-    keys: Keys,
+    pub(crate) inner: Arc<dyn Store>,
+    pub(crate) keys: Keys,
 }
 
 impl SealedStore {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use atlassian_connect_actix::store::internal::{AppDatabase, migrate};
+use atlassian_connect_actix::store::internal::{AppDatabase, admin::migrate};
 use atlassian_connect_actix::store::{Migrations, StoreConfig};
 use diesel::connection::SimpleConnection as _;
 use parking_lot::Mutex;

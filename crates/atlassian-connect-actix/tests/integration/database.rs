@@ -171,7 +171,7 @@ async fn readyz_reports_pending_migrations() {
 
     let mut config = atlassian_connect_actix::store::StoreConfig::new(&url);
     config.migrations = Migrations::new().sqlite(&SQLITE);
-    let report = atlassian_connect_actix::store::internal::migrate(&config).await.unwrap();
+    let report = atlassian_connect_actix::store::internal::admin::migrate(&config).await.unwrap();
     assert_eq!(report.applied, ["2026-12-01-000001_create_tallies"]);
     assert_eq!(host.get("/readyz").await.json(), json!({ "status": "ready" }));
 }

@@ -13,8 +13,8 @@ use crate::store_access::existing_store;
 use atlassian_connect_actix::AddonBuilder;
 use atlassian_connect_actix::config::Config;
 use atlassian_connect_actix::internal::tenants::Installation;
-use atlassian_connect_actix::store::internal::{Census, Survey, TablesFound};
-use atlassian_connect_actix::store::{self, StoreError};
+use atlassian_connect_actix::store::StoreError;
+use atlassian_connect_actix::store::internal::admin::{self, Census, Survey, TablesFound};
 
 /// The timeout of the store.
 const STORE: Duration = Duration::from_secs(10);
@@ -50,7 +50,7 @@ async fn looked_at(builder: &AddonBuilder, config: &Config) -> (Vec<Diagnosis>, 
     if builder.own_store().is_some() {
         findings.push(Diagnosis::ok(CHECK, "the add-on's own store"));
     } else {
-        let survey = match store::internal::survey(&config.store).await {
+        let survey = match admin::survey(&config.store).await {
             Ok(survey) => survey,
             Err(error) => {
                 return (vec![failed(&message::STORE_FAILED, &error, config)], Vec::new());

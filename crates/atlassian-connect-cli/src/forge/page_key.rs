@@ -5,7 +5,7 @@ use super::super::output::print;
 use super::super::store_access::{existing_store, for_the_store};
 use atlassian_connect_actix::AddonBuilder;
 use atlassian_connect_actix::config::Vars;
-use atlassian_connect_actix::store::internal::{TablesFound, survey};
+use atlassian_connect_actix::store::internal::admin::{TablesFound, survey};
 use atlassian_connect_actix::store::{StoreConfig, StoreError};
 
 pub(super) async fn rotate(builder: AddonBuilder, vars: Vars) -> Result<Exit, Failure> {

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use super::process::{Process, eventually};
 use super::proxy::Proxy;
 use super::{Sandbox, config, unique};
+use crate::admin::migrate;
+use crate::admin::{TablesFound, open_existing, survey};
 use crate::config::StoreConfig;
-use crate::existing::{TablesFound, open_existing, survey};
-use crate::migrations::migrate;
 use crate::redis::RedisStore;
 use crate::{
     CLIENT_INFO, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Change, Changes, KeyPage, OwnerKind, Place,

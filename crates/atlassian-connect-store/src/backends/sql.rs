@@ -6,9 +6,9 @@ use futures_util::future::{join_all, try_join_all};
 use serde_json::{Value, json};
 
 use super::{Sandbox, run_cases, sql as cases};
-use crate::existing::{TablesFound, survey};
-use crate::migrations::migrate;
-use crate::revert::{Reversion, revert};
+use crate::admin::migrate;
+use crate::admin::{Reversion, revert};
+use crate::admin::{TablesFound, survey};
 use crate::{
     CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Place, Store, StoreError,
     now, open,
@@ -348,9 +348,9 @@ mod own_steps {
     use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
     use super::*;
-    use crate::existing::{TablesFound, survey};
-    use crate::migrations::migrate;
-    use crate::revert::{Reversion, revert};
+    use crate::admin::migrate;
+    use crate::admin::{Reversion, revert};
+    use crate::admin::{TablesFound, survey};
     use crate::{Migrations, StoreConfig};
 
     static SQLITE: EmbeddedMigrations = embed_migrations!("tests/fixtures/migrations/sqlite");

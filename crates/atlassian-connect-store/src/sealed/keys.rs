@@ -44,7 +44,7 @@ pub fn key_id(key: &EncryptionKey) -> String {
 
 /// How a value is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SealState {
+pub(crate) enum SealState {
     Clear,
     /// Encrypted with the first key.
     Sealed,
@@ -53,24 +53,24 @@ pub(super) enum SealState {
 }
 
 /// The first key encrypts, all decrypt.
-pub(super) struct Keys(Vec<Key>);
+pub(crate) struct Keys(Vec<Key>);
 
 impl Keys {
-    pub(super) fn new(keys: &[EncryptionKey]) -> Self {
+    pub(crate) fn new(keys: &[EncryptionKey]) -> Self {
         Self(keys.iter().map(Key::new).collect())
     }
 
     /// The id of the encrypting key.
-    pub(super) fn first(&self) -> Option<&str> {
+    pub(crate) fn first(&self) -> Option<&str> {
         self.0.first().map(|key| key.id.as_str())
     }
 
-    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|key| key.id.as_str())
     }
 
     /// The value as it is written to the store.
-    pub(super) fn seal(&self, place: Place<'_>, value: &Value) -> Result<Value, StoreError> {
+    pub(crate) fn seal(&self, place: Place<'_>, value: &Value) -> Result<Value, StoreError> {
         if sealed(value).is_some() {
             let reason = format!("an object with the one member {MEMBER:?} is reserved for encrypted values");
             return Err(StoreError::Refused(reason));
@@ -90,7 +90,7 @@ impl Keys {
     }
 
     /// The decrypted value. A value in clear is returned unchanged.
-    pub(super) fn open(&self, place: Place<'_>, stored: Value) -> Result<Value, StoreError> {
+    pub(crate) fn open(&self, place: Place<'_>, stored: Value) -> Result<Value, StoreError> {
         let Some((key, data)) = self.key_of(place, &stored)? else { return Ok(stored) };
         let opened = URL_SAFE_NO_PAD.decode(data).ok().and_then(|data| {
             let (nonce, ciphertext) = data.split_first_chunk::<NONCE>()?;
@@ -103,7 +103,7 @@ impl Keys {
     }
 
     /// How `stored` is encrypted. Does not check that it decrypts.
-    pub(super) fn find(&self, place: Place<'_>, stored: &Value) -> Result<SealState, StoreError> {
+    pub(crate) fn find(&self, place: Place<'_>, stored: &Value) -> Result<SealState, StoreError> {
         Ok(match self.key_of(place, stored)? {
             None => SealState::Clear,
             Some((key, _)) if Some(key.id.as_str()) == self.first() => SealState::Sealed,
@@ -146,7 +146,7 @@ fn sealed(value: &Value) -> Option<&Value> {
 }
 
 /// Values that the store itself reads and writes stay in clear: they are not secret, and a `Store` has no keys.
-pub(super) fn is_for_the_store(place: Place<'_>) -> bool {
+pub(crate) fn is_for_the_store(place: Place<'_>) -> bool {
     matches!(place, Place::Tenant { key: CLIENT_INFO_UNINSTALLED_AT, .. })
 }
 

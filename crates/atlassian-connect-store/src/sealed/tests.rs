@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::keys::SealState;
 use super::*;
+use crate::admin::{ValueForm, open_existing};
 use crate::backends::{KEY, Sandbox};
-use crate::existing::open_existing;
 use crate::{CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED_AT, MemoryStore};
 
 const NEW: &str = "bmV3IGtleSBuZXcga2V5IG5ldyBrZXkgbmV3IGtleSE=";

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::SealedStore;
-use super::keys::{SealState, is_for_the_store};
 use crate::place::KeyPages;
+use crate::sealed::SealedStore;
+use crate::sealed::keys::{SealState, is_for_the_store};
 use crate::{Place, StoreError};
 
 /// How values are stored.

@@ -7,18 +7,18 @@ use std::sync::Arc;
 use diesel::result::QueryResult;
 use secrecy::ExposeSecret;
 
-use super::blocking::blocking;
-use super::connection::SqlConnection;
-use super::database::{Access, Database};
-use super::migrations::{SETTINGS_STEP, incomplete};
-use super::open::{Purpose, connect, scheme, without_tables};
-use super::row::{NumberRow, VersionRow};
-use super::statement::{Bind, Dialect, Statement, Step};
-use super::tables::{ExistingTables, SettingsTable};
-use super::{StoreError, sqlite};
+use crate::blocking::blocking;
 use crate::config::StoreConfig;
+use crate::connection::SqlConnection;
+use crate::database::{Access, Database};
+use crate::migrations::{SETTINGS_STEP, incomplete};
+use crate::open::{Purpose, connect, scheme, without_tables};
+use crate::row::{NumberRow, VersionRow};
 use crate::sealed::SealedStore;
 use crate::sql::SqlStore;
+use crate::statement::{Bind, Dialect, Statement, Step};
+use crate::tables::{ExistingTables, SettingsTable};
+use crate::{StoreError, sqlite};
 
 /// The operation's name for an error.
 const LOOKING: &str = "inspecting the store";
@@ -64,7 +64,7 @@ pub enum TablesFound {
 /// Inspects the store that `config` names.
 ///
 /// # Errors
-/// Like [`super::open`].
+/// Like [`crate::open`].
 pub async fn survey(config: &StoreConfig) -> Result<Survey, StoreError> {
     if let Some(opening) = without_tables(config, Purpose::Look) {
         opening.await?.ping().await?;
@@ -77,7 +77,7 @@ pub async fn survey(config: &StoreConfig) -> Result<Survey, StoreError> {
 /// Opens the store that `config` names if it has the add-on's tables. Never changes it.
 ///
 /// # Errors
-/// [`StoreError::Configuration`] if there is no such store yet, with what creates it; otherwise like [`super::open`].
+/// [`StoreError::Configuration`] if there is no such store yet, with what creates it; otherwise like [`crate::open`].
 pub async fn open_existing(config: &StoreConfig) -> Result<Arc<SealedStore>, StoreError> {
     if let Some(opening) = without_tables(config, Purpose::Look) {
         return Ok(Arc::new(SealedStore::new(opening.await?, &config.encryption_keys)));
@@ -159,7 +159,7 @@ pub(super) fn look(config: &StoreConfig) -> Result<Inspection, StoreError> {
 }
 
 /// The versions of the migrations that have run. Empty if none are recorded.
-pub(super) fn steps_seen(connection: &mut dyn SqlConnection, dialect: &Dialect) -> QueryResult<BTreeSet<String>> {
+pub(crate) fn steps_seen(connection: &mut dyn SqlConnection, dialect: &Dialect) -> QueryResult<BTreeSet<String>> {
     let exists = Statement::new(dialect, dialect.table_exists);
     if connection.rows::<NumberRow>(&exists, &[Bind::Text(STEPS_TABLE)])?.is_empty() {
         return Ok(BTreeSet::new());

@@ -2,18 +2,18 @@
 
 use diesel::result::QueryResult;
 
-use super::StoreError;
-use super::blocking::blocking;
-use super::connection::SqlConnection;
-use super::database::Access;
-use super::existing::{Inspection, look, steps_seen};
-use super::migrations::{FORGE_STEP, SETTINGS_STEP, lock};
-use super::open::{Purpose, without_tables};
-use super::row::NumberRow;
-use super::source::Source;
-use super::statement::{Bind, Dialect, Statement, Step};
-use super::tables::FORGE_TABLES;
+use super::survey::{Inspection, look, steps_seen};
+use crate::StoreError;
+use crate::blocking::blocking;
 use crate::config::StoreConfig;
+use crate::connection::SqlConnection;
+use crate::database::Access;
+use crate::migrations::{FORGE_STEP, SETTINGS_STEP, lock};
+use crate::open::{Purpose, without_tables};
+use crate::row::NumberRow;
+use crate::source::Source;
+use crate::statement::{Bind, Dialect, Statement, Step};
+use crate::tables::FORGE_TABLES;
 
 /// The tables that a migration creates and its revert drops.
 const TABLES: [(&str, &[&str]); 2] = [(SETTINGS_STEP, &["AddonSettings"]), (FORGE_STEP, &FORGE_TABLES)];
