@@ -188,7 +188,7 @@ async fn installed(store: &dyn Store) -> Result<BTreeMap<String, Value>, StoreEr
 
 /// One tenant, without its installation. `None`: the store has nothing of it.
 pub(super) async fn one(store: &dyn Store, client_key: &str) -> Result<Option<Known>, StoreError> {
-    // a page, and not its keys, since a key with two rows is in it twice
+    // `key_page` and not `keys`: a key with two rows counts twice
     let page = store.key_page(OwnerKind::Tenant, Some(client_key), 1).await?;
     let found = page.owners.into_iter().find(|(known, _)| known == client_key);
     Ok(found.map(|(client_key, keys)| Known { client_key, keys, installation: None }))

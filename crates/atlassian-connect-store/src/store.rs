@@ -46,9 +46,17 @@ pub trait Store: Send + Sync + 'static {
     /// Removes one value. Returns whether there was one.
     async fn delete(&self, place: Place<'_>) -> Result<bool, StoreError>;
 
-    /// Compare and swap: replaces `expected` with `value` in every row under `place` that holds it. `expected` is
-    /// `None`: there must be no value yet. `value` is `None`: the value is removed. Returns whether what was expected
-    /// was there. Concurrent writes are never overwritten.
+    /// Compare and swap. Never overwrites what others write at the same time.
+    ///
+    /// | `expected` | `value` | |
+    /// |---|---|---|
+    /// | `Some` | `Some` | replaces `expected` in every row under `place` that holds it |
+    /// | `Some` | `None` | removes every row that holds `expected`, and no other |
+    /// | `None` | `Some` | adds the value if there is none |
+    /// | `None` | `None` | changes nothing |
+    ///
+    /// Returns whether `expected` was found; for `None`, whether there was no value. A store whose servers do not agree
+    /// before they write (several writable MySQL servers, a MongoDB without its unique index) may add two.
     async fn exchange(
         &self,
         place: Place<'_>,

@@ -157,9 +157,9 @@ where
 {
     let store = addon.state.tenants.store();
     let place = Place::of_forge(OWNER, name);
-    let Some(found) = store.get(Place::of_forge(OWNER, name)).await? else {
-        // first start: another node may write the same row, and the later write wins
-        store.set(Place::of_forge(OWNER, name), &value(Row { due: now(), lease: 0, turn: 0 })?).await?;
+    let Some(found) = store.get(place).await? else {
+        // first start: of several nodes one writes the row
+        store.exchange(place, None, Some(&value(Row { due: now(), lease: 0, turn: 0 })?)).await?;
         return Ok(Duration::from_secs(1));
     };
     let row = Row::deserialize(&found).unwrap_or(Row { due: 0, lease: 0, turn: 0 });

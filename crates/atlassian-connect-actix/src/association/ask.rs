@@ -36,8 +36,6 @@ pub const END_OF_CONNECT: u64 = 1_801_353_600;
 const LAST_DAY: u64 = 36 * 60 * 60;
 /// A site is asked once in this time, in seconds.
 const DAY: u64 = 24 * 60 * 60;
-/// The time in which all nodes notice that an installation has a record: only until then can its first one be overwritten.
-const FIRST: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(10);
 const ANSWER_LIMIT: usize = 16 * 1024;
 
@@ -97,11 +95,9 @@ async fn turn_to_ask<'a>(
         return Ok(None);
     }
     let is_new = draft.is_new();
-    if !draft.save().await? {
+    // of the nodes that see a new installation, one writes its first record
+    if !draft.save().await? && !is_new {
         return Err(lost());
-    }
-    if is_new {
-        tokio::time::sleep(FIRST).await;
     }
     pace::turn(state).await?;
     // another node may have asked meanwhile

@@ -6,6 +6,9 @@ use serde_json::Value;
 use super::record::{INSTALLATION, InstallationRecord, value};
 use crate::store::{Place, Store, StoreError};
 
+/// How often a record is written again that another node has changed.
+const TRIES: usize = 20;
+
 /// A record, and the row that it was read from.
 pub(super) struct Draft<'a> {
     store: &'a dyn Store,
@@ -32,6 +35,21 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
+    /// Writes what `change` makes of the record, even if other nodes write meanwhile: then of theirs.
+    pub(super) async fn write(
+        &mut self,
+        change: impl Fn(InstallationRecord) -> InstallationRecord,
+    ) -> Result<(), StoreError> {
+        for _ in 0..TRIES {
+            self.record = change(std::mem::take(&mut self.record));
+            if self.save().await? {
+                return Ok(());
+            }
+            self.reread().await?;
+        }
+        Err(StoreError::Unavailable("other nodes keep writing the record of this installation".to_owned()))
+    }
+
     /// Writes the record, if it has changed. `false`: another node has written one meanwhile, and this one is not kept.
     pub(super) async fn save(&mut self) -> Result<bool, StoreError> {
         let new = value(&self.record)?;
@@ -39,7 +57,9 @@ impl<'a> Draft<'a> {
             Some(row) if *row == new => true,
             row => self.store.exchange(Place::of_forge(self.id, INSTALLATION), row.as_ref(), Some(&new)).await?,
         };
-        self.row = Some(new);
+        if is_written {
+            self.row = Some(new);
+        }
         Ok(is_written)
     }
 }

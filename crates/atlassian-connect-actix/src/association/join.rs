@@ -68,7 +68,7 @@ pub async fn join(state: &Data<State>, site: &str, client_key: &str, by: By) -> 
             client_key,
             site,
             keys = record.kept.join(", "),
-            "the tenant already has other values under these keys: those of the site stay under the site's key"
+            "the tenant has other values under these keys, or the site's were written during the move: the site's stay under its key"
         );
     }
     save_site_record(store, site, &record).await?;

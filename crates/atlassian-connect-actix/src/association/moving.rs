@@ -47,7 +47,7 @@ pub(super) async fn copy(
     save_site_record(store, site, record).await
 }
 
-/// Removes the values of the site that the tenant has as well. The keys of the others are in the record then.
+/// Removes the values of the site that the tenant has as well. The keys of those that stay are in `record.kept`.
 pub(super) async fn remove(
     store: &dyn Store,
     site: &str,
@@ -57,8 +57,10 @@ pub(super) async fn remove(
     record.kept.clear();
     for key in keys {
         let Some(value) = store.get(Place::of_tenant(site, key)).await? else { continue };
-        let is_moved = store.get(Place::of_tenant(&record.client_key, key)).await?.as_ref() == Some(&value);
-        if !is_moved || !store.exchange(Place::of_tenant(site, key), Some(&value), None).await? {
+        let is_copied = store.get(Place::of_tenant(&record.client_key, key)).await?.as_ref() == Some(&value);
+        let is_removed = is_copied && store.exchange(Place::of_tenant(site, key), Some(&value), None).await?;
+        // another node may have moved it meanwhile
+        if !is_removed && store.get(Place::of_tenant(site, key)).await?.is_some() {
             record.kept.push(key.clone());
         }
     }

@@ -108,7 +108,7 @@ async fn look(state: &Data<State>, observed: &Observed) -> Result<Outcome, Error
         };
     }
     let Some(found) = found else {
-        draft.save().await?;
+        draft.write(|record| describe(record, observed, now())).await?;
         note_data_in_use(state, observed).await?;
         return Ok(Outcome::Unknown);
     };
@@ -123,7 +123,7 @@ async fn look(state: &Data<State>, observed: &Observed) -> Result<Outcome, Error
         }
     }
     if !found.is_proved && has_another(state, id, client_key).await? {
-        draft.save().await?;
+        draft.write(|record| describe(record, observed, now())).await?;
         return Ok(Outcome::Fresh);
     }
     if !tenants.is_associated(id, client_key).await? {
@@ -132,12 +132,14 @@ async fn look(state: &Data<State>, observed: &Observed) -> Result<Outcome, Error
             return Ok(Outcome::Unknown);
         }
     }
-    let record = &mut draft.record;
-    record.named = None;
-    if record.client_key.as_deref() != Some(client_key) {
-        (record.client_key, record.by, record.at) = (Some(client_key.to_owned()), Some(found.by), Some(now()));
-    }
-    draft.save().await?;
+    let settled = |record| {
+        let mut record = InstallationRecord { named: None, ..describe(record, observed, now()) };
+        if record.client_key.as_deref() != Some(client_key) {
+            (record.client_key, record.by, record.at) = (Some(client_key.to_owned()), Some(found.by), Some(now()));
+        }
+        record
+    };
+    draft.write(settled).await?;
     Ok(outcome)
 }
 

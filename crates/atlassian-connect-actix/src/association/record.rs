@@ -120,7 +120,8 @@ pub struct SiteRecord {
     /// Whether that was done once more, some time later: a node or a page that did not know of it may have written under
     /// the site's key until then.
     pub is_swept: bool,
-    /// The keys of settings that stay under the site's key, because the tenant has another value.
+    /// The keys of settings that stay under the site's key, because the tenant has another value, or because they were
+    /// written during the move.
     pub kept: Vec<String>,
     /// What was copied to the tenant: a hash of the value by key. A tenant's value that is still the copy is not its own.
     pub copies: BTreeMap<String, String>,

@@ -203,9 +203,9 @@ impl PageKeys {
         } else {
             let made = make(store).await?;
             let first = Named { kid: made.kid.clone(), previous: None };
-            name(store, &first).await?;
-            // another node may have done the same: its name may be there now
-            self::named(store).await?.unwrap_or(first)
+            // another node may have done the same: of the two names the first one counts
+            store.exchange(Place::of_forge(OWNER, NAMED), None, Some(&value_of(&first)?)).await?;
+            named(store).await?.unwrap_or(first)
         };
         let (current, made) = key(store, &named.kid).await?.ok_or_else(|| refused("is named, and not there"))?;
         let previous = match &named.previous {
@@ -234,8 +234,11 @@ async fn named(store: &dyn Store) -> Result<Option<Named>, StoreError> {
 }
 
 async fn name(store: &dyn Store, named: &Named) -> Result<(), StoreError> {
-    let value = serde_json::to_value(named).map_err(|error| refused(&error.to_string()))?;
-    store.set(Place::of_forge(OWNER, NAMED), &value).await
+    store.set(Place::of_forge(OWNER, NAMED), &value_of(named)?).await
+}
+
+fn value_of(named: &Named) -> Result<serde_json::Value, StoreError> {
+    serde_json::to_value(named).map_err(|error| refused(&error.to_string()))
 }
 
 /// The key with this id, and when it was made.

@@ -40,7 +40,7 @@ pub mod cases {
     pub use super::values::*;
 }
 
-/// Tests a store: one `#[test]` for each case, each with a new store.
+/// Tests a store: one `#[test]` for each case, each with a new store. Call it once in a module.
 ///
 /// `$open` is an `async fn` without arguments, or an async closure. It returns an empty store as `Arc<dyn Store>`, or
 /// anything else with `AsRef<dyn Store>`, such as a store together with its temporary folder. Attributes after it go to

@@ -217,14 +217,14 @@ macro_rules! run_cases {
 }
 use run_cases;
 
-/// Runs the acceptance suite on a backend of this crate, and the cases that look behind it.
+/// Runs the acceptance suite on a backend of this crate, and cases that check its locks and rows.
 macro_rules! backend {
     ($backend:ident, $new:expr, ($(#[$attribute:meta])*)) => {
         mod $backend {
             use super::*;
 
             $crate::acceptance_suite!(async || $new $(, #[$attribute])*);
-            run_cases!(behind_it, $new, ($(#[$attribute])*), order [
+            run_cases!(locks_and_rows, $new, ($(#[$attribute])*), order [
                 of_two_writes_the_later_one_counts, an_abandoned_write_is_not_done_later,
                 concurrent_writes_leave_one_row_each,
             ]);

@@ -110,7 +110,11 @@ async fn what_ace_wrote_opens_as_it_is() {
     assert_eq!(store.tenants(None, 10).await.unwrap().tenants.len(), 1);
     let expected = json!({ "expires": 1_770_000_000_000_i64, "date": "2026-02-02T02:40:00.000Z", "text": "x" });
     assert_eq!(store.get(Place::of_tenant("t", "odd")).await.unwrap(), Some(expected.clone()));
-    assert_eq!(store.get(Place::of_tenant("t", "none")).await.unwrap(), None);
+    let without_value = Place::of_tenant("t", "none");
+    assert_eq!(store.get(without_value).await.unwrap(), None);
+    assert!(store.exchange(without_value, None, Some(&json!(1))).await.unwrap());
+    assert!(!store.exchange(without_value, None, Some(&json!(2))).await.unwrap());
+    assert_eq!(store.values(without_value).await.unwrap(), [json!(1)]);
     assert_eq!(store.client_key_of_installation("ari:1").await.unwrap().as_deref(), Some("t"));
     assert_eq!(store.get(Place::of_forge("ari:1", "k")).await.unwrap(), Some(json!("text")));
     // compare and swap works on values of types that JSON does not have, too

@@ -110,6 +110,12 @@ pub(super) async fn a_row_without_a_value_counts_as_none(sandbox: Sandbox) {
     sandbox.sql(r#"INSERT INTO "AddonSettings" ("key", "val") VALUES ('clientInfo', '{}')"#).unwrap();
     assert_eq!(store.installations("tenant").await.unwrap(), [secret("good")]);
     assert_eq!(store.tenants(None, 10).await.unwrap().tenants, [("tenant".to_owned(), secret("good"))]);
+
+    insert(&sandbox, "tenant", "key", "NULL");
+    let place = Place::of_tenant("tenant", "key");
+    assert!(store.exchange(place, None, Some(&json!(1))).await.unwrap());
+    assert!(!store.exchange(place, None, Some(&json!(2))).await.unwrap());
+    assert_eq!(store.values(place).await.unwrap(), [json!(1)]);
 }
 
 pub(super) async fn the_table_is_the_one_of_two_forms_that_exists(mut sandbox: Sandbox) {

@@ -185,12 +185,15 @@ impl MongoStore {
     }
 
     /// Adds a value unless there is one. Returns whether there was none. Of several at the same time, the unique index
-    /// refuses all but one.
+    /// refuses all but one; without that index, two may be added.
     async fn add_value(&self, place: Place<'_>, new: Option<&RawDocumentBuf>) -> Result<bool, Failure> {
         let collection = self.of(place.kind());
         let is_free = self.documents(collection, filter(place)).await?.into_iter().find_map(value_of).is_none();
         let (true, Some(new)) = (is_free, new) else { return Ok(is_free) };
-        match collection.insert_one(new).await {
+        // a document without a value, which only other programs can have written, gets one
+        let mut without = filter(place);
+        without.insert("val", doc! { "$exists": false });
+        match collection.replace_one(without, new).upsert(true).await {
             Err(error) if connection::is_duplicate(&error) => Ok(false),
             outcome => Ok(outcome.map(|_| true)?),
         }

@@ -75,6 +75,12 @@ fn flag(is_so: bool) -> &'static str {
     if is_so { "1" } else { "0" }
 }
 
+fn anothers() -> StoreError {
+    StoreError::Refused(
+        "Redis already has another owner's value under this name, and the two could not be told apart".to_owned(),
+    )
+}
+
 fn too_late() -> StoreError {
     StoreError::Unavailable("Redis reached the write after its deadline, so it was not done".to_owned())
 }
@@ -146,9 +152,7 @@ impl Store for RedisStore {
         if self.server.write(&script).await? {
             return Ok(());
         }
-        Err(StoreError::Refused(
-            "Redis already has another owner's value under this name, and the two could not be told apart".to_owned(),
-        ))
+        Err(anothers())
     }
 
     async fn delete(&self, place: Place<'_>) -> Result<bool, StoreError> {
@@ -179,7 +183,10 @@ impl Store for RedisStore {
             text.as_deref().unwrap_or_default(),
             flag(spot.is_recorded),
         ];
-        self.server.write(&about(&scripts::EXCHANGE, &spot, &arguments)).await
+        match self.server.write::<i64>(&about(&scripts::EXCHANGE, &spot, &arguments)).await? {
+            -1 if expected.is_none() => Err(anothers()),
+            exchanged => Ok(exchanged > 0),
+        }
     }
 
     async fn keys(&self, kind: OwnerKind, owner: &str) -> Result<Vec<String>, StoreError> {

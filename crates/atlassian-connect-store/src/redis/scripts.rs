@@ -70,12 +70,12 @@ pub(super) static DELETE: LazyLock<Script> = LazyLock::new(|| {
 });
 
 /// ARGV: owner, `1` if a value is expected, that value, `1` if there is a new value, that value, `1` if the owner is to be
-/// recorded, rivals. Returns whether what was expected was there.
+/// recorded, rivals. Returns whether what was expected was there, or -1 if the name belongs to another owner.
 pub(super) static EXCHANGE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(&format!(
         "{OWNER}
-        local held = redis.call('GET', KEYS[1])
-        if is_anothers(7) or held ~= (ARGV[2] == '1' and ARGV[3]) then return 0 end
+        if is_anothers(7) then return -1 end
+        if redis.call('GET', KEYS[1]) ~= (ARGV[2] == '1' and ARGV[3]) then return 0 end
         if ARGV[4] == '1' then
           redis.call('SET', KEYS[1], ARGV[5])
           if ARGV[6] == '1' then redis.call('HSET', KEYS[2], KEYS[1], ARGV[1]) end

@@ -141,6 +141,8 @@ async fn a_missing_key_is_named_and_nothing_is_lost() {
         locked(node.set(Place::of_tenant("acme", "key"), &json!(2)).await, &words);
         locked(node.set(Place::of_forge("id", "key"), &json!(2)).await, &words);
         locked(node.exchange(Place::of_tenant("acme", "key"), Some(&json!(1)), Some(&json!(2))).await, &words);
+        locked(node.exchange(Place::of_tenant("acme", "key"), Some(&json!(1)), None).await, &words);
+        assert!(!node.exchange(Place::of_tenant("acme", "key"), None, Some(&json!(2))).await.unwrap());
         locked(node.save_installation("acme", &installation("acme"), None).await, &words);
         locked(node.save_installation("gone", &installation("gone"), None).await, &words);
         node.save_installation("another", &installation("another"), None).await.unwrap();

@@ -21,7 +21,7 @@ impl Values {
         Ok(rows.into_iter().filter_map(|row| Some((row.row_id, row.val?))).collect())
     }
 
-    /// Replaces or removes what is expected. ACE takes no lock, so the database has to check that a row still holds the
+    /// Adds a value, replaces one or removes one, if what is expected is there. ACE takes no lock, so the database has to check that a row still holds the
     /// text that was read.
     pub(super) fn exchange(
         &self,
