@@ -217,7 +217,7 @@ async fn made_up_key_ids_cause_few_fetches_and_leave_room() {
         println!("{at_once} at once: {fetches} fetches in {took:?}; then {statuses:?} in {:?}", begun.elapsed());
         assert_eq!(statuses.last(), Some(&204), "at the latest when its id is repeated");
         assert!(statuses.len() == 1 || at_once == 1, "{at_once}: the newest waiting caller is served first");
-        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
         // an id that does not exist is not requested again
         let deadline = Instant::now() + Duration::from_secs(20);
         while flood(&host, &requests[..1], 1).await[0].status != 401 {
@@ -254,7 +254,7 @@ async fn fetches_that_hang_do_not_delay_a_first_install() {
     };
     let (replies, (tries, took)) = futures_util::future::join(hanging, genuine).await;
     println!("a first install among 500 that hang: {tries} tries, {took:?}; {} fetches", host.keys().fetches());
-    assert!(tries <= 2 && took < Duration::from_secs(2), "{tries} tries, {took:?}");
+    assert!(tries <= 2 && took < Duration::from_secs(4), "{tries} tries, {took:?}");
     assert!(replies.iter().all(|reply| reply.status == 503));
     assert!(host.keys().fetches() < 100, "{}", host.keys().fetches());
 }
