@@ -17,6 +17,10 @@ use crate::tasks::until;
 const CAPACITY: usize = 1000;
 /// The most events of one installation: a site that imports its issues must leave room for the others.
 const SHARE: usize = CAPACITY / 2;
+/// The most memory for their bodies, in bytes.
+const MEMORY: usize = 64 << 20;
+/// The most memory for the bodies of one installation. A single event may be larger: `limits.forgeBody` bounds it.
+const MEMORY_SHARE: usize = MEMORY / 2;
 
 /// An event that was accepted and is not done yet.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -33,6 +37,9 @@ pub(crate) struct Delivery {
     /// How often the listeners have failed.
     #[serde(default)]
     pub failures: u32,
+    /// Whether the store keeps it as a value, although it may have a queue: an older release has written it.
+    #[serde(skip)]
+    pub is_value: bool,
 }
 
 /// Stores JSON as a string.
@@ -52,10 +59,58 @@ mod text {
     }
 }
 
+/// About how much memory `json` takes, in bytes: a short text may become large, such as a list of many numbers. JSON is
+/// never nested so deeply that this runs out of stack: it has been read.
+fn weight(json: &Value) -> usize {
+    let inner = match json {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(weight).fold(0, usize::saturating_add),
+        Value::Object(members) => {
+            let each =
+                |(name, value): (&String, &Value)| weight(value).saturating_add(name.len()).saturating_add(ENTRY);
+            members.iter().map(each).fold(0, usize::saturating_add)
+        }
+    };
+    inner.saturating_add(size_of::<Value>())
+}
+
+/// What a member of an object takes beside its name and its value, in bytes: the name's length and place, and the index.
+const ENTRY: usize = 48;
+
+/// An event that is under way.
+#[derive(Debug)]
+struct Active {
+    delivery: Delivery,
+    /// The memory that its body takes, in bytes.
+    weight: usize,
+}
+
+/// How many events there are, and the memory of their bodies.
+#[derive(Debug, Default, Clone, Copy)]
+struct Load {
+    count: usize,
+    weight: usize,
+}
+
+impl Load {
+    fn of<'a>(active: impl Iterator<Item = &'a Active>) -> Self {
+        active.fold(Self::default(), |load, active| Self {
+            count: load.count.saturating_add(1),
+            weight: load.weight.saturating_add(active.weight),
+        })
+    }
+
+    /// Whether one more of `weight` fits. The first one does, however large: otherwise it would never be accepted.
+    fn has_room(self, weight: usize, count: usize, memory: usize) -> bool {
+        self.count < count && (self.count == 0 || self.weight.saturating_add(weight) <= memory)
+    }
+}
+
 /// The events that are under way on this node.
 #[derive(Debug)]
 pub struct Deliveries {
-    active: Mutex<HashMap<String, Delivery>>,
+    active: Mutex<HashMap<String, Active>>,
     /// Those of them that failed and wait for a retry.
     resting: Mutex<HashSet<String>>,
     sender: mpsc::UnboundedSender<String>,
@@ -74,15 +129,17 @@ impl Default for Deliveries {
 impl Deliveries {
     /// Adds an event. Returns `false` if there is no room, or if it is already here.
     pub(crate) fn enter(&self, id: &str, delivery: &Delivery) -> bool {
+        let weight = weight(&delivery.body);
         let mut active = self.active();
-        let of_installation = |other: &&Delivery| other.origin.installation_id == delivery.origin.installation_id;
-        if active.len() >= CAPACITY
-            || active.contains_key(id)
-            || active.values().filter(of_installation).count() >= SHARE
+        let of_installation =
+            |other: &&Active| other.delivery.origin.installation_id == delivery.origin.installation_id;
+        if active.contains_key(id)
+            || !Load::of(active.values()).has_room(weight, CAPACITY, MEMORY)
+            || !Load::of(active.values().filter(of_installation)).has_room(weight, SHARE, MEMORY_SHARE)
         {
             return false;
         }
-        active.insert(id.to_owned(), delivery.clone());
+        active.insert(id.to_owned(), Active { delivery: delivery.clone(), weight });
         true
     }
 
@@ -100,17 +157,17 @@ impl Deliveries {
 
     /// The event with this id, if it is under way.
     pub(crate) fn get(&self, id: &str) -> Option<Delivery> {
-        self.active().get(id).cloned()
+        self.active().get(id).map(|active| active.delivery.clone())
     }
 
     /// All events that are under way.
     pub(crate) fn all(&self) -> Vec<(String, Delivery)> {
-        self.active().iter().map(|(id, delivery)| (id.clone(), delivery.clone())).collect()
+        self.active().iter().map(|(id, active)| (id.clone(), active.delivery.clone())).collect()
     }
 
     /// Counts a failure. Returns the number of failures.
     pub(crate) fn failed(&self, id: &str) -> u32 {
-        self.active().get_mut(id).map_or(u32::MAX, |delivery| {
+        self.active().get_mut(id).map_or(u32::MAX, |Active { delivery, .. }| {
             delivery.failures = delivery.failures.saturating_add(1);
             delivery.failures
         })
@@ -140,6 +197,12 @@ impl Deliveries {
         self.active().len()
     }
 
+    /// How many more events there may be, if they are small.
+    pub(crate) fn room(&self) -> usize {
+        let load = Load::of(self.active().values());
+        if load.weight < MEMORY { CAPACITY.saturating_sub(load.count) } else { 0 }
+    }
+
     /// Whether none is under way.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -164,7 +227,7 @@ impl Deliveries {
         tokio::time::timeout(limit, until(&self.left, is_so)).await.is_ok()
     }
 
-    fn active(&self) -> MutexGuard<'_, HashMap<String, Delivery>> {
+    fn active(&self) -> MutexGuard<'_, HashMap<String, Active>> {
         self.active.lock()
     }
 
@@ -203,7 +266,7 @@ mod tests {
 
     fn delivery(installation_id: &str) -> Delivery {
         let origin = Arc::new(ForgeOrigin { installation_id: installation_id.to_owned(), ..ForgeOrigin::default() });
-        Delivery { event: "e".into(), origin, body: Arc::new(Value::Null), failures: 0 }
+        Delivery { event: "e".into(), origin, body: Arc::new(Value::Null), failures: 0, is_value: false }
     }
 
     #[actix_web::test]
@@ -235,5 +298,38 @@ mod tests {
         }
         assert!(deliveries.drained(Duration::ZERO).await);
         assert!(deliveries.enter("a", &delivery("i")) && !deliveries.enter("a", &delivery("i")));
+    }
+
+    #[actix_web::test]
+    async fn the_memory_of_their_bodies_is_limited() {
+        let deliveries = Deliveries::default();
+        let of = |installation: &str, mebibytes: usize| {
+            let body = Arc::new(Value::String("x".repeat(mebibytes << 20)));
+            Delivery { body, ..delivery(installation) }
+        };
+        // with what a value takes beside its text, three of 10 MiB fit into 32 MiB, and four of 8 MiB do not
+        assert!((0..3).all(|id| deliveries.enter(&id.to_string(), &of("busy", 10))));
+        assert!(!deliveries.enter("3", &of("busy", 3)) && deliveries.enter("3", &of("busy", 1)));
+        assert!(deliveries.enter("4", &of("other", 20)) && deliveries.room() > 0);
+        assert!(!deliveries.enter("5", &of("third", 40)), "there is no room for it");
+        deliveries.leave("4");
+        assert!(!deliveries.enter("5", &of("third", 40)));
+        assert!(deliveries.enter("5", &of("third", 30)));
+        assert!(!deliveries.enter("6", &of("fourth", 4)) && deliveries.enter("6", &of("fourth", 2)));
+        for id in 0..7 {
+            deliveries.leave(&id.to_string());
+        }
+        assert!(deliveries.enter("large", &of("i", 100)), "alone, it always fits");
+        assert!(!deliveries.enter("other", &of("other", 0)) && deliveries.room() == 0);
+        deliveries.leave("large");
+        assert!(deliveries.enter("other", &of("other", 0)));
+    }
+
+    #[test]
+    fn a_list_weighs_more_than_its_text() {
+        let numbers = serde_json::json!([1, 2, 3, null]);
+        assert!(weight(&numbers) >= 5 * size_of::<Value>());
+        let members = serde_json::json!({ "a": {}, "b": "text" });
+        assert!((3 * size_of::<Value>() + 2 * ENTRY..1000).contains(&weight(&members)));
     }
 }

@@ -1,5 +1,7 @@
 //! A store in memory, for tests. All data is lost when the process ends.
 
+mod events;
+
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
@@ -7,9 +9,10 @@ use async_trait::async_trait;
 use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 
+use self::events::Events;
 use super::{
-    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, KeyPage, OwnerKind,
-    Place, Store, StoreError, TenantPage, as_installation, check_keys, now,
+    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, EventQueue, KeyPage,
+    OwnerKind, Place, Store, StoreError, TenantPage, as_installation, check_keys, now,
 };
 
 /// A store in memory.
@@ -27,6 +30,7 @@ struct Data {
     forge: Values,
     /// installationId -> clientKey.
     associations: HashMap<String, String>,
+    events: Events,
 }
 
 impl std::fmt::Debug for Data {
@@ -161,7 +165,7 @@ impl Data {
     }
 
     fn remove(&mut self, client_key: &str) -> bool {
-        let Self { tenants, forge, associations } = self;
+        let Self { tenants, forge, associations, .. } = self;
         let known = tenants.remove(client_key).is_some();
         let before = associations.len();
         associations.retain(|installation_id, tenant| {
@@ -239,6 +243,10 @@ impl Store for MemoryStore {
         check_keys(&[installation_id, client_key])?;
         self.data().associations.insert(installation_id.to_owned(), client_key.to_owned());
         Ok(())
+    }
+
+    fn events(&self) -> Option<&dyn EventQueue> {
+        Some(self)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -7,8 +7,8 @@
 //! At start, a database without the add-on's tables gets them all, in every environment. A lock makes this safe for
 //! nodes that start at the same time. Existing tables, this framework's or ACE's, are used unchanged. Further
 //! migrations run with [`migrate`], or at start with `autoMigrate`. One exception: an ACE without Forge support left a
-//! database with the settings but without the Forge tables. Those are added at once, because every install would fail
-//! without them and no data is at risk.
+//! database with the settings but without the Forge tables, and ACE and older releases have no table of events. Those
+//! are added at once, because every install, or every event, would fail without them, and no data is at risk.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ use super::connection::{SqlConnection, take_lock};
 use super::database::{Access, Database};
 use super::open::{Purpose, connect, without_tables};
 use super::statement::{Dialect, Statement};
-use super::tables::{ExistingTables, SettingsTable};
+use super::tables::{EVENTS_TABLE, ExistingTables, SettingsTable};
 use crate::config::StoreConfig;
 
 /// The migration that creates the settings table. It does not apply to a database whose settings table has another
@@ -28,6 +28,8 @@ use crate::config::StoreConfig;
 pub(super) const SETTINGS_STEP: &str = "_create_addon_settings";
 /// The migration that creates the Forge tables.
 pub(super) const FORGE_STEP: &str = "_create_forge_tables";
+/// The migration that creates the table of events.
+pub(super) const EVENTS_STEP: &str = "_create_forge_events";
 
 /// The result of [`migrate`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +95,7 @@ pub(super) fn prepare(database: &dyn Database, config: &StoreConfig, all: bool) 
     if !all {
         // The usual start, which takes no lock.
         let found = database.query(Access::Read, |connection| ExistingTables::look(connection, dialect, &table))?;
-        if let Some(settings) = found.complete() {
+        if let Some(settings) = found.ready() {
             return Ok(Prepared { table: settings.to_owned(), applied: Vec::new() });
         }
     }
@@ -104,11 +106,14 @@ pub(super) fn prepare(database: &dyn Database, config: &StoreConfig, all: bool) 
         let applied = match steps(&found, &table, all) {
             Steps::All => connection.migrate(source, &|_| true)?,
             Steps::AllButSettings => connection.migrate(source, &|name| !name.ends_with(SETTINGS_STEP))?,
-            Steps::Forge => connection.migrate(source, &|name| name.ends_with(FORGE_STEP))?,
+            Steps::Missing => connection.migrate(source, &|name| {
+                (name.ends_with(FORGE_STEP) && !found.missing.is_empty())
+                    || (name.ends_with(EVENTS_STEP) && !found.has_events)
+            })?,
             Steps::None => Vec::new(),
         };
         let found = ExistingTables::look(connection, dialect, &table)?;
-        Ok(match found.complete() {
+        Ok(match found.ready() {
             Some(settings) => Ok(Prepared { table: settings.to_owned(), applied }),
             None => Err(incomplete(&found, &table)),
         })
@@ -131,7 +136,8 @@ pub(super) fn lock(connection: &mut dyn SqlConnection, dialect: &Dialect) -> Que
 enum Steps {
     All,
     AllButSettings,
-    Forge,
+    /// Those that create the tables which are missing beside the settings.
+    Missing,
     None,
 }
 
@@ -139,7 +145,7 @@ fn steps(found: &ExistingTables, table: &SettingsTable, all: bool) -> Steps {
     match found.settings.len() {
         0 | 1 if table.is_default() && (all || found.is_nothing()) => Steps::All,
         1 if all => Steps::AllButSettings,
-        1 if !found.missing.is_empty() => Steps::Forge,
+        1 if found.ready().is_none() => Steps::Missing,
         _ => Steps::None,
     }
 }
@@ -154,6 +160,7 @@ pub(super) fn incomplete(found: &ExistingTables, table: &SettingsTable) -> Store
         ),
         (0, _) => missing(&names),
         (1, Some(name)) => missing(&format!("{name:?}")),
+        (1, None) => missing(&format!("{EVENTS_TABLE:?}")),
         (_, _) => format!(
             "the database has both tables {}: store.table can mean either, so rename or drop the one that is not \
              the add-on's",

@@ -45,6 +45,8 @@ pub(super) static DIALECT: Dialect = Dialect {
     json: "?",
     bytes: names::bytes,
     same: names::same,
+    // IGNORE also turns other errors into warnings, such as a text that is too long: such values are refused before.
+    insert_new: ("INSERT IGNORE INTO", ""),
     // Lock names are global on the server, have at most 64 characters, and ignore case.
     lock: Some(
         "SELECT CAST(GET_LOCK(CONCAT('addon-{kind}-', SHA1(CONCAT(DATABASE(), '/', ?))), 8) AS SIGNED) AS number",

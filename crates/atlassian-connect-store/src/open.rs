@@ -182,7 +182,7 @@ mod tests {
     }
 
     fn config(url: &str) -> StoreConfig {
-        crate::backends::config(url)
+        crate::acceptance::backends::config(url)
     }
 
     #[tokio::test]

@@ -33,6 +33,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     json: "CAST(? AS json)",
     bytes: |text| format!(r#"{text} COLLATE "C""#),
     same: equals,
+    insert_new: ("INSERT INTO", "ON CONFLICT DO NOTHING"),
     lock: Some(r#"SELECT @one AS "number" FROM pg_advisory_xact_lock({kind}, hashtext(?))"#),
     notify: Some("SELECT pg_notify('atlassian_connect_tenants', ?)"),
     // The table that this unqualified name finds, whatever the search path is.
@@ -215,7 +216,7 @@ impl ManageConnection for PostgresManager {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backends;
+    use crate::acceptance::backends;
 
     fn manager(url: &str, production: bool) -> Result<PostgresManager, StoreError> {
         PostgresManager::new(&StoreConfig { production, ..backends::config(url) })

@@ -27,6 +27,26 @@ pub(super) struct AssociationRow {
     pub client_key: String,
 }
 
+/// A row of the queue of events.
+#[derive(Debug, QueryableByName)]
+pub(super) struct EventRow {
+    #[diesel(sql_type = Text)]
+    pub id: String,
+    #[diesel(sql_type = Text)]
+    pub installation: String,
+    /// `waiting` or `done`.
+    #[diesel(sql_type = Text)]
+    pub state: String,
+    /// The end of the lease, or when it was done.
+    #[diesel(sql_type = BigInt)]
+    pub at: i64,
+    #[diesel(sql_type = BigInt)]
+    pub attempts: i64,
+    /// The JSON. `None`: it is done, or the statement does not read it.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub body: Option<String>,
+}
+
 /// A number: a count, an error's number, 1 for a lock that was taken or a table that exists.
 #[derive(Debug, QueryableByName)]
 pub(super) struct NumberRow {
@@ -55,6 +75,7 @@ pub(super) struct PairRow {
 pub(super) enum Rows<'a> {
     Values(&'a mut Vec<ValueRow>),
     Associations(&'a mut Vec<AssociationRow>),
+    Events(&'a mut Vec<EventRow>),
     Numbers(&'a mut Vec<NumberRow>),
     Versions(&'a mut Vec<VersionRow>),
     #[cfg(test)]
@@ -67,6 +88,7 @@ macro_rules! load_into {
         match $rows {
             $crate::row::Rows::Values(rows) => *rows = $load,
             $crate::row::Rows::Associations(rows) => *rows = $load,
+            $crate::row::Rows::Events(rows) => *rows = $load,
             $crate::row::Rows::Numbers(rows) => *rows = $load,
             $crate::row::Rows::Versions(rows) => *rows = $load,
             #[cfg(test)]
@@ -90,6 +112,12 @@ impl Row for ValueRow {
 impl Row for AssociationRow {
     fn into_rows(rows: &mut Vec<Self>) -> Rows<'_> {
         Rows::Associations(rows)
+    }
+}
+
+impl Row for EventRow {
+    fn into_rows(rows: &mut Vec<Self>) -> Rows<'_> {
+        Rows::Events(rows)
     }
 }
 

@@ -3,6 +3,7 @@
 //! It is always used, with or without keys, so that an encrypted value is never mistaken for a plain one. Plain values,
 //! as ACE writes them, are read unchanged and encrypted at their next write.
 
+mod events;
 pub(crate) mod keys;
 #[cfg(test)]
 mod tests;
@@ -13,8 +14,8 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::{
-    CLIENT_INFO, CLIENT_INFO_UNINSTALLED, Changes, KeyPage, OwnerKind, Place, Store, StoreError, TenantPage,
-    as_installation,
+    CLIENT_INFO, CLIENT_INFO_UNINSTALLED, Changes, EventQueue, KeyPage, OwnerKind, Place, Store, StoreError,
+    TenantPage, as_installation,
 };
 use crate::encryption::EncryptionKey;
 use keys::Keys;
@@ -174,6 +175,10 @@ impl Store for SealedStore {
 
     fn changes(&self) -> Option<Changes> {
         self.inner.changes()
+    }
+
+    fn events(&self) -> Option<&dyn EventQueue> {
+        self.inner.events().map(|_| self as _)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

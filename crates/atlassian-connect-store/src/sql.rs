@@ -3,6 +3,7 @@
 //! ACE's index is not unique, so "update, then insert if no row was updated" needs a lock against concurrent writes:
 //! the transaction itself on SQLite (`BEGIN IMMEDIATE`), a lock on the tenant's name on PostgreSQL and MySQL.
 
+mod events;
 mod rows;
 mod statements;
 
@@ -20,8 +21,8 @@ use super::database::{Access, Database};
 use super::row::{AssociationRow, NumberRow, ValueRow};
 use super::statement::{Bind, Statement};
 use super::{
-    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Changes, KeyPage,
-    OwnerKind, Place, Store, StoreError, TenantPage, as_installation, check_keys, fits, now,
+    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Changes, EventQueue,
+    KeyPage, OwnerKind, Place, Store, StoreError, TenantPage, as_installation, check_keys, fits, now,
 };
 
 /// A store in an SQL database.
@@ -392,6 +393,10 @@ impl Store for SqlStore {
 
     fn changes(&self) -> Option<Changes> {
         self.inner.database.changes()
+    }
+
+    fn events(&self) -> Option<&dyn EventQueue> {
+        Some(self)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -25,6 +25,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     json: "?",
     bytes: str::to_owned,
     same: equals,
+    insert_new: ("INSERT INTO", "ON CONFLICT DO NOTHING"),
     lock: None,
     notify: None,
     table_exists: r#"SELECT @one AS "number" FROM sqlite_master WHERE type IN ('table', 'view') AND name = ?"#,

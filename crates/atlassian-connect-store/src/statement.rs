@@ -24,6 +24,8 @@ pub(super) struct Dialect {
     pub bytes: fn(&str) -> String,
     /// The condition that the text `column` equals `value` (`?`, or another column) byte by byte.
     pub same: fn(column: &str, value: &str) -> String,
+    /// What begins and ends an INSERT that does nothing if the row's unique id is taken.
+    pub insert_new: (&'static str, &'static str),
     /// Takes a lock on one kind (an integer, `{kind}`) and one bound text until the transaction ends, and returns 1.
     /// `None`: a transaction excludes every other writer anyway.
     pub lock: Option<&'static str>,

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::{CLIENT_INFO, Changes, OwnerKind, Place, StoreError, as_installation};
+use crate::{CLIENT_INFO, Changes, EventQueue, OwnerKind, Place, StoreError, as_installation};
 
 /// A page of tenants.
 #[derive(Debug, Clone, Default)]
@@ -113,6 +113,12 @@ pub trait Store: Send + Sync + 'static {
     /// Writes of other nodes, if the store can notify. Each call starts a new listener. For a store that cannot (the
     /// default), cache entries expire by time.
     fn changes(&self) -> Option<Changes> {
+        None
+    }
+
+    /// The queue of Forge's events, if the backend has one of its own. Without it (the default), the framework keeps the
+    /// events as values, and reads all of them again and again.
+    fn events(&self) -> Option<&dyn EventQueue> {
         None
     }
 

@@ -13,6 +13,9 @@ const DEFAULT_MODEL: &str = "AddonSetting";
 /// The other tables. ACE has no setting for their names.
 pub(super) const FORGE_TABLES: [&str; 2] = ["InstallationClientKeys", "ForgeSettings"];
 
+/// The table of Forge's events, which ACE does not have.
+pub(super) const EVENTS_TABLE: &str = "forge_events";
+
 /// The possible names of the settings table.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SettingsTable {
@@ -67,6 +70,8 @@ pub(super) struct ExistingTables {
     pub settings: Vec<String>,
     /// The Forge tables that are missing.
     pub missing: Vec<&'static str>,
+    /// Whether there is a table for events. Only the serving app needs it.
+    pub has_events: bool,
 }
 
 impl ExistingTables {
@@ -79,7 +84,7 @@ impl ExistingTables {
         let statement = Statement::new(dialect, dialect.table_exists);
         let mut exists =
             |name: &str| connection.rows::<NumberRow>(&statement, &[Bind::Text(name)]).map(|rows| !rows.is_empty());
-        let mut found = Self { settings: Vec::new(), missing: Vec::new() };
+        let mut found = Self { settings: Vec::new(), missing: Vec::new(), has_events: exists(EVENTS_TABLE)? };
         for form in &table.forms {
             if exists(form)? {
                 found.settings.push(form.clone());
@@ -93,7 +98,7 @@ impl ExistingTables {
         Ok(found)
     }
 
-    /// The settings table, if it is unambiguous and no table is missing.
+    /// The settings table, if it is unambiguous and no other table of ACE is missing: enough for a command that looks.
     pub(crate) fn complete(&self) -> Option<&str> {
         match self.settings.as_slice() {
             [settings] if self.missing.is_empty() => Some(settings),
@@ -101,9 +106,14 @@ impl ExistingTables {
         }
     }
 
+    /// The settings table, if no table at all is missing.
+    pub(crate) fn ready(&self) -> Option<&str> {
+        self.complete().filter(|_| self.has_events)
+    }
+
     /// Whether the database has none of the add-on's tables.
     pub(crate) fn is_nothing(&self) -> bool {
-        self.settings.is_empty() && self.missing.len() == FORGE_TABLES.len()
+        self.settings.is_empty() && self.missing.len() == FORGE_TABLES.len() && !self.has_events
     }
 }
 

@@ -88,14 +88,19 @@ async fn receive(
     let id = format!("{content}.{}", short(invocation.claims().jti.as_deref().unwrap_or_default()));
     // a repeated event has another token, and the same event may also happen twice
     let start = if retries > 0 { &content } else { &id };
-    if addon.deliveries.get(&id).is_some() || ledger::is_known(store, start, retries).await? {
+    let repeated = || {
         tracing::info!(event = delivery.event, retries, "a Forge event was repeated");
-        return Ok(HttpResponse::NoContent().finish());
+        Ok(HttpResponse::NoContent().finish())
+    };
+    if addon.deliveries.get(&id).is_some() || ledger::is_known(store, start, retries).await? {
+        return repeated();
     }
     let Some(place) = addon.deliveries.reserve(&id, &delivery) else {
         return Err(Error::Unavailable { detail: "too many Forge events are under way".to_owned() });
     };
-    ledger::hold(store, &id, &delivery).await?;
+    if !ledger::accept(store, &id, &delivery, retries).await? {
+        return repeated();
+    }
     place.hand_over();
     Ok(HttpResponse::NoContent().finish())
 }
@@ -139,7 +144,7 @@ async fn read(
         keys: invocation.site_keys(),
         apis: invocation.apis().clone(),
     };
-    Ok(Delivery { event, origin: Arc::new(origin), body: Arc::new(body), failures: 0 })
+    Ok(Delivery { event, origin: Arc::new(origin), body: Arc::new(body), failures: 0, is_value: false })
 }
 
 /// Refuses calls of a page: `requestRemote` gives a token to every visitor. It authenticates a visitor, perhaps an
@@ -206,7 +211,13 @@ mod tests {
     use serde_json::json;
 
     fn content_of(body: Value) -> (String, u64) {
-        content(&Delivery { event: "e".into(), origin: Arc::default(), body: Arc::new(body), failures: 0 })
+        content(&Delivery {
+            event: "e".into(),
+            origin: Arc::default(),
+            body: Arc::new(body),
+            failures: 0,
+            is_value: false,
+        })
     }
 
     #[test]

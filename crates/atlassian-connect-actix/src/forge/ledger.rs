@@ -1,20 +1,21 @@
-//! The stored state of events, so that none is lost and none is processed twice: one row per event, in the store that
-//! all nodes share.
+//! The stored state of events, so that none is lost and none is processed twice, in the store that all nodes share: in
+//! its queue ([`EventQueue`]), or as values if it has none ([`values`]).
 //!
-//! A row holds either a delivery and the end of its node's lease, or the time at which it was done. A done row stays
-//! for as long as Forge may send the event again. Source of that time: Atlassian, "Sending product events" (four
-//! retries, a minute apart).
+//! An event waits, with the end of its node's lease, or is done. A done event is remembered for as long as Forge may
+//! send it again. Source of that time: Atlassian, "Sending product events" (four retries, a minute apart).
+//!
+//! Nodes of a release before the queue write values. While they run beside this node, it knows their events, takes them
+//! over, and finishes them where they are: an event is never in both places, so no node can process it a second time.
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+mod values;
+
+use serde::Deserialize as _;
 
 use crate::deliveries::Delivery;
 use crate::store::internal::now;
-use crate::store::{OwnerKind, Place, Store, StoreError};
+use crate::store::{EventQueue, QueuedEvent, Store, StoreError, TakenEvent};
 
-/// The owner of the rows in the store. No installation has this id.
-const OWNER: &str = "atlassian-connect:deliveries";
-/// A node that has not renewed its row for this long is taken for dead, in seconds.
+/// A node that has not renewed its lease for this long is taken for dead, in seconds.
 const LEASE: u64 = 60;
 /// How long a done event is remembered, in seconds.
 const MEMORY: u64 = 600;
@@ -22,139 +23,237 @@ const MEMORY: u64 = 600;
 const TRY: u64 = 75;
 /// The largest difference between the clocks of nodes and of Forge, in seconds.
 const SKEW: u64 = 60;
-/// The most rows that are checked in one run.
-const SWEPT: usize = 5000;
+/// The most events that are taken from the queue at once: their bodies are in memory together.
+pub(super) const BATCH: usize = 16;
 
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Row {
-    Waiting { delivery: Delivery, lease: u64 },
-    Done { done: u64 },
+/// When Forge tried an event for the first time, at the earliest.
+fn first_try(retries: u64) -> u64 {
+    now().saturating_sub(retries.saturating_mul(TRY).saturating_add(SKEW))
 }
 
-fn value(row: &Row) -> Result<Value, StoreError> {
-    serde_json::to_value(row).map_err(|error| StoreError::Refused(error.to_string()))
+/// The queue that has `delivery`. `None`: it is a value of the store.
+fn queue_of<'a>(store: &'a dyn Store, delivery: &Delivery) -> Option<&'a dyn EventQueue> {
+    if delivery.is_value { None } else { store.events() }
 }
 
-/// Takes the lease of `delivery` for this node, or renews it.
+/// Writes down a new event, with a lease for this node. Returns `false` if another request has done so already.
+pub(super) async fn accept(store: &dyn Store, id: &str, delivery: &Delivery, retries: u64) -> Result<bool, StoreError> {
+    let until = now().saturating_add(LEASE);
+    let Some(queue) = queue_of(store, delivery) else {
+        return values::hold(store, id, delivery, until).await.map(|()| true);
+    };
+    let event = QueuedEvent {
+        id: id.to_owned(),
+        installation_id: delivery.origin.installation_id.clone(),
+        attempts: delivery.failures,
+        body: serde_json::to_value(delivery).map_err(|error| StoreError::Refused(error.to_string()))?,
+    };
+    queue.add(&event, until, if retries > 0 { first_try(retries) } else { 0 }).await
+}
+
+/// Renews the lease of this node.
 pub(super) async fn hold(store: &dyn Store, id: &str, delivery: &Delivery) -> Result<(), StoreError> {
-    let row = Row::Waiting { delivery: delivery.clone(), lease: now() + LEASE };
-    store.set(Place::of_forge(OWNER, id), &value(&row)?).await
+    lease(store, id, delivery, now().saturating_add(LEASE)).await
 }
 
 /// Gives up the lease: the next node that looks takes it.
 pub(super) async fn release(store: &dyn Store, id: &str, delivery: &Delivery) -> Result<(), StoreError> {
-    store.set(Place::of_forge(OWNER, id), &value(&Row::Waiting { delivery: delivery.clone(), lease: 0 })?).await
+    lease(store, id, delivery, 0).await
+}
+
+async fn lease(store: &dyn Store, id: &str, delivery: &Delivery, until: u64) -> Result<(), StoreError> {
+    match queue_of(store, delivery) {
+        // an event that is done meanwhile stays done
+        Some(queue) => queue.renew(id, delivery.failures, until).await.map(drop),
+        None => values::hold(store, id, delivery, until).await,
+    }
 }
 
 /// Marks the event as done.
-pub(super) async fn finish(store: &dyn Store, id: &str) -> Result<(), StoreError> {
-    store.set(Place::of_forge(OWNER, id), &value(&Row::Done { done: now() })?).await
+pub(super) async fn finish(store: &dyn Store, id: &str, delivery: &Delivery) -> Result<(), StoreError> {
+    match queue_of(store, delivery) {
+        Some(queue) => queue.finish(id, now()).await,
+        None => values::finish(store, id).await,
+    }
 }
 
-/// Whether an event with the id `start` is stored. For a retry (`retries` > 0) ids that begin with `start` count too. A
-/// row that was done before the event's first try belongs to an earlier event with the same content, such as that of a
-/// schedule.
+/// Whether an event with the id `start` is stored. For a retry (`retries` > 0) ids that begin with `start` count too. An
+/// event that was done before the first try is an earlier one with the same content, such as that of a schedule.
 pub(super) async fn is_known(store: &dyn Store, start: &str, retries: u64) -> Result<bool, StoreError> {
-    if retries == 0 {
-        return Ok(store.get(Place::of_forge(OWNER, start)).await?.is_some());
-    }
-    let first_try = now().saturating_sub(retries.saturating_mul(TRY).saturating_add(SKEW));
-    for id in ids(store).await?.iter().filter(|id| id.starts_with(start)) {
-        match store.get(Place::of_forge(OWNER, id)).await?.map(|found| Row::deserialize(&found)) {
-            Some(Ok(Row::Done { done })) if done < first_try => {}
-            Some(_) => return Ok(true),
-            None => {}
+    let since = first_try(retries);
+    if let Some(queue) = store.events() {
+        let found = queue.find(start).await?;
+        let mut found = found.iter();
+        let is_known = if retries == 0 {
+            found.any(|event| event.id == start)
+        } else {
+            found.any(|event| event.done.is_none_or(|done| done >= since))
+        };
+        if is_known {
+            return Ok(true);
         }
     }
-    Ok(false)
+    if retries == 0 { values::has(store, start).await } else { values::has_since(store, start, since).await }
 }
 
-async fn ids(store: &dyn Store) -> Result<Vec<String>, StoreError> {
-    store.keys(OwnerKind::Forge, OWNER).await
+/// Events that were taken over, and how many more of them could not be read.
+pub(super) struct Taken {
+    pub events: Vec<(String, Delivery)>,
+    pub unreadable: usize,
 }
 
-/// Takes over the events whose lease has expired, and deletes those that were done long ago. `turn` counts the calls:
-/// if there are more rows than one run checks, each run begins at another row, so that every row gets its turn.
-pub(super) async fn take_over(
-    store: &dyn Store,
-    turn: usize,
-    is_ours: impl Fn(&str) -> bool,
-) -> Result<Vec<(String, Delivery)>, StoreError> {
-    let mut taken = Vec::new();
-    let mut ids: Vec<String> = ids(store).await?.into_iter().filter(|id| !is_ours(id)).collect();
-    let begin = turn.wrapping_mul(SWEPT).checked_rem(ids.len()).unwrap_or_default();
-    ids.rotate_left(begin);
-    for id in ids.into_iter().take(SWEPT) {
-        let place = Place::of_forge(OWNER, &id);
-        let found = match store.get(Place::of_forge(OWNER, &id)).await {
-            Ok(Some(found)) => found,
-            Ok(None) => continue,
-            Err(error @ StoreError::Unavailable(_)) => return Err(error),
-            // an unreadable row must not keep the others from being checked
+/// Takes over at most `limit` events of the queue whose lease has expired.
+pub(super) async fn take_over(store: &dyn Store, limit: usize) -> Result<Taken, StoreError> {
+    let mut taken = Taken { events: Vec::new(), unreadable: 0 };
+    let (Some(queue), true) = (store.events(), limit > 0) else { return Ok(taken) };
+    let time = now();
+    for TakenEvent { id, attempts, body, .. } in queue.take_over(time, time.saturating_add(LEASE), limit).await? {
+        let read = body.and_then(|body| {
+            // the text of serde's error may have parts of the body
+            Delivery::deserialize(body).map_err(|_| StoreError::Refused("it has another form".to_owned()))
+        });
+        match read {
+            Ok(delivery) => taken.events.push((id, Delivery { failures: attempts, ..delivery })),
+            // it must not keep the others from being taken
             Err(error) => {
                 tracing::warn!(id, %error, "a stored event cannot be read");
-                continue;
+                taken.unreadable = taken.unreadable.saturating_add(1);
             }
-        };
-        match Row::deserialize(&found) {
-            Ok(Row::Done { done }) if done.saturating_add(MEMORY) < now() => {
-                store.delete(Place::of_forge(OWNER, &id)).await?;
-            }
-            Ok(Row::Waiting { delivery, lease }) if lease < now() => {
-                let ours = value(&Row::Waiting { delivery: delivery.clone(), lease: now() + LEASE })?;
-                // of several nodes one succeeds
-                if store.exchange(place, Some(&found), Some(&ours)).await? {
-                    taken.push((id, delivery));
-                }
-            }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(id, %error, "a stored event cannot be read"),
         }
     }
     Ok(taken)
 }
 
+/// Takes over the events among the values, see [`values::take_over`].
+pub(super) async fn take_over_values(
+    store: &dyn Store,
+    turn: usize,
+    is_ours: impl Fn(&str) -> bool,
+) -> Result<Vec<(String, Delivery)>, StoreError> {
+    values::take_over(store, turn, is_ours).await
+}
+
+/// Removes the events of the queue that were done long ago.
+pub(super) async fn forget(store: &dyn Store) -> Result<(), StoreError> {
+    match store.events() {
+        Some(queue) => queue.forget(now().saturating_sub(MEMORY)).await.map(drop),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
     use super::*;
+    use crate::emission::ForgeOrigin;
     use crate::store::MemoryStore;
 
-    async fn write(store: &MemoryStore, id: &str, row: &Row) {
-        store.set(Place::of_forge(OWNER, id), &value(row).unwrap()).await.unwrap();
+    fn delivery(number: u32) -> Delivery {
+        let origin = Arc::new(ForgeOrigin { installation_id: "i".to_owned(), ..ForgeOrigin::default() });
+        let body = Arc::new(json!({ "issue": number }));
+        Delivery { event: "e".into(), origin, body, failures: 0, is_value: false }
+    }
+
+    /// An event that was done `ago` seconds ago.
+    async fn done(store: &MemoryStore, id: &str, ago: u64) {
+        assert!(accept(store, id, &delivery(1), 9).await.unwrap(), "{id}");
+        store.events().unwrap().finish(id, now() - ago).await.unwrap();
     }
 
     #[actix_web::test]
-    async fn a_row_from_before_the_first_try_is_another_event() {
-        let store = MemoryStore::new();
+    async fn an_event_from_before_the_first_try_is_another_event() {
         // a schedule of five minutes, whose body is always the same
         for (ago, retries, known) in
             [(5, 1, true), (100, 1, true), (360, 1, false), (300, 4, true), (540, 4, false), (1, u64::MAX, true)]
         {
-            write(&store, "content.token", &Row::Done { done: now() - ago }).await;
-            assert_eq!(is_known(&store, "content", retries).await.unwrap(), known, "{ago} s ago, {retries} retries");
+            let (queued, old) = (MemoryStore::new(), MemoryStore::new());
+            done(&queued, "content.token", ago).await;
+            values::tests::done(&old, "content.token", ago).await;
+            for store in [queued, old] {
+                let found = is_known(&store, "content", retries).await.unwrap();
+                assert_eq!(found, known, "{ago} s ago, {retries} retries");
+                assert!(is_known(&store, "content.token", 0).await.unwrap());
+                assert!(!is_known(&store, "content", 0).await.unwrap());
+                assert!(!is_known(&store, "other", 1).await.unwrap());
+            }
         }
-        assert!(is_known(&store, "content.token", 0).await.unwrap());
-        assert!(!is_known(&store, "content", 0).await.unwrap() && !is_known(&store, "other", 1).await.unwrap());
     }
 
     #[actix_web::test]
-    async fn every_row_has_its_turn() {
+    async fn an_event_is_accepted_once_and_again_if_it_happens_again() {
         let store = MemoryStore::new();
-        for i in 0..SWEPT + 10 {
-            write(&store, &format!("a{i:05}"), &Row::Done { done: now() }).await;
+        assert!(accept(&store, "a.", &delivery(1), 0).await.unwrap());
+        for retries in [0, 1] {
+            assert!(!accept(&store, "a.", &delivery(1), retries).await.unwrap(), "it waits");
         }
-        write(&store, "z-old", &Row::Done { done: now() - MEMORY - 1 }).await;
-        let body = serde_json::json!({ "issue": 1 });
-        let delivery =
-            Delivery { event: "e".into(), origin: std::sync::Arc::default(), body: body.into(), failures: 0 };
-        write(&store, "z-left", &Row::Waiting { delivery, lease: 0 }).await;
-        let mut taken = Vec::new();
-        for turn in 0..2 {
-            taken.extend(take_over(&store, turn, |_| false).await.unwrap());
+        finish(&store, "a.", &delivery(1)).await.unwrap();
+        for retries in [0, 4] {
+            assert!(!accept(&store, "a.", &delivery(1), retries).await.unwrap(), "it was done just now");
         }
-        let taken: Vec<_> = taken.iter().map(|(id, delivery)| (id.as_str(), delivery.body.to_string())).collect();
-        assert_eq!(taken, [("z-left", r#"{"issue":1}"#.to_owned())]);
-        assert!(store.get(Place::of_forge(OWNER, "z-old")).await.unwrap().is_none());
+        // its token has no id, so a later one has the same
+        store.events().unwrap().finish("a.", now() - 500).await.unwrap();
+        assert!(!accept(&store, "a.", &delivery(1), 0).await.unwrap());
+        assert!(accept(&store, "a.", &delivery(1), 1).await.unwrap());
+    }
+
+    #[actix_web::test]
+    async fn what_another_node_left_behind_is_taken_with_its_failures() {
+        let store = MemoryStore::new();
+        assert!(accept(&store, "a", &delivery(1), 0).await.unwrap());
+        assert!(accept(&store, "b", &delivery(2), 0).await.unwrap());
+        assert!(take_over(&store, 9).await.unwrap().events.is_empty(), "its node lives");
+        hold(&store, "b", &Delivery { failures: 1, ..delivery(2) }).await.unwrap();
+        for id in ["a", "b"] {
+            release(&store, id, &Delivery { failures: 2, ..delivery(1) }).await.unwrap();
+        }
+        let unreadable = |body| QueuedEvent { id: "c".into(), installation_id: "i".into(), attempts: 0, body };
+        assert!(store.events().unwrap().add(&unreadable(json!({ "hush": 1 })), 0, 0).await.unwrap());
+        assert!(take_over(&store, 0).await.unwrap().events.is_empty());
+        let taken = take_over(&store, 9).await.unwrap();
+        assert_eq!((taken.events.len(), taken.unreadable), (2, 1));
+        for (id, delivery) in &taken.events {
+            let number = if id == "a" { 1 } else { 2 };
+            assert_eq!((delivery.failures, delivery.is_value), (2, false));
+            assert_eq!(*delivery.body, json!({ "issue": number }), "{id}");
+            finish(&store, id, delivery).await.unwrap();
+            release(&store, id, delivery).await.unwrap();
+        }
+        assert!(take_over(&store, 9).await.unwrap().events.is_empty(), "they are done");
+        assert!(is_known(&store, "a", 0).await.unwrap());
+        assert!(take_over_values(&store, 0, |_| false).await.unwrap().is_empty(), "there are none");
+        assert_eq!(values::tests::is_done(&store, "a").await, None);
+    }
+
+    #[actix_web::test]
+    async fn what_an_older_release_left_behind_is_finished_where_it_is() {
+        let store = MemoryStore::new();
+        for (id, until) in [("left", 0), ("held", now() + LEASE)] {
+            values::hold(&store, id, &delivery(1), until).await.unwrap();
+        }
+        assert!(is_known(&store, "left", 0).await.unwrap() && is_known(&store, "hel", 1).await.unwrap());
+        assert!(take_over(&store, 9).await.unwrap().events.is_empty());
+        let taken = take_over_values(&store, 0, |_| false).await.unwrap();
+        let [(id, delivery)] = taken.as_slice() else { panic!("{taken:?}") };
+        assert!(id == "left" && delivery.is_value);
+        assert!(take_over_values(&store, 0, |_| false).await.unwrap().is_empty(), "this node has the lease");
+        hold(&store, id, delivery).await.unwrap();
+        release(&store, id, delivery).await.unwrap();
+        assert_eq!(take_over_values(&store, 0, |_| false).await.unwrap().len(), 1);
+        finish(&store, id, delivery).await.unwrap();
+        assert_eq!(values::tests::is_done(&store, "left").await, Some(true), "a node of the older release knows it");
+        assert!(store.events().unwrap().find("left").await.unwrap().is_empty());
+        assert!(is_known(&store, "left", 0).await.unwrap());
+    }
+
+    #[actix_web::test]
+    async fn done_events_are_forgotten_when_forge_sends_them_no_more() {
+        let store = MemoryStore::new();
+        done(&store, "old", MEMORY + 5).await;
+        done(&store, "new", MEMORY - 5).await;
+        forget(&store).await.unwrap();
+        assert!(!is_known(&store, "old", 0).await.unwrap() && is_known(&store, "new", 0).await.unwrap());
     }
 }

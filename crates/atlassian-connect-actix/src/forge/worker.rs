@@ -14,6 +14,7 @@ use crate::emission::Emission;
 use crate::error::Error;
 use crate::panics;
 use crate::state::State;
+use crate::store::StoreError;
 
 /// Events whose listeners run at the same time.
 const AT_ONCE: usize = 16;
@@ -21,6 +22,8 @@ const AT_ONCE: usize = 16;
 const LIMIT: Duration = Duration::from_secs(240);
 /// How often this node renews the leases of its events: a third of their length.
 const PULSE: Duration = Duration::from_secs(20);
+/// How often in one pulse this node asks the queue for events that were left behind.
+const BATCHES: usize = 64;
 /// The delays before the retries of a failed listener.
 const PAUSES: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(30)];
 
@@ -64,20 +67,41 @@ async fn renew_and_take_over(state: Arc<State>, turn: usize) {
         if let Err(error) = ledger::hold(store.as_ref(), &id, &delivery).await {
             tracing::warn!(id, %error, "the lease of a Forge event could not be renewed");
         } else if state.deliveries.get(&id).is_none() {
-            // it was done meanwhile, and the row just written says otherwise
-            forget(&state, &id).await;
+            // it was done meanwhile, and the row just written may say otherwise
+            forget(&state, &id, &delivery).await;
         }
     }
-    match ledger::take_over(store.as_ref(), turn, |id| state.deliveries.get(id).is_some()).await {
-        Ok(left) => {
-            for (id, delivery) in left {
-                tracing::info!(id, event = delivery.event, "a Forge event was left unfinished: it is taken over");
-                if state.deliveries.enter(&id, &delivery) {
-                    state.deliveries.hand_over(&id);
-                }
-            }
+    let outcome = take_over(&state).await;
+    // one of them may fail while the other works, so each has its turn
+    let of_values = ledger::take_over_values(store.as_ref(), turn, |id| state.deliveries.get(id).is_some()).await;
+    let of_values = of_values.map(|left| take_up(&state, left));
+    for error in [outcome, of_values].into_iter().filter_map(Result::err) {
+        tracing::warn!(%error, "unfinished Forge events could not be looked up");
+    }
+}
+
+/// Takes over what the store's queue has, as far as this node has room, and forgets what was done long ago.
+async fn take_over(state: &State) -> Result<(), StoreError> {
+    let store = state.tenants.store().as_ref();
+    for _ in 0..BATCHES {
+        let limit = state.deliveries.room().min(ledger::BATCH);
+        let taken = ledger::take_over(store, limit).await?;
+        let count = taken.events.len().saturating_add(taken.unreadable);
+        take_up(state, taken.events);
+        if limit == 0 || count < limit {
+            break;
         }
-        Err(error) => tracing::warn!(%error, "unfinished Forge events could not be looked up"),
+    }
+    ledger::forget(store).await
+}
+
+/// Processes events that were taken over. One for which there is no room is taken over again when its lease has expired.
+fn take_up(state: &State, left: Vec<(String, Delivery)>) {
+    for (id, delivery) in left {
+        if state.deliveries.enter(&id, &delivery) {
+            tracing::info!(id, event = delivery.event, "a Forge event was left unfinished: it is taken over");
+            state.deliveries.hand_over(&id);
+        }
     }
 }
 
@@ -87,7 +111,7 @@ async fn deliver(state: Arc<State>, id: String, places: Arc<Semaphore>) {
     // a panic of a listener is a failure, and so is one of the app's own store
     let outcome = panics::caught(call_listeners(&Data::from(Arc::clone(&state)), &delivery, LIMIT)).await;
     let Err(error) = outcome.unwrap_or_else(|panic| Err(Error::internal(format!("the delivery {panic}")))) else {
-        return finished(&state, &id).await;
+        return finished(&state, &id, &delivery).await;
     };
     let failures = state.deliveries.failed(&id);
     let pause = usize::try_from(failures).ok().and_then(|failures| PAUSES.get(failures.checked_sub(1)?));
@@ -101,20 +125,20 @@ async fn deliver(state: Arc<State>, id: String, places: Arc<Semaphore>) {
         });
     } else {
         tracing::error!(id, event = delivery.event, %error, "a Forge event failed for good");
-        finished(&state, &id).await;
+        finished(&state, &id, &delivery).await;
     }
 }
 
-async fn finished(state: &State, id: &str) {
+async fn finished(state: &State, id: &str, delivery: &Delivery) {
     // its place is free, even if its row cannot be written
-    if let Err(panic) = panics::caught(forget(state, id)).await {
+    if let Err(panic) = panics::caught(forget(state, id, delivery)).await {
         tracing::error!(id, %panic, "a Forge event could not be marked as done: it may be processed again");
     }
     state.deliveries.leave(id);
 }
 
-async fn forget(state: &State, id: &str) {
-    if let Err(error) = ledger::finish(state.tenants.store().as_ref(), id).await {
+async fn forget(state: &State, id: &str, delivery: &Delivery) {
+    if let Err(error) = ledger::finish(state.tenants.store().as_ref(), id, delivery).await {
         tracing::warn!(id, %error, "a Forge event could not be marked as done: it may be processed again");
     }
 }

@@ -130,9 +130,12 @@ fn surveyed(survey: &Survey, config: &Config) -> Vec<Diagnosis> {
     findings
 }
 
-/// Recognizes a database that ACE created: it has the tables but no record of this framework's migrations.
+/// The migration that the start runs on any database, because ACE has no table of events.
+const EVENTS_STEP: &str = "_create_forge_events";
+
+/// Recognizes a database that ACE created: it has the tables but no record of the migrations that make them.
 fn of_ace(survey: &Survey, encrypts: bool) -> Option<Diagnosis> {
-    if survey.applied.is_empty() && survey.unknown.is_empty() {
+    if survey.applied.iter().all(|name| name.ends_with(EVENTS_STEP)) && survey.unknown.is_empty() {
         return Some(if encrypts {
             Diagnosis::warning(&message::NO_WAY_BACK, &[])
         } else {
@@ -217,6 +220,8 @@ mod tests {
             of_ace(&Survey { applied, ..survey(&["a"], &[]) }, encrypts).map(|finding| finding.level)
         };
         assert_eq!((of(&[], false), of(&[], true)), (Some(Ok), Some(Warning)));
+        let started = ["2026-11-29-000001_create_forge_events"];
+        assert_eq!((of(&started, false), of(&started, true)), (Some(Ok), Some(Warning)));
         assert_eq!((of(&["a"], false), of(&["a"], true)), (None, None));
     }
 

@@ -22,6 +22,9 @@
 #![allow(clippy::missing_panics_doc, clippy::unwrap_used, reason = "a case that fails panics")]
 #![allow(missing_docs, reason = "the name of a case says what it checks")]
 
+#[cfg(test)]
+pub(crate) mod backends;
+mod events;
 mod installations;
 mod lists;
 mod names;
@@ -34,6 +37,7 @@ use crate::Store;
 /// The cases, for [`acceptance_suite`](crate::acceptance_suite).
 #[doc(hidden)]
 pub mod cases {
+    pub use super::events::*;
     pub use super::installations::*;
     pub use super::lists::*;
     pub use super::names::*;
@@ -74,6 +78,14 @@ macro_rules! acceptance_suite {
             the_keys_of_one_owner,
             hostile_names_are_names,
             names_differ_by_every_byte,
+            an_event_waits_until_it_is_done,
+            of_many_additions_of_one_event_one_is_done,
+            of_many_take_overs_at_once_one_gets_an_event,
+            an_event_whose_lease_was_renewed_is_not_taken_over,
+            events_are_found_by_the_beginning_of_their_ids,
+            done_events_are_forgotten,
+            hostile_bodies_come_back_or_fail_alone,
+            hostile_ids_of_events_are_refused,
         ]);
     };
     (@each $attributes:tt $open:tt [$($case:ident,)*]) => {

@@ -17,13 +17,16 @@ macro_rules! files {
     };
 }
 
-const FILES: [Files; 6] = files![
+const FILES: [Files; 9] = files![
     "mysql" / "2026-11-22-000001_create_addon_settings",
     "mysql" / "2026-11-22-000002_create_forge_tables",
+    "mysql" / "2026-11-29-000001_create_forge_events",
     "postgres" / "2026-11-22-000001_create_addon_settings",
     "postgres" / "2026-11-22-000002_create_forge_tables",
+    "postgres" / "2026-11-29-000001_create_forge_events",
     "sqlite" / "2026-11-22-000001_create_addon_settings",
     "sqlite" / "2026-11-22-000002_create_forge_tables",
+    "sqlite" / "2026-11-29-000001_create_forge_events",
 ];
 
 /// The result of [`write_migrations`].
@@ -101,7 +104,7 @@ mod tests {
         std::fs::remove_dir_all(folder.path().join("mysql")).unwrap();
         let again = write_migrations(folder.path()).unwrap();
         assert_eq!(again.different, [step.join("up.sql")]);
-        assert_eq!(again.written.len(), 3, "{again:?}");
+        assert_eq!(again.written.len(), 4, "{again:?}");
         assert!(again.written.contains(&step.join("down.sql")));
         assert_eq!(std::fs::read_to_string(step.join("up.sql")).unwrap(), "SELECT 1;");
         assert!(own.read_dir().unwrap().next().is_none());

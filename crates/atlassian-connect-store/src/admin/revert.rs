@@ -8,15 +8,16 @@ use crate::blocking::blocking;
 use crate::config::StoreConfig;
 use crate::connection::SqlConnection;
 use crate::database::Access;
-use crate::migrations::{FORGE_STEP, SETTINGS_STEP, lock};
+use crate::migrations::{EVENTS_STEP, FORGE_STEP, SETTINGS_STEP, lock};
 use crate::open::{Purpose, without_tables};
 use crate::row::NumberRow;
 use crate::source::Source;
 use crate::statement::{Bind, Dialect, Statement, Step};
-use crate::tables::FORGE_TABLES;
+use crate::tables::{EVENTS_TABLE, FORGE_TABLES};
 
 /// The tables that a migration creates and its revert drops.
-const TABLES: [(&str, &[&str]); 2] = [(SETTINGS_STEP, &["AddonSettings"]), (FORGE_STEP, &FORGE_TABLES)];
+const TABLES: [(&str, &[&str]); 3] =
+    [(SETTINGS_STEP, &["AddonSettings"]), (FORGE_STEP, &FORGE_TABLES), (EVENTS_STEP, &[EVENTS_TABLE])];
 
 /// The result of [`revert`].
 #[derive(Debug, Clone, PartialEq, Eq)]

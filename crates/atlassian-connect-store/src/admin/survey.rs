@@ -181,7 +181,7 @@ fn compare(steps: Vec<Step>, mut seen: BTreeSet<String>) -> (Vec<String>, Vec<St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backends::{Sandbox, config};
+    use crate::acceptance::backends::{Sandbox, config};
     use crate::{Store as _, open};
 
     async fn surveyed(sandbox: &Sandbox) -> Survey {
@@ -206,7 +206,7 @@ mod tests {
         sandbox.sql("CREATE TABLE other (id INTEGER)").unwrap();
         let before = sandbox.rows("SELECT name AS one, sql AS two FROM sqlite_master");
         let found = surveyed(&sandbox).await;
-        assert_eq!((found.tables, found.pending.len(), found.unknown.len()), (TablesFound::None, 2, 0));
+        assert_eq!((found.tables, found.pending.len(), found.unknown.len()), (TablesFound::None, 3, 0));
         let error = open_existing(&sandbox.config).await.err().unwrap().to_string();
         assert!(error.contains("does not have the add-on's tables"), "{error}");
         assert_eq!(sandbox.rows("SELECT name AS one, sql AS two FROM sqlite_master"), before);

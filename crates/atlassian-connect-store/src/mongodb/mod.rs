@@ -1,12 +1,13 @@
 //! The store on MongoDB, with the collections and documents of atlassian-connect-express:
 //! `{ key, clientKey, val }` in `AddonSettings` (or what `store.collection` names), `{ installationId, clientKey }` in
-//! `InstallationClientKeys`, `{ installationId, key, val }` in `ForgeSettings`.
+//! `InstallationClientKeys`, `{ installationId, key, val }` in `ForgeSettings`. Events are in a collection of our own,
+//! see [`events`].
 //!
 //! Source: `lib/store/mongodb.js` of atlassian-connect-express 11.5.3. A standalone server has no transactions, so
 //! changes of several documents run as separate steps in [`steps`], in an order that loses nothing if the process ends
 //! between two of them.
 //!
-//! ACE's indexes are made at the start, and two more by clientKey for lists and removals. One that cannot be made is
+//! ACE's indexes are made at the start, two more by clientKey for lists and removals, and one for events. One that cannot be made is
 //! only a warning. Nodes are not notified, because change streams need a replica set: an old secret ends with its cache
 //! entry.
 //!
@@ -15,6 +16,7 @@
 //! durability, elections, sharded clusters, or what a real server does with indexes that are in its way.
 
 mod connection;
+mod events;
 mod steps;
 mod value;
 
@@ -28,7 +30,10 @@ use serde_json::Value;
 
 use self::connection::{Failure, Server};
 use super::attempt::Attempt;
-use super::{CLIENT_INFO, KeyPage, OwnerKind, Place, Store, StoreError, TenantPage, as_installation, check_keys, fits};
+use super::{
+    CLIENT_INFO, EventQueue, KeyPage, OwnerKind, Place, Store, StoreError, TenantPage, as_installation, check_keys,
+    fits,
+};
 use crate::config::StoreConfig;
 
 /// A store in MongoDB.
@@ -37,6 +42,7 @@ pub struct MongoStore {
     settings: Collection<RawDocumentBuf>,
     associations: Collection<RawDocumentBuf>,
     forge: Collection<RawDocumentBuf>,
+    events: Collection<RawDocumentBuf>,
 }
 
 impl std::fmt::Debug for MongoStore {
@@ -110,10 +116,11 @@ impl MongoStore {
         let collection = |name| server.database().collection(name);
         let (settings, associations, forge) =
             (collection(&config.collection), collection("InstallationClientKeys"), collection("ForgeSettings"));
-        Ok(Self { server, settings, associations, forge })
+        let events = collection(events::COLLECTION);
+        Ok(Self { server, settings, associations, forge, events })
     }
 
-    /// Creates ACE's indexes, and two more for listing and removing tenants. If an index cannot be created, such as a
+    /// Creates ACE's indexes, two more for listing and removing tenants, and one for events. If an index cannot be created, such as a
     /// unique one on an old database with duplicates, the store logs a warning and works without it.
     ///
     /// # Errors
@@ -127,6 +134,7 @@ impl MongoStore {
             (&self.forge, doc! { "installationId": 1, "key": 1 }, true),
             (&self.settings, doc! { "clientKey": 1, "key": 1 }, false),
             (&self.associations, doc! { "clientKey": 1 }, false),
+            (&self.events, doc! { "state": 1, "at": 1 }, false),
         ];
         for (collection, keys, unique) in indexes {
             let options = unique.then(|| IndexOptions::builder().unique(true).build());
@@ -380,6 +388,10 @@ impl Store for MongoStore {
     async fn associate(&self, installation_id: &str, client_key: &str) -> Result<(), StoreError> {
         check_keys(&[installation_id, client_key])?;
         self.server.run(self.associated(installation_id, client_key)).await
+    }
+
+    fn events(&self) -> Option<&dyn EventQueue> {
+        Some(self)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

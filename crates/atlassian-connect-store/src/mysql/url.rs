@@ -169,7 +169,7 @@ impl Server {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backends;
+    use crate::acceptance::backends;
 
     fn server(url: &str, production: bool) -> Result<Server, StoreError> {
         Server::new(&StoreConfig { production, ..backends::config(url) })

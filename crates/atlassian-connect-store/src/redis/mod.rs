@@ -9,6 +9,7 @@
 //! The acceptance suite runs on Debian's `redis-server` 7.0.
 
 mod connection;
+mod events;
 mod names;
 mod scan;
 mod scripts;
@@ -24,8 +25,8 @@ use self::names::{OWNERS, Spot};
 use super::attempt::Attempt;
 use super::listen::{self, CHANNEL};
 use super::{
-    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Changes, KeyPage,
-    OwnerKind, Place, Store, StoreError, TenantPage, as_installation, check_keys, fits, now,
+    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Changes, EventQueue,
+    KeyPage, OwnerKind, Place, Store, StoreError, TenantPage, as_installation, check_keys, fits, now,
 };
 use crate::config::StoreConfig;
 
@@ -277,6 +278,10 @@ impl Store for RedisStore {
 
     fn changes(&self) -> Option<Changes> {
         Some(listen::changes(Listener(self.server.connector())))
+    }
+
+    fn events(&self) -> Option<&dyn EventQueue> {
+        Some(self)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

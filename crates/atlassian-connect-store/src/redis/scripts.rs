@@ -178,7 +178,7 @@ pub(super) static ASSOCIATE: LazyLock<Script> = LazyLock::new(|| {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backends::Sandbox;
+    use crate::acceptance::backends::Sandbox;
 
     #[test]
     #[ignore = "needs TEST_REDIS_URL, see .ci/redis"]

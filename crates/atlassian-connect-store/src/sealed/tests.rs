@@ -5,9 +5,9 @@ use serde_json::json;
 
 use super::keys::SealState;
 use super::*;
+use crate::acceptance::backends::{KEY, Sandbox};
 use crate::admin::{ValueForm, open_existing};
-use crate::backends::{KEY, Sandbox};
-use crate::{CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED_AT, MemoryStore};
+use crate::{CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED_AT, MemoryStore, QueuedEvent};
 
 const NEW: &str = "bmV3IGtleSBuZXcga2V5IG5ldyBrZXkgbmV3IGtleSE=";
 /// Must be unreadable without a key.
@@ -368,4 +368,29 @@ proptest! {
             prop_assert!(held.open(Place::of_tenant(&other, &key), sealed).is_err());
         }
     }
+}
+
+#[tokio::test]
+async fn bodies_of_events_are_sealed_and_one_that_does_not_open_keeps_no_other_waiting() {
+    let memory = Memory::new();
+    let event = |id: &str, body| QueuedEvent { id: id.to_owned(), installation_id: "i".to_owned(), attempts: 0, body };
+    let (clear, sealed) = (memory.0.events().unwrap(), memory.node(&[KEY]));
+    let sealed = sealed.events().unwrap();
+    assert!(sealed.add(&event("a", json!(HUSH)), 0, 0).await.unwrap());
+    let stored = clear.take_over(1, 1, 9).await.unwrap().remove(0).body.unwrap();
+    assert!(stored["$sealed"].is_string() && !stored.to_string().contains(HUSH), "{stored}");
+    // copied from another event, sealed with a key that this node does not have, written in clear by an older node
+    assert!(clear.add(&event("b", stored), 0, 0).await.unwrap());
+    let other = memory.node(&[NEW]);
+    assert!(other.events().unwrap().add(&event("c", json!(HUSH)), 0, 0).await.unwrap());
+    assert!(clear.add(&event("d", json!("clear")), 0, 0).await.unwrap());
+    let mut taken = sealed.take_over(2, 3, 9).await.unwrap();
+    taken.sort_by(|one, other| one.id.cmp(&other.id));
+    let bodies: Vec<_> = taken.into_iter().map(|event| event.body).collect();
+    let [Ok(a), Err(b), Err(c), Ok(d)] = bodies.as_slice() else { panic!("{bodies:?}") };
+    assert_eq!((a, d), (&json!(HUSH), &json!("clear")));
+    assert!(matches!(b, StoreError::Refused(_)) && b.to_string().contains("copied from elsewhere"), "{b}");
+    assert!(matches!(c, StoreError::Sealed(_)), "{c}");
+    let reserved = sealed.add(&event("e", json!({ "$sealed": "v1" })), 0, 0).await;
+    assert!(matches!(reserved, Err(StoreError::Refused(_))), "{reserved:?}");
 }

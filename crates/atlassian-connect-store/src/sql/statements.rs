@@ -1,5 +1,6 @@
 //! All SQL statements, written once for all databases.
 
+use super::events::Events;
 use crate::statement::{Dialect, Statement};
 
 /// The statements on a table of values. Tenants' and Forge installations' differ only in names.
@@ -70,6 +71,7 @@ impl Values {
 pub(super) struct Statements {
     pub settings: Values,
     pub forge: Values,
+    pub events: Events,
     /// All rows of an installation, active or not, newest first, without their values.
     pub installation_rows: Statement,
     pub rewrite: Statement,
@@ -98,6 +100,7 @@ impl Statements {
         Self {
             settings: Values::new(dialect, table, "clientKey"),
             forge: Values::new(dialect, "ForgeSettings", "installationId"),
+            events: Events::new(dialect),
             installation_rows: statement(&format!(
                 r#"SELECT {row_id} AS "row_id", "clientKey" AS "owner", "key" AS "key", NULL AS "val" FROM "{table}"
                     WHERE {of_tenant} AND ({key_is} OR {key_is}) ORDER BY "id" DESC"#
@@ -151,6 +154,7 @@ mod tests {
         let Statements {
             settings,
             forge,
+            events,
             installation_rows,
             rewrite,
             rename,
@@ -181,6 +185,18 @@ mod tests {
             ];
             all.extend(of_table.map(|(name, statement)| (format!("{table}.{name}"), statement)));
         }
+        let Events { insert, replace, renew, finish, find, expired, take, forget } = events;
+        let of_events = [
+            ("insert", insert),
+            ("replace", replace),
+            ("renew", renew),
+            ("finish", finish),
+            ("find", find),
+            ("expired", expired),
+            ("take", take),
+            ("forget", forget),
+        ];
+        all.extend(of_events.map(|(name, statement)| (format!("events.{name}"), statement)));
         let others = [
             ("installation_rows", Some(installation_rows)),
             ("rewrite", Some(rewrite)),
@@ -205,7 +221,7 @@ mod tests {
             let statements = Statements::new(&$dialect, "AddonSettings");
             let sql = named(&statements).into_iter().map(|(name, statement)| {
                 // more values than any statement has
-                let bound = Bound { statement, binds: &[Bind::Text(""); 4] };
+                let bound = Bound { statement, binds: &[Bind::Text(""); 8] };
                 let shown = debug_query::<$backend, _>(&bound).to_string();
                 let (sql, _) = shown.split_once(" -- binds").unwrap();
                 // without the indentation of this file

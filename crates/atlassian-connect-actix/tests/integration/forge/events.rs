@@ -7,11 +7,12 @@ use actix_web::web::ServiceConfig;
 use atlassian_connect_actix::Addon;
 use atlassian_connect_actix::events::{AppInstalled, PreUninstall};
 use atlassian_connect_actix::forge;
-use atlassian_connect_actix::store::{MemoryStore, OwnerKind, Place, Store};
+use atlassian_connect_actix::store::{MemoryStore, OwnerKind, Place, QueuedEvent, Store};
 use atlassian_connect_testing::{TestHost, TestHostBuilder, TestInvocation};
 use serde_json::{Value, json};
 
 use crate::support::fixture;
+use crate::support::store::FakeStore;
 
 const CREATED: &str = "avi:jira:created:issue";
 
@@ -245,14 +246,49 @@ async fn left_behind_and_taken_over(on_the_store: impl Fn(TestHostBuilder) -> Te
 
 #[actix_web::test]
 async fn an_unfinished_event_is_taken_over_at_the_next_start() {
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    left_behind_and_taken_over(|builder| {
-        builder.addon({
-            let store = Arc::clone(&store);
-            move |addon| addon.store(store)
+    // with a queue of its own, and without one
+    let stores: [Arc<dyn Store>; 2] = [Arc::new(MemoryStore::new()), FakeStore::new()];
+    for store in stores {
+        left_behind_and_taken_over(|builder| {
+            builder.addon({
+                let store = Arc::clone(&store);
+                move |addon| addon.store(store)
+            })
         })
-    })
-    .await;
+        .await;
+    }
+}
+
+/// As during a rolling update: a node of a release before the queue has written a value.
+#[actix_web::test]
+async fn an_event_of_an_older_release_is_taken_over_and_known() {
+    let store = Arc::new(MemoryStore::new());
+    let older = FakeStore::on(Arc::clone(&store));
+    let stuck = fixture::builder().prepare(|addon| addon.on(CREATED, |_| std::future::pending()));
+    let stuck = stuck.addon(move |addon| addon.store(older)).start(routes).await;
+    let event = TestInvocation::event(created(7));
+    assert_eq!(stuck.invoke("/forge/events", &event).await.status, 204);
+
+    let (builder, heard) = hearing(&[CREATED]);
+    let shared = Arc::clone(&store);
+    let next = builder.addon(move |addon| addon.store(shared)).start(routes).await;
+    let mut again = created(7);
+    again["retryContext"] = json!({ "retryCount": 1, "retryReason": "TIMEOUT_ERROR" });
+    let again = TestInvocation::event(again).installation(&event.installation_id());
+    assert_eq!(next.invoke("/forge/events", &again).await.status, 204);
+    idle(&next).await;
+    assert!(heard.lock().unwrap().is_empty(), "the other node has it");
+
+    stuck.stop().await;
+    stuck.addon().drain(Duration::from_millis(10)).await;
+    let (builder, heard) = hearing(&[CREATED]);
+    let shared = Arc::clone(&store);
+    let last = builder.addon(move |addon| addon.store(shared)).start(routes).await;
+    until("it is not taken over", || !heard.lock().unwrap().is_empty()).await;
+    idle(&last).await;
+    assert_eq!(last.invoke("/forge/events", &again).await.status, 204);
+    idle(&last).await;
+    assert_eq!(*heard.lock().unwrap(), [(CREATED.into(), created(7))]);
 }
 
 /// As deep as JSON can be read: nested one level deeper, in a row, it could not be read again.
@@ -272,12 +308,17 @@ async fn an_event_with_the_deepest_nesting_is_processed_and_does_not_block_other
     idle(&host).await;
     assert_eq!(*heard.lock().unwrap(), [("forge:endpoint".into(), deep(127))]);
     let store = host.addon().state().tenants.store().clone();
-    let ids = store.key_page(OwnerKind::Forge, Some(OWNER), 1).await.unwrap().owners.remove(0).1;
-    assert_eq!(ids.len(), 1);
-    let row = store.get(Place::of_forge(OWNER, &ids[0])).await.unwrap().unwrap();
-    assert!(row["done"].is_u64(), "{row}");
+    let queue = store.events().unwrap();
+    let mut found = Vec::new();
+    for digit in "0123456789abcdef".chars() {
+        found.extend(queue.find(&digit.to_string()).await.unwrap());
+    }
+    assert!(found.len() == 1 && found[0].done.is_some(), "{found:?}");
+    assert!(store.keys(OwnerKind::Forge, OWNER).await.unwrap().is_empty(), "it is not where older releases look");
 
-    // after a row that cannot be read, the next one is still taken over
+    // after one that cannot be read, the next one is still taken over
     store.set(Place::of_forge(OWNER, "0"), &deep(200)).await.unwrap();
+    let unreadable = QueuedEvent { id: "0".into(), installation_id: "i".into(), attempts: 0, body: deep(200) };
+    assert!(queue.add(&unreadable, 0, 0).await.unwrap());
     left_behind_and_taken_over(|builder| builder.var("DATABASE_URL", url.clone())).await;
 }

@@ -24,7 +24,7 @@ pub(crate) enum Failure {
 }
 
 pub(crate) struct FakeStore {
-    inner: MemoryStore,
+    inner: Arc<MemoryStore>,
     /// When reads of installations began.
     reads: Mutex<Vec<Instant>>,
     /// While this is true, reads have their result but do not return it.
@@ -35,8 +35,13 @@ pub(crate) struct FakeStore {
 
 impl FakeStore {
     pub(crate) fn new() -> Arc<Self> {
+        Self::on(Arc::default())
+    }
+
+    /// The values of `inner`, but not its queue: as a release before the queue sees them.
+    pub(crate) fn on(inner: Arc<MemoryStore>) -> Arc<Self> {
         Arc::new(Self {
-            inner: MemoryStore::new(),
+            inner,
             reads: Mutex::default(),
             held: watch::Sender::new(false),
             delay: Mutex::default(),

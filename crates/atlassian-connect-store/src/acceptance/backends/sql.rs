@@ -6,12 +6,10 @@ use futures_util::future::{join_all, try_join_all};
 use serde_json::{Value, json};
 
 use super::{Sandbox, run_cases, sql as cases};
-use crate::admin::migrate;
-use crate::admin::{Reversion, revert};
-use crate::admin::{TablesFound, survey};
+use crate::admin::{Reversion, TablesFound, migrate, open_existing, revert, survey};
 use crate::{
-    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Place, Store, StoreError,
-    now, open,
+    CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Place, QueuedEvent,
+    Store, StoreError, now, open,
 };
 
 /// A row as another program may have left it.
@@ -145,13 +143,36 @@ pub(super) async fn missing_forge_tables_are_added(sandbox: Sandbox) {
     let store = sandbox.open().await;
     store.set(Place::of_tenant("tenant", "key"), &json!(1)).await.unwrap();
     // As an ACE without Forge support left it.
-    for table in ["InstallationClientKeys", "ForgeSettings", "__diesel_schema_migrations"] {
+    for table in ["InstallationClientKeys", "ForgeSettings", "forge_events", "__diesel_schema_migrations"] {
         sandbox.sql(&format!(r#"DROP TABLE "{table}""#)).unwrap();
     }
     let store = sandbox.open().await;
     store.set(Place::of_forge("id", "key"), &json!(2)).await.unwrap();
     store.associate("id", "tenant").await.unwrap();
     assert_eq!(store.get(Place::of_tenant("tenant", "key")).await.unwrap(), Some(json!(1)));
+}
+
+/// As the release before the table, or an ACE with Forge support, left it.
+pub(super) async fn a_missing_table_of_events_is_added(sandbox: Sandbox) {
+    for recorded in [true, false] {
+        let store = sandbox.open().await;
+        store.set(Place::of_forge("id", "key"), &json!(1)).await.unwrap();
+        sandbox.sql(r#"DROP TABLE "forge_events""#).unwrap();
+        let records = if recorded { " WHERE version = '20261129000001'" } else { "" };
+        sandbox.sql(&format!("DELETE FROM __diesel_schema_migrations{records}")).unwrap();
+        // a command that only looks needs no such table, and makes none
+        assert_eq!(survey(&sandbox.config).await.unwrap().tables, TablesFound::All("AddonSettings".to_owned()));
+        assert_eq!(
+            open_existing(&sandbox.config).await.unwrap().get(Place::of_forge("id", "key")).await.unwrap(),
+            Some(json!(1))
+        );
+        assert!(sandbox.sql(r#"SELECT 1 FROM "forge_events""#).is_err());
+
+        let store = sandbox.open().await;
+        let event = QueuedEvent { id: "a".into(), installation_id: "id".into(), attempts: 0, body: json!(1) };
+        assert!(store.events().unwrap().add(&event, 0, 0).await.unwrap());
+        assert_eq!(store.get(Place::of_forge("id", "key")).await.unwrap(), Some(json!(1)));
+    }
 }
 
 pub(super) async fn a_database_that_lacks_the_settings_is_not_taken_for_a_new_one(sandbox: Sandbox) {
@@ -165,13 +186,13 @@ pub(super) async fn a_database_that_lacks_the_settings_is_not_taken_for_a_new_on
     assert!(text.contains("AddonSettings") && text.contains("`migrate`"), "{text}");
 
     let report = migrate(&sandbox.config).await.unwrap();
-    assert_eq!(report.applied.len(), 2, "{report}");
+    assert_eq!(report.applied.len(), 3, "{report}");
     sandbox.open().await.ping().await.unwrap();
 }
 
 pub(super) async fn migrating_twice_does_nothing_the_second_time(sandbox: Sandbox) {
     let first = migrate(&sandbox.config).await.unwrap();
-    assert_eq!(first.applied.len(), 2, "{first}");
+    assert_eq!(first.applied.len(), 3, "{first}");
     let store = sandbox.open().await;
     store.set(Place::of_tenant("tenant", "key"), &json!(1)).await.unwrap();
     let second = migrate(&sandbox.config).await.unwrap();
@@ -194,13 +215,15 @@ pub(super) async fn a_revert_drops_empty_tables_alone(sandbox: Sandbox) {
     let store = sandbox.open().await;
     let down = |step: &str| {
         let backend = sandbox.backend();
-        let folder = format!("{}/migrations/{backend}/2026-11-22-{step}", env!("CARGO_MANIFEST_DIR"));
+        let folder = format!("{}/migrations/{backend}/{step}", env!("CARGO_MANIFEST_DIR"));
         let sql = std::fs::read_to_string(format!("{folder}/down.sql")).unwrap();
         sandbox.sql(&format!("BEGIN; {sql} COMMIT"))
     };
     store.set(Place::of_tenant("tenant", "key"), &json!(1)).await.unwrap();
     store.associate("id", "tenant").await.unwrap();
-    for step in ["000002_create_forge_tables", "000001_create_addon_settings"] {
+    let event = QueuedEvent { id: "a".into(), installation_id: "id".into(), attempts: 0, body: json!(1) };
+    store.events().unwrap().add(&event, 0, 0).await.unwrap();
+    for step in STEPS.into_iter().rev() {
         let error = down(step).unwrap_err().to_string();
         assert!(error.contains("still hold"), "{error}");
     }
@@ -208,7 +231,8 @@ pub(super) async fn a_revert_drops_empty_tables_alone(sandbox: Sandbox) {
 
     store.delete(Place::of_tenant("tenant", "key")).await.unwrap();
     store.uninstall("tenant").await.unwrap();
-    for step in ["000002_create_forge_tables", "000001_create_addon_settings"] {
+    store.events().unwrap().finish("a", 1).await.unwrap();
+    for step in STEPS.into_iter().rev() {
         down(step).unwrap();
     }
     assert!(store.get(Place::of_tenant("tenant", "key")).await.is_err(), "the tables are gone");
@@ -218,13 +242,13 @@ pub(super) async fn of_nodes_that_migrate_at_once_one_does(sandbox: Sandbox) {
     let reports = try_join_all((0..4).map(|_| migrate(&sandbox.config))).await.unwrap();
     let mut applied: Vec<_> = reports.iter().map(|report| report.applied.len()).collect();
     applied.sort_unstable();
-    assert_eq!(applied, [0, 0, 0, 2], "{reports:?}");
+    assert_eq!(applied, [0, 0, 0, 3], "{reports:?}");
 
     // they wait for each other when reverting, too
     let reverted = try_join_all((0..4).map(|_| revert(&sandbox.config, 1, false))).await.unwrap();
     let mut reverted: Vec<_> = reverted.iter().map(steps).map(Vec::len).collect();
     reverted.sort_unstable();
-    assert_eq!(reverted, [0, 0, 1, 1]);
+    assert_eq!(reverted, [0, 1, 1, 1]);
 }
 
 fn steps(reversion: &Reversion) -> &Vec<String> {
@@ -232,18 +256,25 @@ fn steps(reversion: &Reversion) -> &Vec<String> {
     steps
 }
 
-const STEPS: [&str; 2] = ["2026-11-22-000001_create_addon_settings", "2026-11-22-000002_create_forge_tables"];
+const STEPS: [&str; 3] = [
+    "2026-11-22-000001_create_addon_settings",
+    "2026-11-22-000002_create_forge_tables",
+    "2026-11-29-000001_create_forge_events",
+];
 
 pub(super) async fn a_revert_undoes_the_last_migrations(sandbox: Sandbox) {
     drop(sandbox.open().await);
     let survey = async || survey(&sandbox.config).await.unwrap();
     assert_eq!(survey().await.applied, STEPS);
-    assert_eq!(revert(&sandbox.config, 1, false).await.unwrap(), Reversion::Done(vec![STEPS[1].to_owned()]));
+    assert_eq!(revert(&sandbox.config, 1, false).await.unwrap(), Reversion::Done(vec![STEPS[2].to_owned()]));
     let found = survey().await;
-    assert_eq!((found.applied, found.pending), (vec![STEPS[0].to_owned()], vec![STEPS[1].to_owned()]));
-    assert_eq!(migrate(&sandbox.config).await.unwrap().applied, [STEPS[1]]);
+    assert_eq!(
+        (found.applied, found.pending),
+        (vec![STEPS[0].to_owned(), STEPS[1].to_owned()], vec![STEPS[2].to_owned()])
+    );
+    assert_eq!(migrate(&sandbox.config).await.unwrap().applied, [STEPS[2]]);
 
-    let all = Reversion::Done(vec![STEPS[1].to_owned(), STEPS[0].to_owned()]);
+    let all = Reversion::Done(STEPS.iter().rev().map(|&step| step.to_owned()).collect());
     assert_eq!(revert(&sandbox.config, 9, false).await.unwrap(), all);
     assert_eq!(survey().await.tables, TablesFound::None);
     assert_eq!(revert(&sandbox.config, 1, false).await.unwrap(), Reversion::Done(vec![]));
@@ -257,14 +288,17 @@ pub(super) async fn a_revert_asks_before_rows_go(sandbox: Sandbox) {
     let held = |tables: &[(&str, u64)]| {
         Reversion::HoldsRows(tables.iter().map(|&(table, rows)| (table.to_owned(), rows)).collect())
     };
-    let ids = ("InstallationClientKeys", 1);
-    assert_eq!(revert(&sandbox.config, 1, false).await.unwrap(), held(&[ids]));
-    assert_eq!(revert(&sandbox.config, 2, false).await.unwrap(), held(&[ids, ("AddonSettings", 2)]));
+    let event = QueuedEvent { id: "a".into(), installation_id: "id".into(), attempts: 0, body: json!(1) };
+    store.events().unwrap().add(&event, 0, 0).await.unwrap();
+    let (ids, events) = (("InstallationClientKeys", 1), ("forge_events", 1));
+    assert_eq!(revert(&sandbox.config, 1, false).await.unwrap(), held(&[events]));
+    assert_eq!(revert(&sandbox.config, 2, false).await.unwrap(), held(&[events, ids]));
+    assert_eq!(revert(&sandbox.config, 3, false).await.unwrap(), held(&[events, ids, ("AddonSettings", 2)]));
     assert_eq!(store.client_key_of_installation("id").await.unwrap().as_deref(), Some("tenant"));
     assert_eq!(survey(&sandbox.config).await.unwrap().applied, STEPS);
 
-    assert_eq!(steps(&revert(&sandbox.config, 1, true).await.unwrap()).as_slice(), [STEPS[1]]);
-    assert_eq!(store.installations("tenant").await.unwrap(), [secret("old")], "only that migration's tables");
+    assert_eq!(steps(&revert(&sandbox.config, 2, true).await.unwrap()).as_slice(), [STEPS[2], STEPS[1]]);
+    assert_eq!(store.installations("tenant").await.unwrap(), [secret("old")], "only the tables of those migrations");
     assert_eq!(revert(&sandbox.config, 1, false).await.unwrap(), held(&[("AddonSettings", 2)]));
     assert_eq!(steps(&revert(&sandbox.config, 1, true).await.unwrap()).as_slice(), [STEPS[0]]);
     assert_eq!(survey(&sandbox.config).await.unwrap().tables, TablesFound::None);
@@ -309,6 +343,7 @@ macro_rules! sql_suite {
             a_tenant_with_a_row_in_use_is_not_purged,
             an_uninstalled_row_beside_one_in_use_is_not_taken_for_it, a_row_without_a_value_counts_as_none,
             the_table_is_the_one_of_two_forms_that_exists, missing_forge_tables_are_added,
+            a_missing_table_of_events_is_added,
             a_database_that_lacks_the_settings_is_not_taken_for_a_new_one, migrating_twice_does_nothing_the_second_time,
             nodes_can_start_at_the_same_time, of_nodes_that_migrate_at_once_one_does,
             a_revert_drops_empty_tables_alone, a_revert_undoes_the_last_migrations, a_revert_asks_before_rows_go,
@@ -375,7 +410,7 @@ mod own_steps {
         let config = with_notes(&sandbox);
         drop(open(&config).await.unwrap());
         let found = survey(&config).await.unwrap();
-        assert_eq!((found.applied.len(), found.pending.len()), (3, 0), "{found:?}");
+        assert_eq!((found.applied.len(), found.pending.len()), (4, 0), "{found:?}");
         sandbox.sql("INSERT INTO notes (text) VALUES ('kept')").unwrap();
         drop(open(&config).await.unwrap());
         assert_eq!(sandbox.rows("SELECT text AS one, '' AS two FROM notes").len(), 1);

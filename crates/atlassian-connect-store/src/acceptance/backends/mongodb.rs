@@ -282,7 +282,7 @@ async fn commands_that_only_look_make_nothing() {
     assert_eq!(database.list_collection_names().await.unwrap(), [] as [String; 0]);
     let report = migrate(&sandbox.config).await.unwrap().to_string();
     assert!(report.contains("no migrations"), "{report}");
-    assert_eq!(database.list_collection_names().await.unwrap().len(), 3, "the indexes exist");
+    assert_eq!(database.list_collection_names().await.unwrap().len(), 4, "the indexes exist");
     assert!(store.changes().is_none());
 }
 

@@ -18,7 +18,7 @@ mod proxy;
 #[cfg(feature = "redis")]
 mod redis;
 #[allow(unreachable_pub)]
-#[path = "../../examples/own_store/shelf.rs"]
+#[path = "../../../examples/own_store/shelf.rs"]
 mod shelf;
 mod sql;
 
@@ -31,9 +31,9 @@ use r2d2::ManageConnection;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
-use super::{MemoryStore, RecordStore, Store, StoreError};
 use crate::config::StoreConfig;
 use crate::sealed::SealedStore;
+use crate::{MemoryStore, RecordStore, Store, StoreError};
 
 /// A configuration with only a URL.
 pub(crate) fn config(url: &str) -> StoreConfig {
@@ -113,7 +113,7 @@ impl Sandbox {
     }
 
     pub(crate) async fn try_open(&self) -> Result<Arc<dyn Store>, StoreError> {
-        super::open(&self.config).await
+        crate::open(&self.config).await
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -156,7 +156,7 @@ impl Sandbox {
                 return mysql::connection(&self.config).batch(sql);
             }
             if self.is_postgres() {
-                super::postgres::database_manager(&self.config).unwrap().connect().unwrap().batch_execute(sql)
+                crate::postgres::database_manager(&self.config).unwrap().connect().unwrap().batch_execute(sql)
             } else {
                 self.sqlite().batch_execute(sql)
             }
@@ -165,22 +165,22 @@ impl Sandbox {
 
     /// The text columns `one` and `two` of a SELECT.
     pub(crate) fn rows(&self, sql: &str) -> Vec<(String, String)> {
-        use super::connection::SqlConnection;
-        use super::row::PairRow;
-        use super::statement::Statement;
+        use crate::connection::SqlConnection;
+        use crate::row::PairRow;
+        use crate::statement::Statement;
         let rows = on_thread(|| {
             let read = |connection: &mut dyn SqlConnection, dialect| {
                 connection.rows::<PairRow>(&Statement::new(dialect, sql), &[])
             };
             #[cfg(feature = "mysql")]
             if self.is_mysql() {
-                return read(&mut mysql::connection(&self.config), &super::mysql::DIALECT);
+                return read(&mut mysql::connection(&self.config), &crate::mysql::DIALECT);
             }
             if self.is_postgres() {
-                let manager = super::postgres::database_manager(&self.config).unwrap();
-                read(&mut manager.connect().unwrap(), &super::postgres::DIALECT)
+                let manager = crate::postgres::database_manager(&self.config).unwrap();
+                read(&mut manager.connect().unwrap(), &crate::postgres::DIALECT)
             } else {
-                read(&mut self.sqlite(), &super::sqlite::DIALECT)
+                read(&mut self.sqlite(), &crate::sqlite::DIALECT)
             }
         });
         let texts = |row: PairRow| (row.one.unwrap_or_default(), row.two.unwrap_or_default());

@@ -1,0 +1,12 @@
+-- The queue of Forge's events. "at" is the end of the lease of an event that waits, or the time at which one was done,
+-- in seconds since 1970. No other program uses this table, so the id is unique, and decides which node has an event.
+-- The collation "C" compares byte by byte, so that the index answers a search for the beginning of an id.
+CREATE TABLE IF NOT EXISTS "forge_events" (
+    "id" VARCHAR(65) COLLATE "C" NOT NULL PRIMARY KEY,
+    "installation" VARCHAR(255) NOT NULL,
+    "state" VARCHAR(7) NOT NULL,
+    "at" BIGINT NOT NULL,
+    "attempts" BIGINT NOT NULL,
+    "body" TEXT
+);
+CREATE INDEX IF NOT EXISTS "forge_events_state_at" ON "forge_events" ("state", "at");
