@@ -56,7 +56,7 @@ pub trait EventQueue: Send + Sync {
     /// with this id. One that was done before `done_before` does not count: it is replaced.
     async fn add(&self, event: &QueuedEvent, until: u64, done_before: u64) -> Result<bool, StoreError>;
 
-    /// Sets the end of a waiting event's lease, and its number of attempts. With `until` 0 the lease is given up.
+    /// Sets the end of a waiting event's lease, and its number of attempts. With `until` 0 any node may take the event.
     /// Returns `false`, and changes nothing, if no such event waits. An event that is done stays done.
     async fn renew(&self, id: &str, attempts: u32, until: u64) -> Result<bool, StoreError>;
 

@@ -79,7 +79,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Stores an installation. With `installation_id`, also associates the Forge installation with it. Reactivates an
     /// uninstalled tenant. Concurrent calls for one tenant end in one row; if ACE left two, the older one moves to
-    /// [`CLIENT_INFO_SUPERSEDED`]. Removes [`CLIENT_INFO_UNINSTALLED_AT`].
+    /// [`CLIENT_INFO_SUPERSEDED`](crate::CLIENT_INFO_SUPERSEDED). Removes [`CLIENT_INFO_UNINSTALLED_AT`](crate::CLIENT_INFO_UNINSTALLED_AT).
     async fn save_installation(
         &self,
         client_key: &str,
@@ -87,8 +87,8 @@ pub trait Store: Send + Sync + 'static {
         installation_id: Option<&str>,
     ) -> Result<(), StoreError>;
 
-    /// Moves the installation to [`CLIENT_INFO_UNINSTALLED`] (any further row to [`CLIENT_INFO_SUPERSEDED`]), writes
-    /// the time to [`CLIENT_INFO_UNINSTALLED_AT`] and removes the tenant's Forge associations. Returns whether there
+    /// Moves the installation to [`CLIENT_INFO_UNINSTALLED`](crate::CLIENT_INFO_UNINSTALLED) (any further row to [`CLIENT_INFO_SUPERSEDED`](crate::CLIENT_INFO_SUPERSEDED)), writes
+    /// the time to [`CLIENT_INFO_UNINSTALLED_AT`](crate::CLIENT_INFO_UNINSTALLED_AT) and removes the tenant's Forge associations. Returns whether there
     /// was an installation. Values are moved unchanged, so that encrypted ones need not be decrypted.
     async fn uninstall(&self, client_key: &str) -> Result<bool, StoreError>;
 

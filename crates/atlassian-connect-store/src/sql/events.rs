@@ -179,7 +179,10 @@ mod tests {
     #[test]
     fn an_index_answers_each_search() {
         let mut connection = SqliteConnection::establish(":memory:").unwrap();
-        let up = include_str!("../../migrations/sqlite/2026-11-29-000001_create_forge_events/up.sql");
+        let up = include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/migrations/sqlite/2026-11-29-000001_create_forge_events/up.sql"
+        ));
         diesel::connection::SimpleConnection::batch_execute(&mut connection, up).unwrap();
         let events = Events::new(&DIALECT);
         for statement in [&events.find, &events.expired, &events.take, &events.forget] {
