@@ -22,6 +22,12 @@ pub(crate) const FAILING: &str = "FIXTURE_FAILING";
 /// The file in the working directory where the app notes which site belongs to which tenant.
 pub(crate) const TOLD: &str = "told";
 
+/// If this variable is set, the app's listener for Forge's events never ends.
+pub(crate) const HANGING: &str = "FIXTURE_HANGING";
+
+/// The file in the working directory where the app notes Forge's events, a line each.
+pub(crate) const EVENTS: &str = "events";
+
 /// What libtest prints on standard output before the command's own output.
 pub(crate) const PREFACE: &str = "\nrunning 1 test\n";
 
@@ -95,6 +101,14 @@ fn routes(cfg: &mut ServiceConfig) {
 
 fn listen(addon: &Addon) {
     addon.on("jira:issue_created", |_| async { Ok(()) });
+    addon.on("avi:jira:created:issue", |occurrence| async move {
+        if std::env::var_os(HANGING).is_some() {
+            std::future::pending::<()>().await;
+        }
+        let line = format!("{}\n", occurrence.body["issue"]);
+        let mut file = File::options().create(true).append(true).open(EVENTS)?;
+        Ok(file.write_all(line.as_bytes())?)
+    });
     addon.listen(|associated: TenantAssociated| async move {
         if std::env::var_os(FAILING).is_some() {
             return Err("the app's own tables are locked".into());

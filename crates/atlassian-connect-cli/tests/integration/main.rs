@@ -11,6 +11,7 @@ mod association;
 mod command;
 mod descriptor;
 mod doctor;
+mod events;
 mod fleet;
 mod forge;
 mod kill;
