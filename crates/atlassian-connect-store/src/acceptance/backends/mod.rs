@@ -4,8 +4,10 @@
 //! they need. `cargo test --features mysql,redis,mongodb -- --include-ignored` runs them, and fails without the
 //! variables.
 
+mod absent;
 mod ace;
 mod app;
+mod database;
 #[cfg(feature = "mongodb")]
 mod mongodb;
 #[cfg(feature = "mysql")]
@@ -31,6 +33,7 @@ use r2d2::ManageConnection;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
+use self::database::TestDatabase;
 use crate::config::StoreConfig;
 use crate::sealed::SealedStore;
 use crate::{MemoryStore, RecordStore, Store, StoreError};
@@ -42,6 +45,13 @@ pub(crate) fn config(url: &str) -> StoreConfig {
     config
 }
 
+/// The same, with a URL that `change` has changed.
+fn with_url(url: &str, change: impl FnOnce(&mut url::Url)) -> StoreConfig {
+    let mut url = url::Url::parse(url).unwrap();
+    change(&mut url);
+    config(url.as_str())
+}
+
 /// An encryption key.
 pub(crate) const KEY: &str = "a2V5IG9uZSBrZXkgb25lIGtleSBvbmUga2V5IG9uZSE=";
 
@@ -50,9 +60,7 @@ pub(crate) const KEY: &str = "a2V5IG9uZSBrZXkgb25lIGtleSBvbmUga2V5IG9uZSE=";
 enum Keep {
     Nothing,
     Folder(TempDir),
-    Database(postgres::TestDatabase),
-    #[cfg(feature = "mysql")]
-    Mysql(mysql::TestDatabase),
+    Database(TestDatabase),
 }
 
 /// An empty database for one test.
@@ -73,14 +81,14 @@ impl Sandbox {
     }
 
     pub(crate) fn postgres() -> Self {
-        let database = postgres::TestDatabase::new();
+        let database = postgres::database();
         Self { config: config(&database.url), _keep: Keep::Database(database) }
     }
 
     #[cfg(feature = "mysql")]
     pub(crate) fn mysql() -> Self {
-        let database = mysql::TestDatabase::new();
-        Self { config: config(&database.url), _keep: Keep::Mysql(database) }
+        let database = mysql::database();
+        Self { config: config(&database.url), _keep: Keep::Database(database) }
     }
 
     /// With the tables that ACE creates on a server with default settings: texts that differ only in case or trailing

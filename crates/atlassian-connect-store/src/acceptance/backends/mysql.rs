@@ -1,14 +1,12 @@
 //! A MySQL-compatible server: databases for the tests, failures, TLS. `.ci/mariadb` starts MariaDB.
 
-use std::net::TcpListener;
-use std::time::{Duration, Instant};
-
 use futures_util::future::try_join_all;
 use r2d2::ManageConnection as _;
 use serde_json::{Value, json};
 
-use super::proxy::Proxy;
-use super::{Sandbox, config, on_thread, unique};
+use super::database::TestDatabase;
+use super::order::Held;
+use super::{Sandbox, absent, config, on_thread, with_url};
 use crate::config::StoreConfig;
 use crate::connection::DbConnection;
 use crate::connection::MysqlConnection;
@@ -47,36 +45,8 @@ fn server(sql: &str) {
     on_thread(|| connection(&config).batch(sql).unwrap());
 }
 
-/// A database of the server, dropped with this value.
-pub(super) struct TestDatabase {
-    name: String,
-    pub url: String,
-}
-
-impl TestDatabase {
-    pub(super) fn new() -> Self {
-        let url = variable("TEST_MYSQL_URL");
-        let name = format!("test_{}_{}", std::process::id(), unique());
-        // Left by an earlier process with the same id that did not finish.
-        server(&format!("DROP DATABASE IF EXISTS {name}"));
-        server(&format!("CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"));
-        let (server, _) = url.rsplit_once('/').unwrap();
-        Self { url: format!("{server}/{name}"), name }
-    }
-}
-
-impl Drop for TestDatabase {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            server(&format!("DROP DATABASE {}", self.name));
-        }
-    }
-}
-
-fn with(url: &str, change: impl FnOnce(&mut url::Url)) -> StoreConfig {
-    let mut url = url::Url::parse(url).unwrap();
-    change(&mut url);
-    config(url.as_str())
+pub(super) fn database() -> TestDatabase {
+    TestDatabase::new(&variable("TEST_MYSQL_URL"), server, "CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci", "")
 }
 
 #[tokio::test]
@@ -107,41 +77,17 @@ async fn connections_that_the_server_ended_are_replaced() {
 #[tokio::test]
 #[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]
 async fn a_server_that_goes_away_is_unavailable_until_it_is_back() {
-    let sandbox = Sandbox::mysql();
-    let proxy = Proxy::to(sandbox.url());
-    let store = open(&with(sandbox.url(), |url| url.set_port(Some(proxy.port)).unwrap())).await.unwrap();
-    store.set(Place::of_tenant("tenant", "key"), &json!(1)).await.unwrap();
-
-    proxy.cut();
-    let started = Instant::now();
-    let error = store.get(Place::of_tenant("tenant", "key")).await.unwrap_err();
-    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
-    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
-    assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
-
-    proxy.restore();
-    assert_eq!(store.get(Place::of_tenant("tenant", "key")).await.unwrap(), Some(json!(1)));
+    absent::a_server_that_goes_away_is_unavailable_until_it_is_back(Sandbox::mysql()).await;
 }
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_unavailable_at_once() {
-    // A port that was free a moment ago.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let started = Instant::now();
-    let error = open(&config(&format!("mysql://u:hush@127.0.0.1:{port}/d"))).await.err().unwrap();
-    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
-    assert!(error.to_string().contains(&format!("u:***@127.0.0.1:{port}/d")), "{error}");
-    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    absent::a_server_that_is_not_there_is_unavailable_at_once("mysql", "d").await;
 }
 
 #[tokio::test]
 async fn a_silent_server_times_out() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let started = Instant::now();
-    let error = open(&config(&format!("mysql://u:hush@127.0.0.1:{port}/d"))).await.err().unwrap();
-    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
-    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
+    absent::a_silent_server_times_out("mysql", "/d").await;
 }
 
 #[tokio::test]
@@ -152,21 +98,17 @@ async fn waiting_for_a_locked_row_times_out() {
     store.set(Place::of_tenant("tenant", "key"), &json!(1)).await.unwrap();
     // Another program that holds the lock for long.
     let other = sandbox.config.clone();
-    let (held, is_held) = std::sync::mpsc::channel();
-    let (done, end) = std::sync::mpsc::channel::<()>();
-    let other = std::thread::spawn(move || {
+    let held = Held::new(move |blocked, wait| {
         let mut connection = connection(&other);
         connection.batch("START TRANSACTION; UPDATE AddonSettings SET val = '2'").unwrap();
-        held.send(()).unwrap();
-        let _ = end.recv();
+        blocked();
+        wait();
         connection.batch("ROLLBACK").unwrap();
     });
-    is_held.recv().unwrap();
     assert_eq!(store.get(Place::of_tenant("tenant", "key")).await.unwrap(), Some(json!(1)), "reading does not wait");
     let error = store.set(Place::of_tenant("tenant", "key"), &json!(3)).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
-    done.send(()).unwrap();
-    other.join().unwrap();
+    drop(held);
     store.set(Place::of_tenant("tenant", "key"), &json!(3)).await.unwrap();
     assert_eq!(store.get(Place::of_tenant("tenant", "key")).await.unwrap(), Some(json!(3)));
 }
@@ -231,22 +173,18 @@ async fn an_exhausted_pool_times_out() {
 
     let name = sandbox.url().rsplit_once('/').unwrap().1.to_owned();
     let lock = format!("CONCAT('addon-1097094738-', SHA1(CONCAT('{name}', '/', 'tenant')))");
-    let (held, is_held) = std::sync::mpsc::channel();
-    let (done, end) = std::sync::mpsc::channel::<()>();
     let config = sandbox.config.clone();
-    let other = std::thread::spawn(move || {
+    let held = Held::new(move |blocked, wait| {
         let mut connection = connection(&config);
         connection.batch(&format!("DO GET_LOCK({lock}, 0)")).unwrap();
-        held.send(()).unwrap();
-        let _ = end.recv();
+        blocked();
+        wait();
     });
-    is_held.recv().unwrap();
     let value = json!(1);
     let writes = (0..4).map(|_| store.set(Place::of_tenant("tenant", "key"), &value));
     let outcomes = futures_util::future::join_all(writes).await;
     assert!(outcomes.iter().all(|outcome| matches!(outcome, Err(StoreError::Unavailable(_)))), "{outcomes:?}");
-    done.send(()).unwrap();
-    other.join().unwrap();
+    drop(held);
     store.set(Place::of_tenant("tenant", "key"), &value).await.unwrap();
 }
 
@@ -254,12 +192,12 @@ async fn an_exhausted_pool_times_out() {
 #[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]
 async fn wrong_credentials_are_a_configuration_error() {
     let sandbox = Sandbox::mysql();
-    let wrong = with(sandbox.url(), |url| url.set_password(Some("hush")).unwrap());
+    let wrong = with_url(sandbox.url(), |url| url.set_password(Some("hush")).unwrap());
     let error = open(&wrong).await.err().unwrap();
     assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
     assert!(error.to_string().contains("Access denied") && !error.to_string().contains("hush"), "{error}");
 
-    let error = open(&with(sandbox.url(), |url| url.set_path("/no_such_database"))).await.err().unwrap();
+    let error = open(&with_url(sandbox.url(), |url| url.set_path("/no_such_database"))).await.err().unwrap();
     assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
     assert!(error.to_string().contains("no_such_database"), "{error}");
 }
@@ -287,7 +225,7 @@ fn a_session_has_its_settings() {
 
 /// Connects to the server that requires TLS, under the name `host`.
 fn connect(host: &str, parameters: &str, ssl: Option<Value>) -> Result<(), StoreError> {
-    let config = with(&variable("TEST_MYSQL_TLS_URL"), |url| {
+    let config = with_url(&variable("TEST_MYSQL_TLS_URL"), |url| {
         url.set_host(Some(host)).unwrap();
         url.set_query(Some(parameters));
     });
@@ -341,7 +279,7 @@ fn ace_settings_connect_as_they_did() {
 fn a_server_without_tls_is_accepted_only_if_the_mode_allows() {
     let url = variable("TEST_MYSQL_URL");
     let connect = |query: &str| {
-        let config = with(&url, |url| url.set_query(Some(query)));
+        let config = with_url(&url, |url| url.set_query(Some(query)));
         on_thread(|| MysqlManager::new(&config)?.connect().map(drop))
     };
     connect("").unwrap();

@@ -21,7 +21,7 @@ const WAIT: Duration = Duration::from_millis(150);
 const AFTERMATH: Duration = Duration::from_millis(300);
 
 /// Blocks writes to tenants on the store's server or file until it is dropped.
-struct Held {
+pub(super) struct Held {
     release: Option<mpsc::Sender<()>>,
     holder: Option<JoinHandle<()>>,
 }
@@ -29,7 +29,7 @@ struct Held {
 impl Held {
     /// `hold` runs on its own thread. It calls its first argument once writing is blocked, and ends the block when the
     /// second one returns.
-    fn new(hold: impl FnOnce(&dyn Fn(), &dyn Fn()) + Send + 'static) -> Self {
+    pub(super) fn new(hold: impl FnOnce(&dyn Fn(), &dyn Fn()) + Send + 'static) -> Self {
         let (release, released) = mpsc::channel::<()>();
         let (tell, told) = mpsc::channel();
         let holder = std::thread::spawn(move || {

@@ -1,15 +1,13 @@
 //! A PostgreSQL server: databases for the tests, failures, TLS.
 
-use std::net::TcpListener;
-use std::time::{Duration, Instant};
-
 use diesel::connection::SimpleConnection;
 use futures_util::future::try_join_all;
 use r2d2::ManageConnection;
 use serde_json::{Value, json};
 
-use super::proxy::Proxy;
-use super::{Sandbox, config, on_thread, unique};
+use super::database::TestDatabase;
+use super::order::Held;
+use super::{Sandbox, absent, config, on_thread, with_url};
 use crate::config::StoreConfig;
 use crate::postgres::database_manager;
 use crate::{Place, StoreError, open};
@@ -24,30 +22,8 @@ fn server(sql: &str) {
     on_thread(|| database_manager(&config).unwrap().connect().unwrap().batch_execute(sql).unwrap());
 }
 
-/// A database of the server, dropped with this value.
-pub(super) struct TestDatabase {
-    name: String,
-    pub url: String,
-}
-
-impl TestDatabase {
-    pub(super) fn new() -> Self {
-        let url = variable("TEST_POSTGRES_URL");
-        let name = format!("test_{}_{}", std::process::id(), unique());
-        // Left by an earlier process with the same id that did not finish.
-        server(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
-        server(&format!("CREATE DATABASE {name} TEMPLATE template0"));
-        let (server, _) = url.rsplit_once('/').unwrap();
-        Self { url: format!("{server}/{name}"), name }
-    }
-}
-
-impl Drop for TestDatabase {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            server(&format!("DROP DATABASE {} WITH (FORCE)", self.name));
-        }
-    }
+pub(super) fn database() -> TestDatabase {
+    TestDatabase::new(&variable("TEST_POSTGRES_URL"), server, "TEMPLATE template0", "WITH (FORCE)")
 }
 
 #[tokio::test]
@@ -76,58 +52,28 @@ async fn connections_that_the_server_ended_are_replaced() {
 #[tokio::test]
 #[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"]
 async fn a_server_that_goes_away_is_unavailable_until_it_is_back() {
-    let sandbox = Sandbox::postgres();
-    let mut url = url::Url::parse(sandbox.url()).unwrap();
-    let proxy = Proxy::to(sandbox.url());
-    url.set_port(Some(proxy.port)).unwrap();
-    let store = open(&config(url.as_str())).await.unwrap();
-    store.set(Place::of_tenant("tenant", "key"), &json!(1)).await.unwrap();
-
-    proxy.cut();
-    let started = Instant::now();
-    let error = store.get(Place::of_tenant("tenant", "key")).await.unwrap_err();
-    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
-    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
-    assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
-
-    proxy.restore();
-    assert_eq!(store.get(Place::of_tenant("tenant", "key")).await.unwrap(), Some(json!(1)));
+    absent::a_server_that_goes_away_is_unavailable_until_it_is_back(Sandbox::postgres()).await;
 }
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_unavailable_at_once() {
-    // A port that was free a moment ago.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let started = Instant::now();
-    let error = open(&config(&format!("postgres://u:hush@127.0.0.1:{port}/d"))).await.err().unwrap();
-    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
-    assert!(error.to_string().contains(&format!("u:***@127.0.0.1:{port}/d")), "{error}");
-    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    absent::a_server_that_is_not_there_is_unavailable_at_once("postgres", "d").await;
 }
 
 #[tokio::test]
 async fn a_silent_server_times_out() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let started = Instant::now();
-    let error = open(&config(&format!("postgres://u:hush@127.0.0.1:{port}/d?sslmode=disable"))).await.err().unwrap();
-    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
-    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
+    absent::a_silent_server_times_out("postgres", "/d?sslmode=disable").await;
 }
 
 #[tokio::test]
 #[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"]
 async fn wrong_credentials_are_a_configuration_error() {
     let sandbox = Sandbox::postgres();
-    let mut url = url::Url::parse(sandbox.url()).unwrap();
-    url.set_password(Some("hush")).unwrap();
-    let error = open(&config(url.as_str())).await.err().unwrap();
+    let error = open(&with_url(sandbox.url(), |url| url.set_password(Some("hush")).unwrap())).await.err().unwrap();
     assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
     assert!(error.to_string().contains("authentication") && !error.to_string().contains("hush"), "{error}");
 
-    let mut url = url::Url::parse(sandbox.url()).unwrap();
-    url.set_path("/no_such_database");
-    let error = open(&config(url.as_str())).await.err().unwrap();
+    let error = open(&with_url(sandbox.url(), |url| url.set_path("/no_such_database"))).await.err().unwrap();
     assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
     assert!(error.to_string().contains("no_such_database"), "{error}");
 }
@@ -146,20 +92,16 @@ async fn waiting_that_the_server_ends_is_temporary_in_another_language() {
 
     // Another program that holds the row for long.
     let other = sandbox.config.clone();
-    let (held, is_held) = std::sync::mpsc::channel();
-    let (done, end) = std::sync::mpsc::channel::<()>();
-    let other = std::thread::spawn(move || {
+    let held = Held::new(move |blocked, wait| {
         let mut connection = database_manager(&other).unwrap().connect().unwrap();
         connection.batch_execute(r#"BEGIN; UPDATE "AddonSettings" SET "val" = '2'"#).unwrap();
-        held.send(()).unwrap();
-        let _ = end.recv();
+        blocked();
+        wait();
         connection.batch_execute("ROLLBACK").unwrap();
     });
-    is_held.recv().unwrap();
     let error = store.set(Place::of_tenant("tenant", "key"), &json!(3)).await.unwrap_err();
     insta::assert_snapshot!(error, @"the store is not available: storniere Anfrage wegen Zeitüberschreitung der Anfrage");
-    done.send(()).unwrap();
-    other.join().unwrap();
+    drop(held);
 
     sandbox.sql(r#"ALTER TABLE "AddonSettings" RENAME TO elsewhere"#).unwrap();
     let error = store.set(Place::of_tenant("tenant", "key"), &json!(3)).await.unwrap_err();
@@ -168,10 +110,11 @@ async fn waiting_that_the_server_ends_is_temporary_in_another_language() {
 
 /// Connects to the server that requires TLS, under the name `host`.
 fn connect(host: &str, parameters: &str, ssl: Option<Value>) -> Result<(), StoreError> {
-    let mut url = url::Url::parse(&variable("TEST_POSTGRES_TLS_URL")).unwrap();
-    url.set_host(Some(host)).unwrap();
-    url.set_query(Some(parameters));
-    let config = StoreConfig { ssl, ..config(url.as_str()) };
+    let config = with_url(&variable("TEST_POSTGRES_TLS_URL"), |url| {
+        url.set_host(Some(host)).unwrap();
+        url.set_query(Some(parameters));
+    });
+    let config = StoreConfig { ssl, ..config };
     on_thread(|| database_manager(&config)?.connect().map(drop))
 }
 

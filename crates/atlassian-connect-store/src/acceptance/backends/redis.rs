@@ -2,7 +2,6 @@
 
 mod server;
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};

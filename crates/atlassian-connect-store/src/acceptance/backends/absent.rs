@@ -1,0 +1,48 @@
+//! A server that goes away, is not there, or says nothing: the same for each backend with a server.
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::proxy::Proxy;
+use super::{Sandbox, config, with_url};
+use crate::{Place, StoreError, open};
+
+pub(super) async fn a_server_that_goes_away_is_unavailable_until_it_is_back(sandbox: Sandbox) {
+    let proxy = Proxy::to(sandbox.url());
+    let store = open(&with_url(sandbox.url(), |url| url.set_port(Some(proxy.port)).unwrap())).await.unwrap();
+    store.set(Place::of_tenant("tenant", "key"), &json!(1)).await.unwrap();
+
+    proxy.cut();
+    let started = Instant::now();
+    let error = store.get(Place::of_tenant("tenant", "key")).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
+    assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
+
+    proxy.restore();
+    assert_eq!(store.get(Place::of_tenant("tenant", "key")).await.unwrap(), Some(json!(1)));
+}
+
+/// `name` is that of the database, as a URL with the scheme has it.
+pub(super) async fn a_server_that_is_not_there_is_unavailable_at_once(scheme: &str, name: &str) {
+    // A port that was free a moment ago.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let started = Instant::now();
+    let error = open(&config(&format!("{scheme}://u:hush@127.0.0.1:{port}/{name}"))).await.err().unwrap();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    assert!(error.to_string().contains(&format!("u:***@127.0.0.1:{port}/{name}")), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+}
+
+/// `rest` is what follows the port in the URL.
+pub(super) async fn a_silent_server_times_out(scheme: &str, rest: &str) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let started = Instant::now();
+    let error = open(&config(&format!("{scheme}://u:hush@127.0.0.1:{port}{rest}"))).await.err().unwrap();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    assert!(!error.to_string().contains("hush"), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
+}
