@@ -199,7 +199,7 @@ where
                     // the write may or may not have succeeded: read the row to find out
                     Err(error) => {
                         tracing::warn!(name, %error, "the lease of a periodic job could not be renewed");
-                        if store.get(Place::of_forge(OWNER, name)).await.ok().flatten() == Some(value(renewed)?) {
+                        if store.get(place).await.ok().flatten() == Some(value(renewed)?) {
                             ours = renewed;
                         }
                     }
@@ -223,7 +223,7 @@ async fn finish(store: &dyn Store, name: &str, ours: Row, done: Row) -> Result<(
             Ok(true) => return Ok(()),
             Ok(false) => {
                 // an earlier try may have been written although its answer was lost
-                if store.get(Place::of_forge(OWNER, name)).await? != Some(done) {
+                if store.get(place).await? != Some(done) {
                     tracing::warn!(name, "another node has taken over a periodic job that ran here");
                 }
                 return Ok(());

@@ -56,11 +56,12 @@ pub(super) async fn remove(
 ) -> Result<(), StoreError> {
     record.kept.clear();
     for key in keys {
-        let Some(value) = store.get(Place::of_tenant(site, key)).await? else { continue };
+        let place = Place::of_tenant(site, key);
+        let Some(value) = store.get(place).await? else { continue };
         let is_copied = store.get(Place::of_tenant(&record.client_key, key)).await?.as_ref() == Some(&value);
-        let is_removed = is_copied && store.exchange(Place::of_tenant(site, key), Some(&value), None).await?;
+        let is_removed = is_copied && store.exchange(place, Some(&value), None).await?;
         // another node may have moved it meanwhile
-        if !is_removed && store.get(Place::of_tenant(site, key)).await?.is_some() {
+        if !is_removed && store.get(place).await?.is_some() {
             record.kept.push(key.clone());
         }
     }

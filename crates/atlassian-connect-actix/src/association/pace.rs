@@ -60,12 +60,13 @@ async fn taken(store: &dyn Store) -> Result<Duration, StoreError> {
 }
 
 async fn taken_of(store: &dyn Store, row: &str, pause: u64) -> Result<Duration, StoreError> {
+    let place = Place::of_forge(OWNER, row);
     for _ in 0..TRIES {
         let now = milliseconds();
-        let found = store.get(Place::of_forge(OWNER, row)).await?;
+        let found = store.get(place).await?;
         let next = next(found.as_ref(), now);
         let after = Value::from(next.saturating_add(pause));
-        if store.exchange(Place::of_forge(OWNER, row), found.as_ref(), Some(&after)).await? {
+        if store.exchange(place, found.as_ref(), Some(&after)).await? {
             return Ok(Duration::from_millis(next.saturating_sub(now)));
         }
     }

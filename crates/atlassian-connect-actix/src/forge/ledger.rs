@@ -9,6 +9,8 @@
 
 mod values;
 
+pub(super) use values::take_over as take_over_values;
+
 use serde::Deserialize as _;
 
 use crate::deliveries::Delivery;
@@ -122,15 +124,6 @@ pub(super) async fn take_over(store: &dyn Store, limit: usize) -> Result<Taken, 
         }
     }
     Ok(taken)
-}
-
-/// Takes over the events among the values, see [`values::take_over`].
-pub(super) async fn take_over_values(
-    store: &dyn Store,
-    turn: usize,
-    is_ours: impl Fn(&str) -> bool,
-) -> Result<Vec<(String, Delivery)>, StoreError> {
-    values::take_over(store, turn, is_ours).await
 }
 
 /// Removes the events of the queue that were done long ago.

@@ -62,7 +62,7 @@ async fn ids(store: &dyn Store) -> Result<Vec<String>, StoreError> {
 
 /// Takes over the events whose lease has expired, and deletes those that were done long ago. `turn` counts the calls:
 /// if there are more rows than one run checks, each run begins at another row, so that every row gets its turn.
-pub(super) async fn take_over(
+pub(in crate::forge) async fn take_over(
     store: &dyn Store,
     turn: usize,
     is_ours: impl Fn(&str) -> bool,
@@ -73,7 +73,7 @@ pub(super) async fn take_over(
     ids.rotate_left(begin);
     for id in ids.into_iter().take(SWEPT) {
         let place = Place::of_forge(OWNER, &id);
-        let found = match store.get(Place::of_forge(OWNER, &id)).await {
+        let found = match store.get(place).await {
             Ok(Some(found)) => found,
             Ok(None) => continue,
             Err(error @ StoreError::Unavailable(_)) => return Err(error),
@@ -85,7 +85,8 @@ pub(super) async fn take_over(
         };
         match Row::deserialize(&found) {
             Ok(Row::Done { done }) if done.saturating_add(MEMORY) < now() => {
-                store.delete(Place::of_forge(OWNER, &id)).await?;
+                // a node of an older release may write the same event again meanwhile
+                store.exchange(place, Some(&found), None).await?;
             }
             Ok(Row::Waiting { delivery, lease }) if lease < now() => {
                 let ours = value(&Row::Waiting { delivery: delivery.clone(), lease: now() + LEASE })?;
