@@ -97,37 +97,37 @@ impl PageVariables {
         connect::form_token(self)
     }
 
+    /// What the app and the query say. `host_base_url` and `host_url` are empty.
     fn untrusted(request: &HttpRequest, state: &State) -> Self {
         let descriptor = state.descriptor();
-        // a host posts a few short parameters; a larger form belongs to the app
-        let form =
-            FormBody::of(request).and_then(|form| form.already_read()).filter(|form| form.len() <= MAX_HOST_FORM);
-        let form = form.as_deref().and_then(|body| std::str::from_utf8(body).ok()).unwrap_or_default();
-        let parameter = |name: &str| parameter(request.query_string(), name).or_else(|| parameter(form, name));
-        let mut host_url = None;
-        if state.config.product != Product::Bitbucket
-            && let Some(host) = parameter("xdm_e")
-        {
-            host_url = host_base_url(&host, &parameter("cp").unwrap_or_default());
-        }
-        let host_base_url = host_url.unwrap_or_default();
+        let [license, user_id, timezone, locale] = parameters(request, ["lic", "user_id", "tz", "loc"]);
         Self {
             title: descriptor.name().to_owned(),
             addon_key: descriptor.key().to_owned(),
             local_base_url: state.config.local_base_url.as_str().to_owned(),
-            host_url: origin_of(&host_base_url).unwrap_or_default(),
-            host_base_url,
+            host_base_url: String::new(),
+            host_url: String::new(),
             host_stylesheet_url: None,
             host_script_url: state.host_script_url().to_owned(),
             token: String::new(),
-            license: parameter("lic"),
+            license,
             context: None,
             client_key: String::new(),
             user_account_id: None,
-            user_id: parameter("user_id"),
-            timezone: parameter("tz"),
-            locale: parameter("loc"),
+            user_id,
+            timezone,
+            locale,
         }
+    }
+
+    /// The same for a page that everybody may see: the query says which host shows it.
+    fn public(request: &HttpRequest, state: &State) -> Self {
+        let [host, context_path] = parameters(request, ["xdm_e", "cp"]);
+        let host = host.filter(|_| state.config.product != Product::Bitbucket);
+        let host_base_url = host.and_then(|host| host_base_url(&host, &context_path.unwrap_or_default()));
+        let host_base_url = host_base_url.unwrap_or_default();
+        let host_url = origin_of(&host_base_url).unwrap_or_default();
+        Self { host_base_url, host_url, ..Self::untrusted(request, state) }
     }
 
     fn of_caller(request: &HttpRequest, caller: &Caller) -> Result<Self, Error> {
@@ -142,7 +142,7 @@ impl PageVariables {
         Ok(Self {
             host_script_url: script_url.unwrap_or_else(|| untrusted.host_script_url.clone()),
             host_base_url: base_url.to_owned(),
-            host_url: origin_of(base_url).unwrap_or_default(),
+            host_url: tenant.origin().to_owned(),
             host_stylesheet_url: Some(stylesheet_url(state, base_url)),
             token: caller.session_token()?.to_owned(),
             context: caller.context().cloned(),
@@ -184,17 +184,23 @@ pub(crate) fn forge_script_url(state: &State) -> String {
 /// JSON that is safe in a `<script>` element, whatever its strings contain.
 pub fn script_json(value: &impl Serialize) -> String {
     let json = serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned());
-    let mut escaped = String::with_capacity(json.len() + 16);
-    for character in json.chars() {
-        match character {
-            '<' => escaped.push_str("\\u003c"),
-            '>' => escaped.push_str("\\u003e"),
-            '&' => escaped.push_str("\\u0026"),
-            '\u{2028}' => escaped.push_str("\\u2028"),
-            '\u{2029}' => escaped.push_str("\\u2029"),
-            other => escaped.push(other),
-        }
+    let mut escaped = String::with_capacity(json.len() + 64);
+    let mut copied = 0;
+    for (at, byte) in json.bytes().enumerate() {
+        let (length, escape) = match byte {
+            b'<' => (1, "\\u003c"),
+            b'>' => (1, "\\u003e"),
+            b'&' => (1, "\\u0026"),
+            // the first byte of U+2028 and U+2029, which end a line in old JavaScript
+            0xE2 if json[at..].starts_with('\u{2028}') => (3, "\\u2028"),
+            0xE2 if json[at..].starts_with('\u{2029}') => (3, "\\u2029"),
+            _ => continue,
+        };
+        escaped.push_str(&json[copied..at]);
+        escaped.push_str(escape);
+        copied = at + length;
     }
+    escaped.push_str(&json[copied..]);
     escaped
 }
 
@@ -217,10 +223,29 @@ fn host_base_url(host: &str, context_path: &str) -> Option<String> {
     Some(format!("{origin}{}", url.path().trim_end_matches('/')))
 }
 
-/// The first value of a parameter; an empty one counts as none.
-fn parameter(text: &str, name: &str) -> Option<String> {
-    let (_, value) = form_urlencoded::parse(text.as_bytes()).find(|(key, _)| key == name)?;
-    Some(value.into_owned()).filter(|value| !value.is_empty())
+/// The values of these parameters: from the query, else from the form that the host has posted.
+fn parameters<const N: usize>(request: &HttpRequest, names: [&str; N]) -> [Option<String>; N] {
+    let mut found = first_values(request.query_string(), names);
+    // a host posts a few short parameters; a larger form belongs to the app
+    let form = FormBody::of(request).and_then(|form| form.already_read()).filter(|form| form.len() <= MAX_HOST_FORM);
+    if let Some(form) = form.as_deref().and_then(|body| std::str::from_utf8(body).ok()) {
+        for (value, in_form) in found.iter_mut().zip(first_values(form, names)) {
+            *value = value.take().or(in_form);
+        }
+    }
+    found
+}
+
+/// The first value of each of these parameters; an empty one counts as none.
+fn first_values<const N: usize>(text: &str, names: [&str; N]) -> [Option<String>; N] {
+    let mut found = [const { None }; N];
+    for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+        let index = names.iter().position(|known| *known == name);
+        if let Some(first @ None) = index.and_then(|index| found.get_mut(index)) {
+            *first = Some(value.into_owned());
+        }
+    }
+    found.map(|value: Option<String>| value.filter(|value| !value.is_empty()))
 }
 
 /// The context of an authenticated page, in a frame of Connect or of Forge. As an argument it *is* ACE's
@@ -351,9 +376,9 @@ impl FromRequest for PublicPage {
                 form.read().await?;
             }
             let state = State::of(&request)?;
-            let mut variables = PageVariables::untrusted(&request, &state);
-            let shell = parameter(request.query_string(), "xdm_shell").unwrap_or_default();
-            if state.config.is_shell(&shell) {
+            let mut variables = PageVariables::public(&request, &state);
+            let [shell] = first_values(request.query_string(), ["xdm_shell"]);
+            if state.config.is_shell(&shell.unwrap_or_default()) {
                 variables.host_script_url = forge_script_url(&state);
             }
             Ok(Self(Rc::new(variables)))
@@ -425,16 +450,31 @@ mod tests {
     }
 
     #[test]
+    fn json_cannot_leave_its_script_element() {
+        for (text, expected) in [
+            ("", r#""""#),
+            ("plain é ☃ 😀", r#""plain é ☃ 😀""#),
+            ("</script>&", r#""\u003c/script\u003e\u0026""#),
+            ("<<a>\u{2028}\u{2029}\u{2027}é", "\"\\u003c\\u003ca\\u003e\\u2028\\u2029\u{2027}é\""),
+        ] {
+            assert_eq!(script_json(&text), expected);
+            assert_eq!(serde_json::from_str::<String>(&script_json(&text)).unwrap(), text);
+        }
+    }
+
+    #[test]
     fn the_first_value_of_a_parameter_is_used() {
         for (query, expected) in [
             ("lic=a&lic=b", Some("a")),
             ("x=1&lic=a+b%26c", Some("a b&c")),
             ("%6Cic=a", Some("a")),
             ("lic=", None),
+            ("lic=&lic=b", None),
             ("lic", None),
             ("", None),
         ] {
-            assert_eq!(parameter(query, "lic").as_deref(), expected, "{query}");
+            let [found] = first_values(query, ["lic"]);
+            assert_eq!(found.as_deref(), expected, "{query}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Where a request carries its token.
 
+use std::borrow::Cow;
+
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use percent_encoding::percent_decode_str;
@@ -59,14 +61,19 @@ fn parameter(text: &str, name: &str) -> Result<Option<String>, AuthError> {
     let mut values = text.split('&').filter_map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         // the hash omits every parameter whose *decoded* name is jwt: it must count here as well
-        (percent_decode_str(key).decode_utf8_lossy() == name).then_some(value)
+        (decoded(key) == name).then_some(value)
     });
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
         return Err(AuthError::Ambiguous("a parameter is repeated"));
     }
-    let value = percent_decode_str(value).decode_utf8_lossy().into_owned();
+    let value = decoded(value).into_owned();
     Ok((!value.is_empty()).then_some(value))
+}
+
+fn decoded(text: &str) -> Cow<'_, str> {
+    // most have no escape, and a token is long
+    if text.contains('%') { percent_decode_str(text).decode_utf8_lossy() } else { Cow::Borrowed(text) }
 }
 
 fn single_header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, AuthError> {

@@ -126,8 +126,9 @@ fn parameters<'a>(query: &'a str, form: Option<&'a str>) -> Vec<Parameter<'a>> {
     pairs
         .filter(|pair| !pair.is_empty())
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(name, value)| (decode(name), decode(value)))
+        .map(|(name, value)| (decode(name), value))
         .filter(|(name, _)| name != "jwt")
+        .map(|(name, value)| (name, decode(value)))
         .map(|(name, value)| Parameter { encoded_name: encode(&name), encoded_value: encode(&value), name, value })
         .collect()
 }

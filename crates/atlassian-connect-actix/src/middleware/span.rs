@@ -35,6 +35,9 @@ impl RootSpanBuilder for RequestSpan {
     }
 
     fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, Error>) {
+        if !tracing::enabled!(target: "http", tracing::Level::INFO) {
+            return;
+        }
         span.in_scope(|| match outcome {
             Ok(response) => {
                 let request = response.request();

@@ -103,6 +103,7 @@ impl std::fmt::Debug for Installation {
 pub struct Tenant {
     installation: Installation,
     secret: SharedSecret,
+    origin: String,
     frame_origins: Vec<String>,
     content_security_policy: HeaderValue,
     page_fingerprint: OnceLock<String>,
@@ -116,11 +117,12 @@ impl Tenant {
     pub fn new(installation: Installation, further_ancestors: &[String]) -> Option<Self> {
         let secret =
             SharedSecret::new(installation.shared_secret.as_deref().filter(|secret| !secret.trim().is_empty())?);
+        let origin = installation.base_url.as_deref().and_then(origin_of).unwrap_or_default();
         let frame_origins = frame_origins(&installation);
         let content_security_policy = frame_ancestors(frame_origins.iter().chain(further_ancestors));
         let page_fingerprint = OnceLock::new();
         let is_seen = AtomicBool::new(false);
-        Some(Self { installation, secret, frame_origins, content_security_policy, page_fingerprint, is_seen })
+        Some(Self { installation, secret, origin, frame_origins, content_security_policy, page_fingerprint, is_seen })
     }
 
     /// Identifies the tenant.
@@ -187,6 +189,11 @@ impl Tenant {
     #[must_use]
     pub fn base_url(&self) -> &str {
         self.installation.base_url.as_deref().unwrap_or_default().trim_end_matches('/')
+    }
+
+    /// The origin of the base URL; empty if it has none.
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// The origins that may frame this tenant's pages.
