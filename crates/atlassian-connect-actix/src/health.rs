@@ -22,7 +22,7 @@ async fn healthz() -> HttpResponse {
 }
 
 async fn readyz(addon: AddonState) -> Result<HttpResponse, Error> {
-    match tokio::time::timeout(LIMIT, addon.tenants.store().ping()).await {
+    match tokio::time::timeout(LIMIT, addon.tenants.ping()).await {
         Ok(answer) => answer?,
         Err(_) => return Err(Error::Unavailable { detail: format!("the store did not answer within {LIMIT:?}") }),
     }

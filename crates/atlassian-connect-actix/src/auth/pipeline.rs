@@ -158,7 +158,7 @@ async fn prove(state: &State, unverified: &Unverified<'_>) -> Result<Arc<Tenant>
     if let Some(tenant) = state.tenants.cached(client_key).and_then(|known| known.iter().find(signs).cloned()) {
         return Ok(tenant);
     }
-    let stored = state.tenants.refreshed(client_key).await?;
+    let stored = state.tenants.refreshed_for(client_key, signs).await?;
     match stored.iter().find(signs) {
         Some(tenant) => Ok(Arc::clone(tenant)),
         None if stored.is_empty() => Err(AuthError::UnknownTenant(shorten(client_key)).into()),

@@ -128,7 +128,7 @@ fn known(path: &str) -> Option<(&'static [&'static str], &'static [&'static str]
             ],
             &[],
         )),
-        "cache" => Some((&["capacity", "ttl"], &[])),
+        "cache" => Some((&["capacity", "stale", "ttl"], &[])),
         "sandbox" => Some((&["port"], &[])),
         "forge" => Some((&["pages", "shellOrigins"], &[])),
         _ => None,

@@ -43,7 +43,7 @@
 //! | `limits.listener` | | 10 s |
 //! | `limits.connections`, `limits.unproven` | | 6000 connections, 32 MiB; in bytes |
 //! | `limits.head`, `limits.stalled`, `limits.bodyRate` | | 10 s, 30 s, 1024 bytes a second |
-//! | `cache.capacity`, `cache.ttl` | | 10 000 tenants, 10 s |
+//! | `cache.capacity`, `cache.ttl`, `cache.stale` | | 10 000 tenants, 10 s, 300 s |
 //! | `compressPages` | | false |
 //! | `errorTemplate` | | true |
 //! | `errorTemplateName`, `errorTemplateObject` | | the framework's template, `{}` |

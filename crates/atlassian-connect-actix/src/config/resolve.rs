@@ -54,6 +54,7 @@ pub(super) fn config(text: Option<&str>, vars: &Vars) -> Result<Config, ConfigEr
         cache: CacheConfig {
             capacity: reader.whole("cache.capacity", 0..=10_000_000, " of tenants").unwrap_or(10_000),
             ttl: seconds(reader, "cache.ttl", 1, 3600, 10),
+            stale: seconds(reader, "cache.stale", 0, 3600, 300),
         },
         compress_pages: reader.flag("compressPages").unwrap_or(false),
         error_template: reader.flag("errorTemplate").unwrap_or(true),

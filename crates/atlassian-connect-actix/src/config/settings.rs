@@ -93,6 +93,8 @@ pub struct CacheConfig {
     pub capacity: u64,
     /// `cache.ttl`, in seconds: the longest age of an entry; 10 s.
     pub ttl: Duration,
+    /// `cache.stale`, in seconds: the longest age of an entry while the store is unavailable; 300 s. 0: `ttl` holds.
+    pub stale: Duration,
 }
 
 /// The options in `AC_OPTS`, separated by commas or white space.

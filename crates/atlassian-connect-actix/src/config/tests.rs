@@ -86,6 +86,7 @@ fn without_a_file_development_has_its_defaults() {
     assert_eq!((config.limits.connections, config.limits.body_rate), (6000, 1024));
     assert_eq!((config.limits.head, config.limits.stalled), (Duration::from_secs(10), Duration::from_secs(30)));
     assert_eq!((config.cache.capacity, config.cache.ttl), (10_000, Duration::from_secs(10)));
+    assert_eq!(config.cache.stale, Duration::from_secs(300));
     let flags = [config.error_template, config.watch, config.setup_install_route];
     assert_eq!(flags, [true; 3]);
     assert_eq!([config.express_error_handling, config.validate_descriptor], [false; 2]);

@@ -2,6 +2,7 @@
 //! notifies them.
 
 mod entries;
+mod outage;
 mod seen;
 mod sites;
 mod tenant;
@@ -16,6 +17,7 @@ use moka::sync::Cache;
 use serde_json::Value;
 
 use self::entries::{Entries, InstallationOwner};
+use self::outage::Outage;
 pub use self::seen::{SEEN, SEEN_ON_FORGE, Seen};
 pub use self::sites::SITE;
 pub use self::tenant::{Installation, Tenant, is_key, origin_of, product_of};
@@ -45,9 +47,12 @@ type Read = Result<Candidates, StoreError>;
 /// The cache may accept a token, but never refuse one: a token that does not verify waits for a read of the store that
 /// began after the token arrived ([`Tenants::refreshed`]). So a secret that another node rotated counts at once. These
 /// reads are shared, and at least 200 ms apart for one tenant.
+///
+/// While the store is unavailable, an entry may accept tokens until it is `cache.stale` old. It still refuses none.
 pub struct Tenants {
     store: Arc<dyn Store>,
     entries: Arc<Entries>,
+    outage: Arc<Outage>,
     /// When the last read of a tenant began; an entry lasts only for the interval.
     begun: Cache<String, Instant>,
     flights: Flights<String, Read>,
@@ -68,6 +73,7 @@ impl Tenants {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, config: &CacheConfig, further_ancestors: Vec<String>) -> Self {
         Self {
+            outage: Arc::new(Outage::new(Arc::clone(&store))),
             store,
             entries: Arc::new(Entries::new(config)),
             // a separate limit: without a cache the reads are limited all the same
@@ -85,6 +91,14 @@ impl Tenants {
         &self.store
     }
 
+    /// Succeeds if the store answers. If it was unavailable, its tenants are read again from now on.
+    ///
+    /// # Errors
+    /// The store's error.
+    pub(crate) async fn ping(&self) -> Result<(), StoreError> {
+        self.outage.ping().await
+    }
+
     /// The candidates for `client_key`, if they are cached. They may be some seconds old.
     #[must_use]
     pub fn cached(&self, client_key: &str) -> Option<Candidates> {
@@ -97,6 +111,7 @@ impl Tenants {
     /// # Errors
     /// The store's error.
     pub async fn refreshed(&self, client_key: &str) -> Read {
+        self.outage.admit().await?;
         let wait = || async {
             if let Some(begun) = self.begun.get(client_key) {
                 tokio::time::sleep(READ_INTERVAL.saturating_sub(begun.elapsed())).await;
@@ -106,9 +121,19 @@ impl Tenants {
         self.flights.join_next(client_key.to_owned(), wait, || self.read(client_key)).await
     }
 
+    /// The same for a token. While the store is unavailable, it is what this node has read within `cache.stale`,
+    /// provided that one of its tenants `signs` the token: otherwise the token may be signed with a newer secret.
+    ///
+    /// # Errors
+    /// The store's error.
+    pub(crate) async fn refreshed_for(&self, client_key: &str, signs: impl Fn(&&Arc<Tenant>) -> bool) -> Read {
+        let kept = || self.entries.kept_tenant(client_key).filter(|kept| kept.iter().any(|tenant| signs(&tenant)));
+        self.outage.or_kept(self.refreshed(client_key), kept).await
+    }
+
     async fn read(&self, client_key: &str) -> Read {
         let seen = self.entries.seen();
-        let installations = self.store.installations(client_key).await?;
+        let installations = self.outage.watch(self.store.installations(client_key)).await?;
         let candidates = candidates(client_key, &installations, &self.further_ancestors);
         self.entries.fill_tenant(seen, client_key, &candidates);
         Ok(candidates)
@@ -135,20 +160,26 @@ impl Tenants {
         if let Some(known) = self.entries.owner(installation_id) {
             return Ok(known);
         }
-        let seen = self.entries.seen();
-        let found = InstallationOwner::from(self.store.client_key_of_installation(installation_id).await?);
-        self.entries.fill_owner(seen, installation_id, &found);
-        Ok(found)
+        let read = async {
+            self.outage.admit().await?;
+            let seen = self.entries.seen();
+            let read = self.outage.watch(self.store.client_key_of_installation(installation_id)).await?;
+            let found = InstallationOwner::from(read);
+            self.entries.fill_owner(seen, installation_id, &found);
+            Ok(found)
+        };
+        self.outage.or_kept(read, || self.entries.kept_owner(installation_id)).await
     }
 
-    /// The newest installation of `client_key`, if it is installed. It may be some seconds old.
+    /// The newest installation of `client_key`, if it is installed. It may be some seconds old; while the store is
+    /// unavailable, as old as `cache.stale` says.
     ///
     /// # Errors
     /// The store's error.
     pub async fn current(&self, client_key: &str) -> Result<Option<Arc<Tenant>>, StoreError> {
         let candidates = match self.cached(client_key) {
             Some(candidates) => candidates,
-            None => self.refreshed(client_key).await?,
+            None => self.refreshed_for(client_key, |_| true).await?,
         };
         Ok(candidates.first().cloned())
     }

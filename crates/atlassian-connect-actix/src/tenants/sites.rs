@@ -67,12 +67,16 @@ impl Tenants {
         if let Some(known) = self.entries.moved(site) {
             return Ok(known);
         }
-        let seen = self.entries.seen();
-        let record =
-            self.store.get(Place::of_forge(site, SITE)).await?.and_then(|value| Moved::deserialize(value).ok());
-        let found = record.filter(|record| record.is_done && super::is_key(&record.client_key));
-        let found = InstallationOwner::from(found.map(|record| record.client_key));
-        self.entries.fill_moved(seen, site, &found);
-        Ok(found)
+        let read = async {
+            self.outage.admit().await?;
+            let seen = self.entries.seen();
+            let value = self.outage.watch(self.store.get(Place::of_forge(site, SITE))).await?;
+            let record = value.and_then(|value| Moved::deserialize(value).ok());
+            let found = record.filter(|record| record.is_done && super::is_key(&record.client_key));
+            let found = InstallationOwner::from(found.map(|record| record.client_key));
+            self.entries.fill_moved(seen, site, &found);
+            Ok(found)
+        };
+        self.outage.or_kept(read, || self.entries.kept_moved(site)).await
     }
 }

@@ -76,6 +76,8 @@ impl Tenants {
         let (store, entries) = (Arc::clone(&self.store), Arc::clone(&self.entries));
         let (key, further_ancestors) = (client_key.to_owned(), Arc::clone(&self.further_ancestors));
         let write = || async move {
+            // if the store is unavailable, the tenant must not be served from the cache until it is back
+            entries.forget(&key);
             let tenant = candidates(&key, &store.installations(&key).await?, &further_ancestors).first().cloned();
             let uninstalled = store.uninstall(&key).await;
             entries.forget(&key);

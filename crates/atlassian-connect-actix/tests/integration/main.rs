@@ -30,6 +30,7 @@ mod install_keys;
 mod malformed;
 mod no_auth;
 mod nodes;
+mod outage;
 mod pages;
 mod panics;
 mod readings;

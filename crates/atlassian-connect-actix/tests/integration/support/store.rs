@@ -15,6 +15,8 @@ pub(crate) enum Failure {
     Nothing,
     /// The store is unavailable.
     Everything,
+    /// The store answers, with an error.
+    Refused,
     /// Writes are refused.
     Writes,
     /// Writes panic.
@@ -70,6 +72,7 @@ impl FakeStore {
         let failure = *self.failure.lock().unwrap();
         match failure {
             Failure::Everything => Err(StoreError::Unavailable("db-7.internal:5432 refused the connection".into())),
+            Failure::Refused => Err(StoreError::Refused("db-7.internal has no such table".into())),
             Failure::Panic if is_write => panic!("a bug of the store's"),
             Failure::Writes if is_write => Err(StoreError::Refused("the disk of db-7.internal is full".into())),
             _ => Ok(()),
