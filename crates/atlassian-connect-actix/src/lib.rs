@@ -66,6 +66,7 @@
 
 mod addon;
 mod association;
+mod audit;
 pub mod auth;
 mod budget;
 pub mod config;
@@ -137,6 +138,10 @@ pub mod internal {
 
     pub mod association {
         pub use crate::association::*;
+    }
+
+    pub mod audit {
+        pub use crate::audit::{converted, purged, removed};
     }
 
     pub mod descriptor {

@@ -10,6 +10,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, guard, web};
 use serde_json::Value;
 
 use crate::association;
+use crate::audit::{self, Before};
 use crate::auth::{CallbackJwt, InstallJwt, json_body, read_inflated};
 use crate::connection;
 use crate::descriptor::{Descriptor, Lifecycle};
@@ -80,6 +81,7 @@ pub(crate) async fn installed(
         return Err(Error::bad_request("The body needs a sharedSecret."));
     }
     let limit = addon.config.limits.listener;
+    let before = before(&addon, installation).await;
     bring_settings(&addon, installation).await;
     match while_heard(&request, addon.tenants.save(arrival, installation, install.payload())).await {
         Ok(None) => {
@@ -88,6 +90,13 @@ pub(crate) async fn installed(
         }
         Ok(Some(tenant)) => {
             tracing::info!(client_key = tenant.client_key(), base_url = tenant.base_url(), "installed");
+            let change = audit::Install {
+                client_key: tenant.client_key(),
+                base_url: tenant.base_url(),
+                installation: tenant.installation().installation_id.as_deref(),
+                account_id: install.claims().sub.as_deref(),
+            };
+            audit::installed(&change, compared(before.as_deref(), &tenant));
             note(addon.0.clone(), Arc::clone(&tenant));
             let emission = Emission::new("host_settings_saved", Some(tenant), install.payload().clone());
             State::emit(&addon.0, emission, limit).await?;
@@ -103,6 +112,19 @@ pub(crate) async fn installed(
             }
             Err(error)
         }
+    }
+}
+
+/// The tenant as it was before this install, if it was installed: for the audit log, on which the install does not depend.
+async fn before(state: &State, installation: &Installation) -> Option<Arc<Tenant>> {
+    state.tenants.current(&installation.client_key).await.ok().flatten()
+}
+
+fn compared(before: Option<&Tenant>, tenant: &Tenant) -> Before {
+    match before {
+        None => Before::Nothing,
+        Some(before) if before.page_fingerprint().ok() == tenant.page_fingerprint().ok() => Before::SameSecret,
+        Some(_) => Before::OtherSecret,
     }
 }
 
@@ -154,6 +176,10 @@ pub(crate) async fn uninstalled(
         return Ok(HttpResponse::NoContent().finish());
     };
     tracing::info!(client_key, was_installed = uninstalled.was_installed, "uninstalled");
+    if uninstalled.was_installed {
+        let base_url = uninstalled.tenant.as_ref().map(|tenant| tenant.base_url());
+        audit::uninstalled(client_key, base_url, install.claims().sub.as_deref());
+    }
     if let Some(tenant) = uninstalled.tenant {
         let emission = Emission::new(Lifecycle::Uninstalled.name(), Some(tenant), install.payload().clone());
         State::emit(&addon.0, emission, addon.config.limits.listener).await?;

@@ -24,6 +24,7 @@ pub use builder::AddonBuilder;
 use events::{Event, Events, ListenerError, Occurrence};
 pub use observer::ObserverError;
 
+use crate::audit;
 use crate::config::{Config, ConfigError};
 use crate::database::Database;
 use crate::descriptor::{DescriptorError, DescriptorFile};
@@ -142,7 +143,9 @@ impl Addon {
     /// The store failed.
     #[doc(hidden)]
     pub async fn rotate_page_key(&self) -> Result<(), StoreError> {
-        self.state.pages.keys.rotate(self.state.tenants.store().as_ref()).await.map(drop)
+        self.state.pages.keys.rotate(self.state.tenants.store().as_ref()).await?;
+        audit::page_key_rotated();
+        Ok(())
     }
 
     /// Where the descriptor was read from. It can be read again.

@@ -75,9 +75,9 @@ families! {
     QUEUE_BYTES: Gauge "connect_forge_queue_bytes" [] "Memory of the Forge events that are under way on this node.";
     QUEUE_AGE: Gauge "connect_forge_queue_oldest_event_age_seconds" []
         "Age of the oldest Forge event that is under way on this node; 0 if there is none.";
-    JOB_RUNS: Counter "connect_job_runs_total" ["job", "outcome"] "Runs of periodic jobs on this node.";
-    JOB_SECONDS: Histogram "connect_job_duration_seconds" ["job"] "Duration of a run of a periodic job.";
-    JOB_SUCCESS: Gauge "connect_job_last_success_timestamp_seconds" ["job"]
+    JOB_RUNS: Counter "connect_job_runs_total" ["name", "outcome"] "Runs of periodic jobs on this node.";
+    JOB_SECONDS: Histogram "connect_job_duration_seconds" ["name"] "Duration of a run of a periodic job.";
+    JOB_SUCCESS: Gauge "connect_job_last_success_timestamp_seconds" ["name"]
         "When a periodic job last succeeded on this node.";
     CONNECTIONS: Gauge "connect_connections" [] "Open connections of clients.";
     CONNECTIONS_REFUSED: Counter "connect_connections_refused_total" ["reason"]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{Installation, Tenant, Tenants, candidates};
+use crate::audit;
 use crate::store::StoreError;
 use crate::store::internal::Arrival;
 
@@ -35,7 +36,11 @@ impl Tenants {
             entries.forget(&key);
             associated.map(|()| true)
         };
-        Ok(self.queue.run(client_key, None, write).await? == Some(true))
+        let is_associated = self.queue.run(client_key, None, write).await? == Some(true);
+        if is_associated {
+            audit::associated(client_key, installation_id);
+        }
+        Ok(is_associated)
     }
 
     /// Stores an installation. Returns its tenant as later requests will see it.

@@ -1,5 +1,4 @@
-//! `/metrics` over HTTP. The recorder is that of the process, so these tests have a program of their own, and take
-//! turns.
+//! `/metrics` over HTTP. The recorder is that of the process, so these tests take turns.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -32,6 +31,7 @@ fn routes(cfg: &mut ServiceConfig) {
 }
 
 fn builder() -> TestHostBuilder {
+    crate::audit::start_log();
     let descriptor = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixture/atlassian-connect.json");
     TestHost::builder().addon(|addon| addon.descriptor_file(descriptor))
 }
@@ -126,7 +126,7 @@ async fn tenants_are_counted_in_the_background() {
     loop {
         let text = scrape(&host).await;
         let runs =
-            value(&text, r#"connect_job_runs_total{job="atlassian-connect: count the tenants",outcome="succeeded"}"#);
+            value(&text, r#"connect_job_runs_total{name="atlassian-connect: count the tenants",outcome="succeeded"}"#);
         if runs >= 1.0 && (value(&text, "connect_tenants") - 1.0).abs() < 0.1 {
             assert!(value(&text, "connect_tenants_counted_timestamp_seconds") > 1.7e9, "{text}");
             return;
