@@ -21,7 +21,7 @@ use crate::pattern;
 use crate::state::{AddonState, State};
 use crate::store::StoreError;
 use crate::store::internal::Arrival;
-use crate::tenants::{Installation, Tenant};
+use crate::tenants::{Installation, Saved, Tenant};
 
 /// The longest time in which settings are copied while the host waits for its answer.
 const BRINGING: Duration = Duration::from_secs(5);
@@ -81,14 +81,13 @@ pub(crate) async fn installed(
         return Err(Error::bad_request("The body needs a sharedSecret."));
     }
     let limit = addon.config.limits.listener;
-    let before = before(&addon, installation).await;
     bring_settings(&addon, installation).await;
     match while_heard(&request, addon.tenants.save(arrival, installation, install.payload())).await {
         Ok(None) => {
             tracing::info!(client_key = installation.client_key, "an install was overtaken by a later request");
             Ok(HttpResponse::NoContent().finish())
         }
-        Ok(Some(tenant)) => {
+        Ok(Some(Saved { tenant, before })) => {
             tracing::info!(client_key = tenant.client_key(), base_url = tenant.base_url(), "installed");
             let change = audit::Install {
                 client_key: tenant.client_key(),
@@ -113,11 +112,6 @@ pub(crate) async fn installed(
             Err(error)
         }
     }
-}
-
-/// The tenant as it was before this install, if it was installed: for the audit log, on which the install does not depend.
-async fn before(state: &State, installation: &Installation) -> Option<Arc<Tenant>> {
-    state.tenants.current(&installation.client_key).await.ok().flatten()
 }
 
 fn compared(before: Option<&Tenant>, tenant: &Tenant) -> Before {

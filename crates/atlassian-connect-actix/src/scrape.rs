@@ -12,6 +12,7 @@ use futures_util::TryStreamExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
+use crate::association::SITES;
 use crate::deliveries::CAPACITY;
 use crate::error::Error;
 use crate::measure::{self, Levels};
@@ -27,8 +28,6 @@ const OWNER: &str = "atlassian-connect:metrics";
 const COUNT: &str = "tenants";
 /// How long the store may take to return the last count. Without it, a scrape has the count of the scrape before.
 const LIMIT: Duration = Duration::from_secs(1);
-/// The pause between two pages of tenants is this many tenants long.
-const STRIDE: u64 = 100;
 
 /// How many tenants there were, and how many of them are on Forge.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +95,12 @@ async fn levels(state: &State) -> Levels {
     }
 }
 
+/// Whether the tenant's install named a Forge installation, or one was associated with it later.
+async fn is_on_forge(store: &dyn Store, tenant: &Tenant) -> Result<bool, Error> {
+    let sites = || store.get(Place::of_tenant(tenant.client_key(), SITES));
+    Ok(tenant.installation().installation_id.is_some() || sites().await?.is_some())
+}
+
 /// Counts the tenants and stores the result for all nodes.
 ///
 /// # Errors
@@ -107,11 +112,7 @@ pub(crate) async fn count_tenants(
     let (mut tenants, mut count) = (std::pin::pin!(tenants), Count::default());
     while let Some(tenant) = tenants.try_next().await? {
         count.installed += 1;
-        count.on_forge += u64::from(tenant.installation().installation_id.is_some());
-        if count.installed % STRIDE == 0 {
-            // others may use the store in between
-            tokio::task::yield_now().await;
-        }
+        count.on_forge += u64::from(is_on_forge(store, &tenant).await?);
     }
     count.at = now();
     Ok(store.set(Place::of_forge(OWNER, COUNT), &serde_json::to_value(count)?).await?)

@@ -20,7 +20,7 @@ pub use self::seen::{SEEN, SEEN_ON_FORGE, Seen};
 pub use self::sites::SITE;
 pub use self::tenant::{Installation, Tenant, is_key, origin_of, product_of};
 pub(crate) use self::tenant::{frame_ancestors, is_reserved};
-pub use self::writes::Uninstalled;
+pub use self::writes::{Saved, Uninstalled};
 use crate::config::CacheConfig;
 use crate::flight::Flights;
 use crate::measure::{self, CacheRead};
