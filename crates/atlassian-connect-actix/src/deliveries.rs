@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use crate::emission::ForgeOrigin;
 use crate::tasks::until;
 
 /// The most events kept on this node; above that, Forge is told to try again later.
-const CAPACITY: usize = 1000;
+pub(crate) const CAPACITY: usize = 1000;
 /// The most events of one installation: a site that imports its issues must leave room for the others.
 const SHARE: usize = CAPACITY / 2;
 /// The most memory for their bodies, in bytes.
@@ -84,6 +84,7 @@ struct Active {
     delivery: Delivery,
     /// The memory that its body takes, in bytes.
     weight: usize,
+    since: Instant,
 }
 
 /// How many events there are, and the memory of their bodies.
@@ -139,7 +140,7 @@ impl Deliveries {
         {
             return false;
         }
-        active.insert(id.to_owned(), Active { delivery: delivery.clone(), weight });
+        active.insert(id.to_owned(), Active { delivery: delivery.clone(), weight, since: Instant::now() });
         true
     }
 
@@ -195,6 +196,13 @@ impl Deliveries {
     #[must_use]
     pub fn len(&self) -> usize {
         self.active().len()
+    }
+
+    /// How many events are under way, the memory of their bodies in bytes, and the age of the oldest one.
+    pub(crate) fn levels(&self) -> (usize, usize, Option<Duration>) {
+        let active = self.active();
+        let Load { count, weight } = Load::of(active.values());
+        (count, weight, active.values().map(|active| active.since.elapsed()).max())
     }
 
     /// How many more events there may be, if they are small.

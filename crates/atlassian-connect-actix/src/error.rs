@@ -36,6 +36,8 @@ pub enum Error {
         detail: String,
         /// The authentication scheme that the route requires: `JWT` for Connect, `Bearer` for Forge.
         scheme: &'static str,
+        /// A word for the check that failed, as metrics name it: `expired`, `signature`, `other` …
+        reason: &'static str,
     },
     /// The caller is authenticated but not permitted: 403.
     #[error("not permitted: {detail}")]
@@ -143,7 +145,7 @@ impl Error {
 
     /// A 401 with the message `public`.
     pub fn unauthorized_because(public: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
-        Self::Unauthorized { public: public.into(), detail: detail.into(), scheme: "JWT" }
+        Self::Unauthorized { public: public.into(), detail: detail.into(), scheme: "JWT", reason: "other" }
     }
 
     /// A 401 for another authentication scheme than Connect's; any other error is returned unchanged.
@@ -153,6 +155,28 @@ impl Error {
             *scheme = asked;
         }
         self
+    }
+
+    /// The same error with a word for the check that failed, if it is a 401.
+    #[must_use]
+    pub(crate) fn with_reason(mut self, word: &'static str) -> Self {
+        if let Self::Unauthorized { reason, .. } = &mut self {
+            *reason = word;
+        }
+        self
+    }
+
+    /// How an authentication ended, and why, in words for metrics.
+    pub(crate) fn words(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Unauthorized { reason, .. } => ("refused", reason),
+            Self::Forbidden { .. } => ("refused", "not_permitted"),
+            Self::Unavailable { .. } | Self::BadGateway { .. } | Self::GatewayTimeout { .. } => {
+                ("failed", "unavailable")
+            }
+            Self::Internal { .. } => ("failed", "internal"),
+            _ => ("refused", "malformed"),
+        }
     }
 
     /// A 403 with the message `public`.

@@ -58,6 +58,7 @@
 //! 10. [`forge`]: the same handlers through Forge, and its events.
 //! 11. `session.settings()`, the [`Settings`] of a tenant, and [`database`]: the app's own tables, in Diesel.
 //! 12. [`Addon::spawn`] and [`Addon::every`]: background work.
+//! 13. [`metrics`]: counters and durations of the app, for Prometheus.
 //!
 //! The stores are in the crate [`atlassian_connect_store`], here [`store`]. Test an app with
 //! `atlassian-connect-testing`.
@@ -65,6 +66,7 @@
 
 mod addon;
 mod association;
+mod audit;
 pub mod auth;
 mod budget;
 pub mod config;
@@ -86,6 +88,7 @@ mod keys;
 mod lifecycle;
 pub mod log;
 mod manifest;
+mod measure;
 mod middleware;
 mod observer;
 mod outbound;
@@ -94,6 +97,7 @@ mod panics;
 mod pattern;
 pub mod permission;
 mod redact;
+mod scrape;
 mod services;
 mod settings;
 mod software;
@@ -112,6 +116,9 @@ pub use connection::StreamedBody;
 pub use descriptor::DescriptorError;
 pub use error::Error;
 pub use form::{Form, Query};
+/// The crate `metrics`, in the version whose metrics [`/metrics`](crate::config::Config::metrics) shows: an app's own
+/// `metrics::counter!("notes_saved").increment(1)` appears there beside the framework's.
+pub use metrics;
 pub use settings::Settings;
 pub use state::ErrorPage;
 pub use tenants::Tenant;
@@ -131,6 +138,10 @@ pub mod internal {
 
     pub mod association {
         pub use crate::association::*;
+    }
+
+    pub mod audit {
+        pub use crate::audit::{converted, purged, removed};
     }
 
     pub mod descriptor {

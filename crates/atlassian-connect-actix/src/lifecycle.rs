@@ -10,6 +10,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, guard, web};
 use serde_json::Value;
 
 use crate::association;
+use crate::audit::{self, Before};
 use crate::auth::{CallbackJwt, InstallJwt, json_body, read_inflated};
 use crate::connection;
 use crate::descriptor::{Descriptor, Lifecycle};
@@ -20,7 +21,7 @@ use crate::pattern;
 use crate::state::{AddonState, State};
 use crate::store::StoreError;
 use crate::store::internal::Arrival;
-use crate::tenants::{Installation, Tenant};
+use crate::tenants::{Installation, Saved, Tenant};
 
 /// The longest time in which settings are copied while the host waits for its answer.
 const BRINGING: Duration = Duration::from_secs(5);
@@ -86,8 +87,15 @@ pub(crate) async fn installed(
             tracing::info!(client_key = installation.client_key, "an install was overtaken by a later request");
             Ok(HttpResponse::NoContent().finish())
         }
-        Ok(Some(tenant)) => {
+        Ok(Some(Saved { tenant, before })) => {
             tracing::info!(client_key = tenant.client_key(), base_url = tenant.base_url(), "installed");
+            let change = audit::Install {
+                client_key: tenant.client_key(),
+                base_url: tenant.base_url(),
+                installation: tenant.installation().installation_id.as_deref(),
+                account_id: install.claims().sub.as_deref(),
+            };
+            audit::installed(&change, compared(before.as_deref(), &tenant));
             note(addon.0.clone(), Arc::clone(&tenant));
             let emission = Emission::new("host_settings_saved", Some(tenant), install.payload().clone());
             State::emit(&addon.0, emission, limit).await?;
@@ -103,6 +111,14 @@ pub(crate) async fn installed(
             }
             Err(error)
         }
+    }
+}
+
+fn compared(before: Option<&Tenant>, tenant: &Tenant) -> Before {
+    match before {
+        None => Before::Nothing,
+        Some(before) if before.page_fingerprint().ok() == tenant.page_fingerprint().ok() => Before::SameSecret,
+        Some(_) => Before::OtherSecret,
     }
 }
 
@@ -154,6 +170,10 @@ pub(crate) async fn uninstalled(
         return Ok(HttpResponse::NoContent().finish());
     };
     tracing::info!(client_key, was_installed = uninstalled.was_installed, "uninstalled");
+    if uninstalled.was_installed {
+        let base_url = uninstalled.tenant.as_ref().map(|tenant| tenant.base_url());
+        audit::uninstalled(client_key, base_url, install.claims().sub.as_deref());
+    }
     if let Some(tenant) = uninstalled.tenant {
         let emission = Emission::new(Lifecycle::Uninstalled.name(), Some(tenant), install.payload().clone());
         State::emit(&addon.0, emission, addon.config.limits.listener).await?;

@@ -16,6 +16,7 @@ use crate::descriptor::{Descriptor, DescriptorFile};
 use crate::emission::Emission;
 use crate::error::Error;
 use crate::keys::{ForgeKeySource, ForgeKeys, InstallKeySource, InstallKeys};
+use crate::measure;
 use crate::observer::{Observer, ObserverSlot};
 use crate::outbound::{AppToken, Outbound};
 use crate::page::Pages;
@@ -81,6 +82,9 @@ impl std::fmt::Debug for ErrorRendering {
 
 /// Receives the events. The state has only this interface; each event carries a handle on the state.
 pub trait Listeners: std::fmt::Debug + Send + Sync {
+    /// Whether there is a listener for this event.
+    fn hear(&self, event: &str) -> bool;
+
     /// Calls the listeners of the event, one after the other, for at most `limit` in total.
     ///
     /// # Errors
@@ -209,6 +213,13 @@ impl State {
     /// As [`Listeners::emit`].
     pub async fn emit(state: &web::Data<Self>, emission: Emission, limit: Duration) -> Result<(), Error> {
         Arc::clone(&state.listeners).emit(state.clone(), emission, limit).await
+    }
+
+    /// Counts what happened to a Forge event. Its name is shown only if the app listens to it: the names are bounded.
+    pub(crate) fn count_forge_event(&self, event: &str, outcome: &'static str) {
+        if measure::is_on() {
+            measure::forge_event(Some(event).filter(|event| self.listeners.hear(event)), outcome);
+        }
     }
 
     /// The descriptor that is served now.

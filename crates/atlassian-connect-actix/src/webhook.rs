@@ -9,6 +9,7 @@ use crate::auth::{CallbackJwt, json_body, read_inflated};
 use crate::descriptor::{Descriptor, Webhook};
 use crate::emission::{Emission, names};
 use crate::error::Error;
+use crate::measure;
 use crate::pattern;
 use crate::state::{AddonState, State};
 
@@ -38,7 +39,9 @@ async fn receive(request: HttpRequest, payload: web::Payload, addon: AddonState)
     let webhooks =
         request.app_data::<web::Data<Vec<Webhook>>>().map(|webhooks| webhooks.as_slice()).unwrap_or_default();
     for event in events(webhooks, request.query_string(), &body) {
-        State::emit(&addon.0, Emission::new(event, tenant.clone(), body.clone()), limit).await?;
+        let outcome = State::emit(&addon.0, Emission::new(event, tenant.clone(), body.clone()), limit).await;
+        measure::webhook(event, if outcome.is_ok() { "processed" } else { "failed" });
+        outcome?;
     }
     Ok(HttpResponse::NoContent().finish())
 }

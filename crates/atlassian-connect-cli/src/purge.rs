@@ -9,6 +9,7 @@ use super::output::{columns, complain, confirmed, plain, print, some_of};
 use super::progress::Progress;
 use super::removal::Removal;
 use atlassian_connect_actix::internal::association::{SEEN_ON_FORGE, Seen, tenant_record};
+use atlassian_connect_actix::internal::audit;
 use atlassian_connect_actix::store::internal::{
     CLIENT_INFO, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, SealedStore,
 };
@@ -112,6 +113,7 @@ pub(super) async fn run(
         // a tenant that has installed the add-on again meanwhile stays
         if store.purge(client_key, before).await? {
             removed += 1;
+            audit::purged(client_key);
             under_sites.remove_of(store, client_key, Some(*since)).await?;
             removal.tell(client_key).await?;
         }

@@ -3,6 +3,7 @@
 use super::failure::{Exit, Failure};
 use super::output::{complain, plain, print};
 use super::progress::Progress;
+use atlassian_connect_actix::internal::audit;
 use atlassian_connect_actix::store::internal::SealedStore;
 use atlassian_connect_actix::store::internal::admin::{Conversion, ValueForm};
 
@@ -14,6 +15,7 @@ pub(super) async fn run(store: &SealedStore, place: &str, form: ValueForm) -> Re
     let progress = Progress::start(what, None);
     let done = store.convert_with(form, &|| progress.advance()).await?;
     drop(progress);
+    audit::converted(store.key_id().filter(|_| form == ValueForm::Sealed), done.converted);
     let key = store.key_id().unwrap_or_default();
     print(&said(&done, form, key, place));
     let complaints = complaints(&done);

@@ -12,6 +12,7 @@ use super::removal::{Removal, at_rest};
 use super::store_access::{existing_store, for_the_store};
 use super::{association, purge, sealing};
 use atlassian_connect_actix::config::Vars;
+use atlassian_connect_actix::internal::audit;
 use atlassian_connect_actix::store::internal::{CLIENT_INFO_UNINSTALLED_AT, admin::ValueForm, redact};
 use atlassian_connect_actix::store::{Place, Store, StoreError};
 use atlassian_connect_actix::{Addon, AddonBuilder};
@@ -132,6 +133,7 @@ pub(super) async fn run(
             if !store.remove(&tenant.client_key).await? {
                 return Err(Failure::Message(format!("{} was removed meanwhile", plain(&client_key))));
             }
+            audit::removed(&tenant.client_key);
             removal.tell(&tenant.client_key).await?;
             print(&format!("removed {} from {place}", known::named(&tenant)));
         }

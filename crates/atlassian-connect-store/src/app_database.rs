@@ -14,6 +14,7 @@ use super::database::{Access, Database, Failure};
 use super::open::{connect, is_sql, open_parts};
 use super::source::Migrations;
 use super::statement::Step;
+use super::store::PoolState;
 use super::{Store, migrations};
 use crate::config::StoreConfig;
 
@@ -61,6 +62,12 @@ impl std::fmt::Debug for AppDatabase {
 }
 
 impl AppDatabase {
+    /// The connections in the pool now.
+    #[must_use]
+    pub fn pool(&self) -> PoolState {
+        self.database.pool()
+    }
+
     /// Uses the connections of `database` and the migrations of `config`.
     fn new(database: Arc<dyn Database>, config: &StoreConfig) -> Result<Self, StoreError> {
         let permits = database.pool_size().saturating_sub(RESERVED).clamp(1, AT_ONCE);

@@ -2,16 +2,18 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use diesel::result::{Error, QueryResult};
-use r2d2::{ManageConnection, NopErrorHandler, Pool};
+use r2d2::{ManageConnection, NopErrorHandler, Pool, PooledConnection};
 use scheduled_thread_pool::ScheduledThreadPool;
 
 use super::StoreError;
 use super::connection::{DbConnection, SqlConnection, Work, is_temporary};
 use super::listen::Changes;
 use super::statement::Dialect;
+use super::store::PoolState;
 
 /// How long a request waits for a free or new connection.
 const CHECKOUT: Duration = Duration::from_secs(5);
@@ -56,6 +58,9 @@ pub(super) trait Database: Send + Sync {
     /// The most connections in the pool.
     fn pool_size(&self) -> u32;
 
+    /// The connections in the pool now.
+    fn pool(&self) -> PoolState;
+
     /// Writes of other nodes, if the database can notify. Each call starts a new listener.
     fn changes(&self) -> Option<Changes>;
 
@@ -89,6 +94,8 @@ impl dyn Database + '_ {
 /// The connections of one database.
 pub(super) struct Pooled<M: ManageConnection> {
     pool: Pool<M>,
+    /// Requests that wait for a connection.
+    waiting: AtomicU32,
     dialect: &'static Dialect,
     changes: Option<Box<dyn Fn() -> Changes + Send + Sync>>,
 }
@@ -114,7 +121,7 @@ where
             .error_handler(Box::new(NopErrorHandler))
             .thread_pool(threads)
             .build_unchecked(manager);
-        Self { pool, dialect, changes: None }
+        Self { pool, waiting: AtomicU32::new(0), dialect, changes: None }
     }
 
     /// Adds a source of other nodes' writes.
@@ -128,6 +135,13 @@ where
     M: ManageConnection,
     M::Connection: SqlConnection,
 {
+    fn connection(&self) -> Result<PooledConnection<M>, Failure> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let connection = self.pool.get();
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        connection.map_err(|error| Failure::Unavailable(error.to_string()))
+    }
+
     /// Runs `work` on a connection. Retries on another one if the first was dead and `work` has not begun to commit.
     fn attempt(
         &self,
@@ -137,7 +151,7 @@ where
         // When a server restarts, every pooled connection is dead, and each is only noticed when used.
         let mut suspects = self.pool.max_size();
         loop {
-            let mut connection = self.pool.get().map_err(|error| Failure::Unavailable(error.to_string()))?;
+            let mut connection = self.connection()?;
             let mut progress = Progress::default();
             let Err(error) = work(&mut connection, &mut progress) else { return Ok(()) };
             let is_temporary = progress.is_temporary.unwrap_or_else(|| is_temporary(&mut *connection, &error));
@@ -177,6 +191,15 @@ where
 impl<M: ManageConnection<Connection = DbConnection>> Database for Pooled<M> {
     fn dialect(&self) -> &'static Dialect {
         self.dialect
+    }
+
+    fn pool(&self) -> PoolState {
+        let state = self.pool.state();
+        PoolState {
+            connections: state.connections,
+            idle: state.idle_connections,
+            waiting: self.waiting.load(Ordering::Relaxed),
+        }
     }
 
     fn pool_size(&self) -> u32 {

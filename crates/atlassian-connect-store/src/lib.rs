@@ -80,7 +80,7 @@ pub use open::open;
 pub use place::{OwnerKind, Place};
 pub use records::{RecordChange, RecordStore, Records};
 pub use source::Migrations;
-pub use store::{KeyPage, Store, TenantPage};
+pub use store::{KeyPage, PoolState, Store, TenantPage};
 
 pub(crate) use clock::now;
 pub(crate) use names::{CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT};

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 
+use super::store::PoolState;
 use super::{
     CLIENT_INFO, CLIENT_INFO_UNINSTALLED, Changes, EventQueue, KeyPage, OwnerKind, Place, Store, StoreError,
     TenantPage, as_installation,
@@ -171,6 +172,10 @@ impl Store for SealedStore {
 
     async fn associate(&self, installation_id: &str, client_key: &str) -> Result<(), StoreError> {
         self.inner.associate(installation_id, client_key).await
+    }
+
+    fn pool(&self) -> Option<PoolState> {
+        self.inner.pool()
     }
 
     fn changes(&self) -> Option<Changes> {

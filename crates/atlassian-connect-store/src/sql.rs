@@ -20,6 +20,7 @@ use super::connection::{SqlConnection, take_lock};
 use super::database::{Access, Database};
 use super::row::{AssociationRow, NumberRow, ValueRow};
 use super::statement::{Bind, Statement};
+use super::store::PoolState;
 use super::{
     CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Changes, EventQueue,
     KeyPage, OwnerKind, Place, Store, StoreError, TenantPage, as_installation, check_keys, fits, now,
@@ -389,6 +390,10 @@ impl Store for SqlStore {
             statements.associate(connection, installation_id, client_key)
         })
         .await
+    }
+
+    fn pool(&self) -> Option<PoolState> {
+        Some(self.inner.database.pool())
     }
 
     fn changes(&self) -> Option<Changes> {

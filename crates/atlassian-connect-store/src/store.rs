@@ -24,6 +24,18 @@ pub struct KeyPage {
     pub next: Option<String>,
 }
 
+/// The state of a connection pool.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PoolState {
+    /// Open connections.
+    pub connections: u32,
+    /// Those of them that are free.
+    pub idle: u32,
+    /// Requests that wait for a connection.
+    pub waiting: u32,
+}
+
 /// Stores tenants and their values. Implement it for another backend with [`async_trait`](crate::async_trait); every
 /// method must be atomic.
 ///
@@ -119,6 +131,11 @@ pub trait Store: Send + Sync + 'static {
     /// The queue of Forge's events, if the backend has one of its own. Without it (the default), the framework keeps the
     /// events as values, and reads all of them again and again.
     fn events(&self) -> Option<&dyn EventQueue> {
+        None
+    }
+
+    /// The state of the connection pool; `None` if the store has none.
+    fn pool(&self) -> Option<PoolState> {
         None
     }
 

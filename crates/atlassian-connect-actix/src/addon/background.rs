@@ -1,7 +1,7 @@
 //! Background work: spawned once, or run periodically.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::web::Data;
 use serde::{Deserialize, Serialize};
@@ -11,11 +11,11 @@ use super::Addon;
 use super::events::{Events, ListenerError, outcome};
 use crate::error::Error;
 use crate::host::jitter;
-use crate::panics;
 use crate::state::State;
 use crate::store::internal::now;
 use crate::store::{Place, Store};
 use crate::tasks::{Job, Tasks};
+use crate::{measure, panics, scrape};
 
 /// The owner of the rows in the store. No installation has this id.
 const OWNER: &str = "atlassian-connect:jobs";
@@ -33,6 +33,11 @@ const RETRY: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_secs(60);
 /// The random delay that spreads nodes which start at once, at most.
 const SPREAD: Duration = Duration::from_secs(10);
+
+/// How often recorded durations are moved into their buckets.
+const UPKEEP: Duration = Duration::from_secs(5);
+/// How often the tenants are counted.
+const COUNT_PERIOD: Duration = Duration::from_secs(300);
 
 /// The stored state of a job: when it is due, and until when a node holds its lease; both in seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,11 +64,13 @@ impl WeakAddon {
     }
 }
 
-/// Runs `work` to its end, and logs a failure or a panic.
-async fn run(what: &str, work: impl Future<Output = Result<(), ListenerError>>) {
-    if let Err(error) = outcome(work).await {
+/// Runs `work` to its end, and logs a failure or a panic. Returns whether it succeeded.
+async fn run(what: &str, work: impl Future<Output = Result<(), ListenerError>>) -> bool {
+    let outcome = outcome(work).await;
+    if let Err(error) = &outcome {
         tracing::error!(what, error, "background work failed");
     }
+    outcome.is_ok()
 }
 
 /// Counts the work as running until it is dropped.
@@ -89,6 +96,25 @@ pub(super) fn start(state: &Data<State>) {
         while let Some(job) = jobs.recv().await {
             panics::spawn("background work", job());
         }
+    });
+}
+
+/// Starts what the metrics need, if they are recorded: their upkeep on each node, and the count of tenants on one.
+pub(super) fn start_metrics(addon: &Addon) {
+    if !addon.state.config.metrics.is_on() {
+        return;
+    }
+    let weak = WeakAddon::of(addon);
+    panics::spawn("the upkeep of the metrics", async move {
+        let mut pulse = interval(UPKEEP);
+        pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while weak.state.strong_count() > 0 {
+            pulse.tick().await;
+            measure::tidy();
+        }
+    });
+    every(addon, COUNT_PERIOD, "atlassian-connect: count the tenants", |addon| async move {
+        Ok(scrape::count_tenants(addon.state.tenants.store().as_ref(), addon.tenants()).await?)
     });
 }
 
@@ -184,13 +210,17 @@ where
     if addon.state.tasks.is_stopping() || !store.exchange(place, Some(&found), Some(&value(ours)?)).await? {
         return Ok(PAUSE);
     }
+    let begun = Instant::now();
     let mut work = std::pin::pin!(run(name, async { job(addon.clone()).await }));
     let mut pulse = interval(PULSE);
     pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
     pulse.tick().await;
     loop {
         tokio::select! {
-            () = &mut work => break,
+            has_succeeded = &mut work => {
+                measure::job(name, has_succeeded, begun.elapsed());
+                break;
+            }
             _ = pulse.tick() => {
                 let renewed = Row { lease: now().saturating_add(LEASE), turn: ours.turn.wrapping_add(1), ..ours };
                 match store.exchange(place, Some(&value(ours)?), Some(&value(renewed)?)).await {

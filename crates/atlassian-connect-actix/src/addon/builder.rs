@@ -13,6 +13,7 @@ use super::{Addon, StartError, background};
 use crate::config::{Config, ConfigError, Vars};
 use crate::descriptor::{Descriptor, DescriptorError, DescriptorFile, Finding};
 use crate::error::Error;
+use crate::measure::{self, MeasuredStore};
 use crate::panics;
 use crate::software::AppVersion;
 use crate::state::{ErrorHandler, ErrorPage, ErrorRenderer, ErrorRendering, State};
@@ -197,6 +198,9 @@ impl AddonBuilder {
     /// Builds the add-on from a configuration and a descriptor.
     async fn assemble(self, config: Config, descriptor: Descriptor) -> Result<Addon, StartError> {
         let errors = error_rendering(&config, self.renderers, self.handler)?;
+        if config.metrics.is_on() {
+            measure::start().map_err(|taken| StartError::Metrics(taken.to_string()))?;
+        }
         let (store, database) = match self.store {
             Some(store) => (SealedStore::tried(store, &config.store.encryption_keys).await? as _, None),
             None => Box::pin(open_with_database(&config.store)).await?,
@@ -205,6 +209,7 @@ impl AddonBuilder {
         if config.options.no_auth {
             tracing::warn!("AC_OPTS=no-auth: pages and token routes are open to every process on this machine");
         }
+        let store = if config.metrics.is_on() { Arc::new(MeasuredStore(store)) } else { store };
         let addon = assemble_addon(config, descriptor, store, database, errors, (self.app, self.descriptor));
         let state = addon.shared_state();
         if let Some(changes) = state.tenants.store().changes() {
@@ -214,6 +219,7 @@ impl AddonBuilder {
             );
         }
         background::start(&state);
+        background::start_metrics(&addon);
         if !state.config.app_ids.is_empty() {
             panics::spawn(
                 "the task that works on Forge events",

@@ -310,6 +310,10 @@ pub(super) async fn outcome(work: impl Future<Output = Result<(), ListenerError>
 }
 
 impl Listeners for Events {
+    fn hear(&self, event: &str) -> bool {
+        self.listeners.read().contains_key(event)
+    }
+
     fn emit(
         self: Arc<Self>,
         state: Data<State>,

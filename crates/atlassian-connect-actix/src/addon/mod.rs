@@ -24,18 +24,19 @@ pub use builder::AddonBuilder;
 use events::{Event, Events, ListenerError, Occurrence};
 pub use observer::ObserverError;
 
+use crate::audit;
 use crate::config::{Config, ConfigError};
 use crate::database::Database;
 use crate::descriptor::{DescriptorError, DescriptorFile};
 use crate::error::Error;
 use crate::host::HostClient;
-use crate::middleware::{RequestSpan, observed, unmark};
+use crate::middleware::{RequestSpan, measured, observed, unmark};
 use crate::observer::Observer;
 use crate::settings::Settings;
 use crate::state::State;
 use crate::store::StoreError;
 use crate::tenants::Tenant;
-use crate::{forge, health, lifecycle, pattern, webhook};
+use crate::{forge, health, lifecycle, pattern, scrape, webhook};
 
 /// Why an add-on does not start. `Display` is written for the person at the terminal.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +62,20 @@ pub enum StartError {
         /// The system's error.
         reason: std::io::Error,
     },
+    /// The address for metrics cannot be listened on.
+    #[error(
+        "cannot listen on {address} for metrics: {reason}. Choose another port (AC_METRICS_PORT) or address \
+             (AC_METRICS_HOST)"
+    )]
+    ListenForMetrics {
+        /// `127.0.0.1:9464`.
+        address: SocketAddr,
+        /// The system's error.
+        reason: std::io::Error,
+    },
+    /// Metrics cannot be recorded: another library has taken the place of the recorder.
+    #[error("metrics cannot be recorded: {0}")]
+    Metrics(String),
     /// The server ended by itself.
     #[error("the server failed: {0}")]
     Server(std::io::Error),
@@ -128,7 +143,9 @@ impl Addon {
     /// The store failed.
     #[doc(hidden)]
     pub async fn rotate_page_key(&self) -> Result<(), StoreError> {
-        self.state.pages.keys.rotate(self.state.tenants.store().as_ref()).await.map(drop)
+        self.state.pages.keys.rotate(self.state.tenants.store().as_ref()).await?;
+        audit::page_key_rotated();
+        Ok(())
     }
 
     /// Where the descriptor was read from. It can be read again.
@@ -335,6 +352,7 @@ impl Addon {
                 .configure(|cfg| {
                     let descriptor = state.descriptor();
                     health::routes(cfg);
+                    scrape::routes(cfg, &state);
                     lifecycle::routes(cfg, &descriptor, config.setup_install_route);
                     webhook::routes(cfg, &descriptor);
                     forge::pages::routes(cfg, config);
@@ -351,6 +369,7 @@ impl Addon {
                     observer.is_some(),
                     from_fn(move |request, next| observed(observer.clone(), request, next)),
                 ))
+                .wrap(Condition::new(config.metrics.is_on(), from_fn(measured)))
                 // outermost, or a page could not read why it was refused
                 .wrap(Condition::new(!config.forge_origins.is_empty(), forge::cors::cors(&config.forge_origins)))
                 .wrap(TracingLogger::<RequestSpan>::new());
@@ -363,7 +382,7 @@ impl Addon {
     fn configure_outside(&self) -> impl FnOnce(&mut ServiceConfig) + use<> {
         let (state, observer) = (self.state.clone(), self.mounted());
         move |cfg| {
-            let inner = state.clone();
+            let (inner, is_measured) = (state.clone(), state.config.metrics.is_on());
             let scope = web::scope("")
                 .app_data(state)
                 .default_service(web::to(|| async { Err::<actix_web::HttpResponse, _>(Error::no_route()) }))
@@ -373,6 +392,7 @@ impl Addon {
                     observer.is_some(),
                     from_fn(move |request, next| observed(observer.clone(), request, next)),
                 ))
+                .wrap(Condition::new(is_measured, from_fn(measured)))
                 .wrap(TracingLogger::<RequestSpan>::new());
             cfg.service(scope);
         }

@@ -15,6 +15,7 @@ use actix_web::web::ServiceConfig;
 
 use super::{Addon, StartError};
 use crate::connection::{self, ClientStream, KEEP_ALIVE, Pool, PoolLimits};
+use crate::{panics, scrape};
 
 /// How long running requests may take at a stop. Heroku kills after 30 seconds.
 const SHUTDOWN_SECONDS: u64 = 25;
@@ -48,6 +49,7 @@ impl Addon {
     {
         // the workers mount it later, each on its own thread
         self.mounted();
+        self.serve_metrics()?;
         let workers = workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, usize::from));
         let limits = PoolLimits::of_worker(&self.config().limits, workers, descriptors());
         // the standard library asks for a queue of 128, which stays if the system refuses another
@@ -92,6 +94,22 @@ impl Addon {
             .and_then(http)
         };
         Ok(builder.listen("add-on", listener, service).map_err(StartError::Server)?.run())
+    }
+}
+
+impl Addon {
+    /// Serves the metrics at their own address, if there is one, for as long as the process lives.
+    fn serve_metrics(&self) -> Result<(), StartError> {
+        let Some(address) = self.config().metrics.address() else { return Ok(()) };
+        let failed = |reason| StartError::ListenForMetrics { address, reason };
+        let server = scrape::serve(TcpListener::bind(address).map_err(failed)?, &self.state).map_err(failed)?;
+        tracing::info!("its metrics are at http://{address}/metrics");
+        panics::spawn("the server of the metrics", async move {
+            if let Err(error) = server.await {
+                tracing::error!(%error, "the metrics are no longer served");
+            }
+        });
+        Ok(())
     }
 }
 

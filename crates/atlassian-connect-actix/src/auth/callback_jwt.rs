@@ -8,7 +8,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 
 use super::caller::{Binding, Caller};
-use super::{ProofFuture, pipeline};
+use super::{ProofFuture, counted, pipeline};
 use crate::error::Error;
 use crate::tenants::Tenant;
 
@@ -49,6 +49,6 @@ impl FromRequest for CallbackJwt {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let caller = pipeline::accepted_callback(request, &[Binding::Request]);
-        Box::pin(async move { Ok(Self(caller.await?)) })
+        Box::pin(async move { counted("CallbackJwt", caller.await).map(Self) })
     }
 }

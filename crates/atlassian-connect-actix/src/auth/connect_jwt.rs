@@ -7,7 +7,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 
 use super::caller::{Binding, Caller};
-use super::{ProofFuture, pipeline};
+use super::{ProofFuture, counted, pipeline};
 use crate::error::Error;
 
 /// A JWT of the host that is bound to this request by its query string hash, as the host sends it for an iframe page.
@@ -40,6 +40,6 @@ impl FromRequest for ConnectJwt {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let caller = pipeline::accepted(request, &[Binding::Request]);
-        Box::pin(async move { Ok(Self(caller.await?)) })
+        Box::pin(async move { counted("ConnectJwt", caller.await).map(Self) })
     }
 }

@@ -7,7 +7,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 
 use super::caller::{Binding, Caller};
-use super::{ProofFuture, pipeline};
+use super::{ProofFuture, counted, pipeline};
 use crate::error::Error;
 
 /// A context JWT, as `AP.context.getToken` returns it to the page. No other token is accepted.
@@ -38,6 +38,6 @@ impl FromRequest for ContextJwt {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let caller = pipeline::accepted(request, &[Binding::Context]);
-        Box::pin(async move { Ok(Self(caller.await?)) })
+        Box::pin(async move { counted("ContextJwt", caller.await).map(Self) })
     }
 }

@@ -55,6 +55,25 @@ pub enum AuthError {
     Lifecycle(String),
 }
 
+impl AuthError {
+    /// A word for the check that failed, for metrics.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Ambiguous(_) => "ambiguous",
+            Self::Token(JwtError::Expired) => "expired",
+            Self::Token(_) => "token",
+            Self::NoTenant | Self::UnknownTenant(_) => "unknown_tenant",
+            Self::Issuer { .. } => "issuer",
+            Self::Signature(_) => "signature",
+            Self::Session(_) => "session",
+            Self::Qsh(_) => "qsh",
+            Self::NoForgeApp | Self::ForgeKey { .. } => "forge_key",
+            Self::Lifecycle(_) => "lifecycle",
+        }
+    }
+}
+
 /// Shortens a text from outside, such as a key id, for an error.
 pub(super) fn shorten(text: &str) -> String {
     const LONGEST: usize = 200;
@@ -76,8 +95,8 @@ pub(super) fn other_request(canonical: &str) -> AuthError {
 
 impl From<AuthError> for Error {
     fn from(error: AuthError) -> Self {
-        let detail = error.to_string();
-        match error {
+        let (detail, reason) = (error.to_string(), error.word());
+        let error = match error {
             AuthError::Missing => {
                 Self::unauthorized_because("Could not find authentication data on the request.", detail)
             }
@@ -85,6 +104,7 @@ impl From<AuthError> for Error {
                 Self::unauthorized_because("The authentication has expired. Try reloading the page.", detail)
             }
             _ => Self::unauthorized(detail),
-        }
+        };
+        error.with_reason(reason)
     }
 }

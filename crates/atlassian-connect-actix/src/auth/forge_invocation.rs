@@ -12,7 +12,7 @@ use secrecy::SecretString;
 
 use super::association;
 use super::body::BodyGate;
-use super::{AuthError, ProofFuture, Proven, app_tokens, shorten};
+use super::{AuthError, ProofFuture, Proven, app_tokens, counted, shorten};
 use crate::connection;
 use crate::error::Error;
 use crate::host::{ForgeSite, HostClient};
@@ -247,7 +247,7 @@ impl ForgeInvocation {
         request: &HttpRequest,
         invocation: impl Future<Output = Result<Rc<Invocation>, Error>>,
     ) -> Result<Self, Error> {
-        let invocation = invocation.await.map_err(|error| error.asking_for(SCHEME))?;
+        let invocation = counted("ForgeInvocation", invocation.await).map_err(|error| error.asking_for(SCHEME))?;
         connection::prove(request);
         request.extensions_mut().insert(Proven);
         Ok(Self(invocation))

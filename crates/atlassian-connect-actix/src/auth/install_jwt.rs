@@ -9,7 +9,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::source::TokenPlaces;
-use super::{AuthError, ProofFuture, other_request, read_inflated, shorten, without_mark};
+use super::{AuthError, ProofFuture, counted, other_request, read_inflated, shorten, without_mark};
 use crate::connection;
 use crate::error::Error;
 use crate::jwt::{CONTEXT_QSH, Claims, Unverified, now, qsh};
@@ -149,7 +149,8 @@ impl FromRequest for InstallJwt {
     type Future = ProofFuture<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        Box::pin(Self::verify(request.clone(), payload.take()))
+        let verified = Self::verify(request.clone(), payload.take());
+        Box::pin(async move { counted("InstallJwt", verified.await) })
     }
 }
 

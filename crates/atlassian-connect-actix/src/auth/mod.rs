@@ -59,6 +59,13 @@ pub use session_token::SessionToken;
 use error::{other_request, shorten};
 
 use crate::error::Error;
+use crate::measure;
+
+/// Counts how an authentication by this extractor ended.
+pub(crate) fn counted<T>(extractor: &'static str, result: Result<T, Error>) -> Result<T, Error> {
+    measure::authentication(extractor, result.as_ref().map(drop).map_err(Error::words));
+    result
+}
 
 /// The future of an extractor of this module.
 pub(crate) type ProofFuture<T> = futures_util::future::LocalBoxFuture<'static, Result<T, Error>>;

@@ -7,7 +7,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 
 use super::caller::{Binding, Caller};
-use super::{ProofFuture, pipeline};
+use super::{ProofFuture, counted, pipeline};
 use crate::error::Error;
 
 /// A token that is bound to this very request: the host's JWT of a Connect frame, or our own page token of a frame on
@@ -39,6 +39,6 @@ impl FromRequest for PageToken {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let caller = pipeline::accepted(request, &[Binding::Request, Binding::Page]);
-        Box::pin(async move { Ok(Self(caller.await?)) })
+        Box::pin(async move { counted("PageToken", caller.await).map(Self) })
     }
 }

@@ -7,7 +7,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 
 use super::caller::{Binding, Caller};
-use super::{ProofFuture, pipeline};
+use super::{ProofFuture, counted, pipeline};
 use crate::error::Error;
 
 /// A call from the add-on's own page, through Connect or Forge: our session token, a context JWT, or a token that is
@@ -40,6 +40,6 @@ impl FromRequest for SessionToken {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let caller =
             pipeline::accepted(request, &[Binding::Session, Binding::Context, Binding::Request, Binding::Page]);
-        Box::pin(async move { Ok(Self(caller.await?)) })
+        Box::pin(async move { counted("SessionToken", caller.await).map(Self) })
     }
 }

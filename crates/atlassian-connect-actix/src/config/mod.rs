@@ -44,6 +44,8 @@
 //! | `limits.connections`, `limits.unproven` | | 6000 connections, 32 MiB; in bytes |
 //! | `limits.head`, `limits.stalled`, `limits.bodyRate` | | 10 s, 30 s, 1024 bytes a second |
 //! | `cache.capacity`, `cache.ttl`, `cache.stale` | | 10 000 tenants, 10 s, 300 s |
+//! | `metrics.port`, `metrics.host` | `AC_METRICS_PORT`, `AC_METRICS_HOST` | none, `127.0.0.1`: where `/metrics` is served by itself |
+//! | `metrics.token` | `AC_METRICS_TOKEN` | none: with it, `/metrics` is served beside the app's routes |
 //! | `compressPages` | | false |
 //! | `errorTemplate` | | true |
 //! | `errorTemplateName`, `errorTemplateObject` | | the framework's template, `{}` |
@@ -104,7 +106,7 @@ pub(crate) use jwks::JwksTemplate;
 pub use problems::ConfigError;
 pub(crate) use problems::Problem;
 pub use settings::Product;
-pub(crate) use settings::{CacheConfig, DevOptions, Limits, UnknownProduct};
+pub(crate) use settings::{CacheConfig, DevOptions, Limits, MetricsConfig, UnknownProduct};
 pub(crate) use shell_origins::ShellOrigin;
 pub use vars::Vars;
 pub(crate) use whitelist::Whitelist;
@@ -178,6 +180,10 @@ pub struct Config {
     /// `cache`.
     #[doc(hidden)]
     pub cache: CacheConfig,
+    /// `metrics`, `AC_METRICS_PORT`, `AC_METRICS_HOST`, `AC_METRICS_TOKEN`: where metrics are served; nowhere, and none
+    /// are recorded.
+    #[doc(hidden)]
+    pub metrics: MetricsConfig,
     /// `compressPages`: whether pages with a session token are compressed; false, since their length could then reveal
     /// part of the token.
     pub compress_pages: bool,

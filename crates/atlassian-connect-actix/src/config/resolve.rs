@@ -12,8 +12,8 @@ use super::problems::Fault;
 use super::read::Reader;
 use super::shell_origins::{self, ShellOrigin};
 use super::{
-    AppSection, BaseUrl, CacheConfig, Config, ConfigError, DevOptions, Environment, Limits, Product, Vars, Whitelist,
-    base_url, keys, urls, whitelist,
+    AppSection, BaseUrl, CacheConfig, Config, ConfigError, DevOptions, Environment, Limits, MetricsConfig, Product,
+    Vars, Whitelist, base_url, keys, urls, whitelist,
 };
 use crate::jwt::{ForgeClaims, ForgeEnvironment};
 
@@ -35,7 +35,11 @@ pub(super) fn config(text: Option<&str>, vars: &Vars) -> Result<Config, ConfigEr
     let least = max_token_age.as_secs();
     let config = Config {
         port,
-        bind: bind(reader).unwrap_or(IpAddr::V4(if development { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED })),
+        bind: address(reader, "bind").unwrap_or(IpAddr::V4(if development {
+            Ipv4Addr::LOCALHOST
+        } else {
+            Ipv4Addr::UNSPECIFIED
+        })),
         product,
         store: super::store::resolve(reader, &environment),
         whitelist: hosts_that_install(reader, &environment, product),
@@ -56,6 +60,7 @@ pub(super) fn config(text: Option<&str>, vars: &Vars) -> Result<Config, ConfigEr
             ttl: seconds(reader, "cache.ttl", 1, 3600, 10),
             stale: seconds(reader, "cache.stale", 0, 3600, 300),
         },
+        metrics: metrics(reader),
         compress_pages: reader.flag("compressPages").unwrap_or(false),
         error_template: reader.flag("errorTemplate").unwrap_or(true),
         error_template_name: reader.text("errorTemplateName"),
@@ -154,8 +159,8 @@ fn port(reader: &mut Reader, key: &str) -> Option<u16> {
     reader.whole(key, 0..=u64::from(u16::MAX), "").and_then(|port| port.try_into().ok())
 }
 
-fn bind(reader: &mut Reader) -> Option<IpAddr> {
-    reader.parsed("bind", |text| {
+fn address(reader: &mut Reader, key: &str) -> Option<IpAddr> {
+    reader.parsed(key, |text| {
         let fault = || Fault::new("is not an IP address", "Write an address, as in 127.0.0.1, 0.0.0.0 or ::");
         if text == "localhost" { Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { text.parse().map_err(|_| fault()) }
     })
@@ -295,6 +300,20 @@ fn forge_environments(reader: &mut Reader, development: bool) -> Option<Vec<Stri
         _ if development => None,
         _ => Some(vec![ForgeEnvironment::PRODUCTION.to_owned()]),
     }
+}
+
+fn metrics(reader: &mut Reader) -> MetricsConfig {
+    let host = address(reader, "metrics.host").unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let token = reader.parsed("metrics.token", |text| {
+        if text.len() >= 16 && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Ok(SecretString::from(text));
+        }
+        Err(Fault::new(
+            "is not a token of at least 16 visible ASCII characters",
+            "Make one with `openssl rand -hex 32`",
+        ))
+    });
+    MetricsConfig { port: port(reader, "metrics.port"), host, token }
 }
 
 fn page_key(text: &str) -> Result<String, Fault> {

@@ -1,7 +1,10 @@
 //! The small groups of settings.
 
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
+
+use secrecy::SecretString;
 
 use super::nearest;
 
@@ -95,6 +98,33 @@ pub struct CacheConfig {
     pub ttl: Duration,
     /// `cache.stale`, in seconds: the longest age of an entry while the store is unavailable; 300 s. 0: `ttl` holds.
     pub stale: Duration,
+}
+
+/// Where metrics are served. If it is nowhere, none are recorded.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct MetricsConfig {
+    /// `metrics.port`: the port of a server for metrics alone; none.
+    pub port: Option<u16>,
+    /// `metrics.host`: its address; `127.0.0.1`.
+    pub host: IpAddr,
+    /// `metrics.token`: what a scraper sends as `Authorization: Bearer …`. With it, metrics are served at the app's own
+    /// address as well. None.
+    pub token: Option<SecretString>,
+}
+
+impl MetricsConfig {
+    /// The address of the server for metrics alone.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.port.map(|port| SocketAddr::new(self.host, port))
+    }
+
+    /// Whether metrics are recorded.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.port.is_some() || self.token.is_some()
+    }
 }
 
 /// The options in `AC_OPTS`, separated by commas or white space.

@@ -149,7 +149,7 @@ fn each_variable_beats_the_file() {
         "hostScriptUrl": "https://file.example/all.js", "maxTokenAge": 1, "maxSessionAge": 100, "installKeysUrl": "https://file.example",
         "authorizationServerUrl": "https://file.example", "forgeJwksUrl": "https://file.example",
         "sandbox": { "port": 1 }, "storeEncryptionKeys": ["ZmlsZWZpbGVmaWxlZmlsZWZpbGVmaWxlZmlsZWZpbGU="] } }"#;
-    let table: [(&str, &str, &str, Look); 25] = [
+    let table: [(&str, &str, &str, Look); 28] = [
         ("PORT", "8080", "8080", |c| c.port.to_string()),
         ("AC_BIND", "::1", "::1", |c| c.bind.to_string()),
         ("AC_LOCAL_BASE_URL", "https://v.example/a/", "https://v.example/a", |c| c.local_base_url.to_string()),
@@ -188,6 +188,11 @@ fn each_variable_beats_the_file() {
             c.database_url.as_ref().map(|url| url.expose_secret().to_owned()).unwrap_or_default()
         }),
         ("AC_SANDBOX_PORT", "3005", "3005", |c| c.sandbox_port.unwrap().to_string()),
+        ("AC_METRICS_HOST", "::1", "::1", |c| c.metrics.host.to_string()),
+        ("AC_METRICS_PORT", "9464", "Some(127.0.0.1:9464)", |c| format!("{:?}", c.metrics.address())),
+        ("AC_METRICS_TOKEN", "sixteen-letters!", "sixteen-letters!", |c| {
+            c.metrics.token.as_ref().map(|token| token.expose_secret().to_owned()).unwrap_or_default()
+        }),
         ("AC_STORE_ENCRYPTION_KEYS", TWO_KEYS, "d0bc48d3 e4c70ed8", |c| {
             c.store.encryption_keys.iter().map(atlassian_connect_store::internal::key_id).collect::<Vec<_>>().join(" ")
         }),
@@ -212,6 +217,16 @@ fn each_variable_beats_the_file() {
 
 fn in_order_of_keys() -> Vec<&'static str> {
     keys::VARIABLES.iter().map(|(name, _)| *name).collect()
+}
+
+#[test]
+fn metrics_are_off_until_they_have_a_port_or_a_token() {
+    assert!(!config("{ metrics: { host: '::1' } }", &[]).metrics.is_on());
+    let config = config("{ metrics: { host: '::1', port: 9464, token: '0123456789abcdef' } }", &[]);
+    assert_eq!(config.metrics.address().unwrap().to_string(), "[::1]:9464");
+    assert!(config.metrics.is_on() && !format!("{config:?}").contains("0123456789abcdef"));
+    let short = errors("{ metrics: { token: 123456789 } }", &[]);
+    assert!(short.contains("metrics.token = ***") && !short.contains("123456789"), "{short}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use actix_server::GracefulShutdownSignal;
 use super::limits::PoolLimits;
 use super::progress::{Cut, Verdict};
 use super::record::Record;
+use crate::measure::{self, Close};
 
 /// How often the connections are checked.
 const PULSE: Duration = Duration::from_millis(500);
@@ -59,8 +60,10 @@ impl Pool {
         let count = self.connections.borrow().len();
         let is_full = count.saturating_sub(self.leaving.get()) >= self.limits.connections;
         if is_full && self.make_room() == 0 && count >= self.limits.accepted() {
+            measure::connection_refused();
             return None;
         }
+        measure::connection_opened();
         let (id, record) = (self.next.get(), Rc::new(Record::new()));
         self.next.set(id.wrapping_add(1));
         self.connections.borrow_mut().insert(id, Rc::downgrade(&record));
@@ -69,6 +72,7 @@ impl Pool {
 
     pub(super) fn dismiss(&self, id: u64, was_leaving: bool) {
         self.connections.borrow_mut().remove(&id);
+        measure::connection_ended();
         if was_leaving {
             self.leaving.set(self.leaving.get().saturating_sub(1));
         }
@@ -97,6 +101,7 @@ impl Pool {
             if self.held.get() <= enough {
                 break;
             }
+            measure::connection_closed(Close::Memory);
             self.give_up(connection);
             refused += 1;
         }
@@ -123,6 +128,7 @@ impl Pool {
         }
         waiting.select_nth_unstable_by_key(count - 1, |(order, _)| *order);
         for (_, connection) in &waiting[..count] {
+            measure::connection_closed(Close::Room);
             self.give_up(connection);
         }
         tracing::debug!(closed = count, "too many connections: those that waited longest were closed");
@@ -161,8 +167,14 @@ impl Pool {
             }
             left -= 1;
             match verdict {
-                Verdict::Close => self.close(&connection),
-                Verdict::CutBody => connection.cut(Cut::Slow),
+                Verdict::Close => {
+                    measure::connection_closed(Close::Overdue);
+                    self.close(&connection);
+                }
+                Verdict::CutBody => {
+                    measure::connection_closed(Close::SlowBody);
+                    connection.cut(Cut::Slow);
+                }
             }
         }
         false

@@ -89,6 +89,7 @@ async fn receive(
     // a repeated event has another token, and the same event may also happen twice
     let start = if retries > 0 { &content } else { &id };
     let repeated = || {
+        addon.count_forge_event(&delivery.event, "repeated");
         tracing::info!(event = delivery.event, retries, "a Forge event was repeated");
         Ok(HttpResponse::NoContent().finish())
     };
@@ -96,12 +97,14 @@ async fn receive(
         return repeated();
     }
     let Some(place) = addon.deliveries.reserve(&id, &delivery) else {
+        addon.count_forge_event(&delivery.event, "refused");
         return Err(Error::Unavailable { detail: "too many Forge events are under way".to_owned() });
     };
     if !ledger::accept(store, &id, &delivery, retries).await? {
         return repeated();
     }
     place.hand_over();
+    addon.count_forge_event(&delivery.event, "accepted");
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -111,6 +111,7 @@ async fn deliver(state: Arc<State>, id: String, places: Arc<Semaphore>) {
     // a panic of a listener is a failure, and so is one of the app's own store
     let outcome = panics::caught(call_listeners(&Data::from(Arc::clone(&state)), &delivery, LIMIT)).await;
     let Err(error) = outcome.unwrap_or_else(|panic| Err(Error::internal(format!("the delivery {panic}")))) else {
+        state.count_forge_event(&delivery.event, "processed");
         return finished(&state, &id, &delivery).await;
     };
     let failures = state.deliveries.failed(&id);
@@ -118,6 +119,7 @@ async fn deliver(state: Arc<State>, id: String, places: Arc<Semaphore>) {
     if let Some(pause) = pause {
         tracing::warn!(id, event = delivery.event, %error, "a Forge event failed and will be tried again");
         let pause = *pause;
+        state.count_forge_event(&delivery.event, "tried_again");
         state.deliveries.rest(&id);
         panics::spawn("trying an event again", async move {
             tokio::time::sleep(pause).await;
@@ -125,6 +127,7 @@ async fn deliver(state: Arc<State>, id: String, places: Arc<Semaphore>) {
         });
     } else {
         tracing::error!(id, event = delivery.event, %error, "a Forge event failed for good");
+        state.count_forge_event(&delivery.event, "failed");
         finished(&state, &id, &delivery).await;
     }
 }

@@ -17,6 +17,7 @@ use super::target::Target;
 use super::{HostError, HostResponse, forge, oauth2, retry, user_token};
 use crate::config::Product;
 use crate::jwt::{now, qsh};
+use crate::measure;
 use crate::redact;
 use crate::software;
 use crate::state::State;
@@ -68,6 +69,7 @@ pub(super) async fn run(mut request: Parts, target: Target) -> Result<HostRespon
         // a wait that exceeds the clock's range is too long as well
         match wait.and_then(|wait| Instant::now().checked_add(wait)) {
             Some(until) if repeatable && attempt < retry::ATTEMPTS && until < patience.min(deadline) => {
+                measure::outbound_retry(request.actor.site.product());
                 sleep_until(until).await;
             }
             _ => return result,
@@ -87,6 +89,7 @@ async fn follow(request: &mut Parts, first: &Target, deadline: Instant) -> Resul
     for _ in 0..=REDIRECTS {
         let started = Instant::now();
         let response = send(request, &target, deadline).await;
+        measured(request, &target, &response, started);
         let url = redact::url(&target.url[..url::Position::AfterPath], target.url.query().unwrap_or_default());
         let (method, ms) = (request.method.as_str(), (started.elapsed().as_secs_f64() * 1e5).round() / 100.0);
         match &response {
@@ -108,6 +111,18 @@ async fn follow(request: &mut Parts, first: &Target, deadline: Instant) -> Resul
         target = target.follow(&redirect_target(location), &base_url)?;
     }
     Err(HostError::Redirect { host: target.host(), how: "too often" })
+}
+
+fn measured(request: &Parts, target: &Target, response: &Result<HostResponse, HostError>, started: Instant) {
+    if measure::is_on() {
+        let product = if target.is_own { request.actor.site.product() } else { "other" };
+        let status = response.as_ref().map(|response| response.status.as_u16()).map_err(|error| match error {
+            HostError::Timeout(_) => "timeout",
+            HostError::Unreachable { .. } => "unreachable",
+            _ => "not_sent",
+        });
+        measure::outbound(product, status, started.elapsed());
+    }
 }
 
 /// Only safe methods follow redirects; otherwise the redirect is the answer.

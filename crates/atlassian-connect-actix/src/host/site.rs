@@ -98,6 +98,17 @@ impl HostSite {
         Err(HostError::product(wanted, &found))
     }
 
+    /// The name of the product, for metrics.
+    pub(super) fn product(&self) -> &'static str {
+        let product = match self {
+            Self::Connect(tenant) => product_of(tenant.installation().product_type.as_deref(), tenant.base_url()),
+            Self::Forge(site) if site.base_url.contains("/ex/jira/") => Some(Product::Jira),
+            Self::Forge(site) if site.base_url.contains("/ex/confluence/") => Some(Product::Confluence),
+            Self::Forge(_) => None,
+        };
+        product.map_or("other", Product::as_str)
+    }
+
     /// The base of relative URLs.
     pub(super) fn base_url(&self) -> &str {
         match self {

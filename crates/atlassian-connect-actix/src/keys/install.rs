@@ -12,6 +12,7 @@ use super::permits::{Limits, Permits};
 use super::servers::servers_of;
 use crate::flight::Flights;
 use crate::jwt::PublicKey;
+use crate::measure;
 
 /// How long an id is remembered as genuine: further requests for it need no permit.
 const MEMORY: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -217,7 +218,9 @@ fn is_plain_segment(segment: &str) -> bool {
 async fn fetch_from(servers: &[String], kid: &str) -> Result<PublicKey, KeyError> {
     let (mut unavailable, mut unknown) = (None, None);
     for server in servers {
-        match fetch(server, kid).await {
+        let fetched = fetch(server, kid).await;
+        measure::key_fetch("install", super::outcome(&fetched));
+        match fetched {
             Ok(key) => return Ok(key),
             Err(error) => {
                 tracing::warn!(server, kid, %error, "this server returned no install key");

@@ -14,6 +14,7 @@ use super::KeyError;
 use super::permits::{Limits, Permits};
 use crate::flight::Flights;
 use crate::jwt::PublicKey;
+use crate::measure;
 use crate::panics;
 
 /// How long the server may take for a complete answer.
@@ -187,7 +188,9 @@ impl KeySet {
             let begun = Instant::now();
             let fetched = tokio::time::timeout(TIMEOUT, fetch(&self.url)).await;
             let late = || KeyError::Unavailable(format!("no answer within {} s", TIMEOUT.as_secs()));
-            match fetched.unwrap_or_else(|_| Err(late())) {
+            let fetched = fetched.unwrap_or_else(|_| Err(late()));
+            measure::key_fetch("forge", super::outcome(&fetched));
+            match fetched {
                 Ok(keys) => {
                     let fetched = Arc::new(Fetched { keys, begun, at: Instant::now() });
                     *self.held.write() = Some(Arc::clone(&fetched));

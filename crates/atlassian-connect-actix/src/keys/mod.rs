@@ -31,6 +31,15 @@ pub enum KeyError {
     NotAsked(&'static str),
 }
 
+/// How a request to a key server ended, in a word for metrics.
+fn outcome<T>(fetched: &Result<T, KeyError>) -> &'static str {
+    match fetched {
+        Ok(_) => "fetched",
+        Err(KeyError::Unavailable(_)) => "unavailable",
+        Err(_) => "refused",
+    }
+}
+
 impl KeyError {
     /// Whether the same request may succeed later: no server has said that the key does not exist.
     #[must_use]

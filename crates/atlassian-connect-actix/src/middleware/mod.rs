@@ -6,12 +6,14 @@ mod compression;
 mod errors;
 mod forge_errors;
 mod headers;
+mod measure;
 mod observe;
 mod span;
 mod stand_in;
 mod stream;
 
 pub(crate) use compression::unmark;
+pub(crate) use measure::measured;
 pub(crate) use observe::observed;
 pub(crate) use span::RequestSpan;
 

@@ -22,9 +22,10 @@ pub use self::seen::{SEEN, SEEN_ON_FORGE, Seen};
 pub use self::sites::SITE;
 pub use self::tenant::{Installation, Tenant, is_key, origin_of, product_of};
 pub(crate) use self::tenant::{frame_ancestors, is_reserved};
-pub use self::writes::Uninstalled;
+pub use self::writes::{Saved, Uninstalled};
 use crate::config::CacheConfig;
 use crate::flight::Flights;
+use crate::measure::{self, CacheRead};
 use crate::store::internal::WriteQueue;
 use crate::store::{Change, Store, StoreError};
 
@@ -102,7 +103,14 @@ impl Tenants {
     /// The candidates for `client_key`, if they are cached. They may be some seconds old.
     #[must_use]
     pub fn cached(&self, client_key: &str) -> Option<Candidates> {
-        self.entries.tenant(client_key)
+        let found = self.entries.tenant(client_key);
+        measure::cache_read(if found.is_some() { CacheRead::Hit } else { CacheRead::Miss });
+        found
+    }
+
+    /// How many tenants are cached.
+    pub(crate) fn cached_count(&self) -> u64 {
+        self.entries.count()
     }
 
     /// The candidates from a read of the store that begins after this call; empty if no tenant has installed under that

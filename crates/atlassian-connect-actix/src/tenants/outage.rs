@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use crate::flight::Flights;
 use crate::panics;
+use crate::measure::{self, CacheRead};
 use crate::store::{Store, StoreError};
 
 /// The time between a failure and the next question to the store.
@@ -85,6 +86,7 @@ impl Outage {
         if kept().is_none() {
             return read.await;
         }
+        let kept = || kept().inspect(|_| measure::cache_read(CacheRead::Stale));
         if !matches!(self.health(), Health::Answers) {
             self.probe_in_background();
             if let Some(kept) = kept() {

@@ -1,10 +1,12 @@
 //! Writes that change a tenant: installs, uninstalls, associations. Each waits for its turn.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::{Installation, Tenant, Tenants, candidates};
+use crate::audit;
 use crate::store::StoreError;
 use crate::store::internal::Arrival;
 
@@ -16,6 +18,18 @@ pub struct Uninstalled {
     pub was_installed: bool,
     /// The tenant before the uninstall; `None` if there was none, or none that was usable.
     pub tenant: Option<Arc<Tenant>>,
+}
+
+/// How long an install waits for what was stored before.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A tenant that was stored.
+#[derive(Debug)]
+pub struct Saved {
+    /// As it is from now on.
+    pub tenant: Arc<Tenant>,
+    /// As it was, if it was installed.
+    pub before: Option<Arc<Tenant>>,
 }
 
 impl Tenants {
@@ -35,10 +49,14 @@ impl Tenants {
             entries.forget(&key);
             associated.map(|()| true)
         };
-        Ok(self.queue.run(client_key, None, write).await? == Some(true))
+        let is_associated = self.queue.run(client_key, None, write).await? == Some(true);
+        if is_associated {
+            audit::associated(client_key, installation_id);
+        }
+        Ok(is_associated)
     }
 
-    /// Stores an installation. Returns its tenant as later requests will see it.
+    /// Stores an installation. Returns its tenant as later requests will see it, and as it was before.
     ///
     /// Installs and uninstalls of one tenant apply in the order in which their requests arrived at this process. `None`
     /// if a later one is already done, which would have replaced this one. If the caller goes away, the write is
@@ -52,19 +70,24 @@ impl Tenants {
         arrival: Arrival,
         installation: &Installation,
         payload: &Value,
-    ) -> Result<Option<Arc<Tenant>>, StoreError> {
+    ) -> Result<Option<Saved>, StoreError> {
         let tenant = Tenant::new(installation.clone(), &self.further_ancestors)
             .ok_or_else(|| StoreError::Refused("an installation without a sharedSecret is not stored".into()))?;
         let (store, entries) = (Arc::clone(&self.store), Arc::clone(&self.entries));
         let (installation, payload) = (installation.clone(), payload.clone());
+        let further_ancestors = Arc::clone(&self.further_ancestors);
         let write = || async move {
             let (client_key, id) = (&installation.client_key, installation.installation_id.as_deref());
+            // only for the audit log: the install does not depend on it
+            let before = tokio::time::timeout(LOOK, store.installations(client_key)).await;
+            let before = before.ok().and_then(Result::ok).unwrap_or_default();
+            let before = candidates(client_key, &before, &further_ancestors).first().cloned();
             let saved = store.save_installation(client_key, &payload, id.filter(|id| !id.is_empty())).await;
             entries.forget(client_key);
-            saved
+            saved.map(|()| before)
         };
         let saved = self.queue.run(tenant.client_key(), Some(arrival), write).await?;
-        Ok(saved.map(|()| Arc::new(tenant)))
+        Ok(saved.map(|before| Saved { tenant: Arc::new(tenant), before }))
     }
 
     /// Marks the tenant as uninstalled: its secret is no longer accepted. In order with installs, see

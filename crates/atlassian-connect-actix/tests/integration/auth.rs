@@ -53,12 +53,12 @@ async fn three_extractors_in_one_request_read_the_store_once() {
     let node = |store| fixture::builder().addon(|addon| addon.store(store)).start(routes);
     let (first, second) = (node(store.clone()).await, node(store.clone()).await);
     first.install(&first.tenant()).await;
-    assert_eq!(store.reads().len(), 0, "nothing is cached");
+    let before = store.reads().len();
 
     store.delay(Duration::from_millis(100));
     let reply = second.open_iframe_as(&first.tenant(), "/three").await;
     assert_eq!((reply.status, reply.body), (200, first.tenant().client_key));
-    assert_eq!(store.reads().len(), 1);
+    assert_eq!(store.reads().len(), before + 1, "nothing is cached");
 }
 
 #[actix_web::test]

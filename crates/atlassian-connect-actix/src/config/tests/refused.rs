@@ -96,6 +96,7 @@ fn every_refusal_names_the_key_the_value_and_the_remedy() {
         "leeway": 180,
         "limits": { "body": -1, "forgeBody": 1.5, "token": "1e9", "listener": [] },
         "cache": { "capacity": true, "ttl": 0, "stale": 3601 },
+        "metrics": { "port": "all", "host": "here", "token": "hunter2" },
         "errorTemplate": "perhaps",
         "errorTemplateName": {},
         "errorTemplateObject": [1],
@@ -108,7 +109,7 @@ fn every_refusal_names_the_key_the_value_and_the_remedy() {
         "storeEncryptionKeys": [["hunter2"], "hunter2"],
         "app": "hunter2"
     }"#, &[]), @r#"
-    the configuration has 39 problems:
+    the configuration has 42 problems:
       port = 65536 (config.json): is out of range. Write a whole number from 0 to 65535.
       localBaseUrl = "https://***@addon.example" (config.json): has credentials in it. Write a scheme, a host and at most a path, as in https://addon.example.com/path.
       product = "trello" (config.json): is not a known product. Write jira, confluence or bitbucket.
@@ -138,6 +139,9 @@ fn every_refusal_names_the_key_the_value_and_the_remedy() {
       cache.capacity = true (config.json): is not a whole number. Write a whole number of tenants from 0 to 10000000.
       cache.ttl = 0 (config.json): is out of range. Write a whole number of seconds from 1 to 3600.
       cache.stale = 3601 (config.json): is out of range. Write a whole number of seconds from 0 to 3600.
+      metrics.host = "here" (config.json): is not an IP address. Write an address, as in 127.0.0.1, 0.0.0.0 or ::.
+      metrics.token = *** (config.json): is not a token of at least 16 visible ASCII characters. Make one with `openssl rand -hex 32`.
+      metrics.port = "all" (config.json): is not a whole number. Write a whole number from 0 to 65535.
       errorTemplate = "perhaps" (config.json): is neither true nor false. Write true or false.
       errorTemplateName = {…}: is more than one value. Write one value.
       errorTemplateObject = […] (config.json): is not an object. Write an object in braces.
