@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::flight::Flights;
-use crate::panics;
 use crate::measure::{self, CacheRead};
+use crate::panics;
 use crate::store::{Store, StoreError};
 
 /// The time between a failure and the next question to the store.

@@ -1,0 +1,54 @@
+// A server as a process: started, measured, stopped.
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import net from 'node:net';
+
+const CLOCK_TICKS = 100; // of Linux, a second
+
+export const freePort = () => new Promise(resolve => {
+  const probe = net.createServer().listen(0, '127.0.0.1', () => {
+    const { port } = probe.address();
+    probe.close(() => resolve(port));
+  });
+});
+
+/** Starts a server and waits until `url` answers with 200. `started` is the time to that answer, in milliseconds. */
+export async function start(command, args, { cwd, env, url, log }) {
+  const begun = performance.now();
+  const output = fs.openSync(log, 'w');
+  const child = spawn(command, args, { cwd, env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env }, stdio: ['ignore', output, output] });
+  let ended = null;
+  child.on('exit', (code, signal) => { ended = code ?? signal; });
+  const deadline = begun + 60_000;
+  for (;;) {
+    const answer = await fetch(url).catch(() => null);
+    await answer?.arrayBuffer();
+    if (answer?.status === 200) break;
+    if (ended !== null || performance.now() > deadline) {
+      child.kill('SIGKILL');
+      throw new Error(`${command} does not serve ${url}:\n${fs.readFileSync(log, 'utf8').slice(-4000)}`);
+    }
+    await new Promise(resolve => setTimeout(resolve, 5));
+  }
+  const started = performance.now() - begun;
+  return {
+    started,
+    /** Processor time since the start, in seconds. */
+    cpu() {
+      const fields = fs.readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1].split(' ');
+      return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS;
+    },
+    /** Resident memory in MiB. */
+    memory() {
+      return Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${child.pid}/status`, 'utf8'))[1]) / 1024;
+    },
+    async stop() {
+      if (ended !== null) return;
+      const exited = new Promise(resolve => child.once('exit', resolve));
+      child.kill('SIGTERM');
+      const late = setTimeout(() => child.kill('SIGKILL'), 10_000);
+      await exited;
+      clearTimeout(late);
+    }
+  };
+}
