@@ -13,6 +13,8 @@ const LOOKED_AT: usize = 64 * 1024;
 const SHORTEST_TOKEN: usize = 12;
 /// A shorter word after the name of an authentication scheme is taken for part of a sentence.
 const SHORTEST_CREDENTIAL: usize = 16;
+/// A longer name of a parameter is none of the secret ones, in bytes.
+const LONGEST_NAME: usize = 20;
 /// How a JSON Web Token begins: base64url of `{"`, or of `{` and white space.
 const TOKEN_STARTS: [&[u8]; 5] = [b"eyJ", b"eyA", b"ewo", b"ew0", b"ewk"];
 /// Parameters whose values are never shown.
@@ -129,10 +131,18 @@ fn add_rest(text: &mut String, bytes: usize) {
 pub fn masked(text: &str) -> Cow<'_, str> {
     let mut masked = String::new();
     let (mut at, mut kept_from) = (0, 0);
-    let mut previous = None;
+    let mut previous: Option<u8> = None;
     let mut is_in_query = false;
     while at < text.len() {
         let rest = &text.as_bytes()[at..];
+        if previous.is_some_and(|byte| byte.is_ascii_alphanumeric()) {
+            // within a word only a token can begin, and it begins with an e
+            let plain = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() && **byte != b'e').count();
+            if plain > 0 {
+                (at, previous) = (at + plain, rest.get(plain - 1).copied());
+                continue;
+            }
+        }
         let hidden = secret_at(rest, previous, is_in_query);
         if let Some(Secret { begins, ends }) = hidden {
             masked.push_str(&text[kept_from..at + begins]);
@@ -177,17 +187,18 @@ fn token(rest: &[u8]) -> Option<usize> {
         return None;
     }
     let (begins, _) = decoded(rest, |count, _| count < 3);
-    if !TOKEN_STARTS.contains(&begins.as_slice()) {
+    if !TOKEN_STARTS.contains(&begins.first()) {
         return None;
     }
     let (run, length) = decoded(rest, |_, byte| is_of_token(byte));
-    (run.len() >= SHORTEST_TOKEN).then_some(length)
+    (run.count >= SHORTEST_TOKEN).then_some(length)
 }
 
 /// The value of a parameter at the start of `rest`, if its name is that of a secret.
 fn parameter(rest: &[u8], is_in_query: bool) -> Option<Secret> {
-    let (name, name_length) = decoded(rest, |count, byte| count < 20 && (byte.is_ascii_alphanumeric() || byte == b'_'));
-    let is_secret = SECRET_PARAMETERS.iter().any(|secret| name.eq_ignore_ascii_case(secret.as_bytes()));
+    let (name, name_length) =
+        decoded(rest, |count, byte| count < LONGEST_NAME && (byte.is_ascii_alphanumeric() || byte == b'_'));
+    let is_secret = SECRET_PARAMETERS.iter().any(|secret| name.first().eq_ignore_ascii_case(secret.as_bytes()));
     let (equals, length) = unit(rest.get(name_length..)?);
     if !is_secret || equals != b'=' {
         return None;
@@ -206,14 +217,14 @@ fn parameter(rest: &[u8], is_in_query: bool) -> Option<Secret> {
 /// The word after the name of an authentication scheme at the start of `rest`.
 fn credential(rest: &[u8]) -> Option<Secret> {
     let (name, name_length) = decoded(rest, |count, byte| count < 8 && byte.is_ascii_alphabetic());
-    if !SCHEMES.iter().any(|scheme| name.eq_ignore_ascii_case(scheme.as_bytes())) {
+    if !SCHEMES.iter().any(|scheme| name.first().eq_ignore_ascii_case(scheme.as_bytes())) {
         return None;
     }
     let (_, gap) = decoded(rest.get(name_length..)?, |_, byte| matches!(byte, b' ' | b'+' | b'\t' | b':'));
     let begins = name_length + gap;
     let (value, length) =
         decoded(rest.get(begins..)?, |_, byte| is_of_token(byte) || matches!(byte, b'~' | b'+' | b'/'));
-    let is_credential = gap > 0 && value.len() >= SHORTEST_CREDENTIAL;
+    let is_credential = gap > 0 && value.count >= SHORTEST_CREDENTIAL;
     is_credential.then_some(Secret { begins, ends: begins + length })
 }
 
@@ -221,13 +232,35 @@ fn is_of_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'=')
 }
 
+/// Decoded bytes: how many there are, and the first of them. It allocates nothing, since each word of the log is looked
+/// at.
+#[derive(Default)]
+struct Decoded {
+    first: [u8; LONGEST_NAME],
+    count: usize,
+}
+
+impl Decoded {
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.first.get_mut(self.count) {
+            *place = byte;
+        }
+        self.count += 1;
+    }
+
+    /// All bytes, if there are no more than fit.
+    fn first(&self) -> &[u8] {
+        self.first.get(..self.count).unwrap_or(&self.first)
+    }
+}
+
 /// The decoded bytes at the start of `text`, as long as `is_wanted` accepts them, and how many bytes of `text` they
 /// take.
-fn decoded(text: &[u8], is_wanted: impl Fn(usize, u8) -> bool) -> (Vec<u8>, usize) {
-    let (mut bytes, mut length) = (Vec::new(), 0);
+fn decoded(text: &[u8], is_wanted: impl Fn(usize, u8) -> bool) -> (Decoded, usize) {
+    let (mut bytes, mut length) = (Decoded::default(), 0);
     while let Some(rest) = text.get(length..).filter(|rest| !rest.is_empty()) {
         let (byte, step) = unit(rest);
-        if !is_wanted(bytes.len(), byte) {
+        if !is_wanted(bytes.count, byte) {
             break;
         }
         bytes.push(byte);

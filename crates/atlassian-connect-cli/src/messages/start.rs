@@ -33,5 +33,6 @@ pub const START: &[Message] = &[
         "choose one of the names, or register the renderer",
     ),
     Message::new("server", "cannot listen on …: …", "stop the program that uses the port, or set PORT and AC_BIND"),
+    Message::new("server", "metrics cannot be recorded: …", "remove the app's own recorder, or the setting metrics"),
     Message::new("server", "the server failed: …", "check the operating system's limits and the log"),
 ];
