@@ -1,5 +1,6 @@
 //! A store that counts, waits and fails as a test asks, written on the public trait like an app's own store.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,8 @@ pub(crate) struct FakeStore {
     inner: Arc<MemoryStore>,
     /// When reads of installations began.
     reads: Mutex<Vec<Instant>>,
+    /// How often it was asked for installations, or whether it answers.
+    asked: AtomicUsize,
     /// While this is true, reads have their result but do not return it.
     held: watch::Sender<bool>,
     delay: Mutex<Duration>,
@@ -45,6 +48,7 @@ impl FakeStore {
         Arc::new(Self {
             inner,
             reads: Mutex::default(),
+            asked: AtomicUsize::new(0),
             held: watch::Sender::new(false),
             delay: Mutex::default(),
             failure: Mutex::new(Failure::Nothing),
@@ -53,6 +57,10 @@ impl FakeStore {
 
     pub(crate) fn reads(&self) -> Vec<Instant> {
         self.reads.lock().unwrap().clone()
+    }
+
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// How long reads take from now on.
@@ -127,6 +135,7 @@ impl Store for FakeStore {
     }
 
     async fn installations(&self, client_key: &str) -> Result<Vec<Value>, StoreError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         self.reads.lock().unwrap().push(Instant::now());
         self.check(false)?;
         let found = self.inner.installations(client_key).await;
@@ -178,6 +187,7 @@ impl Store for FakeStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         self.check(false)?;
         self.inner.ping().await
     }
