@@ -8,7 +8,7 @@ const ace = require('atlassian-connect-express');
 
 const app = express();
 const store = { adapter: 'sequelize', dialect: 'sqlite', storage: process.env.DATABASE, logging: false };
-const config = { port: process.env.PORT, localBaseUrl: process.env.BASE, store, whitelist: ['127.0.0.1'] };
+const config = { port: process.env.PORT, localBaseUrl: process.env.BASE, store, whitelist: ['*.atlassian.net'] };
 const addon = ace(app, { config: { production: config } });
 app.engine('hbs', hbs.express4());
 app.set('view engine', 'hbs');

@@ -1,16 +1,8 @@
 // A server as a process: started, measured, stopped.
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
-import net from 'node:net';
 
 const CLOCK_TICKS = 100; // of Linux, a second
-
-export const freePort = () => new Promise(resolve => {
-  const probe = net.createServer().listen(0, '127.0.0.1', () => {
-    const { port } = probe.address();
-    probe.close(() => resolve(port));
-  });
-});
 
 /** Starts a server and waits until `url` answers with 200. `started` is the time to that answer, in milliseconds. */
 export async function start(command, args, { cwd, env, url, log }) {

@@ -1,7 +1,7 @@
 // A site with many tenants, and Atlassian's key servers, for the apps under test.
 import crypto from 'node:crypto';
-import http from 'node:http';
-import { hs256, now, qsh, rs256 } from './tokens.mjs';
+import { listen } from '../../tests/lib/servers.mjs';
+import { hs256, now, qsh, rs256 } from '../../tests/lib/tokens.mjs';
 
 export const APP_ID = '11111111-1111-4111-8111-111111111111';
 export const SHELL = 'https://0a1b2c3d.cdn.prod.atlassian-dev.net';
@@ -18,9 +18,8 @@ export async function keyServers() {
   const { publicKey, privateKey } = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 });
   const pem = publicKey.export({ type: 'spki', format: 'pem' });
   const jwks = JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: KID, use: 'sig', alg: 'RS256' }] });
-  const server = http.createServer((request, response) => response.end(request.url === '/jwks.json' ? jwks : pem));
-  await new Promise(resolve => server.listen(0, '127.0.0.1', resolve));
-  return { url: `http://127.0.0.1:${server.address().port}`, privateKey, stop: () => server.close() };
+  const { server, origin } = await listen((request, response) => response.end(request.url === '/jwks.json' ? jwks : pem));
+  return { url: origin, privateKey, stop: () => server.close() };
 }
 
 /** The stored installation of tenant `number`. */

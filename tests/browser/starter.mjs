@@ -1,9 +1,9 @@
 // Starts the starter with its sandbox in a folder of its own, as a newcomer has it, and stops it again.
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
-import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { freePort } from '../lib/servers.mjs';
 
 const repository = path.resolve(import.meta.dirname, '../..');
 
@@ -31,14 +31,6 @@ const MODULES = {
     },
   ],
 };
-
-async function freePort() {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** Waits until `condition` gives something. What fails on the way there is forgotten, but for the last failure. */
 export async function eventually(what, condition, seconds = 20) {

@@ -4,21 +4,14 @@
 //     node list.mjs path/to/atlassian-connect-actix path/to/descriptors
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
-import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { freePort } from '../lib/servers.mjs';
 
 const [binary, folder] = process.argv.slice(2).map((name) => path.resolve(name));
 const files = fs.readdirSync(folder).filter((name) => name.endsWith('.json'));
 if (files.length === 0) throw new Error(`no descriptor found in ${folder}`);
 let passed = 0, failed = 0;
-
-const freePort = () => new Promise((resolve) => {
-  const server = net.createServer().listen(0, '127.0.0.1', () => {
-    const { port } = server.address();
-    server.close(() => resolve(port));
-  });
-});
 
 /** The pages' URLs: of the module itself, of its target, of its editor. Links to other sites and into the product do not count. */
 function pages(descriptor) {

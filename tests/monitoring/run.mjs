@@ -5,10 +5,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
-import http from 'node:http';
-import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { freePort, listen } from '../lib/servers.mjs';
+import { hs256, now, qsh, rs256 } from '../lib/tokens.mjs';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const ADDON = 'monitored-addon';
@@ -26,27 +26,8 @@ function check(name, problem) {
   console.log(`FAIL ${name}: ${problem}`);
 }
 
-const now = () => Math.floor(Date.now() / 1000);
-const encoded = value => Buffer.from(JSON.stringify(value)).toString('base64url');
 const key = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 });
-const signed = (claims, header, sign) => {
-  const text = `${encoded(header)}.${encoded(claims)}`;
-  return `${text}.${sign(text).toString('base64url')}`;
-};
-const rs256 = claims => signed(claims, { alg: 'RS256', typ: 'JWT', kid: KID }, text => crypto.sign('sha256', text, key.privateKey));
-const hs256 = (claims, secret) => signed(claims, { alg: 'HS256', typ: 'JWT' }, text => crypto.createHmac('sha256', secret).update(text).digest());
-const qsh = (method, url) => crypto.createHash('sha256').update(`${method}&${url}&`).digest('hex');
 
-const listen = handler => new Promise(resolve => {
-  const server = http.createServer(handler);
-  server.listen(0, '127.0.0.1', () => resolve({ server, origin: `http://127.0.0.1:${server.address().port}` }));
-});
-const freePort = () => new Promise(resolve => {
-  const probe = net.createServer().listen(0, '127.0.0.1', () => {
-    const { port } = probe.address();
-    probe.close(() => resolve(port));
-  });
-});
 async function until(what, seconds, look) {
   for (const end = Date.now() + seconds * 1000; Date.now() < end;) {
     const found = await look().catch(() => undefined);
@@ -94,11 +75,12 @@ async function traffic(base, tenant, round) {
   };
   const invocation = { iss: 'forge/invocation-token', jti: `event-${round}`, aud: app.id, iat: now(), nbf: now(), exp: now() + 60, app };
   const body = JSON.stringify({ eventType: 'field:fine', round });
-  await send('an event', 204, '/forge/events', { method: 'POST', headers: { ...json, authorization: `Bearer ${rs256(invocation)}` }, body });
+  await send('an event', 204, '/forge/events', { method: 'POST', headers: { ...json, authorization: `Bearer ${rs256(invocation, KID, key.privateKey)}` }, body });
 }
 
 async function install(base, tenant) {
-  const token = rs256({ iss: tenant.clientKey, aud: [base], iat: now(), exp: now() + 180, qsh: qsh('POST', '/installed') });
+  const claims = { iss: tenant.clientKey, aud: [base], iat: now(), exp: now() + 180, qsh: qsh('POST', '/installed') };
+  const token = rs256(claims, KID, key.privateKey);
   const body = {
     key: ADDON, clientKey: tenant.clientKey, sharedSecret: tenant.secret, baseUrl: tenant.baseUrl, productType: 'jira',
     eventType: 'installed'

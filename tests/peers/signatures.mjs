@@ -6,12 +6,11 @@
 import { spawn } from 'node:child_process';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
-import http from 'node:http';
 import { createRequire } from 'node:module';
-import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { jwtVerify } from 'jose';
+import { freePort, listen } from '../lib/servers.mjs';
 
 const atlassian = createRequire(import.meta.url)('atlassian-jwt');
 const ADDON = 'peers-addon';
@@ -117,16 +116,6 @@ function check(name, problem) {
   console.log(`FAIL ${name}: ${problem}`);
 }
 
-const listen = handler => new Promise(resolve => {
-  const server = http.createServer(handler);
-  server.listen(0, '127.0.0.1', () => resolve({ server, origin: `http://127.0.0.1:${server.address().port}` }));
-});
-const freePort = () => new Promise(resolve => {
-  const probe = net.createServer().listen(0, '127.0.0.1', () => {
-    const { port } = probe.address();
-    probe.close(() => resolve(port));
-  });
-});
 
 /** A site. Its last requests are in `received`. */
 async function site(clientKey, context) {

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::DefaultHeaders;
-use actix_web::web::{self, Data, Json};
+use actix_web::web::{self, Data};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
-use serde_json::{Value, json};
+use serde_json::json;
 use tracing_actix_web::{RequestId, TracingLogger};
 
 use crate::auth::{Failed, authenticate};
@@ -35,16 +35,16 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 async fn session(request: HttpRequest, shared: Data<Shared>, id: RequestId) -> Result<HttpResponse, Failed> {
     let caller = authenticate(&request, &shared)?;
     let token = caller.session_token(&shared)?;
-    let body: Json<Value> = Json(json!({
+    let body = json!({
         "clientKey": caller.tenant.client_key,
         "userAccountId": caller.claims.account_id(),
         "context": caller.claims.context,
-    }));
+    });
     let response = HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header((X_REQUEST_ID, id.to_string()))
         .insert_header((X_ACPT, token))
-        .json(body.0);
+        .json(body);
     Ok(response)
 }
 

@@ -142,7 +142,7 @@ impl PageVariables {
         Ok(Self {
             host_script_url: script_url.unwrap_or_else(|| untrusted.host_script_url.clone()),
             host_base_url: base_url.to_owned(),
-            host_url: tenant.origin().to_owned(),
+            host_url: tenant.origin().unwrap_or_default().to_owned(),
             host_stylesheet_url: Some(stylesheet_url(state, base_url)),
             token: caller.session_token()?.to_owned(),
             context: caller.context().cloned(),

@@ -128,8 +128,10 @@ fn parameters<'a>(query: &'a str, form: Option<&'a str>) -> Vec<Parameter<'a>> {
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
         .map(|(name, value)| (decode(name), value))
         .filter(|(name, _)| name != "jwt")
-        .map(|(name, value)| (name, decode(value)))
-        .map(|(name, value)| Parameter { encoded_name: encode(&name), encoded_value: encode(&value), name, value })
+        .map(|(name, value)| {
+            let value = decode(value);
+            Parameter { encoded_name: encode(&name), encoded_value: encode(&value), name, value }
+        })
         .collect()
 }
 

@@ -257,6 +257,7 @@ fn store_operation(name: &'static str, begun: Instant, error: Option<&'static st
 }
 
 /// Seconds since 1970.
+#[allow(clippy::cast_precision_loss)]
 fn now() -> f64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+    crate::store::internal::now() as f64
 }

@@ -103,7 +103,7 @@ impl std::fmt::Debug for Installation {
 pub struct Tenant {
     installation: Installation,
     secret: SharedSecret,
-    origin: String,
+    origin: Option<String>,
     frame_origins: Vec<String>,
     content_security_policy: HeaderValue,
     page_fingerprint: OnceLock<String>,
@@ -117,7 +117,7 @@ impl Tenant {
     pub fn new(installation: Installation, further_ancestors: &[String]) -> Option<Self> {
         let secret =
             SharedSecret::new(installation.shared_secret.as_deref().filter(|secret| !secret.trim().is_empty())?);
-        let origin = installation.base_url.as_deref().and_then(origin_of).unwrap_or_default();
+        let origin = installation.base_url.as_deref().and_then(origin_of);
         let frame_origins = frame_origins(&installation);
         let content_security_policy = frame_ancestors(frame_origins.iter().chain(further_ancestors));
         let page_fingerprint = OnceLock::new();
@@ -191,9 +191,9 @@ impl Tenant {
         self.installation.base_url.as_deref().unwrap_or_default().trim_end_matches('/')
     }
 
-    /// The origin of the base URL; empty if it has none.
-    pub(crate) fn origin(&self) -> &str {
-        &self.origin
+    /// The origin of the base URL, if it has one.
+    pub(crate) fn origin(&self) -> Option<&str> {
+        self.origin.as_deref()
     }
 
     /// The origins that may frame this tenant's pages.

@@ -11,15 +11,14 @@ use atlassian_connect_actix::{Error, PageContext};
 use atlassian_connect_testing::{TestHost, TestTenant};
 use futures_util::future::join_all;
 
-use crate::support::fixture;
 use crate::support::store::{Failure, FakeStore};
+use crate::support::{eventually, fixture};
+use crate::tenants::{call, with_secret};
 
 /// A short lifetime of entries, in seconds, and a long one.
 const SHORT: &str = r#"{ "cache": { "ttl": 1 } }"#;
 const BOUNDED: &str = r#"{ "cache": { "ttl": 1, "stale": 4 } }"#;
 const OFF: &str = r#"{ "cache": { "ttl": 1, "stale": 0 } }"#;
-/// How long anything here may take.
-const DEADLINE: Duration = Duration::from_secs(15);
 
 fn routes(cfg: &mut ServiceConfig) {
     cfg.route("/token", web::get().to(|caller: SessionToken| async move { caller.tenant_key().to_owned() }))
@@ -47,29 +46,10 @@ async fn warm(config: &str) -> (Arc<FakeStore>, TestHost, TestTenant, Instant) {
     (store, host, tenant, Instant::now())
 }
 
-async fn call(host: &TestHost, tenant: &TestTenant) -> u16 {
-    host.call(Method::GET, "/token", &tenant.context_token(), None).await.status
-}
-
-fn with_secret(tenant: &TestTenant, secret: &str) -> TestTenant {
-    let mut tenant = tenant.clone();
-    secret.clone_into(&mut tenant.shared_secret);
-    tenant
-}
-
-/// Waits until `is_done` holds.
-async fn until(what: &str, mut is_done: impl AsyncFnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_done().await {
-        assert!(begun.elapsed() < DEADLINE, "{what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 /// Calls until the entry's lifetime is over and the store was asked. Each answer must be 200.
 async fn until_asked(store: &FakeStore, host: &TestHost, tenant: &TestTenant) {
     let before = store.asked();
-    until("the store was never asked", async || {
+    eventually("the store is asked", async || {
         assert_eq!(call(host, tenant).await, 200, "a known tenant");
         store.asked() > before
     })
@@ -100,11 +80,11 @@ async fn known_tenants_are_served_and_others_are_told_to_come_back() {
     assert_eq!(host.try_install(&tenant).await.status, 503, "an install is not lost");
 
     store.fail(Failure::Nothing);
-    until("a cold tenant is served again", async || call(&host, &cold).await == 200).await;
-    until("the known tenant is served", async || call(&host, &tenant).await == 200).await;
+    eventually("a cold tenant is served again", async || call(&host, &cold).await == 200).await;
+    eventually("the known tenant is served", async || call(&host, &tenant).await == 200).await;
     assert_eq!(call(&host, &forger).await, 401);
     let before = store.reads().len();
-    until("the store is asked again", async || {
+    eventually("the store is asked again", async || {
         assert_eq!(call(&host, &tenant).await, 200);
         store.reads().len() > before
     })
@@ -116,35 +96,37 @@ async fn an_entry_counts_only_until_the_bound() {
     let (store, host, tenant, read) = warm(BOUNDED).await;
     store.fail(Failure::Everything);
     until_asked(&store, &host, &tenant).await;
-    until("the entry counts for ever", async || match call(&host, &tenant).await {
-        200 => {
-            // the request itself takes some time
-            assert!(read.elapsed() < DEADLINE, "the entry counts too long");
-            false
-        }
-        status => {
-            assert_eq!(status, 503);
-            true
+    eventually("the entry no longer counts", async || {
+        let age = read.elapsed();
+        match call(&host, &tenant).await {
+            200 => {
+                assert!(age < Duration::from_secs(4), "the entry counts too long: {age:?}");
+                false
+            }
+            status => {
+                assert_eq!(status, 503);
+                true
+            }
         }
     })
     .await;
     assert!(read.elapsed() > Duration::from_secs(3), "the entry ended too early: {:?}", read.elapsed());
     store.fail(Failure::Nothing);
-    until("it is served again", async || call(&host, &tenant).await == 200).await;
+    eventually("it is served again", async || call(&host, &tenant).await == 200).await;
 }
 
 #[actix_web::test]
 async fn without_the_setting_an_entry_ends_with_its_lifetime() {
     let (store, host, tenant, _) = warm(OFF).await;
     store.fail(Failure::Everything);
-    until("the entry counts too long", async || call(&host, &tenant).await == 503).await;
+    eventually("the entry no longer counts", async || call(&host, &tenant).await == 503).await;
 }
 
 #[actix_web::test]
 async fn a_store_that_refuses_is_not_away() {
     let (store, host, tenant, _) = warm(SHORT).await;
     store.fail(Failure::Refused);
-    until("the entry counts although the store answers", async || call(&host, &tenant).await == 500).await;
+    eventually("the entry does not count, since the store answers", async || call(&host, &tenant).await == 500).await;
 }
 
 #[actix_web::test]
@@ -176,7 +158,7 @@ async fn a_secret_that_another_node_rotates_counts_when_the_store_is_back() {
     other.install(&new).await;
     assert_eq!(call(&host, &new).await, 503, "it is not refused for good");
     far.fail(Failure::Nothing);
-    until("the new secret counts", async || call(&host, &new).await == 200).await;
+    eventually("the new secret counts", async || call(&host, &new).await == 200).await;
     assert_eq!(call(&host, &old).await, 401);
 }
 
@@ -209,7 +191,7 @@ async fn what_is_known_of_a_forge_installation_stays_known() {
     let before = host.invoke("/invoked", &invocation).await;
     assert_eq!(before.status, 200);
     store.fail(Failure::Everything);
-    until("no time passes", async || {
+    eventually("time passes", async || {
         let reply = host.invoke("/invoked", &invocation).await;
         assert_eq!((reply.status, &reply.body), (200, &before.body));
         begun.elapsed() > Duration::from_secs(3)

@@ -34,11 +34,13 @@ async fn nodes(store: &Arc<FakeStore>, config: &str) -> (TestHost, TestHost, Tes
     (a, b, tenant)
 }
 
-async fn call(host: &TestHost, tenant: &TestTenant) -> u16 {
+/// The status of a call with the tenant's token.
+pub(crate) async fn call(host: &TestHost, tenant: &TestTenant) -> u16 {
     host.call(Method::GET, "/token", &tenant.context_token(), None).await.status
 }
 
-fn with_secret(tenant: &TestTenant, secret: &str) -> TestTenant {
+/// The same tenant with another secret.
+pub(crate) fn with_secret(tenant: &TestTenant, secret: &str) -> TestTenant {
     let mut tenant = tenant.clone();
     secret.clone_into(&mut tenant.shared_secret);
     tenant

@@ -274,7 +274,7 @@ fn site(context: &ForgeContext, tenant: Option<&crate::tenants::Tenant>, state: 
     }
     let mut ancestors = tenant.map(|tenant| tenant.frame_origins().to_vec()).unwrap_or_default();
     ancestors.extend(state.config.frame_ancestors.iter().cloned());
-    let of_tenant = tenant.and_then(|tenant| origin_of(tenant.base_url()));
+    let of_tenant = tenant.and_then(|tenant| tenant.origin()).map(str::to_owned);
     let origin = of_tenant.or_else(|| ancestors.iter().find(|origin| !origin.contains('*')).cloned());
     match origin {
         Some(origin) => Ok(FramingSite { origin, ancestors }),
