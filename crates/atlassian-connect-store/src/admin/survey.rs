@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[tokio::test]
-    #[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"]
+    #[ignore = "needs TEST_POSTGRES_URL, see .ci/servers"]
     async fn survey_lists_the_migrations_on_postgres() {
         survey_lists_the_migrations(Sandbox::postgres()).await;
     }

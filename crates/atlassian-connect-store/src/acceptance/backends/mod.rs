@@ -1,7 +1,7 @@
 //! The tests on each backend: the acceptance suite, and what only some of them have.
 //!
-//! Plain `cargo test` ignores the cases on servers. `.ci/postgres start` and its neighbours print the variables that
-//! they need. `cargo test --features mysql,redis,mongodb -- --include-ignored` runs them, and fails without the
+//! Plain `cargo test` ignores the cases on servers. `.ci/servers start` starts them and prints the variables
+//! that these need. `cargo test --features mysql,redis,mongodb -- --include-ignored` runs them, and fails without the
 //! variables.
 
 mod absent;
@@ -293,14 +293,14 @@ backend!(on_sqlite_memory, opened(Sandbox::sqlite_memory()).await, ());
 backend!(
     on_postgres,
     opened(Sandbox::postgres()).await,
-    (#[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"])
+    (#[ignore = "needs TEST_POSTGRES_URL, see .ci/servers"])
 );
 backend!(sealed_on_memory, sealed_memory(), ());
 backend!(sealed_on_sqlite_file, opened(Sandbox::sqlite_file().sealed()).await, ());
 backend!(
     sealed_on_postgres,
     opened(Sandbox::postgres().sealed()).await,
-    (#[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"])
+    (#[ignore = "needs TEST_POSTGRES_URL, see .ci/servers"])
 );
 
 #[cfg(feature = "mysql")]
@@ -310,41 +310,41 @@ mod servers_of_mysql {
     backend!(
         on_mysql,
         opened(Sandbox::mysql()).await,
-        (#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"])
+        (#[ignore = "needs TEST_MYSQL_URL, see .ci/servers"])
     );
     backend!(
         on_mysql_of_ace,
         opened(Sandbox::mysql_of_ace()).await,
-        (#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"])
+        (#[ignore = "needs TEST_MYSQL_URL, see .ci/servers"])
     );
     backend!(
         sealed_on_mysql,
         opened(Sandbox::mysql().sealed()).await,
-        (#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"])
+        (#[ignore = "needs TEST_MYSQL_URL, see .ci/servers"])
     );
 }
 #[cfg(feature = "redis")]
 backend!(
     on_redis,
     opened(Sandbox::redis()).await,
-    (#[ignore = "needs TEST_REDIS_URL, see .ci/redis"])
+    (#[ignore = "needs TEST_REDIS_URL, see .ci/servers"])
 );
 #[cfg(feature = "redis")]
 backend!(
     sealed_on_redis,
     opened(Sandbox::redis().sealed()).await,
-    (#[ignore = "needs TEST_REDIS_URL, see .ci/redis"])
+    (#[ignore = "needs TEST_REDIS_URL, see .ci/servers"])
 );
 
 #[cfg(feature = "mongodb")]
 backend!(
     on_mongodb,
     opened(Sandbox::mongodb()).await,
-    (#[ignore = "needs TEST_MONGODB_URL, see .ci/mongodb"])
+    (#[ignore = "needs TEST_MONGODB_URL, see .ci/servers"])
 );
 #[cfg(feature = "mongodb")]
 backend!(
     sealed_on_mongodb,
     opened(Sandbox::mongodb().sealed()).await,
-    (#[ignore = "needs TEST_MONGODB_URL, see .ci/mongodb"])
+    (#[ignore = "needs TEST_MONGODB_URL, see .ci/servers"])
 );

@@ -1,4 +1,4 @@
-//! A MySQL-compatible server: databases for the tests, failures, TLS. `.ci/mariadb` starts MariaDB.
+//! A MySQL-compatible server: databases for the tests, failures, TLS. `.ci/servers` starts MariaDB.
 
 use futures_util::future::try_join_all;
 use r2d2::ManageConnection as _;
@@ -27,7 +27,7 @@ pub(super) const TABLES_OF_ACE: &str = "
     ALTER TABLE `ForgeSettings` ADD INDEX `forge_settings_installation_id_key` (`installationId`, `key`)";
 
 fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: .ci/mariadb start prints it"))
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: .ci/servers start prints it"))
 }
 
 /// A connection that accepts SQL in the other databases' syntax. Blocks.
@@ -50,7 +50,7 @@ pub(super) fn database() -> TestDatabase {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]
+#[ignore = "needs TEST_MYSQL_URL, see .ci/servers"]
 async fn connections_that_the_server_ended_are_replaced() {
     let sandbox = Sandbox::mysql();
     let store = sandbox.open().await;
@@ -75,7 +75,7 @@ async fn connections_that_the_server_ended_are_replaced() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]
+#[ignore = "needs TEST_MYSQL_URL, see .ci/servers"]
 async fn a_server_that_goes_away_is_unavailable_until_it_is_back() {
     absent::a_server_that_goes_away_is_unavailable_until_it_is_back(Sandbox::mysql()).await;
 }
@@ -91,7 +91,7 @@ async fn a_silent_server_times_out() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]
+#[ignore = "needs TEST_MYSQL_URL, see .ci/servers"]
 async fn waiting_for_a_locked_row_times_out() {
     let sandbox = Sandbox::mysql();
     let store = sandbox.open().await;
@@ -115,7 +115,7 @@ async fn waiting_for_a_locked_row_times_out() {
 
 /// Each server says it in its own language, so the number decides.
 #[test]
-#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]
+#[ignore = "needs TEST_MYSQL_URL, see .ci/servers"]
 fn errors_that_pass_are_known_in_another_language() {
     use crate::connection::SqlConnection;
     let sandbox = Sandbox::mysql();
@@ -151,7 +151,7 @@ fn errors_that_pass_are_known_in_another_language() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]
+#[ignore = "needs TEST_MYSQL_URL, see .ci/servers"]
 async fn no_lock_outlives_its_transaction() {
     let sandbox = Sandbox::mysql();
     let store = sandbox.open().await;
@@ -164,7 +164,7 @@ async fn no_lock_outlives_its_transaction() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]
+#[ignore = "needs TEST_MYSQL_URL, see .ci/servers"]
 async fn an_exhausted_pool_times_out() {
     let mut sandbox = Sandbox::mysql();
     sandbox.config.pool_size = 2;
@@ -189,7 +189,7 @@ async fn an_exhausted_pool_times_out() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]
+#[ignore = "needs TEST_MYSQL_URL, see .ci/servers"]
 async fn wrong_credentials_are_a_configuration_error() {
     let sandbox = Sandbox::mysql();
     let wrong = with_url(sandbox.url(), |url| url.set_password(Some("hush")).unwrap());
@@ -204,7 +204,7 @@ async fn wrong_credentials_are_a_configuration_error() {
 
 /// The session's settings, whatever the server's own are.
 #[test]
-#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]
+#[ignore = "needs TEST_MYSQL_URL, see .ci/servers"]
 fn a_session_has_its_settings() {
     let sandbox = Sandbox::mysql();
     let rows = on_thread(|| {
@@ -240,7 +240,7 @@ fn assert_refused(outcome: Result<(), StoreError>, because: &str) {
 }
 
 #[test]
-#[ignore = "needs TEST_MYSQL_TLS_URL, see .ci/mariadb"]
+#[ignore = "needs TEST_MYSQL_TLS_URL, see .ci/servers"]
 fn each_ssl_mode_asks_for_what_it_says() {
     let ca = variable("TEST_MYSQL_CA");
     connect("localhost", "ssl-mode=REQUIRED", None).unwrap();
@@ -263,7 +263,7 @@ fn each_ssl_mode_asks_for_what_it_says() {
 }
 
 #[test]
-#[ignore = "needs TEST_MYSQL_TLS_URL, see .ci/mariadb"]
+#[ignore = "needs TEST_MYSQL_TLS_URL, see .ci/servers"]
 fn ace_settings_connect_as_they_did() {
     let pem = std::fs::read_to_string(variable("TEST_MYSQL_CA")).unwrap();
     connect("localhost", "", Some(json!({ "rejectUnauthorized": false }))).unwrap();
@@ -275,7 +275,7 @@ fn ace_settings_connect_as_they_did() {
 }
 
 #[test]
-#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]
+#[ignore = "needs TEST_MYSQL_URL, see .ci/servers"]
 fn a_server_without_tls_is_accepted_only_if_the_mode_allows() {
     let url = variable("TEST_MYSQL_URL");
     let connect = |query: &str| {

@@ -13,7 +13,7 @@ use crate::postgres::database_manager;
 use crate::{Place, StoreError, open};
 
 fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: .ci/postgres start prints it"))
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: .ci/servers start prints it"))
 }
 
 /// Runs SQL on the server's own database.
@@ -27,7 +27,7 @@ pub(super) fn database() -> TestDatabase {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"]
+#[ignore = "needs TEST_POSTGRES_URL, see .ci/servers"]
 async fn connections_that_the_server_ended_are_replaced() {
     let sandbox = Sandbox::postgres();
     let store = sandbox.open().await;
@@ -50,7 +50,7 @@ async fn connections_that_the_server_ended_are_replaced() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"]
+#[ignore = "needs TEST_POSTGRES_URL, see .ci/servers"]
 async fn a_server_that_goes_away_is_unavailable_until_it_is_back() {
     absent::a_server_that_goes_away_is_unavailable_until_it_is_back(Sandbox::postgres()).await;
 }
@@ -66,7 +66,7 @@ async fn a_silent_server_times_out() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"]
+#[ignore = "needs TEST_POSTGRES_URL, see .ci/servers"]
 async fn wrong_credentials_are_a_configuration_error() {
     let sandbox = Sandbox::postgres();
     let error = open(&with_url(sandbox.url(), |url| url.set_password(Some("hush")).unwrap())).await.err().unwrap();
@@ -80,7 +80,7 @@ async fn wrong_credentials_are_a_configuration_error() {
 
 /// The server speaks German.
 #[tokio::test]
-#[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"]
+#[ignore = "needs TEST_POSTGRES_URL, see .ci/servers"]
 async fn waiting_that_the_server_ends_is_temporary_in_another_language() {
     let sandbox = Sandbox::postgres();
     let store = sandbox.open().await;
@@ -125,7 +125,7 @@ fn assert_refused(outcome: Result<(), StoreError>, because: &str) {
 }
 
 #[test]
-#[ignore = "needs TEST_POSTGRES_TLS_URL, see .ci/postgres"]
+#[ignore = "needs TEST_POSTGRES_TLS_URL, see .ci/servers"]
 fn each_sslmode_asks_for_what_it_says() {
     let ca = variable("TEST_POSTGRES_CA");
     connect("localhost", "sslmode=require", None).unwrap();
@@ -153,7 +153,7 @@ fn each_sslmode_asks_for_what_it_says() {
 }
 
 #[test]
-#[ignore = "needs TEST_POSTGRES_TLS_URL, see .ci/postgres"]
+#[ignore = "needs TEST_POSTGRES_TLS_URL, see .ci/servers"]
 fn ace_settings_connect_as_they_did() {
     let pem = std::fs::read_to_string(variable("TEST_POSTGRES_CA")).unwrap();
     connect("localhost", "", Some(json!({ "require": true, "rejectUnauthorized": false }))).unwrap();

@@ -353,9 +353,9 @@ macro_rules! sql_suite {
 }
 
 sql_suite!(on_sqlite, Sandbox::sqlite_file(), ());
-sql_suite!(on_postgres, Sandbox::postgres(), (#[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"]));
+sql_suite!(on_postgres, Sandbox::postgres(), (#[ignore = "needs TEST_POSTGRES_URL, see .ci/servers"]));
 #[cfg(feature = "mysql")]
-sql_suite!(on_mysql, Sandbox::mysql(), (#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]));
+sql_suite!(on_mysql, Sandbox::mysql(), (#[ignore = "needs TEST_MYSQL_URL, see .ci/servers"]));
 
 #[tokio::test]
 async fn a_value_that_is_not_json_is_not_in_the_error() {

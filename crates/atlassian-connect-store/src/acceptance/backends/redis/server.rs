@@ -4,7 +4,7 @@ use super::super::absent;
 use super::*;
 
 #[tokio::test]
-#[ignore = "needs TEST_REDIS_URL, see .ci/redis"]
+#[ignore = "needs TEST_REDIS_URL, see .ci/servers"]
 async fn a_server_that_goes_away_is_unavailable_until_it_is_back() {
     absent::a_server_that_goes_away_is_unavailable_until_it_is_back(Sandbox::redis()).await;
 }
@@ -16,7 +16,7 @@ fn command(port: u16, folder: &Path) -> Command {
 }
 
 #[tokio::test]
-#[ignore = "needs redis-server, see .ci/redis"]
+#[ignore = "needs redis-server, see .ci/servers"]
 async fn a_restarted_server_is_used_again() {
     let mut server = Process::start(command);
     let config = config(&format!("redis://127.0.0.1:{}", server.port));
@@ -34,7 +34,7 @@ async fn a_restarted_server_is_used_again() {
 }
 
 #[tokio::test]
-#[ignore = "needs redis-server, see .ci/redis"]
+#[ignore = "needs redis-server, see .ci/servers"]
 async fn all_requests_to_a_hanging_server_time_out() {
     let server = Process::start(command);
     let config = StoreConfig { pool_size: 1, ..config(&format!("redis://127.0.0.1:{}", server.port)) };
@@ -88,7 +88,7 @@ async fn an_unusable_url_is_reported_without_its_password() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_REDIS_URL, see .ci/redis"]
+#[ignore = "needs TEST_REDIS_URL, see .ci/servers"]
 async fn wrong_credentials_are_a_configuration_error() {
     let mut url = url::Url::parse(&variable("TEST_REDIS_URL")).unwrap();
     url.set_path("/999999");
@@ -104,7 +104,7 @@ async fn wrong_credentials_are_a_configuration_error() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_REDIS_TLS_URL, see .ci/redis"]
+#[ignore = "needs TEST_REDIS_TLS_URL, see .ci/servers"]
 async fn a_server_is_verified_by_default() {
     let (url, ca) = (variable("TEST_REDIS_TLS_URL"), variable("TEST_REDIS_CA"));
     let pem = std::fs::read_to_string(&ca).unwrap();
@@ -126,7 +126,7 @@ async fn a_server_is_verified_by_default() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_REDIS_URL, see .ci/redis"]
+#[ignore = "needs TEST_REDIS_URL, see .ci/servers"]
 async fn a_refused_value_is_not_in_the_error() {
     let sandbox = Sandbox::redis();
     let store = sandbox.open().await;
