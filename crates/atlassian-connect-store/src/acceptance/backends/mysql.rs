@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::database::TestDatabase;
 use super::order::Held;
-use super::{Sandbox, absent, config, on_thread, with_url};
+use super::{Sandbox, absent, cause_of, config, on_thread, shown, with_url};
 use crate::config::StoreConfig;
 use crate::connection::DbConnection;
 use crate::connection::MysqlConnection;
-use crate::mysql::MysqlManager;
+use crate::mysql::MysqlConnector;
 use crate::{Place, StoreError, open};
 
 /// As Sequelize creates them, with the server's default character set.
@@ -32,7 +32,7 @@ fn variable(name: &str) -> String {
 
 /// A connection that accepts SQL in the other databases' syntax. Blocks.
 pub(super) fn connection(config: &StoreConfig) -> MysqlConnection {
-    let DbConnection::Mysql(mut connection) = MysqlManager::new(config).unwrap().connect().unwrap() else {
+    let DbConnection::Mysql(mut connection) = MysqlConnector::new(config).unwrap().connect().unwrap() else {
         panic!("no connection to MySQL")
     };
     connection.batch("SET SESSION sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES,PIPES_AS_CONCAT')").unwrap();
@@ -126,7 +126,7 @@ fn errors_that_pass_are_known_in_another_language() {
         connection.batch("INSERT INTO t VALUES (1), (2); SET innodb_lock_wait_timeout = 1").unwrap();
         let mut fails = |sql: &str| {
             let statement = crate::statement::Statement::new(&crate::mysql::DIALECT, sql);
-            let error = connection.execute(&statement, &[]).unwrap_err();
+            let error = connection.change(&statement, &[]).unwrap_err();
             let is_busy = connection.is_busy(&error);
             assert!(!connection.is_dead(&error));
             format!("{}: {error}", if is_busy { "busy" } else { "wrong" })
@@ -195,7 +195,9 @@ async fn wrong_credentials_are_a_configuration_error() {
     let wrong = with_url(sandbox.url(), |url| url.set_password(Some("hush")).unwrap());
     let error = open(&wrong).await.err().unwrap();
     assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
-    assert!(error.to_string().contains("Access denied") && !error.to_string().contains("hush"), "{error}");
+    assert!(error.to_string().contains("Access denied") && !shown(&error).contains("hush"), "{}", shown(&error));
+    let Some(mysql_async::Error::Server(refused)) = cause_of(&error) else { panic!("{error:?}") };
+    assert!(refused.code == 1045 && shown(&error).contains("error 1045"), "{}", shown(&error));
 
     let error = open(&with_url(sandbox.url(), |url| url.set_path("/no_such_database"))).await.err().unwrap();
     assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
@@ -214,7 +216,7 @@ fn a_session_has_its_settings() {
                 CONCAT_WS(' ', @@autocommit, @@max_statement_time, @@innodb_lock_wait_timeout, @@lock_wait_timeout)
                 AS two",
         );
-        let mut connection = MysqlManager::new(&sandbox.config).unwrap().connect().unwrap();
+        let mut connection = MysqlConnector::new(&sandbox.config).unwrap().connect().unwrap();
         let connection: &mut dyn crate::connection::SqlConnection = &mut connection;
         connection.rows::<crate::row::PairRow>(&statement, &[]).unwrap()
     });
@@ -230,7 +232,7 @@ fn connect(host: &str, parameters: &str, ssl: Option<Value>) -> Result<(), Store
         url.set_query(Some(parameters));
     });
     let config = StoreConfig { ssl, ..config };
-    on_thread(|| MysqlManager::new(&config)?.connect().map(drop))
+    on_thread(|| MysqlConnector::new(&config)?.connect().map(drop))
 }
 
 fn assert_refused(outcome: Result<(), StoreError>, because: &str) {
@@ -280,7 +282,7 @@ fn a_server_without_tls_is_accepted_only_if_the_mode_allows() {
     let url = variable("TEST_MYSQL_URL");
     let connect = |query: &str| {
         let config = with_url(&url, |url| url.set_query(Some(query)));
-        on_thread(|| MysqlManager::new(&config)?.connect().map(drop))
+        on_thread(|| MysqlConnector::new(&config)?.connect().map(drop))
     };
     connect("").unwrap();
     connect("ssl-mode=PREFERRED").unwrap();

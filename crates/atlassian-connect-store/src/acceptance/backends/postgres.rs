@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::database::TestDatabase;
 use super::order::Held;
-use super::{Sandbox, absent, config, on_thread, with_url};
+use super::{Sandbox, absent, cause_of, config, on_thread, shown, with_url};
 use crate::config::StoreConfig;
-use crate::postgres::database_manager;
+use crate::postgres::connector_for_tests;
 use crate::{Place, StoreError, open};
 
 fn variable(name: &str) -> String {
@@ -19,7 +19,7 @@ fn variable(name: &str) -> String {
 /// Runs SQL on the server's own database.
 fn server(sql: &str) {
     let config = config(&variable("TEST_POSTGRES_URL"));
-    on_thread(|| database_manager(&config).unwrap().connect().unwrap().batch_execute(sql).unwrap());
+    on_thread(|| connector_for_tests(&config).unwrap().connect().unwrap().batch_execute(sql).unwrap());
 }
 
 pub(super) fn database() -> TestDatabase {
@@ -71,7 +71,10 @@ async fn wrong_credentials_are_a_configuration_error() {
     let sandbox = Sandbox::postgres();
     let error = open(&with_url(sandbox.url(), |url| url.set_password(Some("hush")).unwrap())).await.err().unwrap();
     assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
-    assert!(error.to_string().contains("authentication") && !error.to_string().contains("hush"), "{error}");
+    assert!(error.to_string().contains("authentication") && !shown(&error).contains("hush"), "{}", shown(&error));
+    let code = cause_of::<tokio_postgres::Error>(&error).and_then(tokio_postgres::Error::code);
+    assert_eq!(code, Some(&tokio_postgres::error::SqlState::INVALID_PASSWORD));
+    assert!(shown(&error).contains("SQLSTATE 28P01"), "{}", shown(&error));
 
     let error = open(&with_url(sandbox.url(), |url| url.set_path("/no_such_database"))).await.err().unwrap();
     assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
@@ -93,7 +96,7 @@ async fn waiting_that_the_server_ends_is_temporary_in_another_language() {
     // Another program that holds the row for long.
     let other = sandbox.config.clone();
     let held = Held::new(move |blocked, wait| {
-        let mut connection = database_manager(&other).unwrap().connect().unwrap();
+        let mut connection = connector_for_tests(&other).unwrap().connect().unwrap();
         connection.batch_execute(r#"BEGIN; UPDATE "AddonSettings" SET "val" = '2'"#).unwrap();
         blocked();
         wait();
@@ -115,7 +118,7 @@ fn connect(host: &str, parameters: &str, ssl: Option<Value>) -> Result<(), Store
         url.set_query(Some(parameters));
     });
     let config = StoreConfig { ssl, ..config };
-    on_thread(|| database_manager(&config)?.connect().map(drop))
+    on_thread(|| connector_for_tests(&config)?.connect().map(drop))
 }
 
 fn assert_refused(outcome: Result<(), StoreError>, because: &str) {
@@ -134,7 +137,7 @@ fn each_sslmode_asks_for_what_it_says() {
     assert_refused(connect("localhost", "sslmode=disable", None), "pg_hba.conf");
     let without_tls = format!("{}?sslmode=require", variable("TEST_POSTGRES_URL"));
     assert_refused(
-        on_thread(|| database_manager(&config(&without_tls))?.connect().map(drop)),
+        on_thread(|| connector_for_tests(&config(&without_tls))?.connect().map(drop)),
         "sslmode=disable in the URL connects without encryption",
     );
 

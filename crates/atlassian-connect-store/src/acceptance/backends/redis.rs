@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::process::{Process, eventually};
 use super::proxy::Proxy;
-use super::{Sandbox, config, unique};
+use super::{Sandbox, cause_of, config, shown, unique};
 use crate::admin::migrate;
 use crate::admin::{TablesFound, open_existing, survey};
 use crate::config::StoreConfig;
