@@ -71,10 +71,9 @@ server-tests:
     #!/usr/bin/env bash
     set -euo pipefail
     dir=$(mktemp -d)
-    chmod 755 "$dir" # the servers in it run as their own users
-    trap '.ci/postgres stop "$dir/postgres"; .ci/mariadb stop "$dir/mariadb"' EXIT
+    trap '.ci/servers stop "$dir"' EXIT
     # in two steps: eval would hide a failure
-    settings=$(.ci/postgres start "$dir/postgres" && .ci/mariadb start "$dir/mariadb")
+    settings=$(.ci/servers start "$dir" postgres mariadb)
     eval "$settings"
     cargo test -p atlassian-connect-store --features mysql -- --include-ignored
 
@@ -83,8 +82,8 @@ redis-tests:
     #!/usr/bin/env bash
     set -euo pipefail
     dir=$(mktemp -d)
-    trap '.ci/redis stop "$dir"' EXIT
-    settings=$(.ci/redis start "$dir")
+    trap '.ci/servers stop "$dir"' EXIT
+    settings=$(.ci/servers start "$dir" redis)
     eval "$settings"
     cargo test -p atlassian-connect-store --features redis --lib redis -- --include-ignored
 
@@ -93,8 +92,8 @@ mongodb-tests:
     #!/usr/bin/env bash
     set -euo pipefail
     dir=$(mktemp -d)
-    trap '.ci/mongodb stop "$dir"' EXIT
-    settings=$(.ci/mongodb start "$dir")
+    trap '.ci/servers stop "$dir"' EXIT
+    settings=$(.ci/servers start "$dir" mongodb)
     eval "$settings"
     cargo test -p atlassian-connect-store --features mongodb --lib mongodb -- --include-ignored
 

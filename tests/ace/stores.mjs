@@ -3,11 +3,10 @@
 //     npm ci && node stores.mjs path/to/target/debug
 //
 // The starter and the example `settings` must be built with the features mysql, redis and mongodb. The servers are
-// those of .ci/postgres, .ci/mariadb, .ci/redis and .ci/mongodb, through the variables that these print. A missing one
-// is a failure.
+// those of .ci/servers, through the variables that it prints. A missing one is a failure.
 //
 // ACE's Redis adapter does not work with the redis 4 that ACE requires (it never connects), so package.json gives it
-// redis 3. MongoDB is the emulator of .ci/mongodb.
+// redis 3. MongoDB is the emulator of .ci/servers.
 import { spawn, spawnSync } from 'node:child_process';
 import crypto from 'node:crypto';
 import fs from 'node:fs';

@@ -4,6 +4,7 @@
 //! it reaches a request. The middleware renders errors by `Accept`, see [`crate::middleware`].
 
 use std::borrow::Cow;
+use std::error::Error as _;
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
@@ -317,9 +318,14 @@ impl ResponseError for Error {
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
+        // the cause shows its type and code only, so that no value gets into the log
+        let detail = match error.source() {
+            Some(cause) => format!("{error} [{cause}]"),
+            None => error.to_string(),
+        };
         match error {
-            StoreError::Unavailable(_) => Self::Unavailable { detail: error.to_string() },
-            _ => Self::Internal { detail: error.to_string() },
+            StoreError::Unavailable(_) => Self::Unavailable { detail },
+            _ => Self::Internal { detail },
         }
     }
 }
@@ -383,6 +389,15 @@ impl From<ConfigError> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_log_names_what_caused_an_error_of_the_store_without_its_text() {
+        let cause = std::io::Error::other("hush");
+        let error = Error::from(StoreError::unavailable("no answer in time").caused_by(cause));
+        let Error::Unavailable { detail } = &error else { panic!("{error:?}") };
+        assert_eq!(detail, "the store is not available: no answer in time [std::io::error::Error (Other)]");
+        assert!(!error.public_message().contains("no answer"), "{error:?}");
+    }
 
     #[test]
     fn text_quoted_by_a_database_is_removed() {

@@ -103,7 +103,7 @@ impl Settings {
 
     async fn owner(&self, key: &str) -> Result<String, Error> {
         if is_reserved(key) {
-            return Err(StoreError::Refused(format!("the setting {key:?} is the framework's own")).into());
+            return Err(StoreError::refused(format!("the setting {key:?} is the framework's own")).into());
         }
         match &self.owner {
             SettingsOwner::Tenant(key) => Ok(key.clone()),

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use diesel::result::QueryResult;
+use diesel::result::{Error, QueryResult};
 use tokio::sync::Semaphore;
 
 use super::StoreError;
 use super::admin::steps_seen;
 use super::blocking::blocking;
+use super::cause::Cause;
 use super::connection::DbConnection;
 use super::database::{Access, Database, Failure};
+use super::error::Reason;
+use super::migration_list::Migrations;
 use super::open::{connect, is_sql, open_parts};
-use super::source::Migrations;
 use super::statement::Step;
 use super::store::PoolState;
 use super::{Store, migrations};
@@ -30,11 +32,23 @@ const AT_ONCE: u32 = 6;
 #[non_exhaustive]
 pub enum AppDatabaseError {
     /// The database is not reachable, or no connection became free in time. A later try may succeed.
-    #[error("the database is not available: {0}")]
-    Unavailable(String),
+    #[error("the database is not available: {reason}")]
+    Unavailable {
+        /// Why. Contains no value.
+        reason: String,
+        /// The error that caused it, if there is one.
+        #[source]
+        cause: Option<Cause>,
+    },
     /// The database's error.
     #[error(transparent)]
-    Query(diesel::result::Error),
+    Query(Error),
+}
+
+impl From<Reason> for AppDatabaseError {
+    fn from(Reason { text, cause }: Reason) -> Self {
+        Self::Unavailable { reason: text, cause }
+    }
 }
 
 /// Like [`crate::open`], and also returns the database if the store is an SQL store.
@@ -72,9 +86,11 @@ impl AppDatabase {
     fn new(database: Arc<dyn Database>, config: &StoreConfig) -> Result<Self, StoreError> {
         let permits = database.pool_size().saturating_sub(RESERVED).clamp(1, AT_ONCE);
         let permits = usize::try_from(permits).unwrap_or(1);
-        let unreadable = |error| StoreError::Configuration(format!("the app's migrations cannot be used: {error}"));
-        let source = database.dialect().source;
-        let own_steps = source(&config.migrations).steps_beside(source(&Migrations::new())).map_err(unreadable)?;
+        let unreadable = |error: Error| {
+            StoreError::configuration(format!("the app's migrations cannot be used: {error}")).caused_by(error)
+        };
+        let list = database.dialect().list;
+        let own_steps = list(&config.migrations).steps_beside(list(&Migrations::new())).map_err(unreadable)?;
         Ok(Self { database, own_steps: own_steps.into(), permits: Arc::new(Semaphore::new(permits)) })
     }
 
@@ -148,7 +164,7 @@ impl AppDatabase {
         F: FnMut(&mut DbConnection) -> QueryResult<T> + Send + 'static,
     {
         let turn = tokio::time::timeout(TURN, Arc::clone(&self.permits).acquire_owned()).await;
-        let busy = || AppDatabaseError::Unavailable("too many queries of the app are running".to_owned());
+        let busy = || AppDatabaseError::from(Reason::from("too many queries of the app are running"));
         let permit = turn.map_err(|_| busy())?.map_err(|_| busy())?;
         let database = Arc::clone(&self.database);
         let task = tokio::task::spawn_blocking(move || {
@@ -158,18 +174,16 @@ impl AppDatabase {
                 answer = Some(work(connection)?);
                 Ok(())
             })?;
-            answer.ok_or_else(|| Failure::Unavailable("the query did not run".to_owned()))
+            answer.ok_or_else(|| Failure::Unavailable("the query did not run".into()))
         });
         match task.await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(Failure::Unavailable(reason))) => Err(AppDatabaseError::Unavailable(reason)),
+            Ok(Err(Failure::Unavailable(reason))) => Err(reason.into()),
             Ok(Err(Failure::Query(error))) => Err(AppDatabaseError::Query(error)),
             Err(error) => match error.try_into_panic() {
                 // the app's closure panicked: the panic continues in the caller
                 Ok(panic) => std::panic::resume_unwind(panic),
-                Err(error) => {
-                    Err(AppDatabaseError::Unavailable(format!("the query panicked or was cancelled: {error}")))
-                }
+                Err(error) => Err(Reason::from("the query was cancelled").caused_by(error).into()),
             },
         }
     }

@@ -60,7 +60,7 @@ impl Attempt {
 
 /// The error of an abandoned write. Usually nobody reads it.
 pub(super) fn abandoned() -> StoreError {
-    StoreError::Unavailable("the caller stopped waiting, so the write was not done".to_owned())
+    StoreError::unavailable("the caller stopped waiting, so the write was not done")
 }
 
 #[cfg(test)]

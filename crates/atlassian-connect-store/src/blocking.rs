@@ -1,5 +1,7 @@
 //! Runs blocking work on the blocking pool.
 
+use tokio::task::JoinError;
+
 use super::StoreError;
 
 /// Runs `work` on the blocking pool. `what` names it for the error.
@@ -11,5 +13,10 @@ pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, StoreError> {
     let joined = tokio::task::spawn_blocking(work).await;
-    joined.map_err(|error| StoreError::Unavailable(format!("{what} panicked or was cancelled: {error}")))
+    joined.map_err(|error| StoreError::unavailable(format!("{what} {}", ended(&error))).caused_by(error))
+}
+
+/// How a task ended without a result. Not what it said in a panic, which may quote a value.
+pub(super) fn ended(error: &JoinError) -> &'static str {
+    if error.is_panic() { "panicked" } else { "was cancelled" }
 }

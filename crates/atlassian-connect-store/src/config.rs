@@ -5,8 +5,8 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::encryption::EncryptionKey;
+use crate::migration_list::Migrations;
 use crate::redact::redact;
-use crate::source::Migrations;
 
 /// The settings of the store. They are already resolved from `store`, `DB_URL` and `DATABASE_URL`, and from
 /// `MONGODB_URI` and `REDIS_URL` for ACE's adapters `mongodb` and `redis`.

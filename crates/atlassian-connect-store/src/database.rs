@@ -1,16 +1,17 @@
 //! A connection pool that retries when a connection turns out to be dead.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use diesel::result::{Error, QueryResult};
-use r2d2::{ManageConnection, NopErrorHandler, Pool, PooledConnection};
+use parking_lot::Mutex;
+use r2d2::{HandleError, ManageConnection, Pool, PooledConnection};
 use scheduled_thread_pool::ScheduledThreadPool;
 
 use super::StoreError;
 use super::connection::{DbConnection, SqlConnection, Work, is_temporary};
+use super::error::Reason;
 use super::listen::Changes;
 use super::statement::Dialect;
 use super::store::PoolState;
@@ -31,7 +32,7 @@ pub(super) enum Access {
 #[derive(Debug)]
 pub(super) enum Failure {
     /// The database is not reachable or busy, or no connection became free in time.
-    Unavailable(String),
+    Unavailable(Reason),
     /// The database's error, on a connection that still works.
     Query(Error),
 }
@@ -87,7 +88,7 @@ impl dyn Database + '_ {
             answer = Some(work(connection)?);
             Ok(())
         })?;
-        answer.ok_or_else(|| StoreError::Refused("the work on a connection did not run".to_owned()))
+        answer.ok_or_else(|| StoreError::refused("the work on a connection did not run"))
     }
 }
 
@@ -98,48 +99,55 @@ pub(super) struct Pooled<M: ManageConnection> {
     waiting: AtomicU32,
     dialect: &'static Dialect,
     changes: Option<Box<dyn Fn() -> Changes + Send + Sync>>,
+    last_failure: LastFailure,
 }
 
-impl<M> Pooled<M>
-where
-    M: ManageConnection,
-    M::Error: fmt::Display,
-{
+impl<M: ManageConnection<Error = StoreError>> Pooled<M> {
     /// A pool of at most `size` connections, opened on demand. An unused one is closed after `idle`; `None`: never.
-    pub(crate) fn new(manager: M, dialect: &'static Dialect, size: u32, idle: Option<Duration>) -> Self {
+    pub(crate) fn new(connector: M, dialect: &'static Dialect, size: u32, idle: Option<Duration>) -> Self {
         // r2d2 panics on a size of zero, and starts three threads by default.
         let threads = Arc::new(ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("store-{}").build());
+        let last_failure = LastFailure::default();
         let pool = Pool::builder()
             .max_size(size.max(1))
             .min_idle(Some(0))
             .idle_timeout(idle)
             .max_lifetime(idle.map(|idle| idle * 3))
             .connection_timeout(CHECKOUT)
-            // The managers check a flag, without a round trip.
+            // The connectors check a flag, without a round trip.
             .test_on_check_out(true)
-            // The request that waits for the connection gets the error and logs it.
-            .error_handler(Box::new(NopErrorHandler))
+            .error_handler(Box::new(last_failure.clone()))
             .thread_pool(threads)
-            .build_unchecked(manager);
-        Self { pool, waiting: AtomicU32::new(0), dialect, changes: None }
+            .build_unchecked(connector);
+        Self { pool, waiting: AtomicU32::new(0), dialect, changes: None, last_failure }
     }
 
     /// Adds a source of other nodes' writes.
     pub(crate) fn with_changes(self, changes: impl Fn() -> Changes + Send + Sync + 'static) -> Self {
         Self { changes: Some(Box::new(changes)), ..self }
     }
+
+    /// Why the pool has no connection: none became free, or none can be made.
+    fn no_connection(&self, error: r2d2::Error) -> Failure {
+        let text = error.to_string();
+        let made = self.last_failure.0.lock().clone().filter(|failure| text.contains(&failure.to_string()));
+        Failure::Unavailable(match made.map(StoreError::into_reason) {
+            Some(Reason { cause: Some(cause), .. }) => Reason { text, cause: Some(cause) },
+            _ => Reason::from(text).caused_by(error),
+        })
+    }
 }
 
 impl<M> Pooled<M>
 where
-    M: ManageConnection,
+    M: ManageConnection<Error = StoreError>,
     M::Connection: SqlConnection,
 {
     fn connection(&self) -> Result<PooledConnection<M>, Failure> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let connection = self.pool.get();
         self.waiting.fetch_sub(1, Ordering::Relaxed);
-        connection.map_err(|error| Failure::Unavailable(error.to_string()))
+        connection.map_err(|error| self.no_connection(error))
     }
 
     /// Runs `work` on a connection. Retries on another one if the first was dead and `work` has not begun to commit.
@@ -156,10 +164,10 @@ where
             let Err(error) = work(&mut connection, &mut progress) else { return Ok(()) };
             let is_temporary = progress.is_temporary.unwrap_or_else(|| is_temporary(&mut *connection, &error));
             if !connection.is_dead(&error) {
-                return Err(if is_temporary { Failure::Unavailable(message(&error)) } else { Failure::Query(error) });
+                return Err(if is_temporary { unavailable(error) } else { Failure::Query(error) });
             }
             if progress.is_committing || suspects == 0 || started.elapsed() > CHECKOUT {
-                return Err(Failure::Unavailable(message(&error)));
+                return Err(unavailable(error));
             }
             suspects -= 1;
             tracing::debug!(error = message(&error), "a connection to the store was dead, trying another");
@@ -182,13 +190,13 @@ where
             }
         });
         outcome.map_err(|failure| match failure {
-            Failure::Unavailable(reason) => StoreError::Unavailable(reason),
-            Failure::Query(error) => StoreError::Refused(message(&error)),
+            Failure::Unavailable(reason) => StoreError::unavailable(reason),
+            Failure::Query(error) => StoreError::refused(message(&error)).caused_by(error),
         })
     }
 }
 
-impl<M: ManageConnection<Connection = DbConnection>> Database for Pooled<M> {
+impl<M: ManageConnection<Connection = DbConnection, Error = StoreError>> Database for Pooled<M> {
     fn dialect(&self) -> &'static Dialect {
         self.dialect
     }
@@ -234,6 +242,21 @@ impl<M: ManageConnection<Connection = DbConnection>> Database for Pooled<M> {
     }
 }
 
+fn unavailable(error: Error) -> Failure {
+    Failure::Unavailable(Reason::from(message(&error)).caused_by(error))
+}
+
+/// Keeps the pool's last failure to connect: the pool itself only keeps its text. The request that waits for the
+/// connection logs it.
+#[derive(Debug, Clone, Default)]
+struct LastFailure(Arc<Mutex<Option<StoreError>>>);
+
+impl HandleError<StoreError> for LastFailure {
+    fn handle_error(&self, error: StoreError) {
+        *self.0.lock() = Some(error);
+    }
+}
+
 /// The error's message. Its details are left out, because PostgreSQL puts the row's values there.
 pub(super) fn message(error: &Error) -> String {
     match error {
@@ -250,24 +273,24 @@ mod tests {
     use diesel::result::DatabaseErrorKind;
 
     use super::*;
+    use crate::migration_list::MigrationList;
     use crate::row::{NumberRow, Rows};
-    use crate::source::Source;
     use crate::sqlite::DIALECT;
     use crate::statement::{Bind, Statement};
 
     /// A connection that is dead if its number is below `dead`.
-    struct Fake {
+    struct FakeConnection {
         number: u32,
         dead: u32,
         dies_at_commit: bool,
     }
 
-    impl SqlConnection for Fake {
+    impl SqlConnection for FakeConnection {
         fn read(&mut self, _: &Statement, _: &[Bind<'_>], _: Rows<'_>) -> QueryResult<()> {
             if self.number < self.dead { Err(closed()) } else { Ok(()) }
         }
 
-        fn execute(&mut self, _: &Statement, _: &[Bind<'_>]) -> QueryResult<usize> {
+        fn change(&mut self, _: &Statement, _: &[Bind<'_>]) -> QueryResult<usize> {
             if self.number < self.dead && !self.dies_at_commit { Err(closed()) } else { Ok(1) }
         }
 
@@ -284,11 +307,11 @@ mod tests {
             self.number < self.dead
         }
 
-        fn migrate(&mut self, _: Source, _: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>> {
+        fn migrate(&mut self, _: MigrationList, _: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>> {
             Ok(vec![])
         }
 
-        fn revert_last(&mut self, _: Source) -> QueryResult<String> {
+        fn revert_last(&mut self, _: MigrationList) -> QueryResult<String> {
             Err(Error::NotFound)
         }
     }
@@ -297,33 +320,33 @@ mod tests {
         Error::DatabaseError(DatabaseErrorKind::UnableToSendCommand, Box::new("connection closed".to_owned()))
     }
 
-    struct Manager {
+    struct FakeConnector {
         made: AtomicU32,
         dead: u32,
         dies_at_commit: bool,
     }
 
-    impl ManageConnection for Manager {
-        type Connection = Fake;
+    impl ManageConnection for FakeConnector {
+        type Connection = FakeConnection;
         type Error = StoreError;
 
-        fn connect(&self) -> Result<Fake, StoreError> {
+        fn connect(&self) -> Result<FakeConnection, StoreError> {
             let number = self.made.fetch_add(1, Ordering::SeqCst);
-            Ok(Fake { number, dead: self.dead, dies_at_commit: self.dies_at_commit })
+            Ok(FakeConnection { number, dead: self.dead, dies_at_commit: self.dies_at_commit })
         }
 
-        fn is_valid(&self, _: &mut Fake) -> Result<(), StoreError> {
+        fn is_valid(&self, _: &mut FakeConnection) -> Result<(), StoreError> {
             Ok(())
         }
 
-        fn has_broken(&self, connection: &mut Fake) -> bool {
+        fn has_broken(&self, connection: &mut FakeConnection) -> bool {
             connection.number < connection.dead
         }
     }
 
-    fn pooled(dead: u32, dies_at_commit: bool) -> Pooled<Manager> {
-        let manager = Manager { made: AtomicU32::new(0), dead, dies_at_commit };
-        Pooled::new(manager, &DIALECT, 4, None)
+    fn pooled(dead: u32, dies_at_commit: bool) -> Pooled<FakeConnector> {
+        let connector = FakeConnector { made: AtomicU32::new(0), dead, dies_at_commit };
+        Pooled::new(connector, &DIALECT, 4, None)
     }
 
     fn statement() -> Statement {

@@ -9,6 +9,8 @@ use std::future::Future;
 use diesel_async::async_connection_wrapper::BlockOn;
 use tokio::runtime::Handle;
 
+use super::StoreError;
+
 /// Waits for the connections' runtime.
 #[derive(Debug)]
 pub struct Driver(Handle);
@@ -18,7 +20,7 @@ impl BlockOn for Driver {
         self.0.block_on(future)
     }
 
-    /// Only called inside the [runtime](super::runtime): the managers create the connections there.
+    /// Only called inside the [runtime](super::runtime): the connectors create the connections there.
     fn get_runtime() -> Self {
         Self(Handle::current())
     }
@@ -36,6 +38,11 @@ pub(super) fn chain(error: &dyn StdError) -> String {
         source = cause.source();
     }
     text
+}
+
+/// The error of a connection that was made, but cannot be used yet.
+pub(super) fn setting_up(server: &str, error: impl StdError + Send + Sync + 'static) -> StoreError {
+    StoreError::unavailable(format!("{server}: {}", chain(&error))).caused_by(error)
 }
 
 /// The TLS error that ended a connection, if there is one.

@@ -87,7 +87,7 @@ pub(crate) fn check(event: &QueuedEvent) -> Result<(), StoreError> {
     if is_id(&event.id) && fits(&event.installation_id) {
         return Ok(());
     }
-    Err(StoreError::Refused(format!(
+    Err(StoreError::refused(format!(
         "an event's id must have 1 to {ID_LENGTH} visible ASCII characters, and the id of its installation at most 255 \
          without a NUL"
     )))
@@ -106,8 +106,8 @@ pub(crate) fn seconds(time: u64) -> i64 {
 
 /// The stored text of a body as JSON. The error names the event, never its body.
 pub(crate) fn parse(id: &str, text: Option<&str>) -> Result<Value, StoreError> {
-    text.and_then(|text| serde_json::from_str(text).ok())
-        .ok_or_else(|| StoreError::Refused(format!("the body of the event {id:?} is not valid JSON")))
+    let invalid = || StoreError::refused(format!("the body of the event {id:?} is not valid JSON"));
+    serde_json::from_str(text.ok_or_else(invalid)?).map_err(|error| invalid().caused_by(error))
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ mod admin;
 mod app_database;
 mod attempt;
 mod blocking;
+mod cause;
 mod clock;
 mod config;
 mod connection;
@@ -40,6 +41,7 @@ mod error;
 mod events;
 mod listen;
 mod memory;
+mod migration_list;
 mod migrations;
 #[cfg(feature = "mongodb")]
 mod mongodb;
@@ -58,7 +60,6 @@ mod redis;
 mod row;
 mod runtime;
 mod sealed;
-mod source;
 mod sql;
 mod sqlite;
 mod statement;
@@ -69,17 +70,18 @@ mod tls;
 use serde_json::Value;
 
 pub use async_trait::async_trait;
+pub use cause::Cause;
 pub use config::StoreConfig;
 pub use connection::DbConnection;
 pub use encryption::EncryptionKey;
-pub use error::StoreError;
+pub use error::{Reason, StoreError};
 pub use events::{EventQueue, FoundEvent, QueuedEvent, TakenEvent};
 pub use listen::{Change, Changes};
 pub use memory::MemoryStore;
+pub use migration_list::Migrations;
 pub use open::open;
 pub use place::{OwnerKind, Place};
 pub use records::{RecordChange, RecordStore, Records};
-pub use source::Migrations;
 pub use store::{KeyPage, PoolState, Store, TenantPage};
 
 pub(crate) use clock::now;
@@ -128,7 +130,7 @@ fn fits(key: &str) -> bool {
 
 fn check_keys(keys: &[&str]) -> Result<(), StoreError> {
     match keys.iter().find(|key| !fits(key)) {
-        Some(_) => Err(StoreError::Refused(format!("a key is longer than {KEY_LENGTH} characters or contains a NUL"))),
+        Some(_) => Err(StoreError::refused(format!("a key is longer than {KEY_LENGTH} characters or contains a NUL"))),
         None => Ok(()),
     }
 }

@@ -8,7 +8,7 @@ use futures_util::stream::{BoxStream, StreamExt as _, poll_fn, unfold};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_postgres::AsyncMessage;
 
-use super::postgres::PostgresManager;
+use super::postgres::PostgresConnector;
 use super::runtime::runtime;
 
 /// The channel that all nodes use. A statement of [`super::postgres::DIALECT`] names it, too.
@@ -80,14 +80,14 @@ async fn listen(server: impl Notifier, sender: UnboundedSender<Change>) {
     }
 }
 
-impl Notifier for PostgresManager {
+impl Notifier for PostgresConnector {
     fn hear<'a>(&'a self, subscriber: &'a mut Subscriber) -> BoxFuture<'a, String> {
         Box::pin(hear(self, subscriber))
     }
 }
 
-async fn hear(manager: &PostgresManager, subscriber: &mut Subscriber) -> String {
-    let (client, mut connection) = match manager.open().await {
+async fn hear(connector: &PostgresConnector, subscriber: &mut Subscriber) -> String {
+    let (client, mut connection) = match connector.open().await {
         Ok(opened) => opened,
         Err(error) => return error.to_string(),
     };

@@ -91,7 +91,7 @@ pub(super) struct Prepared {
 pub(super) fn prepare(database: &dyn Database, config: &StoreConfig, all: bool) -> Result<Prepared, StoreError> {
     config.migrations.check()?;
     let (table, dialect) = (SettingsTable::of_model(&config.table)?, database.dialect());
-    let source = (dialect.source)(&config.migrations);
+    let list = (dialect.list)(&config.migrations);
     if !all {
         // The usual start, which takes no lock.
         let found = database.query(Access::Read, |connection| ExistingTables::look(connection, dialect, &table))?;
@@ -104,9 +104,9 @@ pub(super) fn prepare(database: &dyn Database, config: &StoreConfig, all: bool) 
         // Another node may have created the tables while this one waited for the lock.
         let found = ExistingTables::look(connection, dialect, &table)?;
         let applied = match steps(&found, &table, all) {
-            Steps::All => connection.migrate(source, &|_| true)?,
-            Steps::AllButSettings => connection.migrate(source, &|name| !name.ends_with(SETTINGS_STEP))?,
-            Steps::Missing => connection.migrate(source, &|name| {
+            Steps::All => connection.migrate(list, &|_| true)?,
+            Steps::AllButSettings => connection.migrate(list, &|name| !name.ends_with(SETTINGS_STEP))?,
+            Steps::Missing => connection.migrate(list, &|name| {
                 (name.ends_with(FORGE_STEP) && !found.missing.is_empty())
                     || (name.ends_with(EVENTS_STEP) && !found.has_events)
             })?,
@@ -153,7 +153,7 @@ fn steps(found: &ExistingTables, table: &SettingsTable, all: bool) -> Steps {
 /// Why the existing tables cannot be used.
 pub(super) fn incomplete(found: &ExistingTables, table: &SettingsTable) -> StoreError {
     let names = table.names();
-    StoreError::Configuration(match (found.settings.len(), found.missing.first()) {
+    StoreError::configuration(match (found.settings.len(), found.missing.first()) {
         (0, _) if !table.is_default() => format!(
             "the database has no table {names}, which store.table names: correct store.table, or remove it so that \
              the tables are created"

@@ -20,7 +20,6 @@
 mod names;
 mod url;
 
-use std::error::Error as StdError;
 use std::time::Duration;
 
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
@@ -28,11 +27,11 @@ use diesel_async::{AsyncMysqlConnection, SimpleAsyncConnection as _};
 use mysql_async::{Conn, DriverError};
 use r2d2::ManageConnection;
 
-use self::url::Server;
+pub(super) use self::url::MysqlConnector;
 use super::StoreError;
 use super::connection::{DbConnection, MysqlConnection};
 use super::database::Pooled;
-use super::driver::{Driver, chain, rejected};
+use super::driver::{Driver, chain, rejected, setting_up};
 use super::runtime::runtime;
 use super::statement::Dialect;
 use super::tls::SslMode;
@@ -62,7 +61,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     lock_migrations: Some(
         "SELECT CAST(GET_LOCK(CONCAT('addon-migrations-', SHA1(DATABASE())), 120) AS SIGNED) AS number",
     ),
-    source: |migrations| migrations.mysql,
+    list: |migrations| migrations.mysql,
 };
 
 /// Settings of each session. Values are never truncated, locks wait as long as a request may, and a statement after a
@@ -80,72 +79,66 @@ const CONNECT: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(600);
 
 /// The connection pool for the database of `config`. Opens one connection to check that it works. Blocks.
-pub(super) fn database(config: &StoreConfig) -> Result<Pooled<MysqlManager>, StoreError> {
-    let manager = MysqlManager::new(config)?;
+pub(super) fn database(config: &StoreConfig) -> Result<Pooled<MysqlConnector>, StoreError> {
+    let connector = MysqlConnector::new(config)?;
     // The pool would retry until its timeout, even if the password is wrong.
-    manager.connect()?;
-    Ok(Pooled::new(manager, &DIALECT, config.pool_size, Some(IDLE)))
+    connector.connect()?;
+    Ok(Pooled::new(connector, &DIALECT, config.pool_size, Some(IDLE)))
 }
 
-/// Opens connections to one database.
-pub(super) struct MysqlManager {
-    server: Server,
-}
-
-impl MysqlManager {
-    pub(crate) fn new(config: &StoreConfig) -> Result<Self, StoreError> {
-        Ok(Self { server: Server::new(config)? })
-    }
-
+impl MysqlConnector {
     async fn establish(&self) -> Result<AsyncConnectionWrapper<AsyncMysqlConnection, Driver>, StoreError> {
-        let mode = self.server.tls.mode;
-        let connection = match Conn::new(self.server.options(mode != SslMode::Disable)).await {
+        let mode = self.tls.mode;
+        let connection = match Conn::new(self.options(mode != SslMode::Disable)).await {
             Err(mysql_async::Error::Driver(DriverError::NoClientSslFlagFromServer)) if mode == SslMode::Prefer => {
-                Conn::new(self.server.options(false)).await
+                Conn::new(self.options(false)).await
             }
             opened => opened,
         };
-        let connection = connection.map_err(|error| self.refused(&error))?;
-        let setting_up =
-            |error: &dyn StdError| StoreError::Unavailable(format!("{}: {}", self.server.shown, chain(error)));
-        let mut connection = AsyncMysqlConnection::try_from(connection).await.map_err(|error| setting_up(&error))?;
-        connection.batch_execute(SESSION).await.map_err(|error| setting_up(&error))?;
+        let connection = connection.map_err(|error| self.refused(error))?;
+        let mut connection =
+            AsyncMysqlConnection::try_from(connection).await.map_err(|error| setting_up(&self.shown, error))?;
+        connection.batch_execute(SESSION).await.map_err(|error| setting_up(&self.shown, error))?;
         Ok(connection.into())
     }
 
     /// Recognizes failures that the operator has to fix.
-    fn refused(&self, error: &mysql_async::Error) -> StoreError {
+    fn refused(&self, error: mysql_async::Error) -> StoreError {
+        self.classified(&error).caused_by(error)
+    }
+
+    fn classified(&self, error: &mysql_async::Error) -> StoreError {
         use DriverError::{
             CleartextPluginDisabled, MysqlOldPasswordDisabled, NoClientSslFlagFromServer, UnknownAuthPlugin,
         };
-        let text = format!("{}: {}", self.server.shown, chain(error));
+        let text = format!("{}: {}", self.shown, chain(error));
         match error {
             // Source: MySQL's server error message reference. Wrong credentials, database or host, account locked, TLS
             // required.
             mysql_async::Error::Server(server)
                 if matches!(server.code, 1044 | 1045 | 1049 | 1130 | 1251 | 1698 | 3118 | 3159 | 4151) =>
             {
-                StoreError::Configuration(text)
+                StoreError::configuration(text)
             }
             mysql_async::Error::Driver(NoClientSslFlagFromServer) => {
-                StoreError::Configuration(format!("{text}; ssl-mode=DISABLED in the URL connects without encryption"))
+                StoreError::configuration(format!("{text}; ssl-mode=DISABLED in the URL connects without encryption"))
             }
             mysql_async::Error::Driver(
                 UnknownAuthPlugin { .. } | MysqlOldPasswordDisabled | CleartextPluginDisabled,
-            ) => StoreError::Configuration(text),
+            ) => StoreError::configuration(text),
             _ => match rejected(error) {
-                Some(rustls::Error::InvalidCertificate(_)) => StoreError::Configuration(format!(
+                Some(rustls::Error::InvalidCertificate(_)) => StoreError::configuration(format!(
                     "{text}; name the server's certificate authority with ssl-ca=<file>, or accept any certificate with \
                      ssl-mode=REQUIRED"
                 )),
-                Some(_) => StoreError::Configuration(text),
-                None => StoreError::Unavailable(text),
+                Some(_) => StoreError::configuration(text),
+                None => StoreError::unavailable(text),
             },
         }
     }
 }
 
-impl ManageConnection for MysqlManager {
+impl ManageConnection for MysqlConnector {
     type Connection = DbConnection;
     type Error = StoreError;
 
@@ -153,7 +146,7 @@ impl ManageConnection for MysqlManager {
         let runtime = runtime()?;
         let inner = runtime.block_on(async {
             let limited = tokio::time::timeout(CONNECT, self.establish()).await;
-            let late = || StoreError::Unavailable(format!("{}: no answer in time", self.server.shown));
+            let late = || StoreError::unavailable(format!("{}: no answer in time", self.shown));
             limited.unwrap_or_else(|_| Err(late()))
         })?;
         Ok(DbConnection::Mysql(MysqlConnection::new(inner, runtime)))
@@ -161,7 +154,7 @@ impl ManageConnection for MysqlManager {
 
     fn is_valid(&self, connection: &mut DbConnection) -> Result<(), StoreError> {
         if self.has_broken(connection) {
-            return Err(StoreError::Unavailable(format!("{}: the connection was closed", self.server.shown)));
+            return Err(StoreError::unavailable(format!("{}: the connection was closed", self.shown)));
         }
         Ok(())
     }

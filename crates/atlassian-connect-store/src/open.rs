@@ -107,7 +107,7 @@ pub(super) async fn open_parts(config: &StoreConfig) -> Result<Parts, StoreError
 /// Adds the setting that chose the store, because the operator needs to know it.
 fn chosen_by(error: StoreError, source: &str) -> StoreError {
     match error {
-        StoreError::Unavailable(reason) => StoreError::Unavailable(format!("{reason} (it was chosen by {source})")),
+        StoreError::Unavailable(_) => error.explained(|text| format!("{text} (it was chosen by {source})")),
         other => other,
     }
 }
@@ -120,8 +120,8 @@ pub(super) fn connect(config: &StoreConfig) -> Result<Box<dyn Database>, StoreEr
         "postgres" | "postgresql" => Ok(Box::new(postgres::database(config)?)),
         #[cfg(feature = "mysql")]
         "mysql" | "mariadb" => Ok(Box::new(super::mysql::database(config)?)),
-        "memory" => Err(StoreError::Configuration("the store is in memory: it has no migrations".to_owned())),
-        other => Err(StoreError::Configuration(not_here(other))),
+        "memory" => Err(StoreError::configuration("the store is in memory: it has no migrations")),
+        other => Err(StoreError::configuration(not_here(other))),
     }
 }
 

@@ -20,7 +20,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::StoreError;
 use super::connection::{DbConnection, PostgresConnection};
 use super::database::Pooled;
-use super::driver::{chain, rejected};
+use super::driver::{chain, rejected, setting_up};
 use super::runtime::runtime;
 use super::statement::{Dialect, equals};
 use super::tls::{SslMode, Tls, UrlParameters};
@@ -41,7 +41,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     // A second node waits for the first; the session's usual timeout is for requests.
     before_migrations: &["SET LOCAL statement_timeout = '120s'"],
     lock_migrations: Some(r#"SELECT @one AS "number" FROM pg_advisory_xact_lock(1097094737, 0)"#),
-    source: |migrations| migrations.postgres,
+    list: |migrations| migrations.postgres,
 };
 
 /// The application name that the server shows for these connections, unless the URL sets one.
@@ -59,19 +59,19 @@ const SILENCE: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(600);
 
 /// The connection pool for the database of `config`. Opens one connection to check that it works. Blocks.
-pub(super) fn database(config: &StoreConfig) -> Result<Pooled<PostgresManager>, StoreError> {
-    let manager = PostgresManager::new(config)?;
+pub(super) fn database(config: &StoreConfig) -> Result<Pooled<PostgresConnector>, StoreError> {
+    let connector = PostgresConnector::new(config)?;
     // The pool would retry until its timeout, even if the password is wrong.
-    manager.connect()?;
-    let listener = manager.clone();
-    let pooled = Pooled::new(manager, &DIALECT, config.pool_size, Some(IDLE));
+    connector.connect()?;
+    let listener = connector.clone();
+    let pooled = Pooled::new(connector, &DIALECT, config.pool_size, Some(IDLE));
     Ok(pooled.with_changes(move || super::listen::changes(listener.clone())))
 }
 
 /// For tests that inspect the database directly.
 #[cfg(test)]
-pub(super) fn database_manager(config: &StoreConfig) -> Result<PostgresManager, StoreError> {
-    PostgresManager::new(config)
+pub(super) fn connector_for_tests(config: &StoreConfig) -> Result<PostgresConnector, StoreError> {
+    PostgresConnector::new(config)
 }
 
 /// The driver of a client's connection, with or without TLS.
@@ -79,20 +79,21 @@ type TlsConnection = tokio_postgres::Connection<Socket, <MakeRustlsConnect as Ma
 
 /// Opens connections to one database.
 #[derive(Clone)]
-pub(super) struct PostgresManager {
+pub(super) struct PostgresConnector {
     config: tokio_postgres::Config,
     tls: MakeRustlsConnect,
     /// The URL without its password, for messages.
     shown: String,
 }
 
-impl PostgresManager {
+impl PostgresConnector {
     fn new(store: &StoreConfig) -> Result<Self, StoreError> {
         let url = store.url.expose_secret();
         let shown = store.redacted_url();
         let (url, parameters) = UrlParameters::take(url);
         let mut config: tokio_postgres::Config = url.parse().map_err(|error| {
-            StoreError::Configuration(format!("the store's URL {shown} cannot be used: {}", chain(&error)))
+            StoreError::configuration(format!("the store's URL {shown} cannot be used: {}", chain(&error)))
+                .caused_by(error)
         })?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             config.host("localhost");
@@ -123,21 +124,24 @@ impl PostgresManager {
     /// A connection without diesel, and its driver. Limited by [`CONNECT`].
     pub(super) async fn open(&self) -> Result<(Client, TlsConnection), StoreError> {
         let opened = tokio::time::timeout(CONNECT, self.config.connect(self.tls.clone())).await;
-        let late = || StoreError::Unavailable(format!("{}: no answer in time", self.shown));
-        opened.map_err(|_| late())?.map_err(|error| self.refused(&error))
+        let late = || StoreError::unavailable(format!("{}: no answer in time", self.shown));
+        opened.map_err(|_| late())?.map_err(|error| self.refused(error))
     }
 
     async fn establish(&self) -> Result<PostgresConnection, StoreError> {
-        let setting_up = |error: &dyn StdError| StoreError::Unavailable(format!("{}: {}", self.shown, chain(error)));
         let (client, connection) = self.open().await?;
         let connection = AsyncPgConnection::try_from_client_and_connection(client, connection).await;
-        let mut connection = connection.map_err(|error| setting_up(&error))?;
-        connection.batch_execute(SESSION).await.map_err(|error| setting_up(&error))?;
+        let mut connection = connection.map_err(|error| setting_up(&self.shown, error))?;
+        connection.batch_execute(SESSION).await.map_err(|error| setting_up(&self.shown, error))?;
         Ok(connection.into())
     }
 
     /// Recognizes failures that the operator has to fix.
-    fn refused(&self, error: &tokio_postgres::Error) -> StoreError {
+    fn refused(&self, error: tokio_postgres::Error) -> StoreError {
+        self.classified(&error).caused_by(error)
+    }
+
+    fn classified(&self, error: &tokio_postgres::Error) -> StoreError {
         let text = format!("{}: {}", self.shown, chain(error));
         if let Some(code) = error.code() {
             let wrong = [
@@ -146,22 +150,22 @@ impl PostgresManager {
                 SqlState::INVALID_CATALOG_NAME,
                 SqlState::INSUFFICIENT_PRIVILEGE,
             ];
-            return if wrong.contains(code) { StoreError::Configuration(text) } else { StoreError::Unavailable(text) };
+            return if wrong.contains(code) { StoreError::configuration(text) } else { StoreError::unavailable(text) };
         }
         match rejected(error) {
-            Some(rustls::Error::InvalidCertificate(_)) => StoreError::Configuration(format!(
+            Some(rustls::Error::InvalidCertificate(_)) => StoreError::configuration(format!(
                 "{text}; name the server's certificate authority with sslrootcert=<file>, or accept any certificate with \
                  sslmode=require"
             )),
-            None if is_of_network(error) => StoreError::Unavailable(text),
+            None if is_of_network(error) => StoreError::unavailable(text),
             // The server answered, and the driver cannot go on. It does not say which of them it is, except in words.
             None if self.config.get_ssl_mode() == tokio_postgres::config::SslMode::Require => {
-                StoreError::Configuration(format!(
+                StoreError::configuration(format!(
                     "{text}; if the server does not support TLS, sslmode=disable in the URL connects without encryption"
                 ))
             }
             // With an error of rustls: the server's message when it aborts a TLS handshake.
-            _ => StoreError::Configuration(text),
+            _ => StoreError::configuration(text),
         }
     }
 }
@@ -186,7 +190,7 @@ fn is_local(config: &tokio_postgres::Config) -> bool {
         })
 }
 
-impl ManageConnection for PostgresManager {
+impl ManageConnection for PostgresConnector {
     type Connection = DbConnection;
     type Error = StoreError;
 
@@ -195,14 +199,14 @@ impl ManageConnection for PostgresManager {
             .block_on(async {
                 // The driver's own timeout only covers the TCP connection.
                 let limited = tokio::time::timeout(CONNECT, self.establish()).await;
-                limited.unwrap_or_else(|_| Err(StoreError::Unavailable(format!("{}: no answer in time", self.shown))))
+                limited.unwrap_or_else(|_| Err(StoreError::unavailable(format!("{}: no answer in time", self.shown))))
             })
             .map(DbConnection::Postgres)
     }
 
     fn is_valid(&self, connection: &mut DbConnection) -> Result<(), StoreError> {
         if self.has_broken(connection) {
-            return Err(StoreError::Unavailable(format!("{}: the connection was closed", self.shown)));
+            return Err(StoreError::unavailable(format!("{}: the connection was closed", self.shown)));
         }
         Ok(())
     }
@@ -218,8 +222,8 @@ mod tests {
     use super::*;
     use crate::acceptance::backends;
 
-    fn manager(url: &str, production: bool) -> Result<PostgresManager, StoreError> {
-        PostgresManager::new(&StoreConfig { production, ..backends::config(url) })
+    fn connector(url: &str, production: bool) -> Result<PostgresConnector, StoreError> {
+        PostgresConnector::new(&StoreConfig { production, ..backends::config(url) })
     }
 
     #[test]
@@ -236,7 +240,7 @@ mod tests {
             ("postgres://u:p@localhost,db.example.com/d", true, Require),
             ("postgres://u:p@db.example.com/d?sslmode=prefer", true, Prefer),
         ] {
-            assert_eq!(manager(url, production).unwrap().config.get_ssl_mode(), expected, "{url}");
+            assert_eq!(connector(url, production).unwrap().config.get_ssl_mode(), expected, "{url}");
         }
     }
 
@@ -245,7 +249,7 @@ mod tests {
         for url in
             ["postgres://u:hush@h/d?sslcert=x", "postgres://u:hush@h:port/d", "postgres://u:hush@h/d?connect_timeout=x"]
         {
-            let text = manager(url, false).err().unwrap().to_string();
+            let text = connector(url, false).err().unwrap().to_string();
             assert!(text.contains("u:***@h") && !text.contains("hush"), "{text}");
         }
     }

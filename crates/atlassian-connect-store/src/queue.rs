@@ -16,6 +16,7 @@ use tracing::Instrument as _;
 
 use crate::StoreError;
 use crate::attempt::Attempt;
+use crate::blocking::ended;
 
 /// The timeout of a write, including the wait in the queue. Longer than the stores' own timeouts.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -121,7 +122,7 @@ impl WriteQueue {
             Err(_) if attempt.abandon() => return Err(late()),
             Err(_) => timeout(COMMIT, task).await.map_err(|_| late())?,
         };
-        joined.map_err(|error| StoreError::Refused(format!("the write panicked or was cancelled: {error}")))?.map(Some)
+        joined.map_err(|error| StoreError::refused(format!("the write {}", ended(&error))).caused_by(error))?.map(Some)
     }
 
     /// Joins the queue immediately. The future resolves when the turn comes.
@@ -129,7 +130,7 @@ impl WriteQueue {
         let mut busy = self.tenants.busy();
         let queue = busy.entry(client_key.to_owned()).or_default();
         if queue.length >= QUEUED {
-            return Err(StoreError::Unavailable("too many writes of one tenant are waiting".to_owned()));
+            return Err(StoreError::unavailable("too many writes of one tenant are waiting"));
         }
         queue.length += 1;
         let lock = Arc::clone(&queue.lock);
@@ -146,7 +147,7 @@ impl Tenants {
 }
 
 fn late() -> StoreError {
-    StoreError::Unavailable("the write did not finish in time".to_owned())
+    StoreError::unavailable("the write did not finish in time")
 }
 
 /// The caller that waits for a write. When it is dropped, the write is abandoned.

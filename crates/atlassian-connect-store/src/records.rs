@@ -78,7 +78,7 @@ impl Draft {
         let part = |part| match read.as_ref().map(|record| record.get(part)) {
             None | Some(None) => Ok(Map::new()),
             Some(Some(Value::Object(part))) => Ok(part.clone()),
-            _ => Err(StoreError::Refused(format!("the {part} of a record are not an object"))),
+            _ => Err(StoreError::refused(format!("the {part} of a record are not an object"))),
         };
         let (values, associated) = (part(VALUES)?, part(ASSOCIATED)?);
         Ok(Self { name, read, values, associated })
@@ -239,7 +239,7 @@ impl<R: Records> RecordStore<R> {
                 return Ok(outcome);
             }
         }
-        Err(StoreError::Unavailable(format!("other writes changed the same records {TRIES} times")))
+        Err(StoreError::unavailable(format!("other writes changed the same records {TRIES} times")))
     }
 
     async fn values_of(&self, kind: OwnerKind, owner: &str) -> Result<Map<String, Value>, StoreError> {

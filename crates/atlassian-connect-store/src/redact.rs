@@ -1,4 +1,6 @@
-//! Redacts a store's URL for logs.
+//! Redacts a store's URL and a database's messages for logs.
+
+use std::borrow::Cow;
 
 /// `url` without its secrets: the password, and parameters whose name suggests a password or key.
 ///
@@ -33,9 +35,71 @@ fn redact_parameter(parameter: &str) -> String {
     if secret { format!("{name}=***") } else { parameter.to_owned() }
 }
 
+/// `message`, which a database wrote, up to the first text in quotes that `is_name` does not know: it may be a value.
+/// What `is_name` sees has no schema before it.
+pub(crate) fn without_values(message: &str, is_name: impl Fn(&str) -> bool) -> Cow<'_, str> {
+    let mut rest = message;
+    let mut before = ' ';
+    while let Some(character) = rest.chars().next() {
+        rest = &rest[character.len_utf8()..];
+        // not the apostrophe in "doesn't"
+        let is_apostrophe = matches!(character, '\'' | '’') && before.is_alphanumeric();
+        before = character;
+        let Some(&(_, closing)) = QUOTES.iter().find(|(opening, _)| *opening == character && !is_apostrophe) else {
+            continue;
+        };
+        let quoted = rest.split_once(closing);
+        let name = quoted.map(|(quoted, _)| quoted.trim().rsplit('.').next().unwrap_or(quoted));
+        match (quoted, name) {
+            (Some((_, after)), Some(name)) if !name.is_empty() && is_name(name) => (rest, before) = (after, ' '),
+            _ => return format!("{}…", &message[..message.len() - rest.len()]).into(),
+        }
+    }
+    message.into()
+}
+
+/// What opens a quotation in the languages of the databases, and what closes it.
+const QUOTES: [(char, &[char]); 8] = [
+    ('"', &['"']),
+    ('\'', &['\'']),
+    ('`', &['`', '\'']),
+    ('«', &['»']),
+    ('»', &['«']),
+    ('„', &['“', '”']),
+    ('“', &['”']),
+    ('‘', &['’']),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_ends_before_a_value() {
+        let shown = |message| without_values(message, |name| ["AddonSettings", "val", ""].contains(&name)).into_owned();
+        for whole in [
+            "database is locked",
+            r#"relation "AddonSettings" does not exist"#,
+            "Table 'addon.AddonSettings' doesn't exist",
+            "Relation »AddonSettings« existiert nicht",
+            "la relation « AddonSettings » n'existe pas",
+            "column `AddonSettings`.`val` doesn't exist",
+        ] {
+            assert_eq!(shown(whole), whole);
+        }
+        for (message, expected) in [
+            ("Duplicate entry 'hush' for key 'val'", "Duplicate entry '…"),
+            ("Duplicate entry 'it's hush' for key 'val'", "Duplicate entry '…"),
+            ("Incorrect string value: '\\xF0hush' for column 'val'", "Incorrect string value: '…"),
+            (r#"column "val" is of type json, not "hush""#, r#"column "val" is of type json, not "…"#),
+            ("ungültige Eingabesyntax für Typ integer: »hush«", "ungültige Eingabesyntax für Typ integer: »…"),
+            ("near „hush“, or 'hush", "near „…"),
+            ("an open 'hush", "an open '…"),
+            (r#"a text in quotes: ""hush"""#, "a text in quotes: \"…"),
+        ] {
+            assert_eq!(shown(message), expected);
+        }
+    }
 
     #[test]
     fn passwords_do_not_show() {

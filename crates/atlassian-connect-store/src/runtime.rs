@@ -7,12 +7,14 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::StoreError;
 
-static RUNTIME: LazyLock<std::io::Result<Runtime>> =
-    LazyLock::new(|| Builder::new_multi_thread().worker_threads(1).thread_name("store-net").enable_all().build());
+static RUNTIME: LazyLock<Result<Runtime, StoreError>> = LazyLock::new(|| {
+    let built = Builder::new_multi_thread().worker_threads(1).thread_name("store-net").enable_all().build();
+    built.map_err(|error| {
+        StoreError::unavailable(format!("cannot start a thread for the store's connections: {error}")).caused_by(error)
+    })
+});
 
 /// The runtime. Starts at first use.
 pub(super) fn runtime() -> Result<&'static Runtime, StoreError> {
-    RUNTIME
-        .as_ref()
-        .map_err(|error| StoreError::Unavailable(format!("cannot start a thread for the store's connections: {error}")))
+    RUNTIME.as_ref().map_err(Clone::clone)
 }

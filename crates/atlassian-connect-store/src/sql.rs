@@ -139,8 +139,9 @@ fn changing(connection: &mut dyn SqlConnection, statements: &Statements, client_
 
 /// Parses the stored text as JSON. The error names the row, never its value.
 fn parse(owner: &str, key: &str, text: &str) -> Result<Value, StoreError> {
-    serde_json::from_str(text)
-        .map_err(|_| StoreError::Refused(format!("the value of {key:?} of {owner:?} is not valid JSON")))
+    serde_json::from_str(text).map_err(|error| {
+        StoreError::refused(format!("the value of {key:?} of {owner:?} is not valid JSON")).caused_by(error)
+    })
 }
 
 impl SqlStore {

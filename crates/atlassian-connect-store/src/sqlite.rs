@@ -31,7 +31,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     table_exists: r#"SELECT @one AS "number" FROM sqlite_master WHERE type IN ('table', 'view') AND name = ?"#,
     before_migrations: &[],
     lock_migrations: None,
-    source: |migrations| migrations.sqlite,
+    list: |migrations| migrations.sqlite,
 };
 
 /// Settings of each connection. A commit is on disk before the answer: a host sends each secret only once.
@@ -39,29 +39,29 @@ const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL;";
 
 /// The connection pool for the database of `url`, with at most `size` connections. Creates its folder and file if they
 /// are missing.
-pub(super) fn database(url: &str, size: u32) -> Result<Pooled<SqliteManager>, StoreError> {
+pub(super) fn database(url: &str, size: u32) -> Result<Pooled<SqliteConnector>, StoreError> {
     let path = path(url)?;
     if path == Path::new(":memory:") {
         // Each connection would be a separate database.
-        return Ok(Pooled::new(SqliteManager { path }, &DIALECT, 1, None));
+        return Ok(Pooled::new(SqliteConnector { path }, &DIALECT, 1, None));
     }
-    let created = create(&path).map_err(|error| not_writable(&path, &error))?;
-    let manager = SqliteManager { path };
-    let mut connection = manager.connect()?;
+    let created = create(&path).map_err(|error| not_writable(&path, error))?;
+    let connector = SqliteConnector { path };
+    let mut connection = connector.connect()?;
     if created {
         // In WAL mode readers do not wait for the writer; the file stores the mode. An existing file keeps its
         // permissions, because another program may rely on them. Failure only costs speed: some file systems do not
         // support WAL, and another node may be changing the mode.
         let _ = connection.batch_execute("PRAGMA journal_mode = WAL");
     }
-    Ok(Pooled::new(manager, &DIALECT, size, None))
+    Ok(Pooled::new(connector, &DIALECT, size, None))
 }
 
 /// The same for an existing file, which is left unchanged.
-pub(super) fn existing(path: &Path, size: u32) -> Result<Pooled<SqliteManager>, StoreError> {
-    let manager = SqliteManager { path: path.to_owned() };
-    manager.connect()?;
-    Ok(Pooled::new(manager, &DIALECT, size, None))
+pub(super) fn existing(path: &Path, size: u32) -> Result<Pooled<SqliteConnector>, StoreError> {
+    let connector = SqliteConnector { path: path.to_owned() };
+    connector.connect()?;
+    Ok(Pooled::new(connector, &DIALECT, size, None))
 }
 
 /// The file that `url` names: `sqlite:x`, `sqlite://x`, `sqlite:///x`; `:memory:` for `sqlite::memory:`.
@@ -70,9 +70,8 @@ pub(super) fn path(url: &str) -> Result<PathBuf, StoreError> {
     let rest = rest.strip_prefix("//").unwrap_or(rest);
     let path = rest.split('?').next().unwrap_or_default();
     match path {
-        "" => Err(StoreError::Configuration(
-            "the store's URL does not name an SQLite file: write it as sqlite:data/addon.db, or sqlite:///var/lib/addon.db"
-                .to_owned(),
+        "" => Err(StoreError::configuration(
+            "the store's URL does not name an SQLite file: write it as sqlite:data/addon.db, or sqlite:///var/lib/addon.db",
         )),
         ":memory:" => Ok(PathBuf::from(path)),
         // Relative paths get a leading dot, so that SQLite does not treat them as special names (`file:…`, `:memory:`).
@@ -101,36 +100,38 @@ pub(super) fn shown(path: &Path) -> std::path::Display<'_> {
     path.strip_prefix(".").unwrap_or(path).display()
 }
 
-fn not_writable(path: &Path, error: &io::Error) -> StoreError {
-    StoreError::Configuration(format!(
+fn not_writable(path: &Path, error: io::Error) -> StoreError {
+    StoreError::configuration(format!(
         "the SQLite file {} cannot be written: {error}; make its folder writable for this process, or name another \
          store with DATABASE_URL",
         shown(path)
     ))
+    .caused_by(error)
 }
 
 /// Opens connections to one file.
 #[derive(Debug)]
-pub(super) struct SqliteManager {
+pub(super) struct SqliteConnector {
     path: PathBuf,
 }
 
-impl ManageConnection for SqliteManager {
+impl ManageConnection for SqliteConnector {
     type Connection = DbConnection;
     type Error = StoreError;
 
     fn connect(&self) -> Result<DbConnection, StoreError> {
         let named = |error: &dyn std::fmt::Display| format!("the SQLite file {}: {error}", shown(&self.path));
         let mut connection = SqliteConnection::establish(&self.path.to_string_lossy())
-            .map_err(|error| StoreError::Unavailable(named(&error)))?;
+            .map_err(|error| StoreError::unavailable(named(&error)).caused_by(error))?;
         // The first access to the file: it fails here if this is not an SQLite database.
         let opened = connection.batch_execute(PRAGMAS).and_then(|()| connection.batch_execute("PRAGMA schema_version"));
         if let Err(error) = opened {
-            return Err(if is_temporary(&mut connection, &error) {
-                StoreError::Unavailable(message(&error))
+            let failed = if is_temporary(&mut connection, &error) {
+                StoreError::unavailable(message(&error))
             } else {
-                StoreError::Configuration(named(&message(&error)))
-            });
+                StoreError::configuration(named(&message(&error)))
+            };
+            return Err(failed.caused_by(error));
         }
         Ok(DbConnection::Sqlite(connection))
     }

@@ -7,7 +7,7 @@ use diesel::result::Error;
 use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, HasSqlType, Text, Untyped};
 
-use super::source::{Migrations, Source};
+use super::migration_list::{MigrationList, Migrations};
 
 /// The differences between the databases.
 #[derive(Debug, Clone)]
@@ -38,7 +38,7 @@ pub(super) struct Dialect {
     /// Locks out other nodes' migrations until these have ended, and returns 1; otherwise like `lock`.
     pub lock_migrations: Option<&'static str>,
     /// The migrations that apply to this database.
-    pub source: fn(&Migrations) -> Source,
+    pub list: fn(&Migrations) -> MigrationList,
 }
 
 impl Dialect {
@@ -108,6 +108,13 @@ impl Statement {
             None => (Placeholder::Next, piece.to_owned()),
         });
         Self { tail: tail.collect(), head }
+    }
+
+    /// Whether `word` is a word of the statement's text, such as the name of a table. A bound value is not.
+    pub(crate) fn has_word(&self, word: &str) -> bool {
+        let pieces = std::iter::once(&self.head).chain(self.tail.iter().map(|(_, piece)| piece));
+        let is_part = |character: char| character.is_alphanumeric() || matches!(character, '_' | '-' | '$');
+        pieces.flat_map(|piece| piece.split(|character| !is_part(character))).any(|found| found == word)
     }
 }
 

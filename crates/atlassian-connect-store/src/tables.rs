@@ -31,7 +31,7 @@ impl SettingsTable {
         let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '$' | ' ');
         // PostgreSQL's length limit. It truncates longer names silently.
         if model.is_empty() || model.len() > 60 || !model.chars().all(plain) {
-            return Err(StoreError::Configuration(format!(
+            return Err(StoreError::configuration(format!(
                 "store.table is {model:?}: it must have 1 to 60 letters, digits, spaces or any of _ - . $"
             )));
         }

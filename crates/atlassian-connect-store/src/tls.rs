@@ -38,7 +38,7 @@ impl SslMode {
             "require" | "no-verify" => Ok(Self::Require),
             "verify-ca" => Ok(Self::VerifyCa),
             "verify-full" => Ok(Self::VerifyFull),
-            _ => Err(StoreError::Configuration(format!(
+            _ => Err(StoreError::configuration(format!(
                 "sslmode={name} is not known: use disable, prefer, require, verify-ca or verify-full"
             ))),
         }
@@ -105,8 +105,9 @@ impl Tls {
         let roots = match file {
             None => ace_roots,
             Some((name, path)) => {
-                let pem = std::fs::read(path)
-                    .map_err(|error| StoreError::Configuration(format!("{name}={path} cannot be read: {error}")))?;
+                let pem = std::fs::read(path).map_err(|error| {
+                    StoreError::configuration(format!("{name}={path} cannot be read: {error}")).caused_by(error)
+                })?;
                 Some(certificates(&pem, &format!("{name}={path}"))?)
             }
         };
@@ -149,7 +150,7 @@ impl Tls {
         let verifier = Verifier::new(self.mode, self.roots.unwrap_or_default(), Arc::clone(&provider))?;
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|error| StoreError::Configuration(format!("TLS cannot be set up: {error}")))?
+            .map_err(|error| StoreError::configuration(format!("TLS cannot be set up: {error}")).caused_by(error))?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
@@ -160,7 +161,7 @@ impl Tls {
 /// ACE passes the object `dialectOptions.ssl` to Node's TLS: certificates are verified unless it says otherwise.
 fn ace(ssl: &Value) -> Result<(Option<SslMode>, Option<Vec<CertificateDer<'static>>>), StoreError> {
     let wrong = |name: &str| {
-        StoreError::Configuration(format!(
+        StoreError::configuration(format!(
             "store.dialectOptions.ssl{name} is not valid: ssl must be true, false, or an object with \
              rejectUnauthorized (true or false) and ca (a PEM text or a list of them)"
         ))
@@ -197,8 +198,8 @@ fn ace(ssl: &Value) -> Result<(Option<SslMode>, Option<Vec<CertificateDer<'stati
 fn certificates(pem: &[u8], of: &str) -> Result<Vec<CertificateDer<'static>>, StoreError> {
     match CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>() {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        Ok(_) => Err(StoreError::Configuration(format!("{of} does not contain a certificate: it must be a PEM file"))),
-        Err(error) => Err(StoreError::Configuration(format!("{of} is not valid PEM: {error}"))),
+        Ok(_) => Err(StoreError::configuration(format!("{of} does not contain a certificate: it must be a PEM file"))),
+        Err(error) => Err(StoreError::configuration(format!("{of} is not valid PEM: {error}")).caused_by(error)),
     }
 }
 
@@ -218,18 +219,19 @@ impl Verifier {
         pinned: Vec<CertificateDer<'static>>,
         provider: Arc<CryptoProvider>,
     ) -> Result<Self, StoreError> {
-        let wrong = |error: &dyn std::error::Error| {
-            StoreError::Configuration(format!("a certificate of the authority cannot be used: {error}"))
-        };
+        fn wrong(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
+            StoreError::configuration(format!("a certificate of the authority cannot be used: {error}"))
+                .caused_by(error)
+        }
         let mut roots = RootCertStore::empty();
         if pinned.is_empty() {
             roots.roots = webpki_roots::TLS_SERVER_ROOTS.to_vec();
         }
         for certificate in &pinned {
-            roots.add(certificate.clone()).map_err(|error| wrong(&error))?;
+            roots.add(certificate.clone()).map_err(wrong)?;
         }
         let rustls = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
-        Ok(Self { rustls: rustls.map_err(|error| wrong(&error))?, mode, pinned })
+        Ok(Self { rustls: rustls.map_err(wrong)?, mode, pinned })
     }
 
     /// Whether the mode accepts a certificate that rustls refuses for `reason`. rustls looks at the dates first, then at

@@ -291,7 +291,7 @@ async fn app_database(config: &Config, of_store: Option<AppDatabase>) -> Result<
             let memory = config.store.at(SecretString::from("sqlite::memory:"), "the store, which is in memory");
             AppDatabase::open(&memory).await?
         }
-        (None, None) => return Err(StoreError::Configuration(crate::database::NONE.to_owned()).into()),
+        (None, None) => return Err(StoreError::configuration(crate::database::NONE).into()),
     };
     let pending = database.pending().await?;
     if !pending.is_empty() {

@@ -47,7 +47,7 @@ impl<'a> Draft<'a> {
             }
             self.reread().await?;
         }
-        Err(StoreError::Unavailable("other nodes keep writing the record of this installation".to_owned()))
+        Err(StoreError::unavailable("other nodes keep writing the record of this installation"))
     }
 
     /// Writes the record, if it has changed. `false`: another node has written one meanwhile, and this one is not kept.

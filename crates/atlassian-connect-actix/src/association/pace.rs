@@ -51,7 +51,7 @@ async fn punctual(take: impl AsyncFn() -> Result<Duration, StoreError>) -> Resul
             return Ok(());
         }
     }
-    Err(StoreError::Unavailable("this process is too busy to keep the pace of questions to sites".into()))
+    Err(StoreError::unavailable("this process is too busy to keep the pace of questions to sites"))
 }
 
 /// Takes a turn. Returns the time until then.
@@ -70,7 +70,7 @@ async fn taken_of(store: &dyn Store, row: &str, pause: u64) -> Result<Duration, 
             return Ok(Duration::from_millis(next.saturating_sub(now)));
         }
     }
-    Err(StoreError::Unavailable("other nodes take every turn to ask a site".into()))
+    Err(StoreError::unavailable("other nodes take every turn to ask a site"))
 }
 
 fn next(found: Option<&Value>, now: u64) -> u64 {

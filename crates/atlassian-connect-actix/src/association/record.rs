@@ -218,5 +218,5 @@ pub async fn save_tenant_record(
 }
 
 pub(super) fn value(record: &impl Serialize) -> Result<serde_json::Value, StoreError> {
-    serde_json::to_value(record).map_err(|error| StoreError::Refused(error.to_string()))
+    serde_json::to_value(record).map_err(|error| StoreError::refused("the record is not valid JSON").caused_by(error))
 }

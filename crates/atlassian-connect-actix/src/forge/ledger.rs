@@ -48,7 +48,8 @@ pub(super) async fn accept(store: &dyn Store, id: &str, delivery: &Delivery, ret
         id: id.to_owned(),
         installation_id: delivery.origin.installation_id.clone(),
         attempts: delivery.failures,
-        body: serde_json::to_value(delivery).map_err(|error| StoreError::Refused(error.to_string()))?,
+        body: serde_json::to_value(delivery)
+            .map_err(|error| StoreError::refused("the event is not valid JSON").caused_by(error))?,
     };
     queue.add(&event, until, if retries > 0 { first_try(retries) } else { 0 }).await
 }
@@ -112,7 +113,7 @@ pub(super) async fn take_over(store: &dyn Store, limit: usize) -> Result<Taken, 
     for TakenEvent { id, attempts, body, .. } in queue.take_over(time, time.saturating_add(LEASE), limit).await? {
         let read = body.and_then(|body| {
             // the text of serde's error may have parts of the body
-            Delivery::deserialize(body).map_err(|_| StoreError::Refused("it has another form".to_owned()))
+            Delivery::deserialize(body).map_err(|error| StoreError::refused("it has another form").caused_by(error))
         });
         match read {
             Ok(delivery) => taken.events.push((id, Delivery { failures: attempts, ..delivery })),

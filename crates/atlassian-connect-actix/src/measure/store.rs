@@ -126,7 +126,7 @@ impl Store for MeasuredStore {
 impl MeasuredStore {
     /// The queue of the inner store, for which [`Store::events`] has looked.
     fn queue(&self) -> Result<&dyn EventQueue, StoreError> {
-        self.0.events().ok_or_else(|| StoreError::Configuration("the store has no queue of events".to_owned()))
+        self.0.events().ok_or_else(|| StoreError::configuration("the store has no queue of events"))
     }
 }
 

@@ -134,7 +134,8 @@ impl AppTokens {
         let mut value = json!({ "appToken": token.token.expose_secret(), "apiBaseUrl": api_base_url });
         let list = token.apis.to_list(usize::MAX, usize::MAX);
         if !list.is_empty() {
-            value[APIS] = serde_json::to_value(list).map_err(|error| StoreError::Refused(error.to_string()))?;
+            value[APIS] = serde_json::to_value(list)
+                .map_err(|error| StoreError::refused("the list is not valid JSON").caused_by(error))?;
         }
         let saved = store.set(Place::of_forge(installation_id, KEY), &value).await;
         if saved.is_err() {

@@ -259,7 +259,7 @@ async fn make(store: &dyn Store) -> Result<PageKey, StoreError> {
 }
 
 fn refused(why: &str) -> StoreError {
-    StoreError::Refused(format!("the key that signs the tokens of pages {why}"))
+    StoreError::refused(format!("the key that signs the tokens of pages {why}"))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use crate::flight::Flights;
 use crate::measure::{self, CacheRead};
 use crate::panics;
-use crate::store::{Store, StoreError};
+use crate::store::{Reason, Store, StoreError};
 
 /// The time between a failure and the next question to the store.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -30,7 +30,7 @@ enum Health {
     /// It was unavailable.
     Away {
         at: Instant,
-        reason: String,
+        reason: Reason,
     },
 }
 
@@ -99,7 +99,7 @@ impl Outage {
             Ok(answer) => answer,
             Err(_) => {
                 self.late();
-                kept().ok_or_else(|| StoreError::Unavailable(format!("the store did not answer within {PATIENCE:?}")))
+                kept().ok_or_else(|| StoreError::unavailable(format!("the store did not answer within {PATIENCE:?}")))
             }
         }
     }
@@ -119,11 +119,11 @@ impl Outage {
         }
     }
 
-    fn away(&self, reason: &str) {
-        let now = Health::Away { at: Instant::now(), reason: reason.to_owned() };
+    fn away(&self, reason: &Reason) {
+        let now = Health::Away { at: Instant::now(), reason: reason.clone() };
         let before = std::mem::replace(&mut *self.health.lock(), now);
         if !matches!(before, Health::Away { .. }) {
-            tracing::warn!(reason, "the store is unavailable: only tenants that this node knows are served");
+            tracing::warn!(%reason, "the store is unavailable: only tenants that this node knows are served");
         }
     }
 
@@ -152,7 +152,7 @@ impl Outage {
     async fn probe(&self) -> Result<(), StoreError> {
         let probe = async {
             tokio::time::timeout(PROBE, self.ping()).await.unwrap_or_else(|_| {
-                let reason = format!("the store did not answer within {PROBE:?}");
+                let reason = Reason::from(format!("the store did not answer within {PROBE:?}"));
                 self.away(&reason);
                 Err(StoreError::Unavailable(reason))
             })

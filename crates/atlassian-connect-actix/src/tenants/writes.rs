@@ -72,7 +72,7 @@ impl Tenants {
         payload: &Value,
     ) -> Result<Option<Saved>, StoreError> {
         let tenant = Tenant::new(installation.clone(), &self.further_ancestors)
-            .ok_or_else(|| StoreError::Refused("an installation without a sharedSecret is not stored".into()))?;
+            .ok_or_else(|| StoreError::refused("an installation without a sharedSecret is not stored"))?;
         let (store, entries) = (Arc::clone(&self.store), Arc::clone(&self.entries));
         let (installation, payload) = (installation.clone(), payload.clone());
         let further_ancestors = Arc::clone(&self.further_ancestors);

@@ -42,8 +42,7 @@ async fn refused(node: &TestHost, tenant: &TestTenant) -> Duration {
 #[actix_web::test]
 #[ignore = "needs TEST_POSTGRES_URL and its database `nodes`, see .ci/run"]
 async fn a_rotated_secret_counts_on_the_other_node_under_load() {
-    let server =
-        std::env::var("TEST_POSTGRES_URL").expect("TEST_POSTGRES_URL is not set: .ci/postgres start prints it");
+    let server = std::env::var("TEST_POSTGRES_URL").expect("TEST_POSTGRES_URL is not set: .ci/servers start prints it");
     let url = format!("{}/nodes", server.rsplit_once('/').unwrap().0);
     let (first, second) = (node(&url).await, node(&url).await);
     let tenant = renewed(&first.tenant(), 0);

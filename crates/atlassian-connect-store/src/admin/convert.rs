@@ -100,9 +100,8 @@ impl SealedStore {
     /// As [`SealedStore::convert`].
     pub async fn convert_with(&self, form: ValueForm, looked_at: &(dyn Fn() + Sync)) -> Result<Conversion, StoreError> {
         if form == ValueForm::Sealed && self.keys.first().is_none() {
-            return Err(StoreError::Configuration(
-                "no encryption key is configured: set AC_STORE_ENCRYPTION_KEYS (create one with `openssl rand -base64 32`)"
-                    .to_owned(),
+            return Err(StoreError::configuration(
+                "no encryption key is configured: set AC_STORE_ENCRYPTION_KEYS (create one with `openssl rand -base64 32`)",
             ));
         }
         let mut done = Conversion::default();

@@ -8,10 +8,10 @@ use crate::blocking::blocking;
 use crate::config::StoreConfig;
 use crate::connection::SqlConnection;
 use crate::database::Access;
+use crate::migration_list::MigrationList;
 use crate::migrations::{EVENTS_STEP, FORGE_STEP, SETTINGS_STEP, lock};
 use crate::open::{Purpose, without_tables};
 use crate::row::NumberRow;
-use crate::source::Source;
 use crate::statement::{Bind, Dialect, Statement, Step};
 use crate::tables::{EVENTS_TABLE, FORGE_TABLES};
 
@@ -40,25 +40,23 @@ pub enum Reversion {
 /// there is no such database. Otherwise like [`crate::migrations::migrate`].
 pub async fn revert(config: &StoreConfig, steps: usize, drop_rows: bool) -> Result<Reversion, StoreError> {
     if without_tables(config, Purpose::Look).is_some() {
-        return Err(StoreError::Configuration(
-            "there is nothing to revert: this kind of store has no migrations".to_owned(),
-        ));
+        return Err(StoreError::configuration("there is nothing to revert: this kind of store has no migrations"));
     }
     let config = config.clone();
     let reverted = blocking("the revert", move || {
         let shown = config.redacted_url();
         let Inspection { database: Some(database), .. } = look(&config)? else {
-            return Err(StoreError::Configuration(format!(
+            return Err(StoreError::configuration(format!(
                 "there is nothing to revert: {shown} is in memory or does not exist"
             )));
         };
         let dialect = database.dialect();
-        let source = (dialect.source)(&config.migrations);
+        let list = (dialect.list)(&config.migrations);
         database.query(Access::Migrate, |connection| {
             lock(connection, dialect)?;
-            match last(connection, dialect, source, steps)? {
-                Ok(steps) => take_back(connection, dialect, source, &steps, drop_rows).map(Ok),
-                Err(unknown) => Ok(Err(StoreError::Configuration(format!(
+            match last(connection, dialect, list, steps)? {
+                Ok(steps) => take_back(connection, dialect, list, &steps, drop_rows).map(Ok),
+                Err(unknown) => Ok(Err(StoreError::configuration(format!(
                     "a newer release has run the migration {unknown}, which this binary cannot revert: revert \
                      it with that release"
                 )))),
@@ -72,10 +70,10 @@ pub async fn revert(config: &StoreConfig, steps: usize, drop_rows: bool) -> Resu
 fn last(
     connection: &mut dyn SqlConnection,
     dialect: &Dialect,
-    source: Source,
+    list: MigrationList,
     steps: usize,
 ) -> QueryResult<Result<Vec<Step>, String>> {
-    let mut known = source.steps()?;
+    let mut known = list.steps()?;
     let seen = steps_seen(connection, dialect)?;
     Ok(seen
         .into_iter()
@@ -91,7 +89,7 @@ fn last(
 fn take_back(
     connection: &mut dyn SqlConnection,
     dialect: &Dialect,
-    source: Source,
+    list: MigrationList,
     steps: &[Step],
     drop_rows: bool,
 ) -> QueryResult<Reversion> {
@@ -120,7 +118,7 @@ fn take_back(
         connection.execute(&Statement::new(dialect, &format!(r#"DELETE FROM "{table}""#)), &[])?;
     }
     for _ in steps {
-        connection.revert_last(source)?;
+        connection.revert_last(list)?;
     }
     Ok(Reversion::Done(steps.iter().map(|step| step.name.clone()).collect()))
 }

@@ -85,14 +85,14 @@ pub async fn open_existing(config: &StoreConfig) -> Result<Arc<SealedStore>, Sto
     let config = config.clone();
     blocking(LOOKING, move || {
         let shown = config.redacted_url();
-        let none = |reason: String| Err(StoreError::Configuration(format!("no tenants: {reason}")));
+        let none = |reason: String| Err(StoreError::configuration(format!("no tenants: {reason}")));
         match look(&config)? {
             Inspection { survey: Survey { tables: TablesFound::All(table), .. }, database: Some(database) } => {
                 let store = Arc::new(SqlStore::new(Arc::from(database), &table));
                 Ok(Arc::new(SealedStore::new(store, &config.encryption_keys)))
             }
             Inspection { survey: Survey { tables, .. }, .. } => match tables {
-                TablesFound::Wrong(reason) => Err(StoreError::Configuration(reason)),
+                TablesFound::Wrong(reason) => Err(StoreError::configuration(reason)),
                 TablesFound::InMemory => {
                     none("the store is in memory; its data exists only inside the serving process".to_owned())
                 }
@@ -141,10 +141,10 @@ pub(super) fn look(config: &StoreConfig) -> Result<Inspection, StoreError> {
         _ => (None, connect(config)?),
     };
     let (table, dialect) = (SettingsTable::of_model(&config.table)?, database.dialect());
-    let source = (dialect.source)(&config.migrations);
+    let list = (dialect.list)(&config.migrations);
     let (found, seen, mut steps) = database.query(Access::Read, |connection| {
         let found = ExistingTables::look(connection, dialect, &table)?;
-        Ok((found, steps_seen(connection, dialect)?, source.steps()?))
+        Ok((found, steps_seen(connection, dialect)?, list.steps()?))
     })?;
     let is_skipped =
         |step: &mut Step| !table.is_default() && step.name.ends_with(SETTINGS_STEP) && !seen.contains(&step.version);
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[tokio::test]
-    #[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"]
+    #[ignore = "needs TEST_POSTGRES_URL, see .ci/servers"]
     async fn survey_lists_the_migrations_on_postgres() {
         survey_lists_the_migrations(Sandbox::postgres()).await;
     }

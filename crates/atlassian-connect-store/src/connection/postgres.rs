@@ -15,8 +15,8 @@ use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 
 use super::sql::{SqlConnection, Work};
 use crate::driver::Driver;
+use crate::migration_list::MigrationList;
 use crate::row::{Rows, load_into};
-use crate::source::Source;
 use crate::statement::{Bind, Bound, Statement};
 
 type Inner = AsyncConnectionWrapper<AsyncPgConnection, Driver>;
@@ -84,7 +84,7 @@ impl SqlConnection for PostgresConnection {
         Ok(())
     }
 
-    fn execute(&mut self, statement: &Statement, binds: &[Bind<'_>]) -> QueryResult<usize> {
+    fn change(&mut self, statement: &Statement, binds: &[Bind<'_>]) -> QueryResult<usize> {
         self.begins();
         Bound { statement, binds }.execute(&mut self.inner)
     }
@@ -114,11 +114,11 @@ impl SqlConnection for PostgresConnection {
         }
     }
 
-    fn migrate(&mut self, source: Source, wanted: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>> {
-        source.run_pending(&mut self.inner, wanted)
+    fn migrate(&mut self, list: MigrationList, wanted: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>> {
+        list.run_pending(&mut self.inner, wanted)
     }
 
-    fn revert_last(&mut self, source: Source) -> QueryResult<String> {
-        source.revert_last(&mut self.inner)
+    fn revert_last(&mut self, list: MigrationList) -> QueryResult<String> {
+        list.revert_last(&mut self.inner)
     }
 }

@@ -5,8 +5,8 @@ use diesel::prelude::RunQueryDsl;
 use diesel::result::{DatabaseErrorKind, Error, QueryResult};
 
 use super::sql::{SqlConnection, Work};
+use crate::migration_list::MigrationList;
 use crate::row::{Rows, load_into};
-use crate::source::Source;
 use crate::statement::{Bind, Bound, Statement};
 
 /// SQLite's text for the code `SQLITE_BUSY`. The code itself cannot be had: diesel reads it and keeps it, and asking the
@@ -20,7 +20,7 @@ impl SqlConnection for SqliteConnection {
         Ok(())
     }
 
-    fn execute(&mut self, statement: &Statement, binds: &[Bind<'_>]) -> QueryResult<usize> {
+    fn change(&mut self, statement: &Statement, binds: &[Bind<'_>]) -> QueryResult<usize> {
         Bound { statement, binds }.execute(self)
     }
 
@@ -38,11 +38,11 @@ impl SqlConnection for SqliteConnection {
         false
     }
 
-    fn migrate(&mut self, source: Source, wanted: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>> {
-        source.run_pending(self, wanted)
+    fn migrate(&mut self, list: MigrationList, wanted: &dyn Fn(&str) -> bool) -> QueryResult<Vec<String>> {
+        list.run_pending(self, wanted)
     }
 
-    fn revert_last(&mut self, source: Source) -> QueryResult<String> {
-        source.revert_last(self)
+    fn revert_last(&mut self, list: MigrationList) -> QueryResult<String> {
+        list.revert_last(self)
     }
 }

@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::StoreError;
+use crate::blocking::ended;
 use crate::config::StoreConfig;
 use crate::runtime::runtime;
 
@@ -52,7 +53,7 @@ impl From<StoreError> for Failure {
 type Untrusted = Arc<AtomicBool>;
 
 /// A database with a limit on concurrent requests.
-pub(super) struct Server {
+pub(super) struct MongoClient {
     database: Database,
     turns: Semaphore,
     is_untrusted: Untrusted,
@@ -60,7 +61,7 @@ pub(super) struct Server {
     shown: String,
 }
 
-impl Server {
+impl MongoClient {
     /// Connects and checks that the server answers.
     pub(super) async fn open(config: &StoreConfig) -> Result<Self, StoreError> {
         let shown = config.redacted_url();
@@ -73,17 +74,18 @@ impl Server {
             Arc::clone(&is_untrusted),
         ));
         let connected = timeout(CONNECT, connecting).await;
-        let connected = connected.map_err(|_| StoreError::Unavailable(format!("{shown}: no answer in time")))?;
-        let connected = connected
-            .map_err(|_| StoreError::Unavailable("connecting to MongoDB panicked or was cancelled".to_owned()))?;
-        let database = connected.map_err(|error| match describe(&error, &shown, false) {
-            StoreError::Refused(_) => unusable(&error, config.url.expose_secret(), &shown),
-            other => other,
+        let connected = connected.map_err(|_| StoreError::unavailable(format!("{shown}: no answer in time")))?;
+        let connected = connected.map_err(|error| {
+            StoreError::unavailable(format!("connecting to MongoDB {}", ended(&error))).caused_by(error)
+        })?;
+        let database = connected.map_err(|error| match classified(&error, &shown, false) {
+            StoreError::Refused(_) => unusable(error, config.url.expose_secret(), &shown),
+            other => other.caused_by(error),
         })?;
         let turns = Semaphore::new(usize::try_from(connections).unwrap_or(1));
-        let server = Self { database, turns, is_untrusted, shown };
-        server.ping().await?;
-        Ok(server)
+        let client = Self { database, turns, is_untrusted, shown };
+        client.ping().await?;
+        Ok(client)
     }
 
     pub(super) fn database(&self) -> &Database {
@@ -96,14 +98,14 @@ impl Server {
 
     /// Waits for a permit, then runs `work` with a timeout.
     pub(super) async fn run<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, StoreError> {
-        let unavailable = |why: &str| StoreError::Unavailable(format!("{}: {why}", self.shown));
+        let unavailable = |why: &str| StoreError::unavailable(format!("{}: {why}", self.shown));
         let turn = timeout(TURN, self.turns.acquire()).await;
         let _turn = turn.map_err(|_| unavailable("too many requests are waiting"))?;
         match timeout(ANSWER, work).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(Failure::Store(error))) => Err(error),
             Ok(Err(Failure::Driver(error))) => {
-                Err(describe(&error, &self.shown, self.is_untrusted.load(Ordering::Relaxed)))
+                Err(classified(&error, &self.shown, self.is_untrusted.load(Ordering::Relaxed)).caused_by(error))
             }
             Err(_) => Err(unavailable("no answer in time")),
         }
@@ -111,13 +113,13 @@ impl Server {
 }
 
 /// Why the URL is unusable, in the driver's words unless they repeat a part of the password.
-fn unusable(error: &Error, url: &str, shown: &str) -> StoreError {
+fn unusable(error: Error, url: &str, shown: &str) -> StoreError {
     let text = error.kind.to_string();
     let credentials = url.rsplit_once('@').map_or("", |(credentials, _)| credentials);
     let password = credentials.splitn(3, ':').nth(2).unwrap_or_default();
     let mut parts = password.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
     let why = if parts.any(|part| text.contains(part)) { "" } else { &text };
-    StoreError::Configuration(format!("the store's URL {shown} cannot be used: {why}"))
+    StoreError::configuration(format!("the store's URL {shown} cannot be used: {why}")).caused_by(error)
 }
 
 /// On the stores' own runtime, because the driver's background tasks live there.
@@ -171,17 +173,18 @@ fn is_of_certificate(error: &Error) -> bool {
 
 /// Separates temporary failures from those that the operator has to fix. The driver's texts may repeat values of a
 /// document, so for a rejected write only the error's name is shown.
-fn describe(error: &Error, shown: &str, is_untrusted: bool) -> StoreError {
+fn classified(error: &Error, shown: &str, is_untrusted: bool) -> StoreError {
     const UNAUTHORIZED: i32 = 13;
     const AUTHENTICATION_FAILED: i32 = 18;
     let text = format!("{shown}: {}", error.kind);
     match error.kind.as_ref() {
-        ErrorKind::Authentication { .. } | ErrorKind::InvalidTlsConfig { .. } => StoreError::Configuration(text),
+        ErrorKind::Authentication { .. } | ErrorKind::InvalidTlsConfig { .. } => StoreError::configuration(text),
+        // the server's text repeats the whole command
         ErrorKind::Command(refused) if matches!(refused.code, UNAUTHORIZED | AUTHENTICATION_FAILED) => {
-            StoreError::Configuration(text)
+            StoreError::configuration(format!("{shown}: {} ({})", refused.code_name, refused.code))
         }
         ErrorKind::ServerSelection { .. } | ErrorKind::Io(_) if is_untrusted || is_of_certificate(error) => {
-            StoreError::Configuration(format!(
+            StoreError::configuration(format!(
                 "{text}; name the server's certificate authority with tlsCAFile=<file> in the URL, or accept any \
                  certificate with tlsAllowInvalidCertificates=true"
             ))
@@ -189,20 +192,65 @@ fn describe(error: &Error, shown: &str, is_untrusted: bool) -> StoreError {
         ErrorKind::ServerSelection { .. }
         | ErrorKind::Io(_)
         | ErrorKind::ConnectionPoolCleared { .. }
-        | ErrorKind::DnsResolve { .. } => StoreError::Unavailable(text),
+        | ErrorKind::DnsResolve { .. } => StoreError::unavailable(text),
         ErrorKind::Command(refused) if refused.code_name.is_empty() => {
-            StoreError::Refused(format!("MongoDB refused the operation with code {}", refused.code))
+            StoreError::refused(format!("MongoDB refused the operation with code {}", refused.code))
         }
         ErrorKind::Command(refused) => {
-            StoreError::Refused(format!("MongoDB refused the operation: {} ({})", refused.code_name, refused.code))
+            StoreError::refused(format!("MongoDB refused the operation: {} ({})", refused.code_name, refused.code))
         }
         ErrorKind::Write(WriteFailure::WriteError(refused)) => {
-            StoreError::Refused(format!("MongoDB refused the write with code {}", refused.code))
+            StoreError::refused(format!("MongoDB refused the write with code {}", refused.code))
         }
-        ErrorKind::Write(WriteFailure::WriteConcernError(refused)) => StoreError::Unavailable(format!(
+        ErrorKind::Write(WriteFailure::WriteConcernError(refused)) => StoreError::unavailable(format!(
             "MongoDB did not confirm the write: {} ({})",
             refused.code_name, refused.code
         )),
-        _ => StoreError::Refused(text),
+        ErrorKind::IncompatibleServer { .. } | ErrorKind::SessionsNotSupported => StoreError::refused(text),
+        // a document that cannot be read, for one: the text quotes it
+        _ => StoreError::refused(format!("MongoDB's driver failed: {}", name(&error.kind))),
+    }
+}
+
+/// The name of a kind of error: the first word of how it is printed for debugging.
+fn name(kind: &ErrorKind) -> String {
+    let printed = format!("{kind:?}");
+    printed.split(|character: char| !character.is_ascii_alphanumeric()).next().unwrap_or_default().to_owned()
+}
+
+/// The server's number for an error, or the kind of one that the driver found.
+pub(in super::super) fn error_code(error: &Error) -> String {
+    match error.kind.as_ref() {
+        ErrorKind::Command(error) => format!("error {}", error.code),
+        ErrorKind::Write(WriteFailure::WriteError(error)) => format!("error {}", error.code),
+        ErrorKind::Write(WriteFailure::WriteConcernError(error)) => format!("error {}", error.code),
+        kind => name(kind),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ::mongodb::bson::{deserialize_from_document, doc};
+
+    use super::*;
+    use crate::acceptance::backends::{cause_of, shown};
+
+    fn error(kind: ErrorKind) -> StoreError {
+        let error = Error::from(kind);
+        classified(&error, "mongodb://h/d", false).caused_by(error)
+    }
+
+    #[test]
+    fn what_mongodb_repeats_is_not_in_the_error() {
+        for (code, name) in [(13, "Unauthorized"), (121, "DocumentValidationFailure"), (11_000, "DuplicateKey")] {
+            let refused = doc! { "code": code, "codeName": name, "errmsg": "not allowed: { val: \"hush\" }" };
+            let error = error(ErrorKind::Command(deserialize_from_document(refused).unwrap()));
+            assert!(error.to_string().contains(&format!("{name} ({code})")), "{error}");
+            assert!(shown(&error).contains(&format!("error {code}")), "{}", shown(&error));
+            assert!(cause_of::<Error>(&error).is_some() && !shown(&error).contains("hush"), "{}", shown(&error));
+        }
+        let error = error(ErrorKind::Custom(Arc::new("hush")));
+        assert!(error.to_string().contains("driver failed: Custom"), "{error}");
+        assert!(!shown(&error).contains("hush"), "{}", shown(&error));
     }
 }

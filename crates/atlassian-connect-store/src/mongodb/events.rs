@@ -53,7 +53,7 @@ impl MongoStore {
         let expired = doc! { "state": "waiting", "at": { "$lt": ended } };
         let taking = self.events.find_one_and_update(expired, doc! { "$set": { "at": until } }).sort(doc! { "at": 1 });
         let Some(found) = taking.await? else { return Ok(None) };
-        Document::try_from(found).map(|document| Some(taken(&document))).map_err(|_| unreadable())
+        Document::try_from(found).map(|document| Some(taken(&document))).map_err(unreadable)
     }
 }
 
@@ -70,7 +70,7 @@ impl EventQueue for MongoStore {
             "body": event.body.to_string(),
         })?;
         let done = doc! { "_id": &event.id, "state": "done", "at": { "$lt": seconds(done_before) } };
-        self.server.run(self.insert(&document, (done_before > 0).then_some(done))).await
+        self.client.run(self.insert(&document, (done_before > 0).then_some(done))).await
     }
 
     async fn renew(&self, id: &str, attempts: u32, until: u64) -> Result<bool, StoreError> {
@@ -79,7 +79,7 @@ impl EventQueue for MongoStore {
         }
         let new = doc! { "$set": { "at": seconds(until), "attempts": i64::from(attempts) } };
         let work = async { Ok(self.events.update_one(doc! { "_id": id, "state": "waiting" }, new).await?) };
-        Ok(self.server.run(work).await?.matched_count > 0)
+        Ok(self.client.run(work).await?.matched_count > 0)
     }
 
     async fn finish(&self, id: &str, at: u64) -> Result<(), StoreError> {
@@ -88,7 +88,7 @@ impl EventQueue for MongoStore {
         }
         let new = doc! { "$set": { "state": "done", "at": seconds(at) }, "$unset": { "body": "" } };
         let work = async { Ok(self.events.update_one(doc! { "_id": id }, new).await.map(drop)?) };
-        self.server.run(work).await
+        self.client.run(work).await
     }
 
     async fn find(&self, start: &str) -> Result<Vec<FoundEvent>, StoreError> {
@@ -97,7 +97,7 @@ impl EventQueue for MongoStore {
             let find = self.events.find(doc! { "_id": { "$gte": ids.start, "$lt": ids.end } }).sort(doc! { "_id": 1 });
             all(find.projection(doc! { "_id": 1, "state": 1, "at": 1 }).await?).await
         };
-        let found = self.server.run(work).await?.into_iter().map(|document| {
+        let found = self.client.run(work).await?.into_iter().map(|document| {
             let at = number(&document, "at").and_then(|at| u64::try_from(at).ok()).unwrap_or_default();
             let is_done = document.get_str("state").is_ok_and(|state| state == "done");
             FoundEvent { id: text(&document, "_id"), done: is_done.then_some(at) }
@@ -108,7 +108,7 @@ impl EventQueue for MongoStore {
     async fn take_over(&self, ended: u64, until: u64, limit: usize) -> Result<Vec<TakenEvent>, StoreError> {
         let mut all = Vec::new();
         while all.len() < limit {
-            match self.server.run(self.take_one(seconds(ended), seconds(until))).await {
+            match self.client.run(self.take_one(seconds(ended), seconds(until))).await {
                 Ok(Some(event)) => all.push(event),
                 Ok(None) => break,
                 // those that were taken must not wait for the end of their new lease
@@ -125,6 +125,6 @@ impl EventQueue for MongoStore {
     async fn forget(&self, before: u64) -> Result<u64, StoreError> {
         let done = doc! { "state": "done", "at": { "$lt": seconds(before) } };
         let work = async { Ok(self.events.delete_many(done).await?) };
-        Ok(self.server.run(work).await?.deleted_count)
+        Ok(self.client.run(work).await?.deleted_count)
     }
 }

@@ -28,7 +28,8 @@ use ::mongodb::{Collection, Cursor, IndexModel};
 use async_trait::async_trait;
 use serde_json::Value;
 
-use self::connection::{Failure, Server};
+pub(super) use self::connection::error_code;
+use self::connection::{Failure, MongoClient};
 use super::attempt::Attempt;
 use super::{
     CLIENT_INFO, EventQueue, KeyPage, OwnerKind, Place, Store, StoreError, TenantPage, as_installation, check_keys,
@@ -38,7 +39,7 @@ use crate::config::StoreConfig;
 
 /// A store in MongoDB.
 pub struct MongoStore {
-    server: Server,
+    client: MongoClient,
     settings: Collection<RawDocumentBuf>,
     associations: Collection<RawDocumentBuf>,
     forge: Collection<RawDocumentBuf>,
@@ -55,7 +56,7 @@ impl std::fmt::Debug for MongoStore {
 const TRIES: usize = 16;
 
 fn too_many() -> Failure {
-    StoreError::Unavailable("too many concurrent writes to the same tenant".to_owned()).into()
+    StoreError::unavailable("too many concurrent writes to the same tenant").into()
 }
 
 /// The value of a document. One without a value, which only other programs can have written, does not count.
@@ -90,11 +91,11 @@ async fn next(cursor: &mut Cursor<RawDocumentBuf>) -> Result<Option<Document>, F
     if !cursor.advance().await? {
         return Ok(None);
     }
-    Document::try_from(cursor.current()).map(Some).map_err(|_| unreadable())
+    Document::try_from(cursor.current()).map(Some).map_err(unreadable)
 }
 
-fn unreadable() -> Failure {
-    StoreError::Refused("a document in MongoDB cannot be read".to_owned()).into()
+fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> Failure {
+    StoreError::refused("a document in MongoDB cannot be read").caused_by(error).into()
 }
 
 async fn all(mut cursor: Cursor<RawDocumentBuf>) -> Result<Vec<Document>, Failure> {
@@ -112,12 +113,12 @@ impl MongoStore {
     /// [`StoreError::Configuration`], with what to do, if the URL, the password or the certificate cannot work.
     /// [`StoreError::Unavailable`] if the server is not reachable.
     pub async fn open(config: &StoreConfig) -> Result<Self, StoreError> {
-        let server = Server::open(config).await?;
-        let collection = |name| server.database().collection(name);
+        let client = MongoClient::open(config).await?;
+        let collection = |name| client.database().collection(name);
         let (settings, associations, forge) =
             (collection(&config.collection), collection("InstallationClientKeys"), collection("ForgeSettings"));
         let events = collection(events::COLLECTION);
-        Ok(Self { server, settings, associations, forge, events })
+        Ok(Self { client, settings, associations, forge, events })
     }
 
     /// Creates ACE's indexes, two more for listing and removing tenants, and one for events. If an index cannot be created, such as a
@@ -139,12 +140,12 @@ impl MongoStore {
         for (collection, keys, unique) in indexes {
             let options = unique.then(|| IndexOptions::builder().unique(true).build());
             let index = IndexModel::builder().keys(keys.clone()).options(options).build();
-            match self.server.run(async { Ok(collection.create_index(index).await.map(drop)?) }).await {
+            match self.client.run(async { Ok(collection.create_index(index).await.map(drop)?) }).await {
                 Ok(()) => {}
                 Err(StoreError::Refused(reason)) => tracing::warn!(
                     collection = collection.name(),
                     index = %keys,
-                    reason,
+                    %reason,
                     "an index of the store cannot be created; the store works without it"
                 ),
                 Err(error) => return Err(error),
@@ -250,14 +251,14 @@ impl Store for MongoStore {
         if !can_be(place) {
             return Ok(Vec::new());
         }
-        let documents = self.server.run(self.documents(self.of(place.kind()), filter(place))).await?;
+        let documents = self.client.run(self.documents(self.of(place.kind()), filter(place))).await?;
         documents.into_iter().filter_map(value_of).collect()
     }
 
     async fn set(&self, place: Place<'_>, value: &Value) -> Result<(), StoreError> {
         check_keys(&[place.owner(), place.key()])?;
         let document = document(place, value)?;
-        self.server.run(self.upsert(self.of(place.kind()), &filter(place), &document)).await
+        self.client.run(self.upsert(self.of(place.kind()), &filter(place), &document)).await
     }
 
     async fn delete(&self, place: Place<'_>) -> Result<bool, StoreError> {
@@ -265,7 +266,7 @@ impl Store for MongoStore {
             return Ok(false);
         }
         let gone = async { Ok(self.of(place.kind()).delete_many(filter(place)).await?) };
-        Ok(self.server.run(gone).await?.deleted_count > 0)
+        Ok(self.client.run(gone).await?.deleted_count > 0)
     }
 
     async fn exchange(
@@ -277,8 +278,8 @@ impl Store for MongoStore {
         check_keys(&[place.owner(), place.key()])?;
         let new = value.map(|value| document(place, value)).transpose()?;
         match expected {
-            Some(expected) => self.server.run(self.exchange_value(place, expected, new.as_ref())).await,
-            None => self.server.run(self.add_value(place, new.as_ref())).await,
+            Some(expected) => self.client.run(self.exchange_value(place, expected, new.as_ref())).await,
+            None => self.client.run(self.add_value(place, new.as_ref())).await,
         }
     }
 
@@ -287,7 +288,7 @@ impl Store for MongoStore {
             let find = self.of(kind).find(doc! { owner_name(kind): owner, "val": { "$exists": true } });
             all(find.projection(doc! { "_id": 0, "key": 1 }).await?).await
         };
-        let documents = self.server.run(work).await?;
+        let documents = self.client.run(work).await?;
         let keys: BTreeSet<&str> = documents.iter().filter_map(|document| document.get_str("key").ok()).collect();
         Ok(keys.into_iter().map(str::to_owned).collect())
     }
@@ -314,7 +315,7 @@ impl Store for MongoStore {
             }
             Ok(page)
         };
-        self.server.run(work).await
+        self.client.run(work).await
     }
 
     async fn save_installation(
@@ -329,7 +330,7 @@ impl Store for MongoStore {
             Attempt::current().commit()?;
             self.save(client_key, &document, installation_id).await
         };
-        self.server.run(work).await
+        self.client.run(work).await
     }
 
     async fn uninstall(&self, client_key: &str) -> Result<bool, StoreError> {
@@ -340,7 +341,7 @@ impl Store for MongoStore {
             Attempt::current().commit()?;
             self.end(client_key).await
         };
-        self.server.run(work).await
+        self.client.run(work).await
     }
 
     async fn tenants(&self, after: Option<&str>, limit: usize) -> Result<TenantPage, StoreError> {
@@ -363,7 +364,7 @@ impl Store for MongoStore {
             }
             Ok(found)
         };
-        let found = self.server.run(work).await?;
+        let found = self.client.run(work).await?;
         let more = found.len() > limit;
         let tenants: Vec<_> =
             found.into_iter().take(limit).map(|(client_key, _, value)| (client_key, as_installation(value))).collect();
@@ -372,22 +373,22 @@ impl Store for MongoStore {
     }
 
     async fn remove(&self, client_key: &str) -> Result<bool, StoreError> {
-        self.server.run(self.clear(client_key, None)).await
+        self.client.run(self.clear(client_key, None)).await
     }
 
     async fn purge(&self, client_key: &str, before: u64) -> Result<bool, StoreError> {
-        self.server.run(self.clear(client_key, Some(before))).await
+        self.client.run(self.clear(client_key, Some(before))).await
     }
 
     async fn client_key_of_installation(&self, installation_id: &str) -> Result<Option<String>, StoreError> {
-        let found = self.server.run(self.documents(&self.associations, doc! { "installationId": installation_id }));
+        let found = self.client.run(self.documents(&self.associations, doc! { "installationId": installation_id }));
         let newest = found.await?.into_iter().next();
         Ok(newest.and_then(|association| association.get_str("clientKey").map(str::to_owned).ok()))
     }
 
     async fn associate(&self, installation_id: &str, client_key: &str) -> Result<(), StoreError> {
         check_keys(&[installation_id, client_key])?;
-        self.server.run(self.associated(installation_id, client_key)).await
+        self.client.run(self.associated(installation_id, client_key)).await
     }
 
     fn events(&self) -> Option<&dyn EventQueue> {
@@ -395,6 +396,6 @@ impl Store for MongoStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.server.ping().await
+        self.client.ping().await
     }
 }

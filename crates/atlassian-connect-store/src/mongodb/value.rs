@@ -32,9 +32,7 @@ pub(super) fn to_bson(value: &Value) -> Result<Bson, StoreError> {
             let mut document = Document::new();
             for (name, value) in members {
                 if name.contains('\0') {
-                    return Err(StoreError::Refused(
-                        "MongoDB cannot store a value with a NUL in a member's name".to_owned(),
-                    ));
+                    return Err(StoreError::refused("MongoDB cannot store a value with a NUL in a member's name"));
                 }
                 document.insert(name, to_bson(value)?);
             }
@@ -50,10 +48,10 @@ fn to_number(number: &Number) -> Result<Bson, StoreError> {
     if number.is_u64() {
         // BSON has no unsigned integers
         let decimal = number.to_string().parse::<Decimal128>();
-        let wrong = |_| StoreError::Refused("MongoDB cannot store a number of that size".to_owned());
+        let wrong = |_| StoreError::refused("MongoDB cannot store a number of that size");
         return decimal.map(Bson::Decimal128).map_err(wrong);
     }
-    number.as_f64().map(Bson::Double).ok_or_else(|| StoreError::Refused("a number is not finite".to_owned()))
+    number.as_f64().map(Bson::Double).ok_or_else(|| StoreError::refused("a number is not finite"))
 }
 
 /// The value as JSON. Types that JSON does not have become what Node's driver and `JSON.stringify` make of them.
@@ -78,7 +76,7 @@ pub(super) fn to_json(value: Bson) -> Result<Value, StoreError> {
         }
         other => {
             let kind = other.element_type();
-            return Err(StoreError::Refused(format!(
+            return Err(StoreError::refused(format!(
                 "a value in MongoDB contains a {kind:?}, which JSON does not have"
             )));
         }
@@ -101,10 +99,10 @@ fn date(time: Option<String>) -> Value {
 /// The encoded document, unless it is too large.
 pub(super) fn to_raw(document: &Document) -> Result<RawDocumentBuf, StoreError> {
     let raw = RawDocumentBuf::try_from(document);
-    let raw = raw.map_err(|_| StoreError::Refused("MongoDB cannot store this value".to_owned()))?;
+    let raw = raw.map_err(|error| StoreError::refused("MongoDB cannot store this value").caused_by(error))?;
     let size = raw.as_bytes().len();
     if size > LARGEST {
-        return Err(StoreError::Refused(format!("a value of {size} bytes is larger than MongoDB's limit of 16 MiB")));
+        return Err(StoreError::refused(format!("a value of {size} bytes is larger than MongoDB's limit of 16 MiB")));
     }
     Ok(raw)
 }

@@ -13,8 +13,8 @@ use crate::StoreError;
 use crate::config::StoreConfig;
 use crate::tls::{SslMode, Tls};
 
-/// How to connect to a server.
-pub(super) struct Server {
+/// Opens connections to one database.
+pub(in super::super) struct MysqlConnector {
     host: String,
     port: u16,
     /// A local socket instead of host and port.
@@ -60,8 +60,8 @@ fn ssl(text: &str) -> Result<Value, StoreError> {
     match text {
         "1" => Ok(Value::Bool(true)),
         "0" => Ok(Value::Bool(false)),
-        _ => serde_json::from_str(text).map_err(|_| {
-            StoreError::Configuration("ssl in the store's URL is not valid: write true, false or JSON".to_owned())
+        _ => serde_json::from_str(text).map_err(|error| {
+            StoreError::configuration("ssl in the store's URL is not valid: write true, false or JSON").caused_by(error)
         }),
     }
 }
@@ -74,18 +74,19 @@ fn ssl_mode(parameter: &str, name: &str) -> Result<SslMode, StoreError> {
         "REQUIRED" | "REQUIRE" => Ok(SslMode::Require),
         "VERIFY_CA" => Ok(SslMode::VerifyCa),
         "VERIFY_IDENTITY" | "VERIFY_FULL" => Ok(SslMode::VerifyFull),
-        _ => Err(StoreError::Configuration(format!(
+        _ => Err(StoreError::configuration(format!(
             "{parameter}={name} is not known: use DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY"
         ))),
     }
 }
 
-impl Server {
-    pub(super) fn new(store: &StoreConfig) -> Result<Self, StoreError> {
+impl MysqlConnector {
+    pub(crate) fn new(store: &StoreConfig) -> Result<Self, StoreError> {
         let shown = store.redacted_url();
         let unusable =
-            |reason: &str| StoreError::Configuration(format!("the store's URL {shown} cannot be used: {reason}"));
-        let url = Url::parse(store.url.expose_secret()).map_err(|error| unusable(&error.to_string()))?;
+            |reason: &str| StoreError::configuration(format!("the store's URL {shown} cannot be used: {reason}"));
+        let url =
+            Url::parse(store.url.expose_secret()).map_err(|error| unusable(&error.to_string()).caused_by(error))?;
         let decoded = |text: &str| match percent_decode_str(text).decode_utf8() {
             Ok(text) => Ok(text.into_owned()),
             Err(_) => Err(unusable("its percent-encoded text is not valid UTF-8")),
@@ -171,8 +172,8 @@ mod tests {
     use super::*;
     use crate::acceptance::backends;
 
-    fn server(url: &str, production: bool) -> Result<Server, StoreError> {
-        Server::new(&StoreConfig { production, ..backends::config(url) })
+    fn connector(url: &str, production: bool) -> Result<MysqlConnector, StoreError> {
+        MysqlConnector::new(&StoreConfig { production, ..backends::config(url) })
     }
 
     #[test]
@@ -195,14 +196,14 @@ mod tests {
             (r#"mysql://u:p@db.example.com/d?ssl={"rejectUnauthorized":false}"#, false, Require),
             ("mysql://u:p@db.example.com/d?ssl=0", true, Disable),
         ] {
-            assert_eq!(server(url, production).unwrap().tls.mode, expected, "{url}");
+            assert_eq!(connector(url, production).unwrap().tls.mode, expected, "{url}");
         }
     }
 
     #[test]
     fn the_parts_of_a_url() {
-        let server = server("mariadb://ad%40don:p%40ss%2F%3F@[::1]:3307/my%20db?reconnect=true", false).unwrap();
-        let options = mysql_async::Opts::from(server.options(false));
+        let connector = connector("mariadb://ad%40don:p%40ss%2F%3F@[::1]:3307/my%20db?reconnect=true", false).unwrap();
+        let options = mysql_async::Opts::from(connector.options(false));
         assert_eq!((options.ip_or_hostname(), options.tcp_port()), ("::1", 3307));
         assert_eq!(
             (options.user(), options.pass(), options.db_name()),
@@ -220,7 +221,7 @@ mod tests {
             "mysql://u:hush@h/%ff",
             "mysql://u:hush@h/d?ssl=Amazon",
         ] {
-            let text = server(url, false).err().unwrap().to_string();
+            let text = connector(url, false).err().unwrap().to_string();
             assert!(!text.contains("hush"), "{text}");
         }
     }

@@ -160,7 +160,7 @@ async fn a_later_request_that_is_done_has_overtaken_the_earlier_ones() {
     assert_eq!(queue.run("acme", Some(first), prompt(&done, 1)).await.unwrap(), None);
     assert_eq!(queue.run("other", Some(first), prompt(&done, 3)).await.unwrap(), Some(3));
     // a failed write has not replaced anything
-    let failed = queue.run("other", Some(third), || async { Err::<u32, _>(StoreError::Refused(String::new())) }).await;
+    let failed = queue.run("other", Some(third), || async { Err::<u32, _>(StoreError::refused(String::new())) }).await;
     assert!(failed.is_err());
     assert_eq!(queue.run("other", Some(second), prompt(&done, 4)).await.unwrap(), Some(4));
     assert_eq!(queue.run("acme", Some(third), prompt(&done, 5)).await.unwrap(), Some(5));

@@ -12,8 +12,7 @@ use std::time::Duration;
 
 use ::redis::aio::{MultiplexedConnection, PubSub};
 use ::redis::{
-    AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisConnectionInfo, RedisError, ScriptInvocation,
-    Value,
+    AsyncConnectionConfig, Cmd, FromRedisValue, Pipeline, RedisConnectionInfo, RedisError, ScriptInvocation, Value,
 };
 use futures_util::future::BoxFuture;
 use futures_util::stream::StreamExt as _;
@@ -27,7 +26,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use url::Url;
 
+use super::errors::describe;
 use crate::StoreError;
+use crate::blocking::ended;
 use crate::config::StoreConfig;
 use crate::listen::{CHANNEL, Notifier, Subscriber};
 use crate::runtime::runtime;
@@ -51,7 +52,7 @@ trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// Opens connections to one server.
-pub(super) struct Connector {
+pub(super) struct RedisConnector {
     host: String,
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
@@ -60,12 +61,12 @@ pub(super) struct Connector {
     shown: String,
 }
 
-impl Connector {
+impl RedisConnector {
     pub(super) fn new(store: &StoreConfig) -> Result<Self, StoreError> {
         let shown = store.redacted_url();
-        let wrong = |why: &str| StoreError::Configuration(format!("the store's URL {shown} cannot be used: {why}"));
+        let wrong = |why: &str| StoreError::configuration(format!("the store's URL {shown} cannot be used: {why}"));
         let (url, parameters) = UrlParameters::take(store.url.expose_secret());
-        let url = Url::parse(&url).map_err(|error| wrong(&error.to_string()))?;
+        let url = Url::parse(&url).map_err(|error| wrong(&error.to_string()).caused_by(error))?;
         let Some(host) = url.host_str().map(|host| host.trim_matches(['[', ']']).to_owned()) else {
             return Err(wrong("it does not name a host, as in redis://user:password@host:6379/0"));
         };
@@ -117,45 +118,46 @@ impl Connector {
     async fn stream(&self) -> Result<Box<dyn Stream>, StoreError> {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await;
         let stream = stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
-        let stream = stream.map_err(|error| self.unreachable(&error))?;
+        let stream = stream.map_err(|error| self.unreachable(error))?;
         let Some((tls, name)) = &self.tls else { return Ok(Box::new(stream)) };
-        let encrypted = tls.connect(name.clone(), stream).await.map_err(|error| self.unreachable(&error))?;
+        let encrypted = tls.connect(name.clone(), stream).await.map_err(|error| self.unreachable(error))?;
         Ok(Box::new(encrypted))
     }
 
     /// Runs `opening` with the timeout [`CONNECT`].
     async fn in_time<T>(&self, opening: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        let late = |_| StoreError::Unavailable(format!("{}: no answer in time", self.shown));
+        let late = |_| StoreError::unavailable(format!("{}: no answer in time", self.shown));
         timeout(CONNECT, opening).await.map_err(late)?
     }
 
-    fn unreachable(&self, error: &std::io::Error) -> StoreError {
+    fn unreachable(&self, error: std::io::Error) -> StoreError {
         let text = format!("{}: {error}", self.shown);
         let rejected = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        match rejected {
-            Some(rustls::Error::InvalidCertificate(_)) => StoreError::Configuration(format!(
+        let unreachable = match rejected {
+            Some(rustls::Error::InvalidCertificate(_)) => StoreError::configuration(format!(
                 "{text}; name the server's certificate authority with sslrootcert=<file> in the URL, or accept any \
                  certificate with sslmode=require there, or with store.dialectOptions.ssl {{ \"rejectUnauthorized\": false }}"
             )),
             // the peer does not speak TLS, or no version that this side supports
-            Some(_) => StoreError::Configuration(text),
-            None => StoreError::Unavailable(text),
-        }
+            Some(_) => StoreError::configuration(text),
+            None => StoreError::unavailable(text),
+        };
+        unreachable.caused_by(error)
     }
 
     /// Recognizes failures that the operator has to fix, when a connection is made.
-    fn refused(&self, error: &RedisError) -> StoreError {
-        let text = format!("{}: {error}", self.shown);
-        match describe(error) {
-            StoreError::Unavailable(_) => StoreError::Unavailable(text),
-            _ => StoreError::Configuration(text),
-        }
+    fn refused(&self, error: RedisError) -> StoreError {
+        let refused = match describe(error) {
+            StoreError::Unavailable(reason) => StoreError::Unavailable(reason),
+            other => StoreError::Configuration(other.into_reason()),
+        };
+        refused.explained(|text| format!("{}: {text}", self.shown))
     }
 
     async fn connect(self: Arc<Self>, number: u64) -> Result<Link, StoreError> {
         self.in_time(async {
             let stream = self.stream().await?;
-            self.greet(stream, number).await.map_err(|error| self.refused(&error))
+            self.greet(stream, number).await.map_err(|error| self.refused(error))
         })
         .await
     }
@@ -177,24 +179,9 @@ impl Connector {
                 connection.subscribe(CHANNEL).await?;
                 Ok(connection)
             };
-            subscribing.await.map_err(|error| self.refused(&error))
+            subscribing.await.map_err(|error| self.refused(error))
         })
         .await
-    }
-}
-
-/// Classifies an error of a working connection: temporary, for the operator, or other. Redis does not repeat values in
-/// its errors.
-fn describe(error: &RedisError) -> StoreError {
-    let text = error.to_string();
-    match error.code() {
-        Some("NOAUTH" | "WRONGPASS" | "NOPERM") => StoreError::Configuration(text),
-        Some("LOADING" | "BUSY" | "MASTERDOWN" | "READONLY" | "MISCONF" | "OOM" | "TRYAGAIN" | "CLUSTERDOWN") => {
-            StoreError::Unavailable(text)
-        }
-        _ if error.is_io_error() => StoreError::Unavailable(text),
-        _ if error.kind() == ErrorKind::AuthenticationFailed => StoreError::Configuration(text),
-        _ => StoreError::Refused(text),
     }
 }
 
@@ -212,29 +199,29 @@ impl Drop for Link {
     }
 }
 
-/// The server, with a limit on concurrent requests.
-pub(super) struct Server {
-    connector: Arc<Connector>,
+/// The connection that all requests share, with a limit on concurrent requests.
+pub(super) struct RedisClient {
+    connector: Arc<RedisConnector>,
     link: Mutex<Option<Link>>,
     made: AtomicU64,
     turns: Semaphore,
 }
 
-impl Server {
+impl RedisClient {
     /// Opens a connection to check that it works.
     pub(super) async fn open(store: &StoreConfig) -> Result<Self, StoreError> {
         let connections = usize::try_from(store.pool_size.max(1)).unwrap_or(1);
-        let server = Self {
-            connector: Arc::new(Connector::new(store)?),
+        let client = Self {
+            connector: Arc::new(RedisConnector::new(store)?),
             link: Mutex::default(),
             made: AtomicU64::new(0),
             turns: Semaphore::new(connections * REQUESTS),
         };
-        server.connection().await?;
-        Ok(server)
+        client.connection().await?;
+        Ok(client)
     }
 
-    pub(super) fn connector(&self) -> Arc<Connector> {
+    pub(super) fn connector(&self) -> Arc<RedisConnector> {
         Arc::clone(&self.connector)
     }
 
@@ -246,7 +233,7 @@ impl Server {
         *link = None;
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         let connecting = runtime()?.spawn(Arc::clone(&self.connector).connect(number));
-        let gone = |_| StoreError::Unavailable("connecting to Redis panicked or was cancelled".to_owned());
+        let gone = |error| StoreError::unavailable(format!("connecting to Redis {}", ended(&error))).caused_by(error);
         let made = connecting.await.map_err(gone)??;
         let connection = made.connection.clone();
         *link = Some(made);
@@ -261,7 +248,7 @@ impl Server {
     /// Waits for a permit, then runs `work`. Reads are retried once if the connection ends meanwhile. Writes are not,
     /// because nobody knows whether they were done.
     async fn run<T: FromRedisValue>(&self, work: Request<'_>) -> Result<T, StoreError> {
-        let late = |why| StoreError::Unavailable(format!("{}: {why}", self.connector.shown));
+        let late = |why| StoreError::unavailable(format!("{}: {why}", self.connector.shown));
         let turn = timeout(TURN, self.turns.acquire()).await;
         let _turn = turn.map_err(|_| late("too many requests are waiting"))?;
         let mut again = !matches!(work, Request::Write(_));
@@ -285,7 +272,7 @@ impl Server {
                 self.give_up(number).await;
                 continue;
             }
-            return Err(describe(&error));
+            return Err(describe(error));
         }
     }
 
@@ -327,7 +314,7 @@ enum Request<'a> {
 }
 
 /// Listens for what the scripts publish.
-pub(super) struct Listener(pub Arc<Connector>);
+pub(super) struct Listener(pub Arc<RedisConnector>);
 
 impl Notifier for Listener {
     fn hear<'a>(&'a self, subscriber: &'a mut Subscriber) -> BoxFuture<'a, String> {
@@ -354,7 +341,7 @@ impl Listener {
                 Ok(None) => return Ok("the server closed the connection"),
                 Err(_) => match timeout(ANSWER, sink.ping::<Value>()).await {
                     Ok(Ok(_)) => {}
-                    Ok(Err(error)) => return Err(describe(&error)),
+                    Ok(Err(error)) => return Err(describe(error)),
                     Err(_) => return Ok("the server no longer answers"),
                 },
             }

@@ -119,26 +119,26 @@ impl EventQueue for RedisStore {
         let mut script = prepared(&ADD);
         script.arg(&event.id).arg(seconds(until)).arg(seconds(done_before));
         script.arg(&event.installation_id).arg(event.attempts).arg(event.body.to_string());
-        self.server.write(&script).await
+        self.client.write(&script).await
     }
 
     async fn renew(&self, id: &str, attempts: u32, until: u64) -> Result<bool, StoreError> {
         let mut script = prepared(&RENEW);
         script.arg(id).arg(attempts).arg(seconds(until));
-        if is_id(id) { self.server.write(&script).await } else { Ok(false) }
+        if is_id(id) { self.client.write(&script).await } else { Ok(false) }
     }
 
     async fn finish(&self, id: &str, at: u64) -> Result<(), StoreError> {
         let mut script = prepared(&FINISH);
         script.arg(id).arg(seconds(at));
-        if is_id(id) { self.server.write::<bool>(&script).await.map(drop) } else { Ok(()) }
+        if is_id(id) { self.client.write::<bool>(&script).await.map(drop) } else { Ok(()) }
     }
 
     async fn find(&self, start: &str) -> Result<Vec<FoundEvent>, StoreError> {
         let Some(ids) = ids_from(start) else { return Ok(Vec::new()) };
         let mut script = prepared(&FIND);
         script.arg(ids.start).arg(ids.end);
-        let found: Vec<(String, String)> = self.server.ask_script(&script).await?;
+        let found: Vec<(String, String)> = self.client.ask_script(&script).await?;
         let found = found.into_iter().map(|(id, done)| {
             // Redis writes a time that is far too late as a power of ten
             let done = (!done.is_empty()).then(|| done.parse().unwrap_or(u64::MAX));
@@ -150,7 +150,7 @@ impl EventQueue for RedisStore {
     async fn take_over(&self, ended: u64, until: u64, limit: usize) -> Result<Vec<TakenEvent>, StoreError> {
         let mut script = prepared(&TAKE_OVER);
         script.arg(seconds(ended)).arg(seconds(until)).arg(i64::try_from(limit).unwrap_or(i64::MAX));
-        let taken: Vec<(String, String, String, String)> = self.server.write(&script).await?;
+        let taken: Vec<(String, String, String, String)> = self.client.write(&script).await?;
         let taken = taken.into_iter().map(|(id, installation_id, attempts, body)| {
             let body = parse(&id, Some(&body));
             TakenEvent { id, installation_id, attempts: attempts.parse().unwrap_or_default(), body }
@@ -163,7 +163,7 @@ impl EventQueue for RedisStore {
         script.arg(seconds(before)).arg(AT_ONCE);
         let mut all = 0_u64;
         loop {
-            let gone: u64 = self.server.write(&script).await?;
+            let gone: u64 = self.client.write(&script).await?;
             all = all.saturating_add(gone);
             if gone < AT_ONCE {
                 return Ok(all);

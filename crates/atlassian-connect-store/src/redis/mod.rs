@@ -9,6 +9,7 @@
 //! The acceptance suite runs on Debian's `redis-server` 7.0.
 
 mod connection;
+mod errors;
 mod events;
 mod names;
 mod scan;
@@ -20,7 +21,8 @@ use ::redis::{Cmd, ScriptInvocation};
 use async_trait::async_trait;
 use serde_json::Value;
 
-use self::connection::{Listener, Server};
+use self::connection::{Listener, RedisClient};
+pub(super) use self::errors::code_of;
 use self::names::{OWNERS, Spot};
 use super::attempt::Attempt;
 use super::listen::{self, CHANNEL};
@@ -32,7 +34,7 @@ use crate::config::StoreConfig;
 
 /// A store in Redis.
 pub struct RedisStore {
-    server: Server,
+    client: RedisClient,
 }
 
 impl std::fmt::Debug for RedisStore {
@@ -43,7 +45,8 @@ impl std::fmt::Debug for RedisStore {
 
 /// Parses the text as JSON. ACE stores strings unquoted, so a text that is not valid JSON is a string.
 fn parse(bytes: Vec<u8>) -> Result<Value, StoreError> {
-    let text = String::from_utf8(bytes).map_err(|_| StoreError::Refused("a value is not valid UTF-8".to_owned()))?;
+    let text =
+        String::from_utf8(bytes).map_err(|error| StoreError::refused("a value is not valid UTF-8").caused_by(error))?;
     Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
@@ -77,13 +80,11 @@ fn flag(is_so: bool) -> &'static str {
 }
 
 fn anothers() -> StoreError {
-    StoreError::Refused(
-        "Redis already has another owner's value under this name, and the two could not be told apart".to_owned(),
-    )
+    StoreError::refused("Redis already has another owner's value under this name, and the two could not be told apart")
 }
 
 fn too_late() -> StoreError {
-    StoreError::Unavailable("Redis reached the write after its deadline, so it was not done".to_owned())
+    StoreError::unavailable("Redis reached the write after its deadline, so it was not done")
 }
 
 impl RedisStore {
@@ -93,14 +94,14 @@ impl RedisStore {
     /// [`StoreError::Configuration`], with what to do, if the URL, the password or the certificate cannot work.
     /// [`StoreError::Unavailable`] if the server is not reachable.
     pub async fn open(config: &StoreConfig) -> Result<Self, StoreError> {
-        Ok(Self { server: Server::open(config).await? })
+        Ok(Self { client: RedisClient::open(config).await? })
     }
 
     async fn text(&self, spot: &Spot<'_>) -> Result<Option<Vec<u8>>, StoreError> {
         if spot.is_contested() {
-            self.server.ask_script(&about(&scripts::GET, spot, &[])).await
+            self.client.ask_script(&about(&scripts::GET, spot, &[])).await
         } else {
-            self.server.ask(&get(&spot.redis_key)).await
+            self.client.ask(&get(&spot.redis_key)).await
         }
     }
 
@@ -115,7 +116,7 @@ impl RedisStore {
             return Ok(false);
         }
         let ids = self.ids_of(client_key).await?;
-        let (values, of_forge) = scan::values_of(&self.server, client_key, &ids).await?;
+        let (values, of_forge) = scan::values_of(&self.client, client_key, &ids).await?;
         let mut script = scripts::REMOVE.prepare_invoke();
         installation_keys(&mut script, client_key);
         script.key(names::associated(client_key)).key(OWNERS);
@@ -129,13 +130,13 @@ impl RedisStore {
             let association = ids.iter().position(|id| *id == found.owner).unwrap_or_default();
             script.key(found.redis_key).arg(association + 1);
         }
-        Ok(self.server.write::<u64>(&script).await? > 0)
+        Ok(self.client.write::<u64>(&script).await? > 0)
     }
 
     /// The Forge installations that may belong to the tenant: those that this store associated, and those of ACE.
     async fn ids_of(&self, client_key: &str) -> Result<BTreeSet<String>, StoreError> {
-        let mut ids = scan::associations(&self.server, client_key).await?;
-        ids.extend(self.server.ask::<Vec<String>>(&Cmd::smembers(names::associated(client_key))).await?);
+        let mut ids = scan::associations(&self.client, client_key).await?;
+        ids.extend(self.client.ask::<Vec<String>>(&Cmd::smembers(names::associated(client_key))).await?);
         Ok(ids)
     }
 }
@@ -150,7 +151,7 @@ impl Store for RedisStore {
     async fn set(&self, place: Place<'_>, value: &Value) -> Result<(), StoreError> {
         let spot = Spot::writable(place)?;
         let script = about(&scripts::SET, &spot, &[&value.to_string(), flag(spot.is_recorded)]);
-        if self.server.write(&script).await? {
+        if self.client.write(&script).await? {
             return Ok(());
         }
         Err(anothers())
@@ -158,7 +159,7 @@ impl Store for RedisStore {
 
     async fn delete(&self, place: Place<'_>) -> Result<bool, StoreError> {
         let Some(spot) = Spot::new(place) else { return Ok(false) };
-        self.server.write(&about(&scripts::DELETE, &spot, &[])).await
+        self.client.write(&about(&scripts::DELETE, &spot, &[])).await
     }
 
     async fn exchange(
@@ -184,18 +185,18 @@ impl Store for RedisStore {
             text.as_deref().unwrap_or_default(),
             flag(spot.is_recorded),
         ];
-        match self.server.write::<i64>(&about(&scripts::EXCHANGE, &spot, &arguments)).await? {
+        match self.client.write::<i64>(&about(&scripts::EXCHANGE, &spot, &arguments)).await? {
             -1 if expected.is_none() => Err(anothers()),
             exchanged => Ok(exchanged > 0),
         }
     }
 
     async fn keys(&self, kind: OwnerKind, owner: &str) -> Result<Vec<String>, StoreError> {
-        scan::keys(&self.server, kind, owner).await
+        scan::keys(&self.client, kind, owner).await
     }
 
     async fn key_page(&self, kind: OwnerKind, from: Option<&str>, limit: usize) -> Result<KeyPage, StoreError> {
-        scan::key_page(&self.server, kind, from, limit).await
+        scan::key_page(&self.client, kind, from, limit).await
     }
 
     async fn save_installation(
@@ -209,35 +210,35 @@ impl Store for RedisStore {
         let mut script = scripts::SAVE.prepare_invoke();
         installation_keys(&mut script, client_key);
         script.key(names::associated(client_key));
-        script.arg(client_key).arg(installation.to_string()).arg(CHANNEL).arg(self.server.limit().await?);
+        script.arg(client_key).arg(installation.to_string()).arg(CHANNEL).arg(self.client.limit().await?);
         if let Some(id) = id {
             script.key(names::association(id)).arg(id);
         }
         Attempt::current().commit()?;
-        if self.server.write(&script).await? { Ok(()) } else { Err(too_late()) }
+        if self.client.write(&script).await? { Ok(()) } else { Err(too_late()) }
     }
 
     async fn uninstall(&self, client_key: &str) -> Result<bool, StoreError> {
         if !Self::can_be(client_key) {
             return Ok(false);
         }
-        let ids = scan::associations(&self.server, client_key).await?;
+        let ids = scan::associations(&self.client, client_key).await?;
         let mut script = scripts::UNINSTALL.prepare_invoke();
         installation_keys(&mut script, client_key);
         script.key(names::associated(client_key));
         for id in &ids {
             script.key(names::association(id));
         }
-        script.arg(client_key).arg(now()).arg(CHANNEL).arg(self.server.limit().await?);
+        script.arg(client_key).arg(now()).arg(CHANNEL).arg(self.client.limit().await?);
         Attempt::current().commit()?;
-        match self.server.write::<i64>(&script).await? {
+        match self.client.write::<i64>(&script).await? {
             -1 => Err(too_late()),
             was_installed => Ok(was_installed > 0),
         }
     }
 
     async fn tenants(&self, after: Option<&str>, limit: usize) -> Result<TenantPage, StoreError> {
-        let (tenants, more) = scan::installed(&self.server, after.unwrap_or_default(), limit.max(1)).await?;
+        let (tenants, more) = scan::installed(&self.client, after.unwrap_or_default(), limit.max(1)).await?;
         let next = if more { tenants.last().cloned() } else { None };
         if tenants.is_empty() {
             return Ok(TenantPage::default());
@@ -246,7 +247,7 @@ impl Store for RedisStore {
         for client_key in &tenants {
             command.arg(format!("{client_key}:{CLIENT_INFO}"));
         }
-        let texts: Vec<Option<Vec<u8>>> = self.server.ask(&command).await?;
+        let texts: Vec<Option<Vec<u8>>> = self.client.ask(&command).await?;
         let there = tenants.into_iter().zip(texts).filter_map(|(client_key, text)| Some((client_key, text?)));
         let tenants = there.map(|(client_key, text)| Ok((client_key, as_installation(parse(text)?))));
         Ok(TenantPage { tenants: tenants.collect::<Result<_, StoreError>>()?, next })
@@ -264,7 +265,7 @@ impl Store for RedisStore {
         if !fits(installation_id) {
             return Ok(None);
         }
-        self.server.ask(&get(&names::association(installation_id))).await
+        self.client.ask(&get(&names::association(installation_id))).await
     }
 
     async fn associate(&self, installation_id: &str, client_key: &str) -> Result<(), StoreError> {
@@ -273,11 +274,11 @@ impl Store for RedisStore {
         let mut script = scripts::ASSOCIATE.prepare_invoke();
         script.key(names::association(installation_id)).key(names::associated(client_key));
         script.arg(client_key).arg(installation_id);
-        self.server.write::<bool>(&script).await.map(drop)
+        self.client.write::<bool>(&script).await.map(drop)
     }
 
     fn changes(&self) -> Option<Changes> {
-        Some(listen::changes(Listener(self.server.connector())))
+        Some(listen::changes(Listener(self.client.connector())))
     }
 
     fn events(&self) -> Option<&dyn EventQueue> {
@@ -285,6 +286,6 @@ impl Store for RedisStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.server.ask::<::redis::Value>(&::redis::cmd("PING")).await.map(drop)
+        self.client.ask::<::redis::Value>(&::redis::cmd("PING")).await.map(drop)
     }
 }

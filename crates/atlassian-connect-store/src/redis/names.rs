@@ -144,7 +144,7 @@ impl<'a> Spot<'a> {
         crate::check_keys(&[place.owner(), place.key()])?;
         Self::new(place).ok_or_else(|| {
             let (owner, key) = (shortened(place.owner()), shortened(place.key()));
-            StoreError::Refused(format!(
+            StoreError::refused(format!(
                 "{key:?} of {owner:?} cannot be told apart from another owner's value in Redis"
             ))
         })

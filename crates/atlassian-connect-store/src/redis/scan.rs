@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::connection::Server;
+use super::connection::RedisClient;
 use super::names::{self, OWNERS, Owner};
 use crate::{CLIENT_INFO, KeyPage, OwnerKind, StoreError, fits};
 
@@ -17,14 +17,14 @@ const STEP: usize = 1000;
 /// A scan over the keys that match a pattern. Redis returns every key that exists during the whole scan; it may return
 /// one twice.
 pub(super) struct Scan<'a> {
-    server: &'a Server,
+    client: &'a RedisClient,
     pattern: String,
     cursor: Option<u64>,
 }
 
 impl<'a> Scan<'a> {
-    pub(super) fn new(server: &'a Server, pattern: impl Into<String>) -> Self {
-        Self { server, pattern: pattern.into(), cursor: Some(0) }
+    pub(super) fn new(client: &'a RedisClient, pattern: impl Into<String>) -> Self {
+        Self { client, pattern: pattern.into(), cursor: Some(0) }
     }
 
     /// Some keys, often none. `None`: the scan is complete. Keys that are not valid UTF-8 belong to other programs.
@@ -32,7 +32,7 @@ impl<'a> Scan<'a> {
         let Some(cursor) = self.cursor else { return Ok(None) };
         let mut command = ::redis::cmd("SCAN");
         command.arg(cursor).arg("MATCH").arg(&self.pattern).arg("COUNT").arg(STEP);
-        let (next, keys): (u64, Vec<Vec<u8>>) = self.server.ask(&command).await?;
+        let (next, keys): (u64, Vec<Vec<u8>>) = self.client.ask(&command).await?;
         self.cursor = Some(next).filter(|next| *next != 0);
         Ok(Some(keys.into_iter().filter_map(|key| String::from_utf8(key).ok()).collect()))
     }
@@ -56,7 +56,7 @@ impl FoundValue {
 }
 
 /// The values among `redis_keys`, with their owners. Keys of other programs are left out.
-pub(super) async fn owned(server: &Server, redis_keys: &[String]) -> Result<Vec<FoundValue>, StoreError> {
+pub(super) async fn owned(client: &RedisClient, redis_keys: &[String]) -> Result<Vec<FoundValue>, StoreError> {
     let (mut found, mut open) = (Vec::new(), Vec::new());
     for redis_key in redis_keys {
         match names::read(redis_key) {
@@ -73,7 +73,7 @@ pub(super) async fn owned(server: &Server, redis_keys: &[String]) -> Result<Vec<
     for (redis_key, ..) in &open {
         recorded.arg(redis_key);
     }
-    let recorded: Vec<Option<String>> = server.ask(&recorded).await?;
+    let recorded: Vec<Option<String>> = client.ask(&recorded).await?;
     let mut of_ace = Vec::new();
     for ((redis_key, kind, rivals), owner) in open.into_iter().zip(recorded) {
         match owner {
@@ -82,7 +82,7 @@ pub(super) async fn owned(server: &Server, redis_keys: &[String]) -> Result<Vec<
         }
     }
     let proofs = of_ace.iter().flat_map(|(_, kind, rivals)| rivals.iter().flat_map(|name| kind.proofs(name)));
-    let there = those_that_exist(server, proofs.collect()).await?;
+    let there = those_that_exist(client, proofs.collect()).await?;
     for (redis_key, kind, rivals) in &of_ace {
         let is_proven = |name: &&&str| kind.proofs(name).iter().any(|proof| there.contains(proof));
         if let Some(owner) = rivals.iter().find(is_proven) {
@@ -92,7 +92,7 @@ pub(super) async fn owned(server: &Server, redis_keys: &[String]) -> Result<Vec<
     Ok(found)
 }
 
-async fn those_that_exist(server: &Server, keys: HashSet<String>) -> Result<HashSet<String>, StoreError> {
+async fn those_that_exist(client: &RedisClient, keys: HashSet<String>) -> Result<HashSet<String>, StoreError> {
     if keys.is_empty() {
         return Ok(HashSet::new());
     }
@@ -100,19 +100,19 @@ async fn those_that_exist(server: &Server, keys: HashSet<String>) -> Result<Hash
     for key in &keys {
         commands.exists(key);
     }
-    let exist: Vec<bool> = server.ask_all(&commands).await?;
+    let exist: Vec<bool> = client.ask_all(&commands).await?;
     Ok(keys.into_iter().zip(exist).filter_map(|(key, exists)| exists.then_some(key)).collect())
 }
 
 /// The keys of one owner's values.
-pub(super) async fn keys(server: &Server, kind: OwnerKind, owner: &str) -> Result<Vec<String>, StoreError> {
+pub(super) async fn keys(client: &RedisClient, kind: OwnerKind, owner: &str) -> Result<Vec<String>, StoreError> {
     let mut keys = BTreeSet::new();
     if !fits(owner) {
         return Ok(Vec::new());
     }
-    let mut scan = Scan::new(server, format!("{}{}:*", kind.prefix(), names::literal(owner)));
+    let mut scan = Scan::new(client, format!("{}{}:*", kind.prefix(), names::literal(owner)));
     while let Some(redis_keys) = scan.next().await? {
-        let of_owner = owned(server, &redis_keys).await?.into_iter();
+        let of_owner = owned(client, &redis_keys).await?.into_iter();
         keys.extend(of_owner.filter(|found| found.kind == kind && found.owner == owner).map(|found| found.key));
     }
     Ok(keys.into_iter().collect())
@@ -120,14 +120,14 @@ pub(super) async fn keys(server: &Server, kind: OwnerKind, owner: &str) -> Resul
 
 /// The first `limit` owners of values from `from` on, and one more that shows where the next page begins.
 pub(super) async fn key_page(
-    server: &Server,
+    client: &RedisClient,
     kind: OwnerKind,
     from: Option<&str>,
     limit: usize,
 ) -> Result<KeyPage, StoreError> {
     let (from, limit) = (from.unwrap_or_default(), limit.max(1));
     let mut owners = BTreeMap::<String, BTreeSet<String>>::new();
-    let mut scan = Scan::new(server, if kind == OwnerKind::Forge { "forge:*:*" } else { "*:*" });
+    let mut scan = Scan::new(client, if kind == OwnerKind::Forge { "forge:*:*" } else { "*:*" });
     while let Some(mut redis_keys) = scan.next().await? {
         // names after this one are not on this page, so their owners need not be looked up
         let is_full = owners.len() > limit;
@@ -138,7 +138,7 @@ pub(super) async fn key_page(
             Some((of, Owner::OneOf(rivals))) => of == kind && rivals.into_iter().any(is_near),
             None => false,
         });
-        for found in owned(server, &redis_keys).await? {
+        for found in owned(client, &redis_keys).await? {
             if found.kind == kind && found.owner.as_str() >= from {
                 owners.entry(found.owner).or_default().insert(found.key);
                 if owners.len() > limit + 1 {
@@ -153,12 +153,12 @@ pub(super) async fn key_page(
 
 /// The first `limit` clientKeys after `after` with an installed add-on, and whether there are more.
 pub(super) async fn installed(
-    server: &Server,
+    client: &RedisClient,
     after: &str,
     limit: usize,
 ) -> Result<(BTreeSet<String>, bool), StoreError> {
     let mut tenants = BTreeSet::new();
-    let mut scan = Scan::new(server, "*:clientInfo");
+    let mut scan = Scan::new(client, "*:clientInfo");
     while let Some(redis_keys) = scan.next().await? {
         for redis_key in &redis_keys {
             let Some((OwnerKind::Tenant, Owner::Known(owner, CLIENT_INFO))) = names::read(redis_key) else { continue };
@@ -181,9 +181,9 @@ pub(super) async fn installed(
 const AT_MOST: usize = 2_000_000;
 
 /// The associations of a tenant, including those that ACE made.
-pub(super) async fn associations(server: &Server, client_key: &str) -> Result<BTreeSet<String>, StoreError> {
+pub(super) async fn associations(client: &RedisClient, client_key: &str) -> Result<BTreeSet<String>, StoreError> {
     let mut ids = BTreeSet::new();
-    let mut scan = Scan::new(server, "installation:*;");
+    let mut scan = Scan::new(client, "installation:*;");
     for _ in 0..AT_MOST / STEP {
         let Some(redis_keys) = scan.next().await? else { return Ok(ids) };
         if redis_keys.is_empty() {
@@ -191,7 +191,7 @@ pub(super) async fn associations(server: &Server, client_key: &str) -> Result<BT
         }
         let mut command = ::redis::cmd("MGET");
         command.arg(&redis_keys);
-        let tenants: Vec<Option<Vec<u8>>> = server.ask(&command).await?;
+        let tenants: Vec<Option<Vec<u8>>> = client.ask(&command).await?;
         for (redis_key, tenant) in redis_keys.iter().zip(tenants) {
             if let (Some(id), true) =
                 (names::associated_id(redis_key), tenant.as_deref() == Some(client_key.as_bytes()))
@@ -210,7 +210,7 @@ pub(super) async fn associations(server: &Server, client_key: &str) -> Result<BT
 
 /// What [`super::scripts::REMOVE`] needs: the tenant's further values, and those of the installations `ids`.
 pub(super) async fn values_of(
-    server: &Server,
+    client: &RedisClient,
     client_key: &str,
     ids: &BTreeSet<String>,
 ) -> Result<(Vec<String>, Vec<FoundValue>), StoreError> {
@@ -218,9 +218,9 @@ pub(super) async fn values_of(
     let mut patterns = vec![format!("{}:*", names::literal(client_key))];
     patterns.extend((!ids.is_empty()).then(|| "forge:*:*".to_owned()));
     for pattern in patterns {
-        let mut scan = Scan::new(server, pattern);
+        let mut scan = Scan::new(client, pattern);
         while let Some(redis_keys) = scan.next().await? {
-            for found in owned(server, &redis_keys).await? {
+            for found in owned(client, &redis_keys).await? {
                 match found.kind {
                     OwnerKind::Tenant if found.owner == client_key => drop(values.insert(found.redis_key)),
                     OwnerKind::Forge if ids.contains(&found.owner) => {

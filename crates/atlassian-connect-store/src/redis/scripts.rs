@@ -181,7 +181,7 @@ mod tests {
     use crate::acceptance::backends::Sandbox;
 
     #[test]
-    #[ignore = "needs TEST_REDIS_URL, see .ci/redis"]
+    #[ignore = "needs TEST_REDIS_URL, see .ci/servers"]
     fn a_write_that_comes_too_late_is_not_done() {
         let sandbox = Sandbox::redis();
         let mut connection = ::redis::Client::open(sandbox.url()).unwrap().get_connection().unwrap();

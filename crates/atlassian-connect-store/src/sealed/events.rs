@@ -15,7 +15,7 @@ fn place(id: &str) -> Place<'_> {
 
 impl SealedStore {
     fn queue(&self) -> Result<&dyn EventQueue, StoreError> {
-        self.inner.events().ok_or_else(|| StoreError::Refused("the store has no queue of events".to_owned()))
+        self.inner.events().ok_or_else(|| StoreError::refused("the store has no queue of events"))
     }
 }
 

@@ -73,14 +73,14 @@ impl Keys {
     pub(crate) fn seal(&self, place: Place<'_>, value: &Value) -> Result<Value, StoreError> {
         if sealed(value).is_some() {
             let reason = format!("an object with the one member {MEMBER:?} is reserved for encrypted values");
-            return Err(StoreError::Refused(reason));
+            return Err(StoreError::refused(reason));
         }
         let Some(key) = self.0.first() else { return Ok(value.clone()) };
         if is_for_the_store(place) {
             return Ok(value.clone());
         }
         let mut nonce = [0; NONCE];
-        let failed = || StoreError::Unavailable("the system provides no random numbers to encrypt with".to_owned());
+        let failed = || StoreError::unavailable("the system provides no random numbers to encrypt with");
         aws_lc_rs::rand::fill(&mut nonce).map_err(|_| failed())?;
         let (text, bound) = (value.to_string(), bound_to(place));
         let payload = Payload { msg: text.as_bytes(), aad: bound.as_bytes() };
@@ -118,9 +118,9 @@ impl Keys {
         match (parts.next(), parts.next(), parts.next()) {
             (Some(VERSION), Some(id), Some(data)) => match self.0.iter().find(|key| key.id == id) {
                 Some(key) => Ok(Some((key, data))),
-                None => Err(StoreError::Sealed(format!("{}: {}", named(place), self.missing(id)))),
+                None => Err(StoreError::sealed(format!("{}: {}", named(place), self.missing(id)))),
             },
-            (Some(version), Some(_), Some(_)) if version.starts_with('v') => Err(StoreError::Sealed(format!(
+            (Some(version), Some(_), Some(_)) if version.starts_with('v') => Err(StoreError::sealed(format!(
                 "{}: it is encrypted in the format {version:?} of a newer version of the add-on",
                 named(place)
             ))),
@@ -167,5 +167,5 @@ fn named(place: Place<'_>) -> String {
 }
 
 fn altered(place: Place<'_>) -> StoreError {
-    StoreError::Refused(format!("{}: it was altered, truncated, or copied from elsewhere", named(place)))
+    StoreError::refused(format!("{}: it was altered, truncated, or copied from elsewhere", named(place)))
 }

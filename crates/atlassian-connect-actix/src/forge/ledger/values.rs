@@ -25,7 +25,7 @@ enum Row {
 }
 
 fn value(row: &Row) -> Result<Value, StoreError> {
-    serde_json::to_value(row).map_err(|error| StoreError::Refused(error.to_string()))
+    serde_json::to_value(row).map_err(|error| StoreError::refused("the event is not valid JSON").caused_by(error))
 }
 
 /// Writes `delivery`, with a lease until `until`.

@@ -79,10 +79,10 @@ impl FakeStore {
     fn check(&self, is_write: bool) -> Result<(), StoreError> {
         let failure = *self.failure.lock().unwrap();
         match failure {
-            Failure::Everything => Err(StoreError::Unavailable("db-7.internal:5432 refused the connection".into())),
-            Failure::Refused => Err(StoreError::Refused("db-7.internal has no such table".into())),
+            Failure::Everything => Err(StoreError::unavailable("db-7.internal:5432 refused the connection")),
+            Failure::Refused => Err(StoreError::refused("db-7.internal has no such table")),
             Failure::Panic if is_write => panic!("a bug of the store's"),
-            Failure::Writes if is_write => Err(StoreError::Refused("the disk of db-7.internal is full".into())),
+            Failure::Writes if is_write => Err(StoreError::refused("the disk of db-7.internal is full")),
             _ => Ok(()),
         }
     }

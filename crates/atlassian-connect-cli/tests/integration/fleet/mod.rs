@@ -62,8 +62,7 @@ async fn five_hundred_tenants_on_postgresql() {
 }
 
 fn on_postgresql() -> Workplace {
-    let server =
-        std::env::var("TEST_POSTGRES_URL").expect("TEST_POSTGRES_URL is not set: .ci/postgres start prints it");
+    let server = std::env::var("TEST_POSTGRES_URL").expect("TEST_POSTGRES_URL is not set: .ci/servers start prints it");
     let url = format!("{}/fleet", server.rsplit_once('/').unwrap().0);
     Workplace::new().var("DATABASE_URL", url)
 }

@@ -112,7 +112,7 @@ async fn an_ace_file_keeps_its_journal_mode() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"]
+#[ignore = "needs TEST_POSTGRES_URL, see .ci/servers"]
 async fn an_ace_dump_opens_as_it_is() {
     let sandbox = Sandbox::postgres();
     let dump = std::fs::read_to_string(fixture("ace-11.5.3.postgres.sql")).unwrap();
@@ -124,7 +124,7 @@ async fn an_ace_dump_opens_as_it_is() {
 
 #[cfg(feature = "mysql")]
 #[tokio::test]
-#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]
+#[ignore = "needs TEST_MYSQL_URL, see .ci/servers"]
 async fn an_ace_dump_of_mariadb_opens_as_it_is() {
     let sandbox = Sandbox::mysql();
     let dump = std::fs::read_to_string(fixture("ace-11.5.3.mariadb.sql")).unwrap();

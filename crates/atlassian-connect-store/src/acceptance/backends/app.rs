@@ -179,6 +179,6 @@ macro_rules! app_suite {
 }
 
 app_suite!(on_sqlite, Sandbox::sqlite_file(), ());
-app_suite!(on_postgres, Sandbox::postgres(), (#[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"]));
+app_suite!(on_postgres, Sandbox::postgres(), (#[ignore = "needs TEST_POSTGRES_URL, see .ci/servers"]));
 #[cfg(feature = "mysql")]
-app_suite!(on_mysql, Sandbox::mysql(), (#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]));
+app_suite!(on_mysql, Sandbox::mysql(), (#[ignore = "needs TEST_MYSQL_URL, see .ci/servers"]));

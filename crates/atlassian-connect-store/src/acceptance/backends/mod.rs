@@ -1,7 +1,7 @@
 //! The tests on each backend: the acceptance suite, and what only some of them have.
 //!
-//! Plain `cargo test` ignores the cases on servers. `.ci/postgres start` and its neighbours print the variables that
-//! they need. `cargo test --features mysql,redis,mongodb -- --include-ignored` runs them, and fails without the
+//! Plain `cargo test` ignores the cases on servers. `.ci/servers start` starts them and prints the variables
+//! that these need. `cargo test --features mysql,redis,mongodb -- --include-ignored` runs them, and fails without the
 //! variables.
 
 mod absent;
@@ -24,6 +24,7 @@ mod redis;
 mod shelf;
 mod sql;
 
+use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -36,7 +37,7 @@ use tempfile::TempDir;
 use self::database::TestDatabase;
 use crate::config::StoreConfig;
 use crate::sealed::SealedStore;
-use crate::{MemoryStore, RecordStore, Store, StoreError};
+use crate::{Cause, MemoryStore, RecordStore, Store, StoreError};
 
 /// A configuration with only a URL.
 pub(crate) fn config(url: &str) -> StoreConfig {
@@ -164,7 +165,7 @@ impl Sandbox {
                 return mysql::connection(&self.config).batch(sql);
             }
             if self.is_postgres() {
-                crate::postgres::database_manager(&self.config).unwrap().connect().unwrap().batch_execute(sql)
+                crate::postgres::connector_for_tests(&self.config).unwrap().connect().unwrap().batch_execute(sql)
             } else {
                 self.sqlite().batch_execute(sql)
             }
@@ -185,8 +186,8 @@ impl Sandbox {
                 return read(&mut mysql::connection(&self.config), &crate::mysql::DIALECT);
             }
             if self.is_postgres() {
-                let manager = crate::postgres::database_manager(&self.config).unwrap();
-                read(&mut manager.connect().unwrap(), &crate::postgres::DIALECT)
+                let connector = crate::postgres::connector_for_tests(&self.config).unwrap();
+                read(&mut connector.connect().unwrap(), &crate::postgres::DIALECT)
             } else {
                 read(&mut self.sqlite(), &crate::sqlite::DIALECT)
             }
@@ -202,6 +203,18 @@ fn on_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 }
 
 /// A number that is unique in this process.
+/// Everything that a log can show of an error: it and its causes.
+pub(crate) fn shown(error: &StoreError) -> String {
+    let first: &(dyn std::error::Error + 'static) = error;
+    let errors = std::iter::successors(Some(first), |&error| error.source());
+    errors.map(|error| format!("{error} {error:?} {error:#?}")).collect::<Vec<_>>().join(" ")
+}
+
+/// The error of type `E` that caused `error`.
+pub(crate) fn cause_of<E: std::error::Error + 'static>(error: &StoreError) -> Option<&E> {
+    error.source()?.downcast_ref::<Cause>()?.downcast_ref()
+}
+
 fn unique() -> u32 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
@@ -293,14 +306,14 @@ backend!(on_sqlite_memory, opened(Sandbox::sqlite_memory()).await, ());
 backend!(
     on_postgres,
     opened(Sandbox::postgres()).await,
-    (#[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"])
+    (#[ignore = "needs TEST_POSTGRES_URL, see .ci/servers"])
 );
 backend!(sealed_on_memory, sealed_memory(), ());
 backend!(sealed_on_sqlite_file, opened(Sandbox::sqlite_file().sealed()).await, ());
 backend!(
     sealed_on_postgres,
     opened(Sandbox::postgres().sealed()).await,
-    (#[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"])
+    (#[ignore = "needs TEST_POSTGRES_URL, see .ci/servers"])
 );
 
 #[cfg(feature = "mysql")]
@@ -310,41 +323,41 @@ mod servers_of_mysql {
     backend!(
         on_mysql,
         opened(Sandbox::mysql()).await,
-        (#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"])
+        (#[ignore = "needs TEST_MYSQL_URL, see .ci/servers"])
     );
     backend!(
         on_mysql_of_ace,
         opened(Sandbox::mysql_of_ace()).await,
-        (#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"])
+        (#[ignore = "needs TEST_MYSQL_URL, see .ci/servers"])
     );
     backend!(
         sealed_on_mysql,
         opened(Sandbox::mysql().sealed()).await,
-        (#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"])
+        (#[ignore = "needs TEST_MYSQL_URL, see .ci/servers"])
     );
 }
 #[cfg(feature = "redis")]
 backend!(
     on_redis,
     opened(Sandbox::redis()).await,
-    (#[ignore = "needs TEST_REDIS_URL, see .ci/redis"])
+    (#[ignore = "needs TEST_REDIS_URL, see .ci/servers"])
 );
 #[cfg(feature = "redis")]
 backend!(
     sealed_on_redis,
     opened(Sandbox::redis().sealed()).await,
-    (#[ignore = "needs TEST_REDIS_URL, see .ci/redis"])
+    (#[ignore = "needs TEST_REDIS_URL, see .ci/servers"])
 );
 
 #[cfg(feature = "mongodb")]
 backend!(
     on_mongodb,
     opened(Sandbox::mongodb()).await,
-    (#[ignore = "needs TEST_MONGODB_URL, see .ci/mongodb"])
+    (#[ignore = "needs TEST_MONGODB_URL, see .ci/servers"])
 );
 #[cfg(feature = "mongodb")]
 backend!(
     sealed_on_mongodb,
     opened(Sandbox::mongodb().sealed()).await,
-    (#[ignore = "needs TEST_MONGODB_URL, see .ci/mongodb"])
+    (#[ignore = "needs TEST_MONGODB_URL, see .ci/servers"])
 );

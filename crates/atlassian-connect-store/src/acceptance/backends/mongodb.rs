@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::process::{Process, eventually};
 use super::proxy::Proxy;
-use super::{Sandbox, config, unique};
+use super::{Sandbox, config, shown, unique};
 use crate::admin::migrate;
 use crate::admin::{TablesFound, open_existing, survey};
 use crate::config::StoreConfig;
@@ -26,7 +26,7 @@ use crate::{
 };
 
 fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: .ci/mongodb start prints it"))
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: .ci/servers start prints it"))
 }
 
 /// The URL of a new database.
@@ -60,7 +60,7 @@ fn installation(client_key: &str, secret: &str) -> Value {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_MONGODB_URL, see .ci/mongodb"]
+#[ignore = "needs TEST_MONGODB_URL, see .ci/servers"]
 async fn it_writes_what_ace_reads() {
     let sandbox = Sandbox::mongodb();
     let store = sandbox.open().await;
@@ -87,7 +87,7 @@ async fn it_writes_what_ace_reads() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_MONGODB_URL, see .ci/mongodb"]
+#[ignore = "needs TEST_MONGODB_URL, see .ci/servers"]
 async fn what_ace_wrote_opens_as_it_is() {
     let mut sandbox = Sandbox::mongodb();
     sandbox.config.collection = "MySettings".to_owned();
@@ -127,7 +127,7 @@ async fn what_ace_wrote_opens_as_it_is() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_MONGODB_URL, see .ci/mongodb"]
+#[ignore = "needs TEST_MONGODB_URL, see .ci/servers"]
 async fn no_value_and_no_name_is_an_operator() {
     let sandbox = Sandbox::mongodb();
     let store = sandbox.open().await;
@@ -161,13 +161,13 @@ async fn no_value_and_no_name_is_an_operator() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_MONGODB_URL, see .ci/mongodb"]
+#[ignore = "needs TEST_MONGODB_URL, see .ci/servers"]
 async fn values_that_mongodb_cannot_store_are_refused() {
     let sandbox = Sandbox::mongodb();
     let store = sandbox.open().await;
     for value in [json!({ "hu\0sh": 1 }), json!("hush".repeat(4 * 1024 * 1024 + 1))] {
         let error = store.set(Place::of_tenant("tenant", "key"), &value).await.unwrap_err();
-        assert!(matches!(error, StoreError::Refused(_)) && !error.to_string().contains("hush"), "{error:?}");
+        assert!(matches!(error, StoreError::Refused(_)) && !shown(&error).contains("hush"), "{}", shown(&error));
     }
     let large = json!("x".repeat(15 * 1024 * 1024));
     store.set(Place::of_tenant("tenant", "key"), &large).await.unwrap();
@@ -176,7 +176,7 @@ async fn values_that_mongodb_cannot_store_are_refused() {
 
 /// An old database whose duplicates prevent the unique index.
 #[tokio::test]
-#[ignore = "needs TEST_MONGODB_URL, see .ci/mongodb"]
+#[ignore = "needs TEST_MONGODB_URL, see .ci/servers"]
 async fn duplicates_are_tried_newest_first_until_an_install_settles_them() {
     let sandbox = Sandbox::mongodb();
     let database = raw(&sandbox).await;
@@ -210,7 +210,7 @@ async fn duplicates_are_tried_newest_first_until_an_install_settles_them() {
 
 /// What a process leaves if it ends between two steps.
 #[tokio::test]
-#[ignore = "needs TEST_MONGODB_URL, see .ci/mongodb"]
+#[ignore = "needs TEST_MONGODB_URL, see .ci/servers"]
 async fn what_a_crash_has_left_is_cleared_away() {
     let sandbox = Sandbox::mongodb();
     let store = sandbox.open().await;
@@ -244,7 +244,7 @@ async fn what_a_crash_has_left_is_cleared_away() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_MONGODB_URL, see .ci/mongodb"]
+#[ignore = "needs TEST_MONGODB_URL, see .ci/servers"]
 async fn installs_uninstalls_and_purges_at_once_lose_nothing() {
     let sandbox = Sandbox::mongodb();
     let store = sandbox.open().await;
@@ -272,7 +272,7 @@ async fn installs_uninstalls_and_purges_at_once_lose_nothing() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_MONGODB_URL, see .ci/mongodb"]
+#[ignore = "needs TEST_MONGODB_URL, see .ci/servers"]
 async fn commands_that_only_look_make_nothing() {
     let sandbox = Sandbox::mongodb();
     assert_eq!(survey(&sandbox.config).await.unwrap().tables, TablesFound::NotNeeded);
@@ -287,7 +287,7 @@ async fn commands_that_only_look_make_nothing() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_MONGODB_URL, see .ci/mongodb"]
+#[ignore = "needs TEST_MONGODB_URL, see .ci/servers"]
 async fn a_server_that_goes_away_is_unavailable_until_it_is_back() {
     let sandbox = Sandbox::mongodb();
     let mut url = url::Url::parse(sandbox.url()).unwrap();
@@ -314,7 +314,7 @@ fn command(port: u16, folder: &Path) -> Command {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_MONGODB_SERVER, see .ci/mongodb"]
+#[ignore = "needs TEST_MONGODB_SERVER, see .ci/servers"]
 async fn a_restarted_server_is_used_again() {
     let mut server = Process::start(command);
     let config = config(&format!("mongodb://127.0.0.1:{}/test", server.port));
@@ -329,7 +329,7 @@ async fn a_restarted_server_is_used_again() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_MONGODB_SERVER, see .ci/mongodb"]
+#[ignore = "needs TEST_MONGODB_SERVER, see .ci/servers"]
 async fn all_requests_to_a_hanging_server_time_out() {
     let server = Process::start(command);
     let config = StoreConfig { pool_size: 2, ..config(&format!("mongodb://127.0.0.1:{}/test", server.port)) };
@@ -383,7 +383,7 @@ async fn an_unusable_url_is_reported_without_its_password() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_MONGODB_TLS_URL, see .ci/mongodb"]
+#[ignore = "needs TEST_MONGODB_TLS_URL, see .ci/servers"]
 async fn servers_and_passwords_are_verified() {
     let (url, ca) = (variable("TEST_MONGODB_TLS_URL"), variable("TEST_MONGODB_CA"));
     let good = format!("{url}&tlsCAFile={ca}");

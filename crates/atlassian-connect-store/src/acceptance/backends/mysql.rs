@@ -1,4 +1,4 @@
-//! A MySQL-compatible server: databases for the tests, failures, TLS. `.ci/mariadb` starts MariaDB.
+//! A MySQL-compatible server: databases for the tests, failures, TLS. `.ci/servers` starts MariaDB.
 
 use futures_util::future::try_join_all;
 use r2d2::ManageConnection as _;
@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::database::TestDatabase;
 use super::order::Held;
-use super::{Sandbox, absent, config, on_thread, with_url};
+use super::{Sandbox, absent, cause_of, config, on_thread, shown, with_url};
 use crate::config::StoreConfig;
 use crate::connection::DbConnection;
 use crate::connection::MysqlConnection;
-use crate::mysql::MysqlManager;
+use crate::mysql::MysqlConnector;
 use crate::{Place, StoreError, open};
 
 /// As Sequelize creates them, with the server's default character set.
@@ -27,12 +27,12 @@ pub(super) const TABLES_OF_ACE: &str = "
     ALTER TABLE `ForgeSettings` ADD INDEX `forge_settings_installation_id_key` (`installationId`, `key`)";
 
 fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: .ci/mariadb start prints it"))
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: .ci/servers start prints it"))
 }
 
 /// A connection that accepts SQL in the other databases' syntax. Blocks.
 pub(super) fn connection(config: &StoreConfig) -> MysqlConnection {
-    let DbConnection::Mysql(mut connection) = MysqlManager::new(config).unwrap().connect().unwrap() else {
+    let DbConnection::Mysql(mut connection) = MysqlConnector::new(config).unwrap().connect().unwrap() else {
         panic!("no connection to MySQL")
     };
     connection.batch("SET SESSION sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES,PIPES_AS_CONCAT')").unwrap();
@@ -50,7 +50,7 @@ pub(super) fn database() -> TestDatabase {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]
+#[ignore = "needs TEST_MYSQL_URL, see .ci/servers"]
 async fn connections_that_the_server_ended_are_replaced() {
     let sandbox = Sandbox::mysql();
     let store = sandbox.open().await;
@@ -75,7 +75,7 @@ async fn connections_that_the_server_ended_are_replaced() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]
+#[ignore = "needs TEST_MYSQL_URL, see .ci/servers"]
 async fn a_server_that_goes_away_is_unavailable_until_it_is_back() {
     absent::a_server_that_goes_away_is_unavailable_until_it_is_back(Sandbox::mysql()).await;
 }
@@ -91,7 +91,7 @@ async fn a_silent_server_times_out() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]
+#[ignore = "needs TEST_MYSQL_URL, see .ci/servers"]
 async fn waiting_for_a_locked_row_times_out() {
     let sandbox = Sandbox::mysql();
     let store = sandbox.open().await;
@@ -115,7 +115,7 @@ async fn waiting_for_a_locked_row_times_out() {
 
 /// Each server says it in its own language, so the number decides.
 #[test]
-#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]
+#[ignore = "needs TEST_MYSQL_URL, see .ci/servers"]
 fn errors_that_pass_are_known_in_another_language() {
     use crate::connection::SqlConnection;
     let sandbox = Sandbox::mysql();
@@ -126,7 +126,7 @@ fn errors_that_pass_are_known_in_another_language() {
         connection.batch("INSERT INTO t VALUES (1), (2); SET innodb_lock_wait_timeout = 1").unwrap();
         let mut fails = |sql: &str| {
             let statement = crate::statement::Statement::new(&crate::mysql::DIALECT, sql);
-            let error = connection.execute(&statement, &[]).unwrap_err();
+            let error = connection.change(&statement, &[]).unwrap_err();
             let is_busy = connection.is_busy(&error);
             assert!(!connection.is_dead(&error));
             format!("{}: {error}", if is_busy { "busy" } else { "wrong" })
@@ -151,7 +151,7 @@ fn errors_that_pass_are_known_in_another_language() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]
+#[ignore = "needs TEST_MYSQL_URL, see .ci/servers"]
 async fn no_lock_outlives_its_transaction() {
     let sandbox = Sandbox::mysql();
     let store = sandbox.open().await;
@@ -164,7 +164,7 @@ async fn no_lock_outlives_its_transaction() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]
+#[ignore = "needs TEST_MYSQL_URL, see .ci/servers"]
 async fn an_exhausted_pool_times_out() {
     let mut sandbox = Sandbox::mysql();
     sandbox.config.pool_size = 2;
@@ -189,13 +189,15 @@ async fn an_exhausted_pool_times_out() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]
+#[ignore = "needs TEST_MYSQL_URL, see .ci/servers"]
 async fn wrong_credentials_are_a_configuration_error() {
     let sandbox = Sandbox::mysql();
     let wrong = with_url(sandbox.url(), |url| url.set_password(Some("hush")).unwrap());
     let error = open(&wrong).await.err().unwrap();
     assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
-    assert!(error.to_string().contains("Access denied") && !error.to_string().contains("hush"), "{error}");
+    assert!(error.to_string().contains("Access denied") && !shown(&error).contains("hush"), "{}", shown(&error));
+    let Some(mysql_async::Error::Server(refused)) = cause_of(&error) else { panic!("{error:?}") };
+    assert!(refused.code == 1045 && shown(&error).contains("error 1045"), "{}", shown(&error));
 
     let error = open(&with_url(sandbox.url(), |url| url.set_path("/no_such_database"))).await.err().unwrap();
     assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
@@ -204,7 +206,7 @@ async fn wrong_credentials_are_a_configuration_error() {
 
 /// The session's settings, whatever the server's own are.
 #[test]
-#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]
+#[ignore = "needs TEST_MYSQL_URL, see .ci/servers"]
 fn a_session_has_its_settings() {
     let sandbox = Sandbox::mysql();
     let rows = on_thread(|| {
@@ -214,7 +216,7 @@ fn a_session_has_its_settings() {
                 CONCAT_WS(' ', @@autocommit, @@max_statement_time, @@innodb_lock_wait_timeout, @@lock_wait_timeout)
                 AS two",
         );
-        let mut connection = MysqlManager::new(&sandbox.config).unwrap().connect().unwrap();
+        let mut connection = MysqlConnector::new(&sandbox.config).unwrap().connect().unwrap();
         let connection: &mut dyn crate::connection::SqlConnection = &mut connection;
         connection.rows::<crate::row::PairRow>(&statement, &[]).unwrap()
     });
@@ -230,7 +232,7 @@ fn connect(host: &str, parameters: &str, ssl: Option<Value>) -> Result<(), Store
         url.set_query(Some(parameters));
     });
     let config = StoreConfig { ssl, ..config };
-    on_thread(|| MysqlManager::new(&config)?.connect().map(drop))
+    on_thread(|| MysqlConnector::new(&config)?.connect().map(drop))
 }
 
 fn assert_refused(outcome: Result<(), StoreError>, because: &str) {
@@ -240,7 +242,7 @@ fn assert_refused(outcome: Result<(), StoreError>, because: &str) {
 }
 
 #[test]
-#[ignore = "needs TEST_MYSQL_TLS_URL, see .ci/mariadb"]
+#[ignore = "needs TEST_MYSQL_TLS_URL, see .ci/servers"]
 fn each_ssl_mode_asks_for_what_it_says() {
     let ca = variable("TEST_MYSQL_CA");
     connect("localhost", "ssl-mode=REQUIRED", None).unwrap();
@@ -263,7 +265,7 @@ fn each_ssl_mode_asks_for_what_it_says() {
 }
 
 #[test]
-#[ignore = "needs TEST_MYSQL_TLS_URL, see .ci/mariadb"]
+#[ignore = "needs TEST_MYSQL_TLS_URL, see .ci/servers"]
 fn ace_settings_connect_as_they_did() {
     let pem = std::fs::read_to_string(variable("TEST_MYSQL_CA")).unwrap();
     connect("localhost", "", Some(json!({ "rejectUnauthorized": false }))).unwrap();
@@ -275,12 +277,12 @@ fn ace_settings_connect_as_they_did() {
 }
 
 #[test]
-#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]
+#[ignore = "needs TEST_MYSQL_URL, see .ci/servers"]
 fn a_server_without_tls_is_accepted_only_if_the_mode_allows() {
     let url = variable("TEST_MYSQL_URL");
     let connect = |query: &str| {
         let config = with_url(&url, |url| url.set_query(Some(query)));
-        on_thread(|| MysqlManager::new(&config)?.connect().map(drop))
+        on_thread(|| MysqlConnector::new(&config)?.connect().map(drop))
     };
     connect("").unwrap();
     connect("ssl-mode=PREFERRED").unwrap();

@@ -69,7 +69,7 @@ impl Held {
         }
         if sandbox.is_postgres() {
             return Some(Self::new(move |blocked, wait| {
-                let mut connection = crate::postgres::database_manager(&config).unwrap().connect().unwrap();
+                let mut connection = crate::postgres::connector_for_tests(&config).unwrap().connect().unwrap();
                 connection.batch_execute(r#"BEGIN; LOCK TABLE "AddonSettings" IN EXCLUSIVE MODE"#).unwrap();
                 blocked();
                 wait();

@@ -7,19 +7,19 @@ use serde_json::{Value, json};
 
 use super::database::TestDatabase;
 use super::order::Held;
-use super::{Sandbox, absent, config, on_thread, with_url};
+use super::{Sandbox, absent, cause_of, config, on_thread, shown, with_url};
 use crate::config::StoreConfig;
-use crate::postgres::database_manager;
+use crate::postgres::connector_for_tests;
 use crate::{Place, StoreError, open};
 
 fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: .ci/postgres start prints it"))
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: .ci/servers start prints it"))
 }
 
 /// Runs SQL on the server's own database.
 fn server(sql: &str) {
     let config = config(&variable("TEST_POSTGRES_URL"));
-    on_thread(|| database_manager(&config).unwrap().connect().unwrap().batch_execute(sql).unwrap());
+    on_thread(|| connector_for_tests(&config).unwrap().connect().unwrap().batch_execute(sql).unwrap());
 }
 
 pub(super) fn database() -> TestDatabase {
@@ -27,7 +27,7 @@ pub(super) fn database() -> TestDatabase {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"]
+#[ignore = "needs TEST_POSTGRES_URL, see .ci/servers"]
 async fn connections_that_the_server_ended_are_replaced() {
     let sandbox = Sandbox::postgres();
     let store = sandbox.open().await;
@@ -50,7 +50,7 @@ async fn connections_that_the_server_ended_are_replaced() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"]
+#[ignore = "needs TEST_POSTGRES_URL, see .ci/servers"]
 async fn a_server_that_goes_away_is_unavailable_until_it_is_back() {
     absent::a_server_that_goes_away_is_unavailable_until_it_is_back(Sandbox::postgres()).await;
 }
@@ -66,12 +66,15 @@ async fn a_silent_server_times_out() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"]
+#[ignore = "needs TEST_POSTGRES_URL, see .ci/servers"]
 async fn wrong_credentials_are_a_configuration_error() {
     let sandbox = Sandbox::postgres();
     let error = open(&with_url(sandbox.url(), |url| url.set_password(Some("hush")).unwrap())).await.err().unwrap();
     assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
-    assert!(error.to_string().contains("authentication") && !error.to_string().contains("hush"), "{error}");
+    assert!(error.to_string().contains("authentication") && !shown(&error).contains("hush"), "{}", shown(&error));
+    let code = cause_of::<tokio_postgres::Error>(&error).and_then(tokio_postgres::Error::code);
+    assert_eq!(code, Some(&tokio_postgres::error::SqlState::INVALID_PASSWORD));
+    assert!(shown(&error).contains("SQLSTATE 28P01"), "{}", shown(&error));
 
     let error = open(&with_url(sandbox.url(), |url| url.set_path("/no_such_database"))).await.err().unwrap();
     assert!(matches!(error, StoreError::Configuration(_)), "{error:?}");
@@ -80,7 +83,7 @@ async fn wrong_credentials_are_a_configuration_error() {
 
 /// The server speaks German.
 #[tokio::test]
-#[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"]
+#[ignore = "needs TEST_POSTGRES_URL, see .ci/servers"]
 async fn waiting_that_the_server_ends_is_temporary_in_another_language() {
     let sandbox = Sandbox::postgres();
     let store = sandbox.open().await;
@@ -93,7 +96,7 @@ async fn waiting_that_the_server_ends_is_temporary_in_another_language() {
     // Another program that holds the row for long.
     let other = sandbox.config.clone();
     let held = Held::new(move |blocked, wait| {
-        let mut connection = database_manager(&other).unwrap().connect().unwrap();
+        let mut connection = connector_for_tests(&other).unwrap().connect().unwrap();
         connection.batch_execute(r#"BEGIN; UPDATE "AddonSettings" SET "val" = '2'"#).unwrap();
         blocked();
         wait();
@@ -115,7 +118,7 @@ fn connect(host: &str, parameters: &str, ssl: Option<Value>) -> Result<(), Store
         url.set_query(Some(parameters));
     });
     let config = StoreConfig { ssl, ..config };
-    on_thread(|| database_manager(&config)?.connect().map(drop))
+    on_thread(|| connector_for_tests(&config)?.connect().map(drop))
 }
 
 fn assert_refused(outcome: Result<(), StoreError>, because: &str) {
@@ -125,7 +128,7 @@ fn assert_refused(outcome: Result<(), StoreError>, because: &str) {
 }
 
 #[test]
-#[ignore = "needs TEST_POSTGRES_TLS_URL, see .ci/postgres"]
+#[ignore = "needs TEST_POSTGRES_TLS_URL, see .ci/servers"]
 fn each_sslmode_asks_for_what_it_says() {
     let ca = variable("TEST_POSTGRES_CA");
     connect("localhost", "sslmode=require", None).unwrap();
@@ -134,7 +137,7 @@ fn each_sslmode_asks_for_what_it_says() {
     assert_refused(connect("localhost", "sslmode=disable", None), "pg_hba.conf");
     let without_tls = format!("{}?sslmode=require", variable("TEST_POSTGRES_URL"));
     assert_refused(
-        on_thread(|| database_manager(&config(&without_tls))?.connect().map(drop)),
+        on_thread(|| connector_for_tests(&config(&without_tls))?.connect().map(drop)),
         "sslmode=disable in the URL connects without encryption",
     );
 
@@ -153,7 +156,7 @@ fn each_sslmode_asks_for_what_it_says() {
 }
 
 #[test]
-#[ignore = "needs TEST_POSTGRES_TLS_URL, see .ci/postgres"]
+#[ignore = "needs TEST_POSTGRES_TLS_URL, see .ci/servers"]
 fn ace_settings_connect_as_they_did() {
     let pem = std::fs::read_to_string(variable("TEST_POSTGRES_CA")).unwrap();
     connect("localhost", "", Some(json!({ "require": true, "rejectUnauthorized": false }))).unwrap();

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::process::{Process, eventually};
 use super::proxy::Proxy;
-use super::{Sandbox, config, unique};
+use super::{Sandbox, cause_of, config, shown, unique};
 use crate::admin::migrate;
 use crate::admin::{TablesFound, open_existing, survey};
 use crate::config::StoreConfig;
@@ -23,7 +23,7 @@ use crate::{
 };
 
 fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: .ci/redis start prints it"))
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: .ci/servers start prints it"))
 }
 
 /// The URL of an empty database of the server.
@@ -52,7 +52,7 @@ fn installation(client_key: &str, secret: &str) -> Value {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_REDIS_URL, see .ci/redis"]
+#[ignore = "needs TEST_REDIS_URL, see .ci/servers"]
 async fn it_writes_where_ace_reads() {
     let sandbox = Sandbox::redis();
     let store = sandbox.open().await;
@@ -72,7 +72,7 @@ async fn it_writes_where_ace_reads() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_REDIS_URL, see .ci/redis"]
+#[ignore = "needs TEST_REDIS_URL, see .ci/servers"]
 async fn what_ace_wrote_opens_as_it_is() {
     let sandbox = Sandbox::redis();
     let url = sandbox.url();
@@ -127,7 +127,7 @@ async fn what_ace_wrote_opens_as_it_is() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_REDIS_URL, see .ci/redis"]
+#[ignore = "needs TEST_REDIS_URL, see .ci/servers"]
 async fn hostile_names_reach_no_other_tenant() {
     let sandbox = Sandbox::redis();
     let store = sandbox.open().await;
@@ -201,7 +201,7 @@ async fn hostile_names_reach_no_other_tenant() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_REDIS_URL, see .ci/redis"]
+#[ignore = "needs TEST_REDIS_URL, see .ci/servers"]
 async fn names_with_colons_are_listed_as_they_were_written() {
     let sandbox = Sandbox::redis();
     let store = sandbox.open().await;
@@ -250,7 +250,7 @@ async fn names_with_colons_are_listed_as_they_were_written() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_REDIS_URL, see .ci/redis"]
+#[ignore = "needs TEST_REDIS_URL, see .ci/servers"]
 async fn a_list_of_many_is_right_page_by_page() {
     let sandbox = Sandbox::redis();
     let store = sandbox.open().await;
@@ -279,7 +279,7 @@ async fn a_list_of_many_is_right_page_by_page() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_REDIS_URL, see .ci/redis"]
+#[ignore = "needs TEST_REDIS_URL, see .ci/servers"]
 async fn a_tenant_that_installs_again_is_not_purged() {
     let sandbox = Sandbox::redis();
     let store = sandbox.open().await;
@@ -298,7 +298,7 @@ async fn a_tenant_that_installs_again_is_not_purged() {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_REDIS_URL, see .ci/redis"]
+#[ignore = "needs TEST_REDIS_URL, see .ci/servers"]
 async fn commands_that_only_look_make_nothing() {
     let sandbox = Sandbox::redis();
     assert_eq!(survey(&sandbox.config).await.unwrap().tables, TablesFound::NotNeeded);
@@ -314,7 +314,7 @@ async fn heard(changes: &mut Changes) -> Change {
 }
 
 #[tokio::test]
-#[ignore = "needs TEST_REDIS_URL, see .ci/redis"]
+#[ignore = "needs TEST_REDIS_URL, see .ci/servers"]
 async fn other_nodes_hear_of_installs_and_uninstalls() {
     let sandbox = Sandbox::redis();
     let mut url = url::Url::parse(sandbox.url()).unwrap();

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use diesel::result::Error;
 use futures_util::future::{join_all, try_join_all};
 use serde_json::{Value, json};
 
-use super::{Sandbox, run_cases, sql as cases};
+use super::{Sandbox, cause_of, run_cases, shown, sql as cases};
 use crate::admin::{Reversion, TablesFound, migrate, open_existing, revert, survey};
 use crate::{
     CLIENT_INFO, CLIENT_INFO_SUPERSEDED, CLIENT_INFO_UNINSTALLED, CLIENT_INFO_UNINSTALLED_AT, Place, QueuedEvent,
@@ -332,7 +333,37 @@ pub(super) async fn errors_hold_no_value(sandbox: Sandbox) {
     sandbox.sql(r#"DROP TABLE "AddonSettings""#).unwrap();
     let error = store.save_installation("tenant", &secret("hush"), None).await.unwrap_err();
     assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
-    assert!(error.to_string().contains("AddonSettings") && !error.to_string().contains("hush"), "{error}");
+    assert!(error.to_string().contains("AddonSettings") && !shown(&error).contains("hush"), "{}", shown(&error));
+    assert!(matches!(cause_of(&error), Some(Error::DatabaseError(..))), "{}", shown(&error));
+}
+
+/// The database quotes a value in its message or its details.
+pub(super) async fn a_value_that_the_database_quotes_is_not_in_the_error(sandbox: Sandbox) {
+    let store = sandbox.open().await;
+    let rules: &[&str] = match sandbox.backend() {
+        "postgres" => &[
+            r#"CREATE UNIQUE INDEX one ON "AddonSettings" ((val::text)) WHERE "clientKey" = 'tenant'"#,
+            r#"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+               $$ BEGIN RAISE EXCEPTION 'the column "val" must not be "%"', NEW.val; END $$"#,
+            r#"CREATE TRIGGER refuse BEFORE UPDATE ON "AddonSettings" FOR EACH ROW
+               WHEN (NEW."clientKey" = 'other') EXECUTE FUNCTION refuse()"#,
+        ],
+        "mysql" => &["ALTER TABLE AddonSettings ADD UNIQUE INDEX one (val(100))"],
+        _ => &[r#"CREATE TRIGGER refuse BEFORE UPDATE ON "AddonSettings"
+                  BEGIN SELECT RAISE(ABORT, 'the column "val" must not be "hush"'); END"#],
+    };
+    for rule in rules {
+        sandbox.sql(rule).unwrap();
+    }
+    store.set(Place::of_tenant("tenant", "first"), &json!("hush")).await.unwrap();
+    for client_key in ["tenant", "other"] {
+        let place = Place::of_tenant(client_key, "second");
+        store.set(place, &json!(client_key)).await.unwrap();
+        let error = store.set(place, &json!("hush")).await.unwrap_err();
+        assert!(matches!(error, StoreError::Refused(_)) && !shown(&error).contains("hush"), "{}", shown(&error));
+        let Some(Error::DatabaseError(_, told)) = cause_of(&error) else { panic!("{}", shown(&error)) };
+        assert!(error.to_string().ends_with(told.message()), "{error}");
+    }
 }
 
 macro_rules! sql_suite {
@@ -348,14 +379,15 @@ macro_rules! sql_suite {
             nodes_can_start_at_the_same_time, of_nodes_that_migrate_at_once_one_does,
             a_revert_drops_empty_tables_alone, a_revert_undoes_the_last_migrations, a_revert_asks_before_rows_go,
             what_a_newer_release_did_is_not_reverted, a_migration_that_was_broken_off_is_finished, errors_hold_no_value,
+            a_value_that_the_database_quotes_is_not_in_the_error,
         ]);
     };
 }
 
 sql_suite!(on_sqlite, Sandbox::sqlite_file(), ());
-sql_suite!(on_postgres, Sandbox::postgres(), (#[ignore = "needs TEST_POSTGRES_URL, see .ci/postgres"]));
+sql_suite!(on_postgres, Sandbox::postgres(), (#[ignore = "needs TEST_POSTGRES_URL, see .ci/servers"]));
 #[cfg(feature = "mysql")]
-sql_suite!(on_mysql, Sandbox::mysql(), (#[ignore = "needs TEST_MYSQL_URL, see .ci/mariadb"]));
+sql_suite!(on_mysql, Sandbox::mysql(), (#[ignore = "needs TEST_MYSQL_URL, see .ci/servers"]));
 
 #[tokio::test]
 async fn a_value_that_is_not_json_is_not_in_the_error() {
@@ -364,7 +396,8 @@ async fn a_value_that_is_not_json_is_not_in_the_error() {
     insert(&sandbox, "tenant", CLIENT_INFO, "'{hush'");
     let error = store.installations("tenant").await.unwrap_err();
     assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
-    assert!(error.to_string().contains("\"tenant\"") && !error.to_string().contains("hush"), "{error}");
+    assert!(error.to_string().contains("\"tenant\"") && !shown(&error).contains("hush"), "{}", shown(&error));
+    assert!(cause_of::<serde_json::Error>(&error).is_some(), "{}", shown(&error));
 }
 
 /// Another program locks the file exclusively.

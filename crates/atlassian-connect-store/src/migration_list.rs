@@ -1,4 +1,4 @@
-//! The source of migrations: the framework's own, or an app's list that also has the app's.
+//! The lists of migrations: the framework's own, or an app's list that also has the app's.
 
 use diesel::backend::Backend;
 use diesel::migration::{Migration, MigrationName, MigrationSource};
@@ -27,34 +27,34 @@ static MYSQL: EmbeddedMigrations = embed_migrations!("migrations/mysql");
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Migrations {
-    pub(crate) postgres: Source,
-    pub(crate) sqlite: Source,
-    pub(crate) mysql: Source,
+    pub(crate) postgres: MigrationList,
+    pub(crate) sqlite: MigrationList,
+    pub(crate) mysql: MigrationList,
 }
 
 impl Migrations {
     /// Only the framework's migrations.
     #[must_use]
     pub const fn new() -> Self {
-        Self { postgres: Source(&POSTGRES), sqlite: Source(&SQLITE), mysql: Source(&MYSQL) }
+        Self { postgres: MigrationList(&POSTGRES), sqlite: MigrationList(&SQLITE), mysql: MigrationList(&MYSQL) }
     }
 
     /// The list for PostgreSQL: the content of the app's `migrations/postgres`.
     #[must_use]
     pub const fn postgres(self, list: &'static EmbeddedMigrations) -> Self {
-        Self { postgres: Source(list), ..self }
+        Self { postgres: MigrationList(list), ..self }
     }
 
     /// The list for SQLite.
     #[must_use]
     pub const fn sqlite(self, list: &'static EmbeddedMigrations) -> Self {
-        Self { sqlite: Source(list), ..self }
+        Self { sqlite: MigrationList(list), ..self }
     }
 
     /// The list for MySQL and MariaDB.
     #[must_use]
     pub const fn mysql(self, list: &'static EmbeddedMigrations) -> Self {
-        Self { mysql: Source(list), ..self }
+        Self { mysql: MigrationList(list), ..self }
     }
 
     /// Whether each list has all of the framework's migrations. A store is not opened with a list that lacks one.
@@ -63,15 +63,16 @@ impl Migrations {
     /// [`StoreError::Configuration`] with the first missing migration and what to do.
     pub fn check(&self) -> Result<(), StoreError> {
         let lists = [
-            ("postgres", self.postgres, Source(&POSTGRES)),
-            ("sqlite", self.sqlite, Source(&SQLITE)),
-            ("mysql", self.mysql, Source(&MYSQL)),
+            ("postgres", self.postgres, MigrationList(&POSTGRES)),
+            ("sqlite", self.sqlite, MigrationList(&SQLITE)),
+            ("mysql", self.mysql, MigrationList(&MYSQL)),
         ];
         for (backend, list, own) in lists {
-            let unreadable =
-                |error: Error| StoreError::Configuration(format!("migrations/{backend} cannot be used: {error}"));
+            let unreadable = |error: Error| {
+                StoreError::configuration(format!("migrations/{backend} cannot be used: {error}")).caused_by(error)
+            };
             if let Some(missing) = own.steps_beside(list).map_err(unreadable)?.first() {
-                return Err(StoreError::Configuration(format!(
+                return Err(StoreError::configuration(format!(
                     "migrations/{backend} of the app lacks the framework's migration {}: run the command \
                      `migrate --write`, which adds the missing files, then rebuild the app",
                     missing.name
@@ -88,7 +89,7 @@ impl Migrations {
     #[must_use]
     pub fn has_own_steps(&self) -> bool {
         let own = [(self.postgres, &POSTGRES), (self.sqlite, &SQLITE), (self.mysql, &MYSQL)];
-        own.into_iter().any(|(list, own)| list.steps_beside(Source(own)).is_ok_and(|steps| !steps.is_empty()))
+        own.into_iter().any(|(list, own)| list.steps_beside(MigrationList(own)).is_ok_and(|steps| !steps.is_empty()))
     }
 }
 
@@ -100,21 +101,21 @@ impl Default for Migrations {
 
 /// The migrations for one database.
 #[derive(Clone, Copy)]
-pub(crate) struct Source(&'static EmbeddedMigrations);
+pub(crate) struct MigrationList(&'static EmbeddedMigrations);
 
-impl std::fmt::Debug for Source {
+impl std::fmt::Debug for MigrationList {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.steps().unwrap_or_default().iter().map(|step| &step.name)).finish()
     }
 }
 
-impl<DB: Backend> MigrationSource<DB> for Source {
+impl<DB: Backend> MigrationSource<DB> for MigrationList {
     fn migrations(&self) -> diesel::migration::Result<Vec<Box<dyn Migration<DB>>>> {
         self.0.migrations()
     }
 }
 
-impl Source {
+impl MigrationList {
     /// The migrations that are not in `other`, oldest first.
     pub(crate) fn steps_beside(self, other: Self) -> QueryResult<Vec<Step>> {
         let others = other.steps()?;
