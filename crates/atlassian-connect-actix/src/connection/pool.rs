@@ -55,13 +55,16 @@ impl Pool {
         pool
     }
 
-    /// Adds a connection, if there is room for it or room can be made.
+    /// Adds a connection, if there is room for it or room can be made. When [`PoolLimits::accepted`] are there, the
+    /// server takes no more from the system: those that wait there are neither closed nor seen.
     pub(super) fn admit(&self) -> Option<(u64, Rc<Record>)> {
         let count = self.connections.borrow().len();
         let is_full = count.saturating_sub(self.leaving.get()) >= self.limits.connections;
-        if is_full && self.make_room() == 0 && count >= self.limits.accepted() {
-            measure::connection_refused();
-            return None;
+        if is_full && self.make_room() == 0 {
+            measure::connection_without_room();
+            if count >= self.limits.accepted() {
+                return None;
+            }
         }
         measure::connection_opened();
         let (id, record) = (self.next.get(), Rc::new(Record::new()));

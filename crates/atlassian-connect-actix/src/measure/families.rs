@@ -80,8 +80,8 @@ families! {
     JOB_SUCCESS: Gauge "connect_job_last_success_timestamp_seconds" ["name"]
         "When a periodic job last succeeded on this node.";
     CONNECTIONS: Gauge "connect_connections" [] "Open connections of clients.";
-    CONNECTIONS_REFUSED: Counter "connect_connections_refused_total" ["reason"]
-        "Connections of clients that were not accepted.";
+    CONNECTIONS_WITHOUT_ROOM: Counter "connect_connections_without_room_total" []
+        "Connections of clients that came when no place was free.";
     CONNECTIONS_CLOSED: Counter "connect_connections_closed_total" ["reason"]
         "Connections of clients that were closed, or whose body was refused, before the client had finished.";
     TENANTS: Gauge "connect_tenants" [] "Installed tenants, as of the last count.";

@@ -55,7 +55,7 @@ pub(crate) fn start() -> Result<(), RecorderTaken> {
     for reason in Close::ALL {
         handles::add_nothing(&f::CONNECTIONS_CLOSED, [reason.word()]);
     }
-    handles::add_nothing(&f::CONNECTIONS_REFUSED, [FULL]);
+    handles::add_nothing(&f::CONNECTIONS_WITHOUT_ROOM, []);
     shift(&f::CONNECTIONS, [], 0.0);
     Ok(())
 }
@@ -186,8 +186,6 @@ impl Close {
     }
 }
 
-const FULL: &str = "full";
-
 /// A client has connected.
 pub(crate) fn connection_opened() {
     shift(&f::CONNECTIONS, [], 1.0);
@@ -198,9 +196,9 @@ pub(crate) fn connection_ended() {
     shift(&f::CONNECTIONS, [], -1.0);
 }
 
-/// A connection was not accepted: there was no room for it.
-pub(crate) fn connection_refused() {
-    add(&f::CONNECTIONS_REFUSED, [FULL]);
+/// A connection came when no place was free, and none could be freed.
+pub(crate) fn connection_without_room() {
+    add(&f::CONNECTIONS_WITHOUT_ROOM, []);
 }
 
 /// The server closes a connection, or refuses its body.

@@ -2,6 +2,8 @@
 
 use std::net::TcpListener;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use actix_web::http::Method;
@@ -11,6 +13,7 @@ use atlassian_connect_actix::auth::SessionToken;
 use atlassian_connect_actix::{Error, PublicPage, forge, metrics};
 use atlassian_connect_testing::{TestHost, TestHostBuilder, TestInvocation};
 use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
 
 const TOKEN: &str = "0123456789abcdef";
 static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -112,9 +115,49 @@ async fn each_action_is_counted_in_its_family() {
     assert!(value(&after, "connect_connections") >= 1.0 && value(&after, "connect_tenant_cache_entries") >= 0.0);
     assert!((value(&after, "connect_forge_queue_capacity_events") - 1000.0).abs() < 0.1);
     assert!((value(&after, "connect_forge_queue_events")).abs() < 0.1);
-    for family in ["connect_days_until_connect_ends", "connect_connections_refused_total"] {
+    for family in ["connect_days_until_connect_ends", "connect_connections_without_room_total"] {
         assert!(after.contains(&format!("# HELP {family} ")), "{after}");
     }
+}
+
+#[actix_web::test]
+async fn connections_for_which_there_is_no_room_are_counted() {
+    let _turn = TURN.lock().await;
+    let gate = tokio::sync::watch::Sender::new(false);
+    let (held, entered) = (gate.clone(), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&entered);
+    let wait = move |cfg: &mut ServiceConfig| {
+        let (held, count) = (held.clone(), Arc::clone(&count));
+        let handler = move |_: SessionToken| {
+            count.fetch_add(1, Ordering::Relaxed);
+            let mut held = held.subscribe();
+            async move { held.wait_for(|is_open| *is_open).await.map_or("gone", |_| "done") }
+        };
+        cfg.route("/wait", web::get().to(handler));
+    };
+    let limited = builder().var("AC_METRICS_TOKEN", TOKEN).config(r#"{ "limits": { "connections": 16 } }"#).workers(1);
+    let host = limited.start(wait).await;
+    host.install(&host.tenant()).await;
+    let before = scrape(&host).await;
+    let request =
+        format!("GET /wait HTTP/1.1\r\nHost: a\r\nAuthorization: JWT {}\r\n\r\n", host.tenant().context_token());
+    let address = host.base_url().strip_prefix("http://").unwrap_or_default().to_owned();
+    let mut open = Vec::new();
+    // authenticated requests that wait for their answer cannot make room; those not yet read could
+    for number in 1..=18 {
+        let mut connection = tokio::net::TcpStream::connect(&address).await.unwrap();
+        connection.write_all(request.as_bytes()).await.unwrap();
+        open.push(connection);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while entered.load(Ordering::Relaxed) < number {
+            assert!(Instant::now() < deadline, "only {entered:?} are served");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    gate.send_replace(true);
+    drop(open);
+    let after = scrape(&host).await;
+    assert!(growth(&before, &after, "connect_connections_without_room_total") >= 1.0, "{after}");
 }
 
 #[actix_web::test]
