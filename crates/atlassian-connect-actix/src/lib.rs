@@ -105,6 +105,7 @@ mod sources;
 mod state;
 mod tasks;
 mod tenants;
+mod trace;
 mod transport;
 mod view;
 mod webhook;
@@ -119,6 +120,12 @@ pub use form::{Form, Query};
 /// The crate `metrics`, in the version whose metrics [`/metrics`](crate::config::Config::metrics) shows: an app's own
 /// `metrics::counter!("notes_saved").increment(1)` appears there beside the framework's.
 pub use metrics;
+/// The crate `opentelemetry`, in the version whose spans are exported. A span of the app's own, made with
+/// `opentelemetry::global::tracer("my-app")` in a handler, is a part of the request's trace. With the Cargo feature
+/// `otel`.
+#[cfg(feature = "otel")]
+#[cfg_attr(docsrs, doc(cfg(feature = "otel")))]
+pub use opentelemetry;
 pub use settings::Settings;
 pub use state::ErrorPage;
 pub use tenants::Tenant;

@@ -27,6 +27,7 @@ use crate::sources::Sources;
 use crate::store::internal::AppDatabase;
 use crate::tasks::Tasks;
 use crate::tenants::Tenants;
+use crate::trace::Traces;
 use crate::transport::Guard;
 
 /// The URL of `all.js` for Jira and Confluence.
@@ -117,6 +118,7 @@ pub struct State {
     pub pages: Pages,
     /// The background work.
     pub tasks: Arc<Tasks>,
+    pub(crate) traces: Traces,
     listeners: Arc<dyn Listeners>,
     database: Option<AppDatabase>,
     /// The Forge events that are being processed.
@@ -163,6 +165,7 @@ impl State {
             tenants,
             listeners,
             tasks: Arc::default(),
+            traces: Traces::default(),
             database: None,
             deliveries: Deliveries::default(),
             errors,
@@ -173,6 +176,13 @@ impl State {
     #[must_use]
     pub(crate) fn with_app(mut self, app: Option<AppVersion>) -> Self {
         self.app = app;
+        self
+    }
+
+    /// Sets where spans are recorded.
+    #[must_use]
+    pub(crate) fn with_traces(mut self, traces: Traces) -> Self {
+        self.traces = traces;
         self
     }
 
@@ -220,6 +230,11 @@ impl State {
         if measure::is_on() {
             measure::forge_event(Some(event).filter(|event| self.listeners.hear(event)), outcome);
         }
+    }
+
+    /// The name of a Forge event in traces: `other` if the app has no listener for it.
+    pub(crate) fn traced_name<'a>(&self, event: &'a str) -> &'a str {
+        if self.traces.is_on() && !self.listeners.hear(event) { "other" } else { event }
     }
 
     /// The descriptor that is served now.

@@ -15,6 +15,7 @@ use crate::state::State;
 use crate::store::internal::now;
 use crate::store::{Place, Store};
 use crate::tasks::{Job, Tasks};
+use crate::trace::Carried;
 use crate::{measure, panics, scrape};
 
 /// The owner of the rows in the store. No installation has this id.
@@ -124,12 +125,13 @@ where
     F: FnOnce(Addon) -> R + Send + 'static,
     R: Future<Output = Result<(), ListenerError>> + 'static,
 {
-    let (under_way, given) = (UnderWay::of(addon), addon.clone());
+    let (under_way, given, carried) = (UnderWay::of(addon), addon.clone(), Carried::from_here());
     let job: Job = Box::new(move || {
         Box::pin(async move {
             let _place = under_way.0.place().await;
             // also catches a panic of the call itself
-            run("spawned by the add-on", async move { work(given).await }).await;
+            let work = run("spawned by the add-on", async move { work(given).await });
+            carried.around(work).await;
         })
     });
     addon.state.tasks.send(job);
@@ -211,7 +213,8 @@ where
         return Ok(PAUSE);
     }
     let begun = Instant::now();
-    let mut work = std::pin::pin!(run(name, async { job(addon.clone()).await }));
+    let work = run(name, async { job(addon.clone()).await });
+    let mut work = std::pin::pin!(addon.state.traces.job(name, work));
     let mut pulse = interval(PULSE);
     pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
     pulse.tick().await;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 
 use actix_web::web;
 use futures_util::StreamExt as _;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::events::Events;
 use super::{Addon, StartError, background};
@@ -20,6 +20,7 @@ use crate::state::{ErrorHandler, ErrorPage, ErrorRenderer, ErrorRendering, State
 use crate::store::internal::{AppDatabase, SealedStore, open_with_database};
 use crate::store::{Changes, MemoryStore, Migrations, Store, StoreError};
 use crate::tenants::Tenants;
+use crate::trace::Traces;
 
 /// ACE's default of `errorTemplateName`.
 const DEFAULT_RENDERER: &str = "unauthorized";
@@ -201,6 +202,7 @@ impl AddonBuilder {
         if config.metrics.is_on() {
             measure::start().map_err(|taken| StartError::Metrics(taken.to_string()))?;
         }
+        let system = if self.store.is_some() { "other" } else { backend(&config) };
         let (store, database) = match self.store {
             Some(store) => (SealedStore::tried(store, &config.store.encryption_keys).await? as _, None),
             None => Box::pin(open_with_database(&config.store)).await?,
@@ -209,8 +211,14 @@ impl AddonBuilder {
         if config.options.no_auth {
             tracing::warn!("AC_OPTS=no-auth: pages and token routes are open to every process on this machine");
         }
-        let store = if config.metrics.is_on() { Arc::new(MeasuredStore(store)) } else { store };
-        let addon = assemble_addon(config, descriptor, store, database, errors, (self.app, self.descriptor));
+        let traces = Traces::start(&config, self.app.as_ref(), descriptor.key());
+        let store = if config.metrics.is_on() || traces.is_on() {
+            Arc::new(MeasuredStore { inner: store, system })
+        } else {
+            store
+        };
+        let parts = (self.app, self.descriptor, traces);
+        let addon = assemble_addon(config, descriptor, store, database, errors, parts);
         let state = addon.shared_state();
         if let Some(changes) = state.tenants.store().changes() {
             panics::spawn(
@@ -238,7 +246,7 @@ impl AddonBuilder {
     pub fn without_store(self, config: Config, descriptor: Descriptor) -> Result<Addon, StartError> {
         let errors = error_rendering(&config, self.renderers, self.handler)?;
         let store = Arc::new(MemoryStore::default());
-        Ok(assemble_addon(config, descriptor, store, None, errors, (self.app, self.descriptor)))
+        Ok(assemble_addon(config, descriptor, store, None, errors, (self.app, self.descriptor, Traces::default())))
     }
 
     /// The add-on on an existing store, for a command that emits events. It serves no requests, runs no periodic jobs,
@@ -255,7 +263,8 @@ impl AddonBuilder {
             None if self.store.is_none() => AppDatabase::connect(&config.store).await?,
             None => None,
         };
-        let addon = assemble_addon(config, descriptor, store, database, errors, (self.app, self.descriptor));
+        let addon =
+            assemble_addon(config, descriptor, store, database, errors, (self.app, self.descriptor, Traces::default()));
         // work that a listener spawns runs, periodic jobs do not
         addon.state().tasks.stop();
         background::start(&addon.shared_state());
@@ -269,13 +278,28 @@ fn assemble_addon(
     store: Arc<dyn Store>,
     database: Option<AppDatabase>,
     errors: ErrorRendering,
-    (app, file): (Option<AppVersion>, DescriptorFile),
+    (app, file, traces): (Option<AppVersion>, DescriptorFile, Traces),
 ) -> Addon {
     let tenants = Tenants::new(store, &config.cache, config.frame_ancestors.clone());
     let events = Arc::new(Events::default());
     let state = State::new(config, descriptor, tenants, Arc::clone(&events) as _, errors);
-    let state = state.with_app(app).with_descriptor_file(file).with_database(database);
+    let state = state.with_app(app).with_descriptor_file(file).with_database(database).with_traces(traces);
     Addon::of(web::Data::new(state), events)
+}
+
+/// The backend of the configured store, by OpenTelemetry's names.
+fn backend(config: &Config) -> &'static str {
+    let url = config.store.url.expose_secret();
+    match url.split(':').next().unwrap_or_default() {
+        "sqlite" => "sqlite",
+        "postgres" | "postgresql" => "postgresql",
+        "mysql" => "mysql",
+        "mariadb" => "mariadb",
+        "redis" | "rediss" => "redis",
+        "mongodb" | "mongodb+srv" => "mongodb",
+        "memory" => "memory",
+        _ => "other",
+    }
 }
 
 /// The database of the app's own tables: the configured one, else that of the store. An app with tables does not start

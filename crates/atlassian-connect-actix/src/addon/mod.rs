@@ -30,6 +30,8 @@ use crate::database::Database;
 use crate::descriptor::{DescriptorError, DescriptorFile};
 use crate::error::Error;
 use crate::host::HostClient;
+#[cfg(feature = "otel")]
+use crate::middleware::traced;
 use crate::middleware::{RequestSpan, measured, observed, unmark};
 use crate::observer::Observer;
 use crate::settings::Settings;
@@ -296,8 +298,9 @@ impl Addon {
     }
 
     /// Waits for Forge events and background work that are under way, for at most `limit`. Events that are then left,
-    /// or that failed and wait for another try, are taken up at the next start or by another node. [`Addon::run`] calls
-    /// this at its end. If you run your own `HttpServer`, call it after the server has stopped.
+    /// or that failed and wait for another try, are taken up at the next start or by another node. Then the last traces
+    /// are exported; nothing is traced any more. [`Addon::run`] calls this at its end. If you run your own `HttpServer`,
+    /// call it after the server has stopped.
     pub async fn drain(&self, limit: Duration) {
         let begun = Instant::now();
         self.state.tasks.stop();
@@ -307,6 +310,7 @@ impl Addon {
         if left > 0 {
             tracing::warn!(left, "background work was cut off by the stop");
         }
+        self.state.traces.stop(limit.saturating_sub(begun.elapsed())).await;
     }
 
     /// Mounts the add-on: one scope at the path of the base URL, with the descriptor, the lifecycle callbacks, the
@@ -339,6 +343,8 @@ impl Addon {
         move |cfg| {
             let (config, limit) = (&state.config, state.config.limits.body);
             let inner = state.clone();
+            #[cfg(feature = "otel")]
+            let traces = state.traces.clone();
             let scope = web::scope(&pattern::literal(config.local_base_url.path()))
                 .app_data(state.clone())
                 .app_data(addon)
@@ -373,6 +379,11 @@ impl Addon {
                 // outermost, or a page could not read why it was refused
                 .wrap(Condition::new(!config.forge_origins.is_empty(), forge::cors::cors(&config.forge_origins)))
                 .wrap(TracingLogger::<RequestSpan>::new());
+            #[cfg(feature = "otel")]
+            let scope = scope.wrap(Condition::new(
+                traces.is_on(),
+                from_fn(move |request, next| traced(traces.clone(), request, next)),
+            ));
             cfg.service(scope);
         }
     }
@@ -383,6 +394,8 @@ impl Addon {
         let (state, observer) = (self.state.clone(), self.mounted());
         move |cfg| {
             let (inner, is_measured) = (state.clone(), state.config.metrics.is_on());
+            #[cfg(feature = "otel")]
+            let traces = state.traces.clone();
             let scope = web::scope("")
                 .app_data(state)
                 .default_service(web::to(|| async { Err::<actix_web::HttpResponse, _>(Error::no_route()) }))
@@ -394,6 +407,11 @@ impl Addon {
                 ))
                 .wrap(Condition::new(is_measured, from_fn(measured)))
                 .wrap(TracingLogger::<RequestSpan>::new());
+            #[cfg(feature = "otel")]
+            let scope = scope.wrap(Condition::new(
+                traces.is_on(),
+                from_fn(move |request, next| traced(traces.clone(), request, next)),
+            ));
             cfg.service(scope);
         }
     }

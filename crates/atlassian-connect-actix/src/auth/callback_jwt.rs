@@ -49,6 +49,6 @@ impl FromRequest for CallbackJwt {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let caller = pipeline::accepted_callback(request, &[Binding::Request]);
-        Box::pin(async move { counted("CallbackJwt", caller.await).map(Self) })
+        Box::pin(async move { counted("CallbackJwt", caller).await.map(Self) })
     }
 }

@@ -40,6 +40,6 @@ impl FromRequest for ConnectJwt {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let caller = pipeline::accepted(request, &[Binding::Request]);
-        Box::pin(async move { counted("ConnectJwt", caller.await).map(Self) })
+        Box::pin(async move { counted("ConnectJwt", caller).await.map(Self) })
     }
 }

@@ -38,6 +38,6 @@ impl FromRequest for ContextJwt {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let caller = pipeline::accepted(request, &[Binding::Context]);
-        Box::pin(async move { counted("ContextJwt", caller.await).map(Self) })
+        Box::pin(async move { counted("ContextJwt", caller).await.map(Self) })
     }
 }

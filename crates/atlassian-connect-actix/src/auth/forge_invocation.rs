@@ -247,7 +247,7 @@ impl ForgeInvocation {
         request: &HttpRequest,
         invocation: impl Future<Output = Result<Rc<Invocation>, Error>>,
     ) -> Result<Self, Error> {
-        let invocation = counted("ForgeInvocation", invocation.await).map_err(|error| error.asking_for(SCHEME))?;
+        let invocation = counted("ForgeInvocation", invocation).await.map_err(|error| error.asking_for(SCHEME))?;
         connection::prove(request);
         request.extensions_mut().insert(Proven);
         Ok(Self(invocation))

@@ -59,10 +59,14 @@ pub use session_token::SessionToken;
 use error::{other_request, shorten};
 
 use crate::error::Error;
-use crate::measure;
+use crate::{measure, trace};
 
-/// Counts how an authentication by this extractor ended.
-pub(crate) fn counted<T>(extractor: &'static str, result: Result<T, Error>) -> Result<T, Error> {
+/// Authenticates by this extractor: it is a span of the trace, and counted.
+pub(crate) async fn counted<T>(
+    extractor: &'static str,
+    verification: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let result = trace::verification(extractor, verification).await;
     measure::authentication(extractor, result.as_ref().map(drop).map_err(Error::words));
     result
 }

@@ -39,6 +39,6 @@ impl FromRequest for PageToken {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let caller = pipeline::accepted(request, &[Binding::Request, Binding::Page]);
-        Box::pin(async move { counted("PageToken", caller.await).map(Self) })
+        Box::pin(async move { counted("PageToken", caller).await.map(Self) })
     }
 }

@@ -40,6 +40,6 @@ impl FromRequest for SessionToken {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let caller =
             pipeline::accepted(request, &[Binding::Session, Binding::Context, Binding::Request, Binding::Page]);
-        Box::pin(async move { counted("SessionToken", caller.await).map(Self) })
+        Box::pin(async move { counted("SessionToken", caller).await.map(Self) })
     }
 }

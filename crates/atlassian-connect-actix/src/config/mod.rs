@@ -81,6 +81,8 @@ mod resolve;
 mod settings;
 mod shell_origins;
 mod store;
+#[cfg(feature = "otel")]
+mod traces;
 mod urls;
 mod vars;
 mod whitelist;
@@ -108,6 +110,8 @@ pub(crate) use problems::Problem;
 pub use settings::Product;
 pub(crate) use settings::{CacheConfig, DevOptions, Limits, MetricsConfig, UnknownProduct};
 pub(crate) use shell_origins::ShellOrigin;
+#[cfg(feature = "otel")]
+pub(crate) use traces::{Sampling, TraceConfig};
 pub use vars::Vars;
 pub(crate) use whitelist::Whitelist;
 
@@ -184,6 +188,10 @@ pub struct Config {
     /// are recorded.
     #[doc(hidden)]
     pub metrics: MetricsConfig,
+    /// OpenTelemetry's variables (`OTEL_…`): where traces go; nowhere, and none are recorded.
+    #[cfg(feature = "otel")]
+    #[doc(hidden)]
+    pub traces: Option<TraceConfig>,
     /// `compressPages`: whether pages with a session token are compressed; false, since their length could then reveal
     /// part of the token.
     pub compress_pages: bool,

@@ -18,6 +18,7 @@ use super::{
 use crate::jwt::{ForgeClaims, ForgeEnvironment};
 
 const NO_AUTH: &str = "AC_OPTS=no-auth";
+const TRACES: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const MIB: u64 = 1024 * 1024;
 
 pub(super) fn config(text: Option<&str>, vars: &Vars) -> Result<Config, ConfigError> {
@@ -30,6 +31,9 @@ pub(super) fn config(text: Option<&str>, vars: &Vars) -> Result<Config, ConfigEr
     let local_base_url = local_base_url(reader, &environment, port);
     let product = product(reader);
     let options = options(vars, &environment, &mut warnings);
+    if cfg!(not(feature = "otel")) && vars.get(TRACES).is_some() {
+        warnings.push(format!("{TRACES} has no effect: this program was built without the Cargo feature `otel`"));
+    }
     let max_token_age = seconds(reader, "maxTokenAge", 1, 86_400, 900);
     // a session lasts at least as long as one of its tokens
     let least = max_token_age.as_secs();
@@ -61,6 +65,8 @@ pub(super) fn config(text: Option<&str>, vars: &Vars) -> Result<Config, ConfigEr
             stale: seconds(reader, "cache.stale", 0, 3600, 300),
         },
         metrics: metrics(reader),
+        #[cfg(feature = "otel")]
+        traces: super::traces::resolve(vars, &mut warnings),
         compress_pages: reader.flag("compressPages").unwrap_or(false),
         error_template: reader.flag("errorTemplate").unwrap_or(true),
         error_template_name: reader.text("errorTemplateName"),

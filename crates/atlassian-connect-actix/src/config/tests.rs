@@ -485,3 +485,11 @@ fn a_file_serves_development_and_a_platform() {
       store.url = "$DATABASE_URL" (config.json, section production): the variable DATABASE_URL is not set. Set DATABASE_URL, or write the value itself into config.json.
     "#);
 }
+
+#[cfg(not(feature = "otel"))]
+#[test]
+fn an_endpoint_for_traces_needs_the_feature() {
+    let config = config("{}", &production(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:hunter2@collector")]));
+    let [warning] = config.warnings() else { panic!("{:?}", config.warnings()) };
+    assert!(warning.contains("feature `otel`") && !warning.contains("hunter2"), "{warning}");
+}

@@ -121,7 +121,10 @@ async fn deliver(state: Arc<State>, id: String, places: Arc<Semaphore>) {
         write_down(&state, &id).await;
     }
     // a panic of a listener is a failure, and so is one of the app's own store
-    let outcome = panics::caught(call_listeners(&Data::from(Arc::clone(&state)), &delivery, LIMIT)).await;
+    let data = Data::from(Arc::clone(&state));
+    // boxed: it is large
+    let work = Box::pin(panics::caught(call_listeners(&data, &delivery, LIMIT)));
+    let outcome = state.traces.forge_event(state.traced_name(&delivery.event), work).await;
     let Err(error) = outcome.unwrap_or_else(|panic| Err(Error::internal(format!("the delivery {panic}")))) else {
         state.count_forge_event(&delivery.event, "processed");
         return finished(&state, &id, &delivery).await;

@@ -22,6 +22,7 @@ use crate::redact;
 use crate::software;
 use crate::state::State;
 use crate::tenants::Tenant;
+use crate::trace::Call;
 
 /// The most redirects of one request.
 const REDIRECTS: usize = 5;
@@ -115,14 +116,22 @@ async fn follow(request: &mut Parts, first: &Target, deadline: Instant) -> Resul
 
 fn measured(request: &Parts, target: &Target, response: &Result<HostResponse, HostError>, started: Instant) {
     if measure::is_on() {
-        let product = if target.is_own { request.actor.site.product() } else { "other" };
-        let status = response.as_ref().map(|response| response.status.as_u16()).map_err(|error| match error {
-            HostError::Timeout(_) => "timeout",
-            HostError::Unreachable { .. } => "unreachable",
-            _ => "not_sent",
-        });
-        measure::outbound(product, status, started.elapsed());
+        measure::outbound(product(request, target), outcome(response), started.elapsed());
     }
+}
+
+/// The product that is asked, for metrics and traces.
+fn product(request: &Parts, target: &Target) -> &'static str {
+    if target.is_own { request.actor.site.product() } else { "other" }
+}
+
+/// The status, or the kind of the failure.
+fn outcome(response: &Result<HostResponse, HostError>) -> Result<u16, &'static str> {
+    response.as_ref().map(|response| response.status.as_u16()).map_err(|error| match error {
+        HostError::Timeout(_) => "timeout",
+        HostError::Unreachable { .. } => "unreachable",
+        _ => "not_sent",
+    })
 }
 
 /// Only safe methods follow redirects; otherwise the redirect is the answer.
@@ -192,8 +201,26 @@ async fn send_once(
     target.check(&actor.state.outbound.guard)?;
     // a user token may have to be requested first
     let headers = timeout_at(deadline, headers(request, target)).await;
-    let headers = headers.map_err(|_| HostError::Timeout(target.host()))??;
+    let mut headers = headers.map_err(|_| HostError::Timeout(target.host()))??;
     let credentials = headers.get(header::AUTHORIZATION).cloned();
+    let call = Call::begin(&request.method, &target.url, || product(request, target), request.sent);
+    if target.is_own {
+        call.announce(&mut headers);
+    }
+    request.sent = request.sent.saturating_add(1);
+    let response = transmit(request, target, headers, deadline).await;
+    call.ended(|| outcome(&response));
+    Ok((response?, credentials))
+}
+
+/// The answer to a request with these headers.
+async fn transmit(
+    request: &mut Parts,
+    target: &Target,
+    headers: HeaderMap,
+    deadline: Instant,
+) -> Result<HostResponse, HostError> {
+    let actor = &request.actor;
     let mut outgoing = actor.state.outbound.guard.client().request(request.method.clone(), target.url.as_str());
     for (name, value) in headers {
         outgoing = outgoing.insert_header((name, value));
@@ -214,7 +241,7 @@ async fn send_once(
         Ok(Err(error)) => return Err(failure(&error, target.host())),
         Ok(Ok(response)) => response,
     };
-    let response = HostResponse {
+    Ok(HostResponse {
         url: target.url.clone(),
         is_own: target.is_own,
         status: response.status(),
@@ -224,8 +251,7 @@ async fn send_once(
         host: target.host(),
         deadline,
         body_limit: request.body_limit,
-    };
-    Ok((response, credentials))
+    })
 }
 
 /// The length of the body as it will be read; unknown if it is compressed.

@@ -24,6 +24,8 @@ pub(super) struct Parts {
     pub(super) body_limit: usize,
     pub(super) retry: Option<bool>,
     pub(super) follow_redirects: bool,
+    /// How often it was sent.
+    pub(super) sent: u32,
 }
 
 /// The body of a request.
@@ -45,6 +47,7 @@ impl Parts {
             body_limit: BODY_LIMIT,
             retry: None,
             follow_redirects: true,
+            sent: 0,
         }
     }
 
@@ -55,6 +58,7 @@ impl Parts {
             method: Method::GET,
             headers: self.headers.clone(),
             body: Body::Empty,
+            sent: 0,
             ..*self
         }
     }

@@ -11,11 +11,15 @@ mod observe;
 mod span;
 mod stand_in;
 mod stream;
+#[cfg(feature = "otel")]
+mod trace;
 
 pub(crate) use compression::unmark;
 pub(crate) use measure::measured;
 pub(crate) use observe::observed;
 pub(crate) use span::RequestSpan;
+#[cfg(feature = "otel")]
+pub(crate) use trace::traced;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
