@@ -1,4 +1,4 @@
-//! `/healthz`: the process answers. `/readyz`: the store answers as well.
+//! `/healthz`: the process answers. `/readyz`: the store answers as well, and the add-on is not about to stop.
 
 use std::time::Duration;
 
@@ -22,6 +22,9 @@ async fn healthz() -> HttpResponse {
 }
 
 async fn readyz(addon: AddonState) -> Result<HttpResponse, Error> {
+    if addon.is_stopping() {
+        return Err(Error::Unavailable { detail: "the add-on is stopping".to_owned() });
+    }
     match tokio::time::timeout(LIMIT, addon.tenants.ping()).await {
         Ok(answer) => answer?,
         Err(_) => return Err(Error::Unavailable { detail: format!("the store did not answer within {LIMIT:?}") }),

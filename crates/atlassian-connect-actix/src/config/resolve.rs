@@ -61,6 +61,7 @@ pub(super) fn config(text: Option<&str>, vars: &Vars) -> Result<Config, ConfigEr
             stale: seconds(reader, "cache.stale", 0, 3600, 300),
         },
         metrics: metrics(reader),
+        shutdown_delay: seconds(reader, "shutdown.delay", 0, 20, 0),
         compress_pages: reader.flag("compressPages").unwrap_or(false),
         error_template: reader.flag("errorTemplate").unwrap_or(true),
         error_template_name: reader.text("errorTemplateName"),
