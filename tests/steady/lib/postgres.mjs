@@ -38,7 +38,7 @@ export class Postgres {
   /** Stops it at once, as a crash does. */
   async stop() {
     const pid = this.#pid;
-    const words = file => fs.readFileSync(`/proc/${pid}/${file}`, 'utf8').split('\0').filter(Boolean);
+    const words = file => fs.readFileSync(`/proc/${pid}/${file}`, 'utf8').split('\0').slice(0, -1);
     this.command = words('cmdline');
     this.locales = words('environ').filter(variable => variable.startsWith('LOCPATH='));
     process.kill(pid, 'SIGQUIT');
