@@ -42,8 +42,9 @@ export function page(tenant, path) {
 }
 
 /** A call from the page with the token of `AP.context.getToken`. */
-export function session(tenant) {
-  return { path: '/api/session', headers: { Authorization: `JWT ${hs256(claims(tenant, 'context-qsh'), tenant.sharedSecret)}` } };
+export function session(tenant, user = CONTEXT.user.accountId) {
+  const token = hs256({ ...claims(tenant, 'context-qsh'), sub: user }, tenant.sharedSecret);
+  return { path: '/api/session', headers: { Authorization: `JWT ${token}` } };
 }
 
 export function webhook(tenant, path) {
