@@ -1,8 +1,9 @@
 // Replaces the nodes of a running app one after the other, behind HAProxy and under load. No request may fail, and
 // nothing that was acknowledged may be lost.
 //
-//     node restart.mjs path/to/conformance [--old path/to/older/conformance]
+//     node restart.mjs path/to/conformance [--tcp | --old path/to/older/conformance]
 //
+// With `--tcp` HAProxy balances connections and not requests, like a Service of Kubernetes.
 // An older app has no `shutdown.delay`: its nodes are taken out by a command to HAProxy. It also keeps Forge events in
 // another place, so one of its nodes is killed: the newer nodes must find what it leaves.
 import { parseArgs } from 'node:util';
@@ -14,9 +15,11 @@ import { Load, ask, checkAll } from './lib/load.mjs';
 import { Postgres } from './lib/postgres.mjs';
 import { WEBHOOK, World } from './lib/world.mjs';
 
-const { values: options, positionals: [binary] } = parseArgs({ options: { old: { type: 'string' } }, allowPositionals: true });
-if (!binary) {
-  console.error('usage: node restart.mjs path/to/conformance [--old path/to/older/conformance]');
+const { values: options, positionals: [binary] } = parseArgs({
+  options: { old: { type: 'string' }, tcp: { type: 'boolean', default: false } }, allowPositionals: true
+});
+if (!binary || (options.tcp && options.old)) {
+  console.error('usage: node restart.mjs path/to/conformance [--tcp | --old path/to/older/conformance]');
   process.exit(2);
 }
 const OLD = { binary: options.old ?? binary, name: options.old ? 'old' : 'same', mustBeDrained: Boolean(options.old) };
@@ -33,7 +36,7 @@ const TAKE_OVER = 100;
 await World.run('restart', async world => {
   const database = Postgres.start(world).create('steady');
   const ports = [await freePort(), await freePort()];
-  const proxy = await Haproxy.start(world, ports);
+  const proxy = await Haproxy.start(world, ports, options.tcp ? 'tcp' : 'http');
   const base = proxy.origin;
   const nodes = [];
 
@@ -77,10 +80,10 @@ await World.run('restart', async world => {
     then: ({ id }, { status }) => status === 204 && events.add(id)
   });
 
-  /** Waits until each node has answered so many further requests. */
-  const serves = async (index, requests) => {
-    const before = Number((await proxy.state(`s${index + 1}`)).stot);
-    await proxy.until(`s${index + 1}`, `has ${requests} requests`, state => Number(state.stot) >= before + requests);
+  /** Waits until so many further requests have been answered. */
+  const serves = requests => {
+    const wanted = load.requests + requests;
+    return until(`${requests} requests`, 60, () => load.requests >= wanted);
   };
   const missing = () => {
     const told = world.told();
@@ -90,7 +93,7 @@ await World.run('restart', async world => {
   let left = [];
   const replace = async (index, app) => {
     const [node, name] = [nodes[index], `s${index + 1}`];
-    await serves(index, 200);
+    await serves(500);
     const begun = performance.now();
     if (node.app.mustBeDrained) await proxy.drain(name);
     if (node.app.mustBeDrained && index === 0) {
@@ -103,7 +106,7 @@ await World.run('restart', async world => {
     }
     const stopped = performance.now();
     await start(index, app);
-    await serves(index, 200);
+    await serves(500);
     world.say(`${name}: ${node.app.name} stopped in ${((stopped - begun) / 1000).toFixed(1)} s, ${app.name} serves ${((performance.now() - stopped) / 1000).toFixed(1)} s later`);
   };
   for (const app of [NEW, OLD]) {

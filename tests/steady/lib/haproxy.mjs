@@ -8,8 +8,9 @@ import { freePort } from '../../lib/servers.mjs';
 import { until } from '../../lib/until.mjs';
 
 export class Haproxy {
-  /** Starts it for the nodes on these ports, which it calls s1, s2. It ends with the script. */
-  static async start(world, ports) {
+  /** Starts it for the nodes on these ports, which it calls s1, s2. It ends with the script. `mode`: `http`, or `tcp`, in
+   * which a client stays with a node until its connection ends. */
+  static async start(world, ports, mode) {
     const proxy = new Haproxy();
     const port = await freePort();
     proxy.origin = `http://127.0.0.1:${port}`;
@@ -18,7 +19,7 @@ export class Haproxy {
     fs.writeFileSync(configuration, `global
     stats socket ${proxy.socket} mode 600 level admin
 defaults
-    mode http
+    mode ${mode}
     timeout connect 5s
     timeout client 60s
     timeout server 60s

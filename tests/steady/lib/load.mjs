@@ -60,6 +60,8 @@ class Kind {
 
 export class Load {
   kinds = new Map();
+  /** How many requests there were, of all kinds. */
+  requests = 0;
   #clients = [];
   #stops = false;
 
@@ -75,6 +77,7 @@ export class Load {
     while (!this.#stops) {
       const request = next();
       const answer = await ask(origin, request, agent);
+      this.requests++;
       this.kinds.get(name).count(answer);
       then(request, answer);
       await new Promise(resolve => setTimeout(resolve, answer.status === 0 ? Math.max(pause, 50) : pause));
