@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, ResponseError as _, web};
 
 use crate::error::Error;
 use crate::state::AddonState;
@@ -23,7 +23,8 @@ async fn healthz() -> HttpResponse {
 
 async fn readyz(addon: AddonState) -> Result<HttpResponse, Error> {
     if addon.is_stopping() {
-        return Err(Error::Unavailable { detail: "the add-on is stopping".to_owned() });
+        // nothing has failed, so there is nothing to log
+        return Ok(Error::Unavailable { detail: "the add-on is stopping".to_owned() }.error_response());
     }
     match tokio::time::timeout(LIMIT, addon.tenants.ping()).await {
         Ok(answer) => answer?,

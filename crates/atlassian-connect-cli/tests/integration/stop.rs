@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::process::Process;
+use crate::process::{Process, log};
 use crate::support::poll;
 use crate::support::wire::{Answer, Connection};
 
@@ -18,8 +18,9 @@ fn ends_the_connection(answer: &Answer) -> bool {
 fn with_a_delay_it_is_not_ready_at_once_and_serves_meanwhile() {
     const DELAY: Duration = Duration::from_secs(2);
     let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("log");
     let vars = [("DATABASE_URL", "memory:"), ("AC_SHUTDOWN_DELAY", "2")];
-    let mut process = Process::start("http://127.0.0.1:1/", &folder.path().join("log"), &vars);
+    let mut process = Process::start("http://127.0.0.1:1/", &file, &vars);
     let mut open = Connection::to(&process.base_url);
     let before = get(&mut open, "/readyz").unwrap();
     assert_eq!((before.status, ends_the_connection(&before)), (200, false));
@@ -44,6 +45,8 @@ fn with_a_delay_it_is_not_ready_at_once_and_serves_meanwhile() {
     assert!(served > 0);
     assert!(process.ended().success());
     let took = begun.elapsed();
+    let log = log(&file);
+    assert!(log.contains("not ready any more") && !log.contains("ERROR"), "{log}");
     assert!(took >= DELAY && took < DELAY + Duration::from_secs(10), "the stop took {took:?}");
 }
 
