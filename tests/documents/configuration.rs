@@ -31,7 +31,7 @@ fn every_key_and_variable_of_the_code_is_in_the_document() {
 }
 
 /// A key that the framework does not know makes a warning.
-fn is_known(key: &str) -> bool {
+pub(super) fn is_known(key: &str) -> bool {
     let (objects, last) = key.rsplit_once('.').map_or((vec![], key), |(path, last)| (path.split('.').collect(), last));
     let mut file = format!("{{ {last:?}: null }}");
     for object in objects.into_iter().rev() {

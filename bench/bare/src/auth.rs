@@ -103,14 +103,14 @@ impl Caller {
 }
 
 /// Verifies the token in the query or in `Authorization: JWT …`.
-pub(crate) fn authenticate(request: &HttpRequest, shared: &Shared) -> Result<Caller, Failed> {
+pub(crate) async fn authenticate(request: &HttpRequest, shared: &Shared) -> Result<Caller, Failed> {
     let query = request.query_string();
     let in_query = query.split('&').find_map(|pair| pair.strip_prefix("jwt="));
     let in_header = || request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("JWT ");
     let token = in_query.or_else(in_header).ok_or_else(|| failed("no token"))?;
 
     let named = dangerous::insecure_decode::<Claims>(token).map_err(failed)?.claims;
-    let tenant = shared.tenants.find(named.client_key()).ok_or_else(|| failed("no tenant"))?;
+    let tenant = shared.tenants.find(named.client_key()).await.ok_or_else(|| failed("no tenant"))?;
     let mut validation = Validation::new(Algorithm::HS256);
     validation.validate_aud = false;
     validation.validate_nbf = true;

@@ -33,7 +33,7 @@ const X_ACPT: HeaderName = HeaderName::from_static("x-acpt");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 async fn session(request: HttpRequest, shared: Data<Shared>, id: RequestId) -> Result<HttpResponse, Failed> {
-    let caller = authenticate(&request, &shared)?;
+    let caller = authenticate(&request, &shared).await?;
     let token = caller.session_token(&shared)?;
     let body = json!({
         "clientKey": caller.tenant.client_key,

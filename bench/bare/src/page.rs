@@ -96,7 +96,7 @@ struct Greeting<'a> {
 
 /// The page of the framework's example for tests.
 pub(crate) async fn plain(request: HttpRequest, shared: Data<Shared>, id: RequestId) -> Result<HttpResponse, Failed> {
-    let caller = authenticate(&request, &shared)?;
+    let caller = authenticate(&request, &shared).await?;
     let token = caller.session_token(&shared)?;
     let html = Plain { page: Page::of(&request, &shared, &caller, &token) }.render().map_err(failed)?;
     Ok(answer(&caller, id, &token, html))
@@ -108,7 +108,7 @@ pub(crate) async fn with_greeting(
     shared: Data<Shared>,
     id: RequestId,
 ) -> Result<HttpResponse, Failed> {
-    let caller = authenticate(&request, &shared)?;
+    let caller = authenticate(&request, &shared).await?;
     let (connections, client_key) = (shared.tenants.connections.clone(), caller.tenant.client_key.clone());
     let read = move || {
         let mut connection = connections.get().map_err(failed)?;

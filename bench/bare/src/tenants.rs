@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::web;
 use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, Pool};
 use jsonwebtoken::{DecodingKey, EncodingKey};
@@ -55,31 +56,33 @@ impl Tenants {
         Ok(Self { connections, known })
     }
 
-    pub(crate) fn find(&self, client_key: &str) -> Option<Arc<Tenant>> {
+    /// A tenant. What is not cached is read on a thread for blocking work, as actix-web asks of its apps.
+    pub(crate) async fn find(&self, client_key: &str) -> Option<Arc<Tenant>> {
         if let Some(tenant) = self.known.get(client_key) {
             return Some(tenant);
         }
-        let tenant = Arc::new(self.read(client_key)?);
+        let (connections, sought) = (self.connections.clone(), client_key.to_owned());
+        let read = move || value_of(&mut *connections.get().ok()?, &sought, "clientInfo").ok()?;
+        let tenant = Arc::new(tenant(&web::block(read).await.ok()??)?);
         self.known.insert(client_key.to_owned(), Arc::clone(&tenant));
         Some(tenant)
     }
+}
 
-    fn read(&self, client_key: &str) -> Option<Tenant> {
-        let text = value_of(&mut *self.connections.get().ok()?, client_key, "clientInfo").ok()??;
-        let read: Installation = serde_json::from_str(&text).ok()?;
-        let base_url = read.base_url.trim_end_matches('/').to_owned();
-        let origin = Url::parse(&base_url).ok()?.origin().ascii_serialization();
-        Some(Tenant {
-            client_key: read.client_key,
-            key: read.key,
-            stylesheet_url: format!("{base_url}/atlassian-connect/all.css"),
-            security_policy: format!("frame-ancestors {origin}"),
-            origin,
-            base_url,
-            verifying: DecodingKey::from_secret(read.shared_secret.as_bytes()),
-            signing: EncodingKey::from_secret(read.shared_secret.as_bytes()),
-        })
-    }
+fn tenant(stored: &str) -> Option<Tenant> {
+    let read: Installation = serde_json::from_str(stored).ok()?;
+    let base_url = read.base_url.trim_end_matches('/').to_owned();
+    let origin = Url::parse(&base_url).ok()?.origin().ascii_serialization();
+    Some(Tenant {
+        client_key: read.client_key,
+        key: read.key,
+        stylesheet_url: format!("{base_url}/atlassian-connect/all.css"),
+        security_policy: format!("frame-ancestors {origin}"),
+        origin,
+        base_url,
+        verifying: DecodingKey::from_secret(read.shared_secret.as_bytes()),
+        signing: EncodingKey::from_secret(read.shared_secret.as_bytes()),
+    })
 }
 
 /// The newest value of a tenant under a key.

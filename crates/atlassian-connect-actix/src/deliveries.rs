@@ -34,9 +34,13 @@ pub(crate) struct Delivery {
     /// deeply, perhaps too deeply to be read again.
     #[serde(with = "text")]
     pub body: Arc<Value>,
-    /// How often the listeners have failed.
+    /// How often it has been tried without success.
     #[serde(default)]
     pub failures: u32,
+    /// Whether another node has left it unfinished. Its listeners may have ended that node, so a try counts when it
+    /// begins.
+    #[serde(skip)]
+    pub is_taken_over: bool,
     /// Whether the store keeps it as a value, although it may have a queue: an older release has written it.
     #[serde(skip)]
     pub is_value: bool,
@@ -166,7 +170,7 @@ impl Deliveries {
         self.active().iter().map(|(id, active)| (id.clone(), active.delivery.clone())).collect()
     }
 
-    /// Counts a failure. Returns the number of failures.
+    /// Counts a try without success. Returns the number of them.
     pub(crate) fn failed(&self, id: &str) -> u32 {
         self.active().get_mut(id).map_or(u32::MAX, |Active { delivery, .. }| {
             delivery.failures = delivery.failures.saturating_add(1);
@@ -274,7 +278,14 @@ mod tests {
 
     fn delivery(installation_id: &str) -> Delivery {
         let origin = Arc::new(ForgeOrigin { installation_id: installation_id.to_owned(), ..ForgeOrigin::default() });
-        Delivery { event: "e".into(), origin, body: Arc::new(Value::Null), failures: 0, is_value: false }
+        Delivery {
+            event: "e".into(),
+            origin,
+            body: Arc::new(Value::Null),
+            failures: 0,
+            is_taken_over: false,
+            is_value: false,
+        }
     }
 
     #[actix_web::test]

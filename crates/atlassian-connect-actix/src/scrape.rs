@@ -28,6 +28,9 @@ const OWNER: &str = "atlassian-connect:metrics";
 const COUNT: &str = "tenants";
 /// How long the store may take to return the last count. Without it, a scrape has the count of the scrape before.
 const LIMIT: Duration = Duration::from_secs(1);
+/// After so many tenants, the count pauses. With many tenants it would keep a connection of the store busy for long.
+const BATCH: u64 = 100;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// How many tenants there were, and how many of them are on Forge.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +116,9 @@ pub(crate) async fn count_tenants(
     while let Some(tenant) = tenants.try_next().await? {
         count.installed += 1;
         count.on_forge += u64::from(is_on_forge(store, &tenant).await?);
+        if count.installed.is_multiple_of(BATCH) {
+            tokio::time::sleep(PAUSE).await;
+        }
     }
     count.at = now();
     Ok(store.set(Place::of_forge(OWNER, COUNT), &serde_json::to_value(count)?).await?)

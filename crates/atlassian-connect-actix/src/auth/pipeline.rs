@@ -167,16 +167,11 @@ async fn prove(state: &State, unverified: &Unverified<'_>) -> Result<Arc<Tenant>
 }
 
 /// Records in the background, once a day, that the tenant has called.
-fn record_call(state: &web::Data<State>, tenant: &Arc<Tenant>) {
-    if !state.tenants.is_first_call_of_the_day(tenant) {
-        return;
+fn record_call(state: &web::Data<State>, tenant: &Tenant) {
+    if state.tenants.note_call(tenant) {
+        let state = state.clone();
+        panics::spawn("recording the calls of tenants", async move { state.tenants.record_calls().await });
     }
-    let (state, tenant) = (state.clone(), Arc::clone(tenant));
-    panics::spawn("recording the call of a tenant", async move {
-        if let Err(error) = state.tenants.record_call(tenant.client_key()).await {
-            tracing::warn!(client_key = tenant.client_key(), %error, "the call of a tenant could not be recorded");
-        }
-    });
 }
 
 /// Who has signed a token.

@@ -147,7 +147,14 @@ async fn read(
         keys: invocation.site_keys(),
         apis: invocation.apis().clone(),
     };
-    Ok(Delivery { event, origin: Arc::new(origin), body: Arc::new(body), failures: 0, is_value: false })
+    Ok(Delivery {
+        event,
+        origin: Arc::new(origin),
+        body: Arc::new(body),
+        failures: 0,
+        is_taken_over: false,
+        is_value: false,
+    })
 }
 
 /// Refuses calls of a page: `requestRemote` gives a token to every visitor. It authenticates a visitor, perhaps an
@@ -219,6 +226,7 @@ mod tests {
             origin: Arc::default(),
             body: Arc::new(body),
             failures: 0,
+            is_taken_over: false,
             is_value: false,
         })
     }

@@ -25,6 +25,8 @@ const MEMORY: u64 = 600;
 const TRY: u64 = 75;
 /// The largest difference between the clocks of nodes and of Forge, in seconds.
 const SKEW: u64 = 60;
+/// How often a lease is doubled for an event that cannot be read: up to eight and a half hours.
+const PUT_OFF: u32 = 9;
 /// The most events that are taken from the queue at once: their bodies are in memory together.
 pub(super) const BATCH: usize = 16;
 
@@ -121,10 +123,17 @@ pub(super) async fn take_over(store: &dyn Store, limit: usize) -> Result<Taken, 
             Err(error) => {
                 tracing::warn!(id, %error, "a stored event cannot be read");
                 taken.unreadable = taken.unreadable.saturating_add(1);
+                put_off(queue, &id, attempts).await?;
             }
         }
     }
     Ok(taken)
+}
+
+/// Leaves an event that cannot be read alone for twice as long as the last time. It stays: perhaps its key comes back.
+async fn put_off(queue: &dyn EventQueue, id: &str, attempts: u32) -> Result<(), StoreError> {
+    let times = attempts.saturating_add(1).min(PUT_OFF);
+    queue.renew(id, times, now().saturating_add(LEASE << times)).await.map(drop)
 }
 
 /// Removes the events of the queue that were done long ago.
@@ -148,7 +157,7 @@ mod tests {
     fn delivery(number: u32) -> Delivery {
         let origin = Arc::new(ForgeOrigin { installation_id: "i".to_owned(), ..ForgeOrigin::default() });
         let body = Arc::new(json!({ "issue": number }));
-        Delivery { event: "e".into(), origin, body, failures: 0, is_value: false }
+        Delivery { event: "e".into(), origin, body, failures: 0, is_taken_over: false, is_value: false }
     }
 
     /// An event that was done `ago` seconds ago.
@@ -219,6 +228,27 @@ mod tests {
         assert!(is_known(&store, "a", 0).await.unwrap());
         assert!(take_over_values(&store, 0, |_| false).await.unwrap().is_empty(), "there are none");
         assert_eq!(values::tests::is_done(&store, "a").await, None);
+    }
+
+    #[actix_web::test]
+    async fn an_event_that_cannot_be_read_is_left_alone_for_longer_each_time() {
+        let store = MemoryStore::new();
+        let queue = store.events().unwrap();
+        for attempts in [0, 3, PUT_OFF, u32::MAX] {
+            let body = json!({ "hush": 1 });
+            let event = QueuedEvent { id: attempts.to_string(), installation_id: "i".into(), attempts, body };
+            assert!(queue.add(&event, 0, 0).await.unwrap());
+        }
+        assert_eq!(take_over(&store, 9).await.unwrap().unreadable, 4);
+        for (later, expected) in [(115, vec![]), (125, vec![("0", 1)]), (965, vec![("3", 4)])] {
+            let taken = queue.take_over(now() + later, u64::MAX >> 1, 9).await.unwrap();
+            let taken: Vec<_> = taken.iter().map(|event| (event.id.as_str(), event.attempts)).collect();
+            assert_eq!(taken, expected, "{later} s later");
+        }
+        let longest = LEASE << PUT_OFF;
+        assert!(queue.take_over(now() + longest - 5, u64::MAX >> 1, 9).await.unwrap().is_empty());
+        let taken = queue.take_over(now() + longest + 5, u64::MAX >> 1, 9).await.unwrap();
+        assert_eq!(taken.iter().map(|event| event.attempts).collect::<Vec<_>>(), [PUT_OFF, PUT_OFF]);
     }
 
     #[actix_web::test]

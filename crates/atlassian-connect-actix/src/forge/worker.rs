@@ -26,6 +26,8 @@ const PULSE: Duration = Duration::from_secs(20);
 const BATCHES: usize = 64;
 /// The delays before the retries of a failed listener.
 const PAUSES: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(30)];
+/// How often an event is tried whose listener ends the process each time, as one that needs too much memory does.
+const TRIES: u32 = 10;
 
 /// Runs for as long as the add-on lives: processes new events, and those that a dead node left behind.
 pub(crate) async fn work(add_on: Weak<State>) {
@@ -98,6 +100,7 @@ async fn take_over(state: &State) -> Result<(), StoreError> {
 /// Processes events that were taken over. One for which there is no room is taken over again when its lease has expired.
 fn take_up(state: &State, left: Vec<(String, Delivery)>) {
     for (id, delivery) in left {
+        let delivery = Delivery { is_taken_over: true, ..delivery };
         if state.deliveries.enter(&id, &delivery) {
             tracing::info!(id, event = delivery.event, "a Forge event was left unfinished: it is taken over");
             state.deliveries.hand_over(&id);
@@ -108,13 +111,23 @@ fn take_up(state: &State, left: Vec<(String, Delivery)>) {
 async fn deliver(state: Arc<State>, id: String, places: Arc<Semaphore>) {
     let Ok(_place) = places.acquire().await else { return };
     let Some(delivery) = state.deliveries.get(&id) else { return };
+    if delivery.is_taken_over {
+        if delivery.failures >= TRIES {
+            tracing::error!(id, event = delivery.event, "a Forge event is given up: each try has ended the process");
+            state.count_forge_event(&delivery.event, "failed");
+            return finished(&state, &id, &delivery).await;
+        }
+        state.deliveries.failed(&id);
+        write_down(&state, &id).await;
+    }
     // a panic of a listener is a failure, and so is one of the app's own store
     let outcome = panics::caught(call_listeners(&Data::from(Arc::clone(&state)), &delivery, LIMIT)).await;
     let Err(error) = outcome.unwrap_or_else(|panic| Err(Error::internal(format!("the delivery {panic}")))) else {
         state.count_forge_event(&delivery.event, "processed");
         return finished(&state, &id, &delivery).await;
     };
-    let failures = state.deliveries.failed(&id);
+    let failures =
+        if delivery.is_taken_over { delivery.failures.saturating_add(1) } else { state.deliveries.failed(&id) };
     let pause = usize::try_from(failures).ok().and_then(|failures| PAUSES.get(failures.checked_sub(1)?));
     if let Some(pause) = pause {
         tracing::warn!(id, event = delivery.event, %error, "a Forge event failed and will be tried again");
@@ -130,6 +143,18 @@ async fn deliver(state: Arc<State>, id: String, places: Arc<Semaphore>) {
         state.count_forge_event(&delivery.event, "failed");
         finished(&state, &id, &delivery).await;
     }
+}
+
+/// Writes down how often the event was tried.
+async fn write_down(state: &State, id: &str) {
+    let Some(delivery) = state.deliveries.get(id) else { return };
+    let written = panics::caught(ledger::hold(state.tenants.store().as_ref(), id, &delivery)).await;
+    let error = match written {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => panic.to_string(),
+    };
+    tracing::warn!(id, error, "the tries of a Forge event could not be written down");
 }
 
 async fn finished(state: &State, id: &str, delivery: &Delivery) {

@@ -9,6 +9,7 @@ mod tenant;
 mod urls;
 mod writes;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use serde_json::Value;
 
 use self::entries::{Entries, InstallationOwner};
 use self::outage::Outage;
+use self::seen::Calls;
 pub use self::seen::{SEEN, SEEN_ON_FORGE, Seen};
 pub use self::sites::SITE;
 pub use self::tenant::{Installation, Tenant, is_key, origin_of, product_of};
@@ -49,6 +51,9 @@ type Read = Result<Candidates, StoreError>;
 /// began after the token arrived ([`Tenants::refreshed`]). So a secret that another node rotated counts at once. These
 /// reads are shared, and at least 200 ms apart for one tenant.
 ///
+/// When an entry expires, one request reads it. Requests that come during that read do not need one of their own: they
+/// look into the cache again when it ends.
+///
 /// While the store is unavailable, an entry may accept tokens until it is `cache.stale` old. It still refuses none.
 pub struct Tenants {
     store: Arc<dyn Store>,
@@ -57,8 +62,9 @@ pub struct Tenants {
     /// When the last read of a tenant began; an entry lasts only for the interval.
     begun: Cache<String, Instant>,
     flights: Flights<String, Read>,
-    /// The tenants whose call of the day is recorded.
-    seen: Cache<String, ()>,
+    /// The reads of what is not cached, which any request may join.
+    fills: Flights<String, ()>,
+    calls: Calls,
     queue: WriteQueue,
     further_ancestors: Arc<[String]>,
 }
@@ -80,7 +86,8 @@ impl Tenants {
             // a separate limit: without a cache the reads are limited all the same
             begun: Cache::builder().max_capacity(READS).time_to_live(READ_INTERVAL).build(),
             flights: Flights::new(),
-            seen: seen::cache(),
+            fills: Flights::new(),
+            calls: Calls::new(),
             queue: WriteQueue::new(),
             further_ancestors: further_ancestors.into(),
         }
@@ -136,7 +143,26 @@ impl Tenants {
     /// The store's error.
     pub(crate) async fn refreshed_for(&self, client_key: &str, signs: impl Fn(&&Arc<Tenant>) -> bool) -> Read {
         let kept = || self.entries.kept_tenant(client_key).filter(|kept| kept.iter().any(|tenant| signs(&tenant)));
-        self.outage.or_kept(self.refreshed(client_key), kept).await
+        self.outage.or_kept(self.filled_or_refreshed(client_key, &signs), kept).await
+    }
+
+    /// What the cache has after a read that another request has begun, if one of its tenants `signs` the token; else
+    /// what [`Tenants::refreshed`] says.
+    async fn filled_or_refreshed(&self, client_key: &str, signs: &impl Fn(&&Arc<Tenant>) -> bool) -> Read {
+        if self.entries.tenant(client_key).is_none() {
+            let own = Cell::new(None);
+            let fill = || async { own.set(Some(self.refreshed(client_key).await)) };
+            self.fills.join(client_key.to_owned(), fill).await;
+            if let Some(read) = own.take() {
+                return read;
+            }
+            // not the result of that read: the tenant may have been uninstalled after it began
+            let filled = self.entries.tenant(client_key);
+            if let Some(filled) = filled.filter(|filled| filled.iter().any(|tenant| signs(&tenant))) {
+                return Ok(filled);
+            }
+        }
+        self.refreshed(client_key).await
     }
 
     async fn read(&self, client_key: &str) -> Read {

@@ -10,8 +10,8 @@ use atlassian_connect_actix::store::Store as _;
 use atlassian_connect_testing::{TestHost, TestTenant};
 use futures_util::future::{join, join_all};
 
-use crate::support::fixture;
 use crate::support::store::FakeStore;
+use crate::support::{eventually, fixture};
 
 /// The shortest time between two reads of a tenant.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -55,6 +55,35 @@ async fn while_the_cache_is_warm_the_store_is_not_read() {
         assert_eq!(call(&b, &tenant).await, 200);
     }
     assert_eq!(store.reads().len(), before);
+}
+
+#[actix_web::test]
+async fn requests_that_come_during_a_read_use_what_it_finds() {
+    let store = FakeStore::new();
+    let (_, _, tenant) = nodes(&store, "{}").await;
+    let cold = node(&store, "{}").await;
+    let before = store.reads().len();
+    store.delay(INTERVAL / 2);
+    let answers = join_all((0..20).map(|_| call(&cold, &tenant))).await;
+    assert_eq!((answers, store.reads().len() - before), (vec![200; 20], 1));
+}
+
+#[actix_web::test]
+async fn a_token_that_comes_during_a_read_is_refused_only_by_a_later_one() {
+    let store = FakeStore::new();
+    let (a, _, old) = nodes(&store, "{}").await;
+    let (cold, new) = (node(&store, "{}").await, with_secret(&old, "the new secret"));
+    let before = store.reads().len();
+    store.hold(true);
+    let first = call(&cold, &old);
+    let later = async {
+        eventually("the read has begun", async || store.reads().len() > before).await;
+        a.install(&new).await;
+        let released = async { store.hold(false) };
+        join(call(&cold, &new), released).await.0
+    };
+    assert_eq!(join(first, later).await, (200, 200));
+    assert_eq!(call(&cold, &old).await, 401, "the later read removed the old secret");
 }
 
 #[actix_web::test]

@@ -135,6 +135,7 @@ pub(super) mod tests {
             origin: std::sync::Arc::default(),
             body: body.into(),
             failures: 0,
+            is_taken_over: false,
             is_value: false,
         };
         write(&store, "z-left", &Row::Waiting { delivery, lease: 0 }).await;

@@ -11,8 +11,8 @@ use atlassian_connect_actix::store::{MemoryStore, OwnerKind, Place, QueuedEvent,
 use atlassian_connect_testing::{TestHost, TestHostBuilder, TestInvocation};
 use serde_json::{Value, json};
 
-use crate::support::fixture;
 use crate::support::store::FakeStore;
+use crate::support::{eventually, fixture};
 
 const CREATED: &str = "avi:jira:created:issue";
 
@@ -321,4 +321,51 @@ async fn an_event_with_the_deepest_nesting_is_processed_and_does_not_block_other
     let unreadable = QueuedEvent { id: "0".into(), installation_id: "i".into(), attempts: 0, body: deep(200) };
     assert!(queue.add(&unreadable, 0, 0).await.unwrap());
     left_behind_and_taken_over(|builder| builder.var("DATABASE_URL", url.clone())).await;
+}
+
+/// A node that ends while a listener runs, without a word to the store. `event`: what Forge sends it.
+fn node_that_dies(store: &Arc<MemoryStore>, event: Option<Value>) {
+    let store = Arc::clone(store);
+    let live = move || async move {
+        let calls = Arc::new(Mutex::new(0));
+        let count = Arc::clone(&calls);
+        let builder = fixture::builder().prepare(move |addon| {
+            addon.on(CREATED, move |_| {
+                *count.lock().unwrap() += 1;
+                std::future::pending()
+            });
+        });
+        let host = builder.addon(move |addon| addon.store(store)).start(routes).await;
+        if let Some(event) = event {
+            assert_eq!(host.invoke("/forge/events", &TestInvocation::event(event)).await.status, 204);
+        }
+        until("its listener is not called", || *calls.lock().unwrap() == 1).await;
+    };
+    std::thread::spawn(|| actix_web::rt::System::new().block_on(live())).join().unwrap();
+}
+
+#[actix_web::test]
+async fn an_event_that_ends_its_node_each_time_is_given_up() {
+    let store = Arc::new(MemoryStore::new());
+    node_that_dies(&store, Some(created(7)));
+    let queue = store.events().unwrap();
+    // its lease ends
+    let expire = async |tries| {
+        let left = queue.take_over(u64::MAX >> 1, u64::MAX >> 1, 9).await.unwrap();
+        assert_eq!((left.len(), left[0].attempts), (1, tries));
+        assert!(queue.renew(&left[0].id, tries, 0).await.unwrap());
+        left[0].id.clone()
+    };
+    expire(0).await;
+    for tries in 1..=10 {
+        node_that_dies(&store, None);
+        expire(tries).await;
+    }
+    let id = expire(10).await;
+    let (builder, heard) = hearing(&[CREATED]);
+    let shared = Arc::clone(&store);
+    let last = builder.addon(move |addon| addon.store(shared)).start(routes).await;
+    eventually("it is given up", async || queue.find(&id).await.unwrap()[0].done.is_some()).await;
+    idle(&last).await;
+    assert!(heard.lock().unwrap().is_empty());
 }

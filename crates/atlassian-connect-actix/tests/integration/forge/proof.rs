@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::routes;
 
-use crate::support::fixture;
+use crate::support::{eventually, fixture};
 
 const APP: &str = TestHost::APP_ID;
 
@@ -245,7 +245,13 @@ async fn connect_tokens_are_refused_here_and_vice_versa() {
 async fn an_installation_is_associated_as_long_as_its_tenant_is_installed() {
     let host = fixture::start(routes).await;
     let invocation = TestInvocation::new();
-    let associated = async || host.invoke("/remote", &invocation).await.json()["tenant"].clone();
+    let associated = async || {
+        let found = host.invoke("/remote", &invocation).await.json()["tenant"].clone();
+        // a look at the installation that is still under way would find this tenant later
+        let associations = &host.addon().state().outbound.associations;
+        eventually("its look has ended", async || associations.is_idle()).await;
+        found
+    };
     assert_eq!(associated().await, Value::Null);
     let mut tenant = host.tenant();
     host.install(&tenant).await;
