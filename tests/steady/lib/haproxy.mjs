@@ -36,6 +36,7 @@ ${ports.map((port, index) => `    server s${index + 1} 127.0.0.1:${port}\n`).joi
     const child = spawn('/usr/sbin/haproxy', ['-db', '-f', configuration], { stdio: ['ignore', log, log] });
     fs.closeSync(log);
     world.atEnd(() => child.kill('SIGKILL'));
+    await until('HAProxy answers', 20, () => proxy.command('show info'));
     return proxy;
   }
 
