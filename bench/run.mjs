@@ -8,9 +8,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { start } from '../tests/lib/process.mjs';
 import { freePort } from '../tests/lib/servers.mjs';
-import { start } from './lib/process.mjs';
-import { APP_ID, SHELL, install, installation, invocation, keyServers, page, session, webhook } from './lib/site.mjs';
+import { APP_ID, SHELL, install, installation, invocation, keyServers, page, session, webhook } from '../tests/lib/site.mjs';
 import { load, prepare } from './lib/wrk.mjs';
 
 const { values: options } = parseArgs({ options: {

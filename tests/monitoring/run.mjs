@@ -9,6 +9,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { freePort, listen } from '../lib/servers.mjs';
 import { hs256, now, qsh, rs256 } from '../lib/tokens.mjs';
+import { until } from '../lib/until.mjs';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const ADDON = 'monitored-addon';
@@ -27,15 +28,6 @@ function check(name, problem) {
 }
 
 const key = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 });
-
-async function until(what, seconds, look) {
-  for (const end = Date.now() + seconds * 1000; Date.now() < end;) {
-    const found = await look().catch(() => undefined);
-    if (found) return found;
-    await new Promise(resolve => setTimeout(resolve, 200));
-  }
-  throw new Error(`${what}: not within ${seconds} s`);
-}
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'monitoring-'));
 const children = [];

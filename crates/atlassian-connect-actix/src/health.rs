@@ -1,8 +1,8 @@
-//! `/healthz`: the process answers. `/readyz`: the store answers as well.
+//! `/healthz`: the process answers. `/readyz`: the store answers as well, and the add-on is not about to stop.
 
 use std::time::Duration;
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, ResponseError as _, web};
 
 use crate::error::Error;
 use crate::state::AddonState;
@@ -22,6 +22,10 @@ async fn healthz() -> HttpResponse {
 }
 
 async fn readyz(addon: AddonState) -> Result<HttpResponse, Error> {
+    if addon.is_stopping() {
+        // nothing has failed, so there is nothing to log
+        return Ok(Error::Unavailable { detail: "the add-on is stopping".to_owned() }.error_response());
+    }
     match tokio::time::timeout(LIMIT, addon.tenants.ping()).await {
         Ok(answer) => answer?,
         Err(_) => return Err(Error::Unavailable { detail: format!("the store did not answer within {LIMIT:?}") }),

@@ -1,6 +1,7 @@
 //! The state that all workers share: configuration, descriptor, tenants, keys, events.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -120,6 +121,7 @@ pub struct State {
     pub tasks: Arc<Tasks>,
     pub(crate) traces: Traces,
     listeners: Arc<dyn Listeners>,
+    is_stopping: AtomicBool,
     database: Option<AppDatabase>,
     /// The Forge events that are being processed.
     pub deliveries: Deliveries,
@@ -164,6 +166,7 @@ impl State {
             config,
             tenants,
             listeners,
+            is_stopping: AtomicBool::new(false),
             tasks: Arc::default(),
             traces: Traces::default(),
             database: None,
@@ -254,6 +257,15 @@ impl State {
     #[must_use]
     pub fn descriptor_changes(&self) -> watch::Receiver<()> {
         self.descriptor_changes.subscribe()
+    }
+
+    /// From now on the add-on is not ready: it stops soon.
+    pub(crate) fn begin_stop(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
     }
 
     /// Marks the add-on as mounted: from now on no source can be put before Atlassian's.

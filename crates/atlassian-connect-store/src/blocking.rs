@@ -30,7 +30,7 @@ async fn blocking_within<T: Send + 'static>(
     what: &str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, StoreError> {
-    let (begin, begun) = oneshot::channel();
+    let (begins, waiting) = oneshot::channel();
     let claim = Arc::new(AtomicBool::new(false));
     let claimed = Arc::clone(&claim);
     let task = tokio::task::spawn_blocking(move || {
@@ -38,12 +38,12 @@ async fn blocking_within<T: Send + 'static>(
             return None;
         }
         // the caller may have gone
-        let _ = begin.send(());
+        let _ = begins.send(());
         Some(work())
     });
     let unavailable = |ended: &str| StoreError::unavailable(format!("{what} {ended}"));
     // what waits in the pool cannot be taken out: it ends when its turn comes
-    if tokio::time::timeout(wait, begun).await.is_err() && !claim.swap(true, Ordering::AcqRel) {
+    if tokio::time::timeout(wait, waiting).await.is_err() && !claim.swap(true, Ordering::AcqRel) {
         return Err(unavailable(LATE));
     }
     let done = task.await.map_err(|error| unavailable(ended(&error)).caused_by(error))?;

@@ -10,19 +10,26 @@ use diesel_async::async_connection_wrapper::BlockOn;
 use tokio::runtime::Handle;
 
 use super::StoreError;
+use super::lifeline::Lifeline;
 
 /// Waits for the connections' runtime.
 #[derive(Debug)]
-pub struct Driver(Handle);
+pub struct Driver {
+    runtime: Handle,
+    lifeline: Option<Lifeline>,
+}
 
 impl BlockOn for Driver {
     fn block_on<F: Future>(&self, future: F) -> F::Output {
-        self.0.block_on(future)
+        match &self.lifeline {
+            Some(lifeline) => self.runtime.block_on(lifeline.watch(future)),
+            None => self.runtime.block_on(future),
+        }
     }
 
     /// Only called inside the [runtime](super::runtime): the connectors create the connections there.
     fn get_runtime() -> Self {
-        Self(Handle::current())
+        Self { runtime: Handle::current(), lifeline: Lifeline::current() }
     }
 }
 

@@ -39,6 +39,7 @@ mod driver;
 mod encryption;
 mod error;
 mod events;
+mod lifeline;
 mod listen;
 mod memory;
 mod migration_list;

@@ -4,13 +4,16 @@
 //! `pg_notify` in its own transaction. `sslmode` has libpq's meaning.
 
 use std::error::Error as StdError;
+use std::future::poll_fn;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::r2d2::R2D2Connection as _;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use r2d2::ManageConnection;
 use secrecy::ExposeSecret;
+use tokio::sync::oneshot;
 use tokio_postgres::config::Host;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::MakeTlsConnect;
@@ -21,6 +24,7 @@ use super::StoreError;
 use super::connection::{DbConnection, PostgresConnection};
 use super::database::Pooled;
 use super::driver::{chain, rejected, setting_up};
+use super::lifeline::Lifeline;
 use super::runtime::runtime;
 use super::statement::{Dialect, equals};
 use super::tls::{SslMode, Tls, UrlParameters};
@@ -55,6 +59,8 @@ const SESSION: &str = "SET statement_timeout = '10s'; \
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long the network may stay silent.
 const SILENCE: Duration = Duration::from_secs(10);
+/// How long a statement may take before the server is asked whether it is still there. Longer than [`SESSION`] allows.
+const SLOW: Duration = Duration::from_secs(11);
 /// How long an unused connection is kept.
 const IDLE: Duration = Duration::from_secs(600);
 
@@ -130,10 +136,34 @@ impl PostgresConnector {
 
     async fn establish(&self) -> Result<PostgresConnection, StoreError> {
         let (client, connection) = self.open().await?;
-        let connection = AsyncPgConnection::try_from_client_and_connection(client, connection).await;
-        let mut connection = connection.map_err(|error| setting_up(&self.shown, error))?;
+        let probe = self.clone();
+        let (lifeline, cut) = Lifeline::new(
+            SLOW,
+            Arc::new(move || {
+                let probe = probe.clone();
+                Box::pin(async move { probe.answers().await })
+            }),
+        );
+        tokio::spawn(drive(connection, cut));
+        let mut connection =
+            AsyncPgConnection::try_from(client).await.map_err(|error| setting_up(&self.shown, error))?;
         connection.batch_execute(SESSION).await.map_err(|error| setting_up(&self.shown, error))?;
-        Ok(connection.into())
+        Ok(lifeline.hold(|| connection.into()))
+    }
+
+    /// Whether the server answers on a new connection, be it with an error.
+    async fn answers(&self) -> bool {
+        let asked = async {
+            let (client, connection) = self.config.connect(self.tls.clone()).await?;
+            let (_held, cut) = oneshot::channel();
+            tokio::spawn(drive(connection, cut));
+            client.batch_execute("SELECT 1").await
+        };
+        match tokio::time::timeout(CONNECT, asked).await {
+            Ok(Err(error)) => error.code().is_some(),
+            Ok(Ok(())) => true,
+            Err(_) => false,
+        }
     }
 
     /// Recognizes failures that the operator has to fix.
@@ -167,6 +197,23 @@ impl PostgresConnector {
             // With an error of rustls: the server's message when it aborts a TLS handshake.
             _ => StoreError::configuration(text),
         }
+    }
+}
+
+/// Drives a connection until it ends or is cut.
+async fn drive(mut connection: TlsConnection, cut: oneshot::Receiver<()>) {
+    let driven = async {
+        // without this loop the driver would log the server's notices
+        while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
+            if let Err(error) = message {
+                tracing::debug!(error = chain(&error), "a connection to the store has ended");
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = driven => {}
+        _ = cut => {}
     }
 }
 

@@ -14,7 +14,8 @@ use crate::descriptor;
 use crate::panics;
 use crate::software;
 
-/// The time from the signal to the end: requests are finished first, then Forge events. Heroku kills after 30 seconds.
+/// The time from the signal to the end: first the delay, then requests are finished, then Forge events. Heroku kills
+/// after 30 seconds.
 const STOP: Duration = Duration::from_secs(28);
 
 impl Addon {
@@ -60,9 +61,9 @@ impl Addon {
         tracing::info!("its health at {base}/healthz");
     }
 
-    /// Waits until a server of [`Addon::serve`] ends. At SIGTERM, SIGINT or SIGUSR2 it first waits for `before_stop`,
-    /// while the add-on still serves. Then running requests and events are finished, and the server stops. All of this
-    /// takes less than 30 seconds if `before_stop` does.
+    /// Waits until a server of [`Addon::serve`] ends. At SIGTERM, SIGINT or SIGUSR2 `/readyz` is 503 at once. For
+    /// `shutdown.delay`, and until `before_stop` is done, the add-on still serves. Then running requests and events are
+    /// finished, and the server stops. All of this takes less than 30 seconds if `before_stop` does.
     ///
     /// # Errors
     /// [`StartError::Server`] when the server ends by itself.
@@ -71,7 +72,7 @@ impl Addon {
         B: Future<Output = ()> + 'static,
     {
         let stopping = Rc::new(Cell::new(None));
-        actix_web::rt::spawn(stop(server.handle(), before_stop, Rc::clone(&stopping)));
+        actix_web::rt::spawn(stop(self.clone(), server.handle(), before_stop, Rc::clone(&stopping)));
         let ended = server.await.map_err(StartError::Server);
         let spent = stopping.get().map_or(Duration::ZERO, |since: Instant| since.elapsed());
         self.drain(STOP.saturating_sub(spent)).await;
@@ -80,12 +81,24 @@ impl Addon {
 }
 
 /// Waits for the signal, then stops the server. `stopping` gets the time of the signal.
-async fn stop(handle: ServerHandle, before_stop: impl Future<Output = ()>, stopping: Rc<Cell<Option<Instant>>>) {
+async fn stop(
+    addon: Addon,
+    handle: ServerHandle,
+    before_stop: impl Future<Output = ()>,
+    stopping: Rc<Cell<Option<Instant>>>,
+) {
     let signal = wait_for_signal().await;
     stopping.set(Some(Instant::now()));
+    addon.state.begin_stop();
+    let delay = addon.config().shutdown_delay;
+    if !delay.is_zero() {
+        tracing::info!(signal, "not ready any more: serving for another {delay:?}, then stopping");
+    }
+    let delayed = tokio::time::sleep(delay);
     if let Err(panic) = panics::caught(before_stop).await {
         tracing::error!(%panic, "the work before the stop was not finished");
     }
+    delayed.await;
     tracing::info!(signal, "stopping: finishing the requests that are under way");
     handle.stop(true).await;
 }

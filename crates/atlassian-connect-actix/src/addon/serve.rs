@@ -4,20 +4,22 @@ use std::net::TcpListener;
 use std::rc::Rc;
 use std::time::Duration;
 
-use actix_http::{HttpService, Protocol};
+use actix_http::{ConnectionType, HttpService, Protocol};
 use actix_server::Server;
 use actix_service::{ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::App;
-use actix_web::dev::AppConfig;
-use actix_web::middleware::from_fn;
+use actix_web::body::MessageBody;
+use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
+use actix_web::middleware::{Next, from_fn};
 use actix_web::rt::net::TcpStream;
-use actix_web::web::ServiceConfig;
+use actix_web::web::{self, ServiceConfig};
 
 use super::{Addon, StartError};
 use crate::connection::{self, ClientStream, KEEP_ALIVE, Pool, PoolLimits};
+use crate::state::State;
 use crate::{panics, scrape};
 
-/// How long running requests may take at a stop. Heroku kills after 30 seconds.
+/// How long running requests may take at a stop, with the delay before it. Heroku kills after 30 seconds.
 const SHUTDOWN_SECONDS: u64 = 25;
 /// Threads per worker for blocking work. The store's pool has few connections, so more threads would only wait.
 const BLOCKING_THREADS: usize = 8;
@@ -58,16 +60,18 @@ impl Addon {
             .workers(workers)
             .worker_max_blocking_threads(BLOCKING_THREADS)
             .max_concurrent_connections(limits.accepted())
-            .shutdown_timeout(SHUTDOWN_SECONDS)
+            .shutdown_timeout(SHUTDOWN_SECONDS.saturating_sub(self.config().shutdown_delay.as_secs()))
             .disable_signals();
         let (addon, stop) = (self.clone(), builder.graceful_shutdown_signal());
         let first_head = FIRST_HEAD.min(self.config().limits.head);
         let service = move || {
             let (addon, routes, stop) = (addon.clone(), routes.clone(), stop.clone());
             let pool = Pool::start(limits, stop.clone());
+            let state = addon.shared_state();
             let app = App::new()
                 .configure(addon.configure(routes))
                 .configure(addon.configure_outside())
+                .wrap(from_fn(move |request, next| closing(state.clone(), request, next)))
                 .wrap(from_fn(connection::watch));
             let app = actix_service::IntoServiceFactory::<_, actix_http::Request>::into_factory(app)
                 .map_err(|error: actix_web::Error| error.error_response());
@@ -95,6 +99,20 @@ impl Addon {
         };
         Ok(builder.listen("add-on", listener, service).map_err(StartError::Server)?.run())
     }
+}
+
+/// Before a stop, each answer ends its connection. So a client that keeps one open, such as a proxy that looks at
+/// `/readyz` only for new connections, is gone when the server stops.
+async fn closing<B: MessageBody>(
+    state: web::Data<State>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, actix_web::Error> {
+    let mut response = next.call(request).await?;
+    if state.is_stopping() {
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
+    Ok(response)
 }
 
 impl Addon {

@@ -46,6 +46,7 @@
 //! | `cache.capacity`, `cache.ttl`, `cache.stale` | | 10 000 tenants, 10 s, 300 s |
 //! | `metrics.port`, `metrics.host` | `AC_METRICS_PORT`, `AC_METRICS_HOST` | none, `127.0.0.1`: where `/metrics` is served by itself |
 //! | `metrics.token` | `AC_METRICS_TOKEN` | none: with it, `/metrics` is served beside the app's routes |
+//! | `shutdown.delay` | `AC_SHUTDOWN_DELAY` | 0 s, at most 20 |
 //! | `compressPages` | | false |
 //! | `errorTemplate` | | true |
 //! | `errorTemplateName`, `errorTemplateObject` | | the framework's template, `{}` |
@@ -192,6 +193,9 @@ pub struct Config {
     #[cfg(feature = "otel")]
     #[doc(hidden)]
     pub traces: Option<TraceConfig>,
+    /// `shutdown.delay`, `AC_SHUTDOWN_DELAY`, in seconds: how long the add-on goes on serving after a signal to stop,
+    /// while `/readyz` is 503; 0.
+    pub shutdown_delay: Duration,
     /// `compressPages`: whether pages with a session token are compressed; false, since their length could then reveal
     /// part of the token.
     pub compress_pages: bool,

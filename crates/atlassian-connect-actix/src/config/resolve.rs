@@ -67,6 +67,7 @@ pub(super) fn config(text: Option<&str>, vars: &Vars) -> Result<Config, ConfigEr
         metrics: metrics(reader),
         #[cfg(feature = "otel")]
         traces: super::traces::resolve(vars, &mut warnings),
+        shutdown_delay: seconds(reader, "shutdown.delay", 0, 20, 0),
         compress_pages: reader.flag("compressPages").unwrap_or(false),
         error_template: reader.flag("errorTemplate").unwrap_or(true),
         error_template_name: reader.text("errorTemplateName"),

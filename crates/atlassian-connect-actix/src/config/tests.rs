@@ -87,6 +87,7 @@ fn without_a_file_development_has_its_defaults() {
     assert_eq!((config.limits.head, config.limits.stalled), (Duration::from_secs(10), Duration::from_secs(30)));
     assert_eq!((config.cache.capacity, config.cache.ttl), (10_000, Duration::from_secs(10)));
     assert_eq!(config.cache.stale, Duration::from_secs(300));
+    assert_eq!(config.shutdown_delay, Duration::ZERO);
     let flags = [config.error_template, config.watch, config.setup_install_route];
     assert_eq!(flags, [true; 3]);
     assert_eq!([config.express_error_handling, config.validate_descriptor], [false; 2]);
@@ -149,7 +150,7 @@ fn each_variable_beats_the_file() {
         "hostScriptUrl": "https://file.example/all.js", "maxTokenAge": 1, "maxSessionAge": 100, "installKeysUrl": "https://file.example",
         "authorizationServerUrl": "https://file.example", "forgeJwksUrl": "https://file.example",
         "sandbox": { "port": 1 }, "storeEncryptionKeys": ["ZmlsZWZpbGVmaWxlZmlsZWZpbGVmaWxlZmlsZWZpbGU="] } }"#;
-    let table: [(&str, &str, &str, Look); 28] = [
+    let table: [(&str, &str, &str, Look); 29] = [
         ("PORT", "8080", "8080", |c| c.port.to_string()),
         ("AC_BIND", "::1", "::1", |c| c.bind.to_string()),
         ("AC_LOCAL_BASE_URL", "https://v.example/a/", "https://v.example/a", |c| c.local_base_url.to_string()),
@@ -188,6 +189,7 @@ fn each_variable_beats_the_file() {
             c.database_url.as_ref().map(|url| url.expose_secret().to_owned()).unwrap_or_default()
         }),
         ("AC_SANDBOX_PORT", "3005", "3005", |c| c.sandbox_port.unwrap().to_string()),
+        ("AC_SHUTDOWN_DELAY", "20", "20", |c| c.shutdown_delay.as_secs().to_string()),
         ("AC_METRICS_HOST", "::1", "::1", |c| c.metrics.host.to_string()),
         ("AC_METRICS_PORT", "9464", "Some(127.0.0.1:9464)", |c| format!("{:?}", c.metrics.address())),
         ("AC_METRICS_TOKEN", "sixteen-letters!", "sixteen-letters!", |c| {

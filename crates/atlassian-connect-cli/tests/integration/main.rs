@@ -24,6 +24,7 @@ mod registration;
 mod sealing;
 mod secrets;
 mod start;
+mod stop;
 #[allow(dead_code)]
 #[path = "../../../atlassian-connect-actix/tests/integration/support/mod.rs"]
 mod support;

@@ -114,7 +114,6 @@ fn a_start_fails_with_what_its_table_lists() {
     for source in [
         include_str!("../../../atlassian-connect-actix/src/addon/mod.rs"),
         include_str!("../../../atlassian-connect-actix/src/descriptor/error.rs"),
-        include_str!("../../../atlassian-connect-store/src/error.rs"),
     ] {
         let errors = source.lines().map(str::trim).filter(|line| line.starts_with("#[error(\""));
         found.extend(errors.flat_map(literals));
@@ -123,6 +122,8 @@ fn a_start_fails_with_what_its_table_lists() {
     found.retain(|text| text.chars().any(char::is_alphabetic));
     let builder = include_str!("../../../atlassian-connect-actix/src/addon/builder.rs");
     found.extend(texts(builder, "fn error_rendering("));
+    let store = include_str!("../../../atlassian-connect-store/src/error.rs");
+    found.extend(texts(store, "impl fmt::Display for StoreError").into_iter().take(2));
     let problems = include_str!("../../../atlassian-connect-actix/src/config/problems.rs");
     found.extend(texts(problems, "impl fmt::Display for ConfigError").into_iter().take(2));
     assert_complete(&found, START);

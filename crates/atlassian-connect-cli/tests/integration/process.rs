@@ -70,11 +70,20 @@ impl Process {
     }
 
     /// Sends SIGTERM and waits for the end.
-    #[cfg(unix)]
     pub(crate) fn stop(&mut self) {
+        self.terminate();
+        self.ended();
+    }
+
+    /// Sends SIGTERM.
+    pub(crate) fn terminate(&self) {
         let kill = format!("kill -TERM {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-        poll("the add-on ends", Duration::from_secs(30), || self.child.try_wait().unwrap());
+    }
+
+    /// Waits for the end.
+    pub(crate) fn ended(&mut self) -> std::process::ExitStatus {
+        poll("the add-on ends", Duration::from_secs(30), || self.child.try_wait().unwrap())
     }
 
     /// SIGKILL.

@@ -97,6 +97,7 @@ fn every_refusal_names_the_key_the_value_and_the_remedy() {
         "limits": { "body": -1, "forgeBody": 1.5, "token": "1e9", "listener": [] },
         "cache": { "capacity": true, "ttl": 0, "stale": 3601 },
         "metrics": { "port": "all", "host": "here", "token": "hunter2" },
+        "shutdown": { "delay": 21 },
         "errorTemplate": "perhaps",
         "errorTemplateName": {},
         "errorTemplateObject": [1],
@@ -109,7 +110,7 @@ fn every_refusal_names_the_key_the_value_and_the_remedy() {
         "storeEncryptionKeys": [["hunter2"], "hunter2"],
         "app": "hunter2"
     }"#, &[]), @r#"
-    the configuration has 42 problems:
+    the configuration has 43 problems:
       port = 65536 (config.json): is out of range. Write a whole number from 0 to 65535.
       localBaseUrl = "https://***@addon.example" (config.json): has credentials in it. Write a scheme, a host and at most a path, as in https://addon.example.com/path.
       product = "trello" (config.json): is not a known product. Write jira, confluence or bitbucket.
@@ -142,6 +143,7 @@ fn every_refusal_names_the_key_the_value_and_the_remedy() {
       metrics.host = "here" (config.json): is not an IP address. Write an address, as in 127.0.0.1, 0.0.0.0 or ::.
       metrics.token = *** (config.json): is not a token of at least 16 visible ASCII characters. Make one with `openssl rand -hex 32`.
       metrics.port = "all" (config.json): is not a whole number. Write a whole number from 0 to 65535.
+      shutdown.delay = 21 (config.json): is out of range. Write a whole number of seconds from 0 to 20.
       errorTemplate = "perhaps" (config.json): is neither true nor false. Write true or false.
       errorTemplateName = {…}: is more than one value. Write one value.
       errorTemplateObject = […] (config.json): is not an object. Write an object in braces.

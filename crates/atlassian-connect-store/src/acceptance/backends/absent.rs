@@ -26,6 +26,27 @@ pub(super) async fn a_server_that_goes_away_is_unavailable_until_it_is_back(sand
     assert_eq!(store.get(Place::of_tenant("tenant", "key")).await.unwrap(), Some(json!(1)));
 }
 
+/// A read must not wait for good, nor hold its connection.
+pub(super) async fn a_server_that_falls_silent_is_unavailable_until_it_speaks(sandbox: Sandbox) {
+    let proxy = Proxy::to(sandbox.url());
+    let store = open(&with_url(sandbox.url(), |url| url.set_port(Some(proxy.port)).unwrap())).await.unwrap();
+    store.set(Place::of_tenant("tenant", "key"), &json!(1)).await.unwrap();
+
+    proxy.fall_silent();
+    let started = Instant::now();
+    // more than the pool has connections
+    let reads = (0..12).map(|_| store.get(Place::of_tenant("tenant", "key")));
+    for answer in futures_util::future::join_all(reads).await {
+        assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+    }
+    assert!(started.elapsed() < Duration::from_secs(25), "{:?}", started.elapsed());
+
+    proxy.speak_again();
+    let started = Instant::now();
+    assert_eq!(store.get(Place::of_tenant("tenant", "key")).await.unwrap(), Some(json!(1)));
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
 /// `name` is that of the database, as a URL with the scheme has it.
 pub(super) async fn a_server_that_is_not_there_is_unavailable_at_once(scheme: &str, name: &str) {
     // A port that was free a moment ago.

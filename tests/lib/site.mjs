@@ -1,7 +1,7 @@
 // A site with many tenants, and Atlassian's key servers, for the apps under test.
 import crypto from 'node:crypto';
-import { listen } from '../../tests/lib/servers.mjs';
-import { hs256, now, qsh, rs256 } from '../../tests/lib/tokens.mjs';
+import { listen } from './servers.mjs';
+import { hs256, now, qsh, rs256 } from './tokens.mjs';
 
 export const APP_ID = '11111111-1111-4111-8111-111111111111';
 export const SHELL = 'https://0a1b2c3d.cdn.prod.atlassian-dev.net';
@@ -42,8 +42,9 @@ export function page(tenant, path) {
 }
 
 /** A call from the page with the token of `AP.context.getToken`. */
-export function session(tenant) {
-  return { path: '/api/session', headers: { Authorization: `JWT ${hs256(claims(tenant, 'context-qsh'), tenant.sharedSecret)}` } };
+export function session(tenant, user = CONTEXT.user.accountId) {
+  const token = hs256({ ...claims(tenant, 'context-qsh'), sub: user }, tenant.sharedSecret);
+  return { path: '/api/session', headers: { Authorization: `JWT ${token}` } };
 }
 
 export function webhook(tenant, path) {
@@ -55,10 +56,22 @@ export function webhook(tenant, path) {
   return { method: 'POST', path, headers: { Authorization, 'Content-Type': 'application/json' }, body };
 }
 
-export function install(tenant, base, keys) {
-  const token = rs256({ iss: tenant.clientKey, aud: [base], iat: now(), exp: now() + HOUR, qsh: qsh('POST', '/installed') }, KID, keys.privateKey);
+/** A lifecycle callback; `path` is `/installed` or `/uninstalled`. */
+export function install(tenant, base, keys, path = '/installed') {
+  const token = rs256({ iss: tenant.clientKey, aud: [base], iat: now(), exp: now() + HOUR, qsh: qsh('POST', path) }, KID, keys.privateKey);
   const headers = { Authorization: `JWT ${token}`, 'Content-Type': 'application/json' };
-  return { method: 'POST', path: '/installed', headers, body: JSON.stringify(tenant) };
+  return { method: 'POST', path, headers, body: JSON.stringify({ ...tenant, eventType: path.slice(1) }) };
+}
+
+/** An event that Forge sends to the app. */
+export function forgeEvent(body, path, keys) {
+  const app = {
+    id: `ari:cloud:ecosystem::app/${APP_ID}`, installationId: 'ari:cloud:ecosystem::installation/1', appVersion: '1.0.0',
+    apiBaseUrl: `https://api.atlassian.com/ex/jira/${CLOUD}`,
+    environment: { type: 'PRODUCTION', id: 'ari:cloud:ecosystem::environment/e' }, module: { type: 'core:endpoint', key: 'events' }
+  };
+  const token = rs256({ iss: 'forge/invocation-token', aud: app.id, iat: now(), nbf: now(), exp: now() + HOUR, jti: crypto.randomUUID(), app }, KID, keys.privateKey);
+  return { method: 'POST', path, headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' }, body: JSON.stringify(body) };
 }
 
 /** An invocation of Forge from a page's frame. */
