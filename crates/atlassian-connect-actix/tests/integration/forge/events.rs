@@ -345,7 +345,7 @@ fn node_that_dies(store: &Arc<MemoryStore>, event: Option<Value>) {
 }
 
 #[actix_web::test]
-async fn an_event_that_ends_its_node_each_time_is_given_up() {
+async fn an_event_that_ends_its_node_each_time_is_not_tried_for_ever() {
     let store = Arc::new(MemoryStore::new());
     node_that_dies(&store, Some(created(7)));
     let queue = store.events().unwrap();
@@ -365,7 +365,7 @@ async fn an_event_that_ends_its_node_each_time_is_given_up() {
     let (builder, heard) = hearing(&[CREATED]);
     let shared = Arc::clone(&store);
     let last = builder.addon(move |addon| addon.store(shared)).start(routes).await;
-    eventually("it is given up", async || queue.find(&id).await.unwrap()[0].done.is_some()).await;
+    eventually("it is not tried any more", async || queue.find(&id).await.unwrap()[0].done.is_some()).await;
     idle(&last).await;
     assert!(heard.lock().unwrap().is_empty());
 }
