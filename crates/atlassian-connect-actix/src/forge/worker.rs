@@ -113,7 +113,11 @@ async fn deliver(state: Arc<State>, id: String, places: Arc<Semaphore>) {
     let Some(delivery) = state.deliveries.get(&id) else { return };
     if delivery.is_taken_over {
         if delivery.failures >= TRIES {
-            tracing::error!(id, event = delivery.event, "a Forge event failed for good: each try has ended the process");
+            tracing::error!(
+                id,
+                event = delivery.event,
+                "a Forge event failed for good: each try has ended the process"
+            );
             state.count_forge_event(&delivery.event, "failed");
             return finished(&state, &id, &delivery).await;
         }
