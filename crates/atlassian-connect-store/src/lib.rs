@@ -111,6 +111,7 @@ pub mod internal {
     pub use crate::mongodb::MongoStore;
     pub use crate::names::*;
     pub use crate::nearest::nearest;
+    pub use crate::open::system_of;
     pub use crate::place::KeyPages;
     pub use crate::queue::{Arrival, WriteQueue};
     pub use crate::redact::redact;

@@ -131,6 +131,23 @@ pub(super) fn is_sql(config: &StoreConfig) -> bool {
     matches!(scheme.as_str(), "sqlite" | "postgres" | "postgresql" | "mysql" | "mariadb")
 }
 
+/// The database of `config`, by OpenTelemetry's names.
+///
+/// Source: OpenTelemetry, "Semantic conventions for database client calls" (`db.system.name`).
+#[must_use]
+pub fn system_of(config: &StoreConfig) -> &'static str {
+    match scheme(config.url.expose_secret()).as_str() {
+        "sqlite" => "sqlite",
+        "postgres" | "postgresql" => "postgresql",
+        "mysql" => "mysql",
+        "mariadb" => "mariadb",
+        "redis" | "rediss" => "redis",
+        "mongodb" | "mongodb+srv" => "mongodb",
+        "memory" => "memory",
+        _ => "other",
+    }
+}
+
 /// Why a store of this scheme cannot be opened.
 fn not_here(scheme: &str) -> String {
     let known = KNOWN.join(", ");

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 
 use actix_web::web;
 use futures_util::StreamExt as _;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
 use super::events::Events;
 use super::{Addon, StartError, background};
@@ -17,7 +17,7 @@ use crate::measure::{self, MeasuredStore};
 use crate::panics;
 use crate::software::AppVersion;
 use crate::state::{ErrorHandler, ErrorPage, ErrorRenderer, ErrorRendering, State};
-use crate::store::internal::{AppDatabase, SealedStore, open_with_database};
+use crate::store::internal::{AppDatabase, SealedStore, open_with_database, system_of};
 use crate::store::{Changes, MemoryStore, Migrations, Store, StoreError};
 use crate::tenants::Tenants;
 use crate::trace::Traces;
@@ -202,7 +202,7 @@ impl AddonBuilder {
         if config.metrics.is_on() {
             measure::start().map_err(|taken| StartError::Metrics(taken.to_string()))?;
         }
-        let system = if self.store.is_some() { "other" } else { backend(&config) };
+        let system = if self.store.is_some() { "other" } else { system_of(&config.store) };
         let (store, database) = match self.store {
             Some(store) => (SealedStore::tried(store, &config.store.encryption_keys).await? as _, None),
             None => Box::pin(open_with_database(&config.store)).await?,
@@ -285,21 +285,6 @@ fn assemble_addon(
     let state = State::new(config, descriptor, tenants, Arc::clone(&events) as _, errors);
     let state = state.with_app(app).with_descriptor_file(file).with_database(database).with_traces(traces);
     Addon::of(web::Data::new(state), events)
-}
-
-/// The backend of the configured store, by OpenTelemetry's names.
-fn backend(config: &Config) -> &'static str {
-    let url = config.store.url.expose_secret();
-    match url.split(':').next().unwrap_or_default() {
-        "sqlite" => "sqlite",
-        "postgres" | "postgresql" => "postgresql",
-        "mysql" => "mysql",
-        "mariadb" => "mariadb",
-        "redis" | "rediss" => "redis",
-        "mongodb" | "mongodb+srv" => "mongodb",
-        "memory" => "memory",
-        _ => "other",
-    }
 }
 
 /// The database of the app's own tables: the configured one, else that of the store. An app with tables does not start

@@ -15,7 +15,7 @@ use actix_web::rt::net::TcpStream;
 use actix_web::web::{self, ServiceConfig};
 
 use super::{Addon, StartError};
-use crate::connection::{self, ClientStream, KEEP_ALIVE, Pool, PoolLimits};
+use crate::connection::{self, ClientStream, KEEP_ALIVE, Pool, PoolLimits, WatchedAnswer};
 use crate::state::State;
 use crate::{panics, scrape};
 
@@ -71,8 +71,7 @@ impl Addon {
             let app = App::new()
                 .configure(addon.configure(routes))
                 .configure(addon.configure_outside())
-                .wrap(from_fn(move |request, next| closing(state.clone(), request, next)))
-                .wrap(from_fn(connection::watch));
+                .wrap(from_fn(move |request, next| watched(state.clone(), request, next)));
             let app = actix_service::IntoServiceFactory::<_, actix_http::Request>::into_factory(app)
                 .map_err(|error: actix_web::Error| error.error_response());
             let http = HttpService::build()
@@ -101,14 +100,14 @@ impl Addon {
     }
 }
 
-/// Before a stop, each answer ends its connection. So a client that keeps one open, such as a proxy that looks at
-/// `/readyz` only for new connections, is gone when the server stops.
-async fn closing<B: MessageBody>(
+/// Watches the request. Before a stop, its answer ends the connection: so a client that keeps one open, such as a proxy
+/// that looks at `/readyz` only for new connections, is gone when the server stops.
+async fn watched<B: MessageBody + 'static>(
     state: web::Data<State>,
     request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<B>, actix_web::Error> {
-    let mut response = next.call(request).await?;
+) -> Result<ServiceResponse<WatchedAnswer>, actix_web::Error> {
+    let mut response = connection::watch(request, next).await?;
     if state.is_stopping() {
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }

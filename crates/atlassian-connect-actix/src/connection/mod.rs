@@ -30,7 +30,7 @@ pub(crate) use progress::Cut;
 use progress::Permit;
 use record::Record;
 pub(crate) use stream::ClientStream;
-pub(crate) use watch::{declared_length, watch};
+pub(crate) use watch::{WatchedAnswer, declared_length, watch};
 
 /// The state of one connection. The stream, the middleware and the pool share it; all run on one thread.
 pub(crate) struct Connection {

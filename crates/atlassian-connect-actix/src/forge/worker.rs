@@ -111,6 +111,7 @@ fn take_up(state: &State, left: Vec<(String, Delivery)>) {
 async fn deliver(state: Arc<State>, id: String, places: Arc<Semaphore>) {
     let Ok(_place) = places.acquire().await else { return };
     let Some(delivery) = state.deliveries.get(&id) else { return };
+    let mut counted = None;
     if delivery.is_taken_over {
         if delivery.failures >= TRIES {
             tracing::error!(
@@ -121,7 +122,7 @@ async fn deliver(state: Arc<State>, id: String, places: Arc<Semaphore>) {
             state.count_forge_event(&delivery.event, "failed");
             return finished(&state, &id, &delivery).await;
         }
-        state.deliveries.failed(&id);
+        counted = Some(state.deliveries.failed(&id));
         write_down(&state, &id).await;
     }
     // a panic of a listener is a failure, and so is one of the app's own store
@@ -133,8 +134,7 @@ async fn deliver(state: Arc<State>, id: String, places: Arc<Semaphore>) {
         state.count_forge_event(&delivery.event, "processed");
         return finished(&state, &id, &delivery).await;
     };
-    let failures =
-        if delivery.is_taken_over { delivery.failures.saturating_add(1) } else { state.deliveries.failed(&id) };
+    let failures = counted.unwrap_or_else(|| state.deliveries.failed(&id));
     let pause = usize::try_from(failures).ok().and_then(|failures| PAUSES.get(failures.checked_sub(1)?));
     if let Some(pause) = pause {
         tracing::warn!(id, event = delivery.event, %error, "a Forge event failed and will be tried again");

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use actix_web::HttpRequest;
-use actix_web::http::Method;
 use metrics::{Counter, Histogram};
 
 use super::families::{REQUEST_SECONDS, REQUESTS};
 use super::handles::{histogram_with_name, with_name};
 use super::is_on;
+use crate::trace::usual_method;
 
 /// The route of a path that no route has.
 const NO_ROUTE: &str = "none";
@@ -30,7 +30,7 @@ pub(crate) fn request(request: &HttpRequest, status: u16, took: Duration) {
     if !is_on() {
         return;
     }
-    let method = word(request.method());
+    let method = usual_method(request.method()).unwrap_or("other");
     let pattern = request.match_pattern().filter(|pattern| !pattern.is_empty());
     let pattern = pattern.unwrap_or_else(|| NO_ROUTE.to_owned());
     ROUTES.with_borrow_mut(|routes| {
@@ -44,18 +44,4 @@ pub(crate) fn request(request: &HttpRequest, status: u16, took: Duration) {
         let count = route.counts.entry((method, status));
         count.or_insert_with(|| with_name(&REQUESTS, &[&pattern, method, &status.to_string()])).increment(1);
     });
-}
-
-/// The method, if it is a usual one.
-fn word(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        Method::OPTIONS => "OPTIONS",
-        _ => "other",
-    }
 }

@@ -12,7 +12,8 @@ use crate::store::{
 };
 use crate::trace;
 
-/// A store around another one that measures each operation: how long it takes, and how it fails. Each is a span of a trace, too.
+/// A store around another one that measures each operation: how long it takes, and how it fails. Each is a span of a
+/// trace, too.
 pub(crate) struct MeasuredStore {
     pub(crate) inner: Arc<dyn Store>,
     /// The backend, as traces name it: `postgresql`.

@@ -17,9 +17,25 @@ mod sampler;
 #[cfg(feature = "otel")]
 mod spans;
 
+use actix_web::http::Method;
+
 #[cfg(not(feature = "otel"))]
 pub(crate) use off::{Call, Carried, Traces, id, store_operation, verification};
 #[cfg(feature = "otel")]
 pub(crate) use provider::Traces;
 #[cfg(feature = "otel")]
 pub(crate) use spans::{Call, Carried, id, store_operation, verification};
+
+/// The method, if it is a usual one: a client can send any word, and must not make names of spans and metrics.
+pub(crate) fn usual_method(method: &Method) -> Option<&'static str> {
+    Some(match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => return None,
+    })
+}

@@ -11,6 +11,7 @@ use url::Url;
 
 use super::caller::{B3Form, Caller, announce};
 use super::provider::Recorder;
+use super::usual_method;
 use crate::error::Error;
 use crate::store::StoreError;
 
@@ -28,7 +29,7 @@ pub(crate) struct RequestSpan {
 
 impl RequestSpan {
     pub(super) fn begin(recorder: Arc<Recorder>, method: &Method, caller: Option<Caller>) -> Self {
-        let method = word(method);
+        let method = usual_method(method).unwrap_or("_OTHER");
         let mut context = Context::new();
         let mut b3 = None;
         if let Some(caller) = caller {
@@ -154,7 +155,7 @@ pub(crate) struct Call(Option<Context>);
 impl Call {
     /// `sent_before`: how often the same request was sent already, for redirects and retries.
     pub(crate) fn begin(method: &Method, url: &Url, product: impl FnOnce() -> &'static str, sent_before: u32) -> Self {
-        let method = word(method);
+        let method = usual_method(method).unwrap_or("_OTHER");
         let attributes = || {
             [
                 KeyValue::new("http.request.method", method),
@@ -225,18 +226,4 @@ pub(crate) fn id() -> Option<String> {
         context.get::<Recording>()?;
         Some(context.span().span_context().trace_id().to_string())
     })
-}
-
-/// The method, if it is a usual one.
-fn word(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        Method::OPTIONS => "OPTIONS",
-        _ => "_OTHER",
-    }
 }

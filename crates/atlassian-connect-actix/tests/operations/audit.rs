@@ -1,46 +1,19 @@
 //! The audit log, as the documented filter selects it.
 
-use std::io::Write;
-use std::sync::Once;
-
 use actix_web::web::ServiceConfig;
 use atlassian_connect_testing::TestHost;
-use parking_lot::Mutex;
 use serde_json::Value;
-use tracing_subscriber::EnvFilter;
 
-static LINES: Mutex<Vec<u8>> = parking_lot::const_mutex(Vec::new());
-
-struct Lines;
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        LINES.lock().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
+use crate::log;
 
 /// Starts the log of the process: all tests share it, and the first one would start another.
 pub(crate) fn start_log() {
-    static STARTED: Once = Once::new();
-    STARTED.call_once(|| {
-        let log = tracing_subscriber::fmt().json().flatten_event(true).with_writer(|| Lines);
-        log.with_env_filter(EnvFilter::new("off,audit=info")).init();
-    });
-}
-
-/// All that was logged so far.
-fn text() -> String {
-    String::from_utf8_lossy(&LINES.lock()).into_owned()
+    log::start("off,audit=info");
 }
 
 /// The events about `client_key` so far, and those about no tenant.
 fn events(client_key: &str) -> Vec<Value> {
-    let text = text();
+    let text = log::text();
     let events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or(Value::Null));
     events.filter(|event| event.get("client_key").is_none_or(|key| key == client_key)).collect()
 }
@@ -75,7 +48,7 @@ async fn each_change_of_a_tenant_is_one_event_without_secrets() {
     }
     assert_eq!(events[0]["base_url"], tenant.base_url);
     assert_eq!(events[5]["installation"], "ari:cloud:ecosystem::installation/audited");
-    let text = text();
+    let text = log::text();
     for secret in [&tenant.shared_secret, &rotated.shared_secret] {
         assert!(!text.contains(secret.as_str()), "{text}");
     }

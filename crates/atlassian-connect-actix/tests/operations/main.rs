@@ -2,4 +2,6 @@
 //! their own.
 
 mod audit;
+#[path = "../shared/log.rs"]
+mod log;
 mod metrics;

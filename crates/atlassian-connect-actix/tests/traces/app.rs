@@ -1,8 +1,6 @@
 //! The app under test, and its log.
 
-use std::io::Write;
 use std::path::Path;
-use std::sync::Once;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
@@ -16,11 +14,10 @@ use atlassian_connect_actix::opentelemetry::{KeyValue, global};
 use atlassian_connect_actix::{Addon, Error, PublicPage, forge};
 use atlassian_connect_testing::{Reply, TestHost};
 use futures_util::TryStreamExt as _;
-use parking_lot::Mutex;
 use serde_json::json;
-use tracing_subscriber::EnvFilter;
 
 use crate::collector::Collector;
+use crate::log;
 
 pub(crate) const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 pub(crate) const SPAN: &str = "00f067aa0ba902b7";
@@ -82,39 +79,15 @@ fn routes(cfg: &mut ServiceConfig) {
         .configure(forge::events("/forge/events"));
 }
 
-static LINES: Mutex<Vec<u8>> = parking_lot::const_mutex(Vec::new());
-
-struct Lines;
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        LINES.lock().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Starts the log of the process: its INFO lines are kept.
-fn start_log() {
-    static STARTED: Once = Once::new();
-    STARTED.call_once(|| {
-        let log = tracing_subscriber::fmt().json().flatten_event(true).with_writer(|| Lines);
-        log.with_env_filter(EnvFilter::new("warn,http=info")).init();
-    });
-}
-
 /// How many warnings of the log have this text.
 pub(crate) fn warnings(text: &str) -> usize {
-    let log = String::from_utf8_lossy(&LINES.lock()).into_owned();
+    let log = log::text();
     log.lines().filter(|line| line.contains(r#""level":"WARN""#) && line.contains(text)).count()
 }
 
 /// The traces in the log's lines about a path.
 pub(crate) fn logged_traces(path: &str) -> Vec<String> {
-    let text = String::from_utf8_lossy(&LINES.lock()).into_owned();
+    let text = log::text();
     let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     let lines = lines.filter(|line| line["span"]["path"] == path);
     lines.map(|line| line["span"]["trace"].as_str().unwrap_or_default().to_owned()).collect()
@@ -122,7 +95,7 @@ pub(crate) fn logged_traces(path: &str) -> Vec<String> {
 
 /// An installed app with these variables of OpenTelemetry.
 pub(crate) async fn start(variables: &[(&str, &str)]) -> TestHost {
-    start_log();
+    log::start("warn,http=info");
     let descriptor = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixture/atlassian-connect.json");
     let mut builder = TestHost::builder().addon(|addon| addon.descriptor_file(descriptor).app("notes", "1.2.3"));
     for (name, value) in variables {

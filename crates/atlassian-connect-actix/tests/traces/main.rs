@@ -6,6 +6,8 @@
 
 mod app;
 mod collector;
+#[path = "../shared/log.rs"]
+mod log;
 mod otlp;
 
 use std::net::TcpListener;
