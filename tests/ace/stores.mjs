@@ -15,6 +15,7 @@ import { createRequire } from 'node:module';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 
 const here = import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname);
 const jwt = createRequire(import.meta.url)('atlassian-jwt');
@@ -32,7 +33,7 @@ const backends = [
   { name: 'SQLite', ace: url => ({ ...sequelize('sqlite'), storage: url.slice('sqlite:'.length) }), create: () => `sqlite:${folder}/addon.db` },
   { name: 'PostgreSQL', ace: url => sequelize('postgres', url), create: () => inServer('TEST_POSTGRES_URL', postgres) },
   { name: 'MariaDB', ace: url => sequelize('mysql', url), create: () => inServer('TEST_MYSQL_URL', mariadb) },
-  { name: 'Redis', ace: url => ({ adapter: 'redis', url }), create: () => numbered('TEST_REDIS_URL', crypto.randomInt(100, 200)) },
+  { name: 'Redis', ace: url => ({ adapter: 'redis', url }), create: () => emptied(numbered('TEST_REDIS_URL', 4095)) },
   { name: 'MongoDB', ace: url => ({ adapter: 'mongodb', url }), create: () => numbered('TEST_MONGODB_URL', `ace_${unique}`) }
 ];
 
@@ -48,6 +49,14 @@ function numbered(name, database) {
 async function inServer(name, query) {
   await query(variable(name), `CREATE DATABASE ace_${unique}`);
   return numbered(name, `ace_${unique}`);
+}
+/** Redis numbers its databases. The framework's own tests count up from 0, so the last one is nobody else's. */
+async function emptied(url) {
+  const { default: redis } = await import('redis');
+  const client = redis.createClient({ url });
+  await promisify(client.flushdb).call(client);
+  await promisify(client.quit).call(client);
+  return url;
 }
 async function postgres(connectionString, sql) {
   const { default: pg } = await import('pg');
