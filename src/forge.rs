@@ -2,9 +2,8 @@
 
 use actix_web::post;
 use actix_web::web::{Json, ServiceConfig};
-use atlassian_connect_actix::Error;
 use atlassian_connect_actix::auth::ForgeInvocation;
-use atlassian_connect_actix::forge;
+use atlassian_connect_actix::{Error, forge};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -44,7 +43,7 @@ pub async fn resource(invocation: ForgeInvocation) -> Result<Json<Resource>, Err
         api_base_url: invocation.api_base_url().map(str::to_owned),
         cloud_id: claims.cloud_id().map(str::to_owned),
         account_id: invocation.account_id().map(str::to_owned),
-        module_key: claims.app.module.key.clone(),
+        module_key: claims.module_key().map(str::to_owned),
         context: claims.raw()["context"].clone(),
         connect: tenant.map(|tenant| Connect {
             client_key: tenant.client_key().to_owned(),

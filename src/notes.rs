@@ -8,7 +8,7 @@ use askama::Template;
 use atlassian_connect_actix::auth::Caller;
 use atlassian_connect_actix::database::{Database, DbConnection, new_id};
 use atlassian_connect_actix::events::{ListenerError, Occurrence};
-use atlassian_connect_actix::permission::{Authorized, Needed, Permission, authorize_jira};
+use atlassian_connect_actix::permission::{Authorized, Needed, Permission};
 use atlassian_connect_actix::{Addon, Error, Form, PageContext, Query, View};
 use diesel::prelude::*;
 use serde::Deserialize;
@@ -47,8 +47,10 @@ fn insert_once(connection: &mut DbConnection, note: &Note) -> QueryResult<()> {
 pub struct BrowseIssue;
 
 impl Permission for BrowseIssue {
-    const NEEDED: Needed = Needed::jira().project(&["BROWSE_PROJECTS"]).global(&[]);
+    const NEEDED: Needed = Needed::Jira { project: &["BROWSE_PROJECTS"], global: &[] };
 }
+
+const ADMINISTER: Needed = Needed::Jira { project: &[], global: &["ADMINISTER"] };
 
 type IssuePage = PageContext<Authorized<BrowseIssue>>;
 type Panel = Result<CustomizeResponder<View<IssueNotes>>, Error>;
@@ -62,8 +64,7 @@ fn id_text(id: &Value) -> Option<String> {
 fn issue_of(viewer: &Caller, asked: Option<&str>) -> Result<(String, String), Error> {
     let issue = viewer.context().and_then(|context| context.pointer("/jira/issue"));
     let text = |name: &str| issue.and_then(|issue| issue.get(name)).and_then(id_text);
-    let id =
-        text("id").ok_or_else(|| Error::bad_request("These notes belong to an issue, but there is no issue here."))?;
+    let id = text("id").ok_or_else(|| Error::bad_request("These notes belong to an issue; there is none here."))?;
     let key = text("key").unwrap_or_else(|| id.clone());
     if asked.is_some_and(|asked| asked != id && asked != key) {
         let detail = format!("the request is about {asked:?}, the token about {key}");
@@ -103,7 +104,7 @@ async fn panel(page: IssuePage, db: Database, mut draft: Draft) -> Panel {
     let found = db.read(move |connection| of_issue(connection, &tenant, &id)).await?;
     let is_own = |note: &Note| page.caller().account_id() == Some(note.author.as_str());
     // only where it matters: it is a request to the host
-    let is_admin = !found.iter().all(is_own) && authorize_jira(&**page.caller(), &[], &["ADMINISTER"]).await.is_ok();
+    let is_admin = !found.iter().all(is_own) && ADMINISTER.authorize(&**page.caller()).await.is_ok();
     let shown = |note: Note| {
         let is_own = is_own(&note);
         ShownNote { id: note.id, is_own, can_delete: is_own || is_admin, text: note.text }
@@ -139,9 +140,7 @@ fn checked(text: &str) -> Result<String, String> {
     let text = text.trim();
     match text.chars().count() {
         0 => Err("Write something.".to_owned()),
-        length if length > LONGEST => {
-            Err(format!("A note can have at most {LONGEST} characters; this one has {length}."))
-        }
+        length if length > LONGEST => Err(format!("Use at most {LONGEST} characters; this one has {length}.")),
         _ => Ok(text.to_owned()),
     }
 }
@@ -191,7 +190,7 @@ pub async fn edit(page: IssuePage, id: web::Path<i64>, form: Form<NewNote>, db: 
 #[post("/issue-notes/{id}/delete")]
 pub async fn delete(page: IssuePage, id: web::Path<i64>, db: Database) -> Panel {
     if !is_own_note(&page, &db, *id).await? {
-        authorize_jira(&**page.caller(), &[], &["ADMINISTER"]).await?;
+        ADMINISTER.authorize(&**page.caller()).await?;
     }
     db.write(move |connection| diesel::delete(notes::table.find(*id)).execute(connection)).await?;
     panel(page, db, Draft::default()).await

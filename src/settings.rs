@@ -30,7 +30,7 @@ pub async fn set_defaults(settings: &Settings) -> Result<(), Error> {
 pub struct SiteAdmin;
 
 impl Permission for SiteAdmin {
-    const NEEDED: Needed = Needed::jira().global(&["ADMINISTER"]);
+    const NEEDED: Needed = Needed::Jira { project: &[], global: &["ADMINISTER"] };
 }
 
 /// The page's type decides who may see it; it asks the host.
@@ -62,9 +62,7 @@ pub async fn save(page: AdminPage, form: Form<NewSettings>) -> Result<CustomizeR
     let greeting = form.greeting.trim().to_owned();
     let problem = match greeting.chars().count() {
         0 => Some("Write a greeting.".to_owned()),
-        length if length > LONGEST => {
-            Some(format!("The greeting can have at most {LONGEST} characters; this one has {length}."))
-        }
+        length if length > LONGEST => Some(format!("Use at most {LONGEST} characters; this one has {length}.")),
         _ => None,
     };
     let is_saved = problem.is_none();

@@ -218,7 +218,7 @@ mod permissions {
     struct ProjectAdmin;
 
     impl Permission for ProjectAdmin {
-        const NEEDED: Needed = Needed::jira().project(&["ADMINISTER_PROJECTS"]).global(&[]);
+        const NEEDED: Needed = Needed::Jira { project: &["ADMINISTER_PROJECTS"], global: &[] };
     }
 
     #[get("/project-settings")]
@@ -226,7 +226,7 @@ mod permissions {
         Json(admin.tenant_key().to_owned())
     }
 
-    const OF_CONFLUENCE: Needed = Needed::confluence().content("read").application(&[]);
+    const OF_CONFLUENCE: Needed = Needed::Confluence { application: &[], content: Some("read") };
 }
 
 mod own_store {

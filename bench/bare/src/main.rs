@@ -14,11 +14,15 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use mimalloc::MiMalloc;
 use serde_json::json;
 use tracing_actix_web::{RequestId, TracingLogger};
 
 use crate::auth::{Failed, authenticate};
 use crate::tenants::Tenants;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// What the handlers share.
 struct Shared {

@@ -28,6 +28,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use diesel::result::QueryResult;
 
+#[doc(no_inline)]
 pub use crate::store::DbConnection;
 
 use crate::error::Error;

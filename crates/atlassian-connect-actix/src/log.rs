@@ -42,6 +42,7 @@ pub fn start(json: bool, filter: Option<&str>) {
 
 /// Starts the log of a command whose result goes to standard output: the log goes to standard error, with this
 /// `filter`.
+#[doc(hidden)]
 pub fn start_beside(filter: &str) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new(DEFAULT));
     let builder = tracing_subscriber::fmt()

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use tokio::task::JoinError;
 
 use super::StoreError;
@@ -30,23 +29,17 @@ async fn blocking_within<T: Send + 'static>(
     what: &str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, StoreError> {
-    let (begins, waiting) = oneshot::channel();
-    let claim = Arc::new(AtomicBool::new(false));
-    let claimed = Arc::clone(&claim);
-    let task = tokio::task::spawn_blocking(move || {
-        if claimed.swap(true, Ordering::AcqRel) {
-            return None;
-        }
-        // the caller may have gone
-        let _ = begins.send(());
-        Some(work())
-    });
+    let begun = Arc::new(AtomicBool::new(false));
+    let begins = Arc::clone(&begun);
+    let mut task = tokio::task::spawn_blocking(move || (!begins.swap(true, Ordering::AcqRel)).then(work));
+    let outcome = match tokio::time::timeout(wait, &mut task).await {
+        Ok(outcome) => outcome,
+        // what waits in the pool cannot be taken out: from here on it does nothing when its turn comes
+        Err(_) if !begun.swap(true, Ordering::AcqRel) => Ok(None),
+        Err(_) => task.await,
+    };
     let unavailable = |ended: &str| StoreError::unavailable(format!("{what} {ended}"));
-    // what waits in the pool cannot be taken out: it ends when its turn comes
-    if tokio::time::timeout(wait, waiting).await.is_err() && !claim.swap(true, Ordering::AcqRel) {
-        return Err(unavailable(LATE));
-    }
-    let done = task.await.map_err(|error| unavailable(ended(&error)).caused_by(error))?;
+    let done = outcome.map_err(|error| unavailable(ended(&error)).caused_by(error))?;
     done.ok_or_else(|| unavailable(LATE))
 }
 
@@ -58,6 +51,8 @@ pub(super) fn ended(error: &JoinError) -> &'static str {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
+
+    use tokio::sync::oneshot;
 
     use super::*;
 

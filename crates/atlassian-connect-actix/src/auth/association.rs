@@ -49,7 +49,7 @@ pub(super) fn look_at(
     observe(state, &claims.app.installation_id, means, || Observed {
         installation_id: claims.app.installation_id.clone(),
         sites: sites(state, claims, apis, other_app),
-        site_url: claims.context.as_ref().and_then(|context| context.site_url.as_deref()).and_then(origin_of),
+        site_url: claims.site_url().and_then(origin_of),
         app: claims.app.id.clone(),
         environment: claims.app.environment.kind.clone(),
         has_connect: other_app.is_none() && is_own_environment(state, claims),

@@ -261,7 +261,7 @@ impl ForgeInvocation {
 
     /// The URL of the site, if the token names it.
     fn site_url(&self) -> Option<&str> {
-        self.claims().context.as_ref()?.site_url.as_deref()
+        self.claims().site_url()
     }
 }
 

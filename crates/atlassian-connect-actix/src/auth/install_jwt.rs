@@ -172,7 +172,7 @@ fn check_claims(state: &State, request: &HttpRequest, claims: &Claims) -> Result
         return Err(refuse("the token names no issuer (iss)"));
     }
     if !claims.aud.first().is_some_and(|aud| state.is_own_base_url(aud)) {
-        let audience = shorten(&claims.aud.to_string());
+        let audience = shorten(&claims.aud.join(", "));
         let expected = state.own_base_urls().join(", ");
         return Err(refuse(format!("the token is for {audience:?} (aud), and this add-on is at {expected}")));
     }

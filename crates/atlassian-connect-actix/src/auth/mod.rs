@@ -36,10 +36,7 @@ pub(crate) mod session;
 mod session_token;
 mod source;
 
-pub use crate::jwt::{
-    Audience, Claims, ForgeApp, ForgeClaims, ForgeContext, ForgeEnvironment, ForgeInstallation, ForgeLicense,
-    ForgeModule, InstallationContext,
-};
+pub use crate::jwt::{Claims, ForgeClaims, ForgeLicense};
 pub use crate::tenants::Installation;
 pub(crate) use body::{FormBody, json_body, prepare, without_mark};
 pub use callback_jwt::CallbackJwt;

@@ -188,7 +188,7 @@ fn signer(claims: &Claims, tenant: &Tenant, addon_key: &str) -> Result<Signer, A
     let issuer = claims.iss.as_deref();
     let purpose = if claims.qsh.is_some() { AddonClaims::PAGE } else { AddonClaims::SESSION };
     if issuer == Some(tenant.signing_key(addon_key))
-        && claims.aud.first() == Some(tenant.client_key())
+        && claims.aud.first().is_some_and(|audience| audience == tenant.client_key())
         && claims.purpose.as_deref() == Some(purpose)
     {
         return Ok(Signer::App);

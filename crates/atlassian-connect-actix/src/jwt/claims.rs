@@ -17,9 +17,9 @@ pub struct Claims {
     /// The Atlassian account id of the user; `None` for an anonymous user.
     #[serde(default)]
     pub sub: Option<String>,
-    /// The audience: empty if the claim is absent or an empty string (`""`).
-    #[serde(default)]
-    pub aud: Audience,
+    /// The audiences, of which Connect uses the first: empty if the claim is absent or an empty string (`""`).
+    #[serde(default, deserialize_with = "audience")]
+    pub aud: Vec<String>,
     /// Expiry in seconds since 1970. Required: a token without it would never expire.
     #[serde(deserialize_with = "seconds")]
     pub exp: i64,
@@ -48,6 +48,7 @@ impl Claims {
     ///
     /// # Errors
     /// [`JwtError::Expired`], [`JwtError::NotYetValid`].
+    #[doc(hidden)]
     pub fn check_time(&self, now: i64, leeway: i64) -> Result<(), JwtError> {
         check_time(self.exp, self.nbf, now, leeway)
     }
@@ -56,7 +57,7 @@ impl Claims {
     /// our own tokens has the tenant as its audience, a token of the host has it as its issuer.
     #[must_use]
     pub fn tenant(&self) -> Option<&str> {
-        self.aud.first().or(self.iss.as_deref()).filter(|key| !key.is_empty())
+        self.aud.first().or(self.iss.as_ref()).map(String::as_str).filter(|key| !key.is_empty())
     }
 
     /// The account id of the user: `context.user.accountId`, else `sub`.
@@ -78,54 +79,22 @@ pub(crate) fn check_time(exp: i64, nbf: Option<i64>, now: i64, leeway: i64) -> R
     }
 }
 
-/// The `aud` claim: a string or a list of strings (RFC 7519, 4.1.3).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Audience(Vec<String>);
-
-impl Audience {
-    /// The first audience, the one that Connect uses.
-    #[must_use]
-    pub fn first(&self) -> Option<&str> {
-        self.0.first().map(String::as_str)
+/// The claim `aud`: a string or a list of strings (RFC 7519, 4.1.3).
+pub(super) fn audience<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Audience {
+        One(String),
+        Many(Vec<String>),
+        Null(()),
     }
-
-    /// Whether `name` is one of the audiences.
-    #[must_use]
-    pub fn contains(&self, name: &str) -> bool {
-        self.0.iter().any(|audience| audience == name)
-    }
-
-    /// Whether `name` is the only audience.
-    #[must_use]
-    pub fn is_only(&self, name: &str) -> bool {
-        self.0 == [name]
-    }
-}
-
-/// All audiences, separated by commas.
-impl std::fmt::Display for Audience {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0.join(", "))
-    }
-}
-
-impl<'de> Deserialize<'de> for Audience {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum RawAudience {
-            One(String),
-            Many(Vec<String>),
-            Null(()),
-        }
-        Ok(Self(match RawAudience::deserialize(deserializer)? {
-            // some hosts write an empty string for no audience
-            RawAudience::One(one) if one.is_empty() => Vec::new(),
-            RawAudience::One(one) => vec![one],
-            RawAudience::Many(many) => many,
-            RawAudience::Null(()) => Vec::new(),
-        }))
-    }
+    Ok(match Audience::deserialize(deserializer)? {
+        // some hosts write an empty string for no audience
+        Audience::One(one) if one.is_empty() => Vec::new(),
+        Audience::One(one) => vec![one],
+        Audience::Many(many) => many,
+        Audience::Null(()) => Vec::new(),
+    })
 }
 
 /// A NumericDate may have a fraction (RFC 7519, 2). `as` saturates, so no number can overflow.

@@ -11,11 +11,12 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::claims::{check_time, optional_seconds, seconds};
+use super::JwtError;
+use super::claims::{audience, check_time, optional_seconds, seconds};
+use super::forge_context::{ForgeContext, ForgeInstallation};
 use super::forge_license::ForgeLicense;
 use super::forge_module::ForgeModule;
 use super::lenient::{LenientObject, lenient, lenient_object, text};
-use super::{Audience, JwtError};
 
 /// The claims of a Forge invocation token.
 #[derive(Debug, Clone)]
@@ -23,8 +24,8 @@ use super::{Audience, JwtError};
 pub struct ForgeClaims {
     /// The issuer: [`ForgeClaims::ISSUER`].
     pub iss: Option<String>,
-    /// The audience: the app's ARI, `ari:cloud:ecosystem::app/{id}`.
-    pub aud: Audience,
+    /// The audiences: the app's ARI, `ari:cloud:ecosystem::app/{id}`.
+    pub aud: Vec<String>,
     /// Expiry in seconds since 1970; a token is valid for seconds.
     pub exp: i64,
     /// Not valid before, in seconds since 1970.
@@ -34,9 +35,9 @@ pub struct ForgeClaims {
     /// The token's own id.
     pub jti: Option<String>,
     /// The app, and where it is installed.
-    pub app: ForgeApp,
+    pub(crate) app: ForgeApp,
     /// What the user looks at; absent if there is no page.
-    pub context: Option<ForgeContext>,
+    pub(crate) context: Option<ForgeContext>,
     /// The Atlassian account id of the user; absent for events, triggers, and anonymous users (Forge's own functions
     /// get [`ForgeClaims::ANONYMOUS`] for those).
     pub principal: Option<String>,
@@ -49,102 +50,44 @@ pub struct ForgeClaims {
 /// The claim `app`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct ForgeApp {
+pub(crate) struct ForgeApp {
     /// The installation, an ARI. It survives upgrades and changes with a re-install.
-    pub installation_id: String,
+    pub(crate) installation_id: String,
     /// The base URL of the product's API for this installation: `https://api.atlassian.com/ex/jira/{cloudId}`.
     #[serde(default)]
-    pub api_base_url: Option<String>,
+    pub(crate) api_base_url: Option<String>,
     /// The app's ARI.
     #[serde(default, deserialize_with = "lenient")]
-    pub id: Option<String>,
+    pub(crate) id: Option<String>,
     /// The app's version: `2.1.0`.
     #[serde(default, deserialize_with = "text")]
-    pub app_version: Option<String>,
+    pub(crate) app_version: Option<String>,
     /// The same in older tokens, as a number.
     #[serde(default, deserialize_with = "text")]
-    pub version: Option<String>,
+    pub(crate) version: Option<String>,
     /// The environment to which the app is deployed.
     #[serde(default, deserialize_with = "lenient_object")]
-    pub environment: ForgeEnvironment,
+    pub(crate) environment: ForgeEnvironment,
     /// The module of the manifest that was invoked.
     #[serde(default, deserialize_with = "lenient_object")]
-    pub module: ForgeModule,
+    pub(crate) module: ForgeModule,
     /// Where the app is installed.
     #[serde(default, deserialize_with = "lenient")]
-    pub installation: Option<ForgeInstallation>,
+    pub(crate) installation: Option<ForgeInstallation>,
     /// The license; absent for free and unlisted apps, and outside production.
     #[serde(default, deserialize_with = "lenient")]
-    pub license: Option<ForgeLicense>,
+    pub(crate) license: Option<ForgeLicense>,
 }
 
 /// The claim `app.environment`.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[non_exhaustive]
-pub struct ForgeEnvironment {
+pub(crate) struct ForgeEnvironment {
     /// `PRODUCTION`, `STAGING`, `DEVELOPMENT`.
     #[serde(default, rename = "type", deserialize_with = "lenient")]
-    pub kind: Option<String>,
+    pub(crate) kind: Option<String>,
     /// The environment's ARI or id.
     #[serde(default, deserialize_with = "lenient")]
-    pub id: Option<String>,
-}
-
-/// The claim `app.installation`.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[non_exhaustive]
-pub struct ForgeInstallation {
-    /// The installation's ARI.
-    #[serde(default, deserialize_with = "lenient")]
-    pub id: Option<String>,
-    /// The products that it covers.
-    #[serde(default, deserialize_with = "lenient")]
-    pub contexts: Vec<InstallationContext>,
-}
-
-/// A product that an installation covers.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct InstallationContext {
-    /// `jira`, `confluence` …
-    #[serde(default, deserialize_with = "lenient")]
-    pub name: Option<String>,
-    /// The base URL of its API.
-    #[serde(default, deserialize_with = "lenient")]
-    pub api_base_url: Option<String>,
-    /// The site, for products that have one.
-    #[serde(default, deserialize_with = "lenient")]
-    pub cloud_id: Option<String>,
-    /// The workspace, for products that have one.
-    #[serde(default, deserialize_with = "lenient")]
-    pub workspace_id: Option<String>,
-}
-
-/// The claim `context`.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct ForgeContext {
-    /// The site.
-    #[serde(default, deserialize_with = "lenient")]
-    pub cloud_id: Option<String>,
-    /// The workspace.
-    #[serde(default, deserialize_with = "lenient")]
-    pub workspace_id: Option<String>,
-    /// The URL of the site that people see: `https://site.atlassian.net`.
-    #[serde(default, deserialize_with = "lenient")]
-    pub site_url: Option<String>,
-    /// The ARI of this place of the module.
-    #[serde(default, deserialize_with = "lenient")]
-    pub local_id: Option<String>,
-    /// The module's key.
-    #[serde(default, deserialize_with = "lenient")]
-    pub module_key: Option<String>,
-    /// Where the module is shown: `{"type": "jira:issuePanel", "issue": {"key": …}, "project": {…}}`; null if absent.
-    #[serde(default)]
-    pub extension: Value,
+    pub(crate) id: Option<String>,
 }
 
 impl ForgeClaims {
@@ -157,11 +100,49 @@ impl ForgeClaims {
     /// Source: Atlassian, "Access to Forge apps for unlicensed users".
     pub const ANONYMOUS: &str = "unidentified";
 
+    /// The app's version: `2.1.0`.
+    #[must_use]
+    pub fn app_version(&self) -> Option<&str> {
+        self.app.app_version.as_deref().or(self.app.version.as_deref())
+    }
+
+    /// The type of the environment to which the app is deployed: `PRODUCTION`, `STAGING`, `DEVELOPMENT`.
+    #[must_use]
+    pub fn environment_type(&self) -> Option<&str> {
+        self.app.environment.kind.as_deref()
+    }
+
+    /// The type of the module that was invoked: `core:endpoint`, `jira:issuePanel` …
+    #[must_use]
+    pub fn module_type(&self) -> Option<&str> {
+        self.app.module.kind.as_deref()
+    }
+
+    /// The key in the manifest of the module that was invoked.
+    #[must_use]
+    pub fn module_key(&self) -> Option<&str> {
+        self.app.module.key.as_deref()
+    }
+
+    /// The URL of the site that people see: `https://site.atlassian.net`. `None` if there is no page.
+    #[must_use]
+    pub fn site_url(&self) -> Option<&str> {
+        self.context.as_ref()?.site_url.as_deref()
+    }
+
+    /// Where the module is shown: `{"type": "jira:issuePanel", "issue": {"key": …}, "project": {…}}`; null if there is
+    /// no page. The browser can alter it.
+    #[must_use]
+    pub fn extension(&self) -> &Value {
+        self.context.as_ref().map_or(&Value::Null, |context| &context.extension)
+    }
+
     /// Checks issuer, audience and time, but not the signature. `app_ids` are the bare ids of the apps that the token may
     /// be for; `now` and `leeway` are in seconds. Returns which of the ids it is for.
     ///
     /// # Errors
     /// The check that failed.
+    #[doc(hidden)]
     pub fn check<'a>(&self, app_ids: &[&'a str], now: i64, leeway: i64) -> Result<&'a str, JwtError> {
         if self.iss.as_deref() != Some(Self::ISSUER) {
             return Err(JwtError::Issuer(cut(self.iss.as_deref().unwrap_or_default())));
@@ -169,7 +150,7 @@ impl ForgeClaims {
         let ari = |app_id: &&str| format!("{}{app_id}", Self::APP_ARI);
         let Some(app_id) = app_ids.iter().find(|app_id| self.aud.contains(&ari(app_id))) else {
             let expected = app_ids.iter().map(ari).collect::<Vec<_>>().join(", ");
-            return Err(JwtError::Audience { found: cut(&self.aud.to_string()), expected });
+            return Err(JwtError::Audience { found: cut(&self.aud.join(", ")), expected });
         };
         check_time(self.exp, self.nbf, now, leeway)?;
         Ok(app_id)
@@ -222,28 +203,24 @@ impl ForgeClaims {
 
 impl ForgeEnvironment {
     /// The type of the environment that customers use.
-    pub const PRODUCTION: &str = "PRODUCTION";
+    pub(crate) const PRODUCTION: &str = "PRODUCTION";
 
     /// Whether the app is deployed for customers. A token without a type counts as one of production: Forge documents
     /// that every token has one, and if that changed, customers must neither be refused nor lose sight of their data.
-    #[must_use]
-    pub fn is_production(&self) -> bool {
+    pub(crate) fn is_production(&self) -> bool {
         self.kind.as_deref().is_none_or(|kind| kind.eq_ignore_ascii_case(Self::PRODUCTION))
     }
 }
 
 impl LenientObject for ForgeEnvironment {}
-impl LenientObject for ForgeInstallation {}
-impl LenientObject for InstallationContext {}
-impl LenientObject for ForgeContext {}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Typed {
     #[serde(default)]
     iss: Option<String>,
-    #[serde(default)]
-    aud: Audience,
+    #[serde(default, deserialize_with = "audience")]
+    aud: Vec<String>,
     #[serde(deserialize_with = "seconds")]
     exp: i64,
     #[serde(default, deserialize_with = "optional_seconds")]

@@ -14,14 +14,13 @@ const BACK_END: [&str; 4] = ["function", "webtrigger", "action", "resolver"];
 
 /// The claim `app.module`.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[non_exhaustive]
-pub struct ForgeModule {
+pub(crate) struct ForgeModule {
     /// `core:endpoint`, `jira:issuePanel` …
     #[serde(default, rename = "type", deserialize_with = "lenient")]
-    pub kind: Option<String>,
+    pub(crate) kind: Option<String>,
     /// Its key in the manifest.
     #[serde(default, deserialize_with = "lenient")]
-    pub key: Option<String>,
+    pub(crate) key: Option<String>,
 }
 
 impl LenientObject for ForgeModule {}

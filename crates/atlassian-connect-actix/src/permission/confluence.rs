@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::refusal::{Names, denied, undetermined};
-use super::subject::{Inquiry, Subject, text};
+use super::subject::{Inquiry, text};
 use crate::config::Product;
 use crate::error::Error;
 
@@ -32,19 +32,7 @@ struct ContentAnswer {
     errors: Vec<Value>,
 }
 
-/// Checks that the caller's user may do all of `application`, and `content` with the content in the context.
-///
-/// # Errors
-/// 403 if a permission is missing; 403 with its own message if there is no user, if `content` is required but the
-/// context has no content, and if the host does not answer.
-pub async fn authorize_confluence(
-    caller: &impl Subject,
-    application: Names,
-    content: Option<&str>,
-) -> Result<(), Error> {
-    authorize(&caller.inquiry()?, application, content).await
-}
-
+/// Checks that the user may do all of `application`, and `content` with the content in the context.
 pub(super) async fn authorize(inquiry: &Inquiry<'_>, application: Names, content: Option<&str>) -> Result<(), Error> {
     let user = inquiry.user.ok_or_else(|| undetermined("the token names no user"))?;
     let content_id;

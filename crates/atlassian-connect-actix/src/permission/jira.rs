@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::refusal::{Names, denied, undetermined};
-use super::subject::{Inquiry, Subject, text};
+use super::subject::{Inquiry, text};
 use crate::config::Product;
 use crate::error::Error;
 
@@ -48,15 +48,7 @@ struct ProjectGrant {
     issues: Vec<Value>,
 }
 
-/// Checks that the caller's user has all of `project` (for the project and issue in the context) and all of `global`.
-///
-/// # Errors
-/// 403 if a permission is missing; 403 with its own message if the context has neither project nor issue, and if the
-/// host does not answer.
-pub async fn authorize_jira(caller: &impl Subject, project: Names, global: Names) -> Result<(), Error> {
-    authorize(&caller.inquiry()?, project, global).await
-}
-
+/// Checks that the user has all of `project` (for the project and issue in the context) and all of `global`.
 pub(super) async fn authorize(inquiry: &Inquiry<'_>, project: Names, global: Names) -> Result<(), Error> {
     let (mut project_id, mut issue_id) = (None, None);
     if !project.is_empty() {

@@ -10,7 +10,7 @@
 //! struct SiteAdmin;
 //!
 //! impl Permission for SiteAdmin {
-//!     const NEEDED: Needed = Needed::jira().global(&["ADMINISTER"]);
+//!     const NEEDED: Needed = Needed::Jira { project: &[], global: &["ADMINISTER"] };
 //! }
 //!
 //! #[get("/admin")]
@@ -27,9 +27,9 @@
 //!
 //! | permission | classic scope |
 //! |---|---|
-//! | [`Needed::jira`] | `read:jira-work` |
-//! | [`Needed::confluence`], `application` | `read:confluence-user` |
-//! | [`Needed::confluence`], `content` | `read:confluence-content.permission` |
+//! | [`Needed::Jira`] | `read:jira-work` |
+//! | [`Needed::Confluence`], `application` | `read:confluence-user` |
+//! | [`Needed::Confluence`], `content` | `read:confluence-content.permission` |
 //!
 //! Permissions of Jira are asked of Jira, and those of Confluence of Confluence, also where an installation has both. An
 //! installation that does not have the product is not asked: the answer is 403.
@@ -52,82 +52,45 @@ use std::ops::Deref;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 
-pub use confluence::authorize_confluence;
-pub use jira::authorize_jira;
-pub(crate) use refusal::Names;
 pub(crate) use subject::{Inquiry, Subject};
 
 use crate::auth::{ProofFuture, SessionToken};
 use crate::error::Error;
 
-/// The permissions that a user needs. All of them must be granted.
+/// The permissions that a user needs. All of them must be granted; each list may be empty.
 #[derive(Debug, Clone, Copy)]
-pub struct Needed(Product);
-
-#[derive(Debug, Clone, Copy)]
-enum Product {
-    Jira { project: Names, global: Names },
-    Confluence { application: Names, content: Option<&'static str> },
+#[non_exhaustive]
+pub enum Needed {
+    /// Permissions of Jira.
+    Jira {
+        /// For the project and issue in the token's context: `BROWSE_PROJECTS`, `EDIT_ISSUES` …
+        project: &'static [&'static str],
+        /// For the whole site: `ADMINISTER` …
+        global: &'static [&'static str],
+    },
+    /// Permissions of Confluence.
+    Confluence {
+        /// Operations on the application: `use`, `administer`.
+        application: &'static [&'static str],
+        /// An operation on the content in the token's context: `read`, `update`, `delete`.
+        content: Option<&'static str>,
+    },
 }
 
 impl Needed {
-    /// Permissions of Jira.
-    #[must_use]
-    pub const fn jira() -> JiraNeeds {
-        JiraNeeds { project: &[] }
-    }
-
-    /// Permissions of Confluence.
-    #[must_use]
-    pub const fn confluence() -> ConfluenceNeeds {
-        ConfluenceNeeds { content: None }
-    }
-
-    async fn ask(self, inquiry: &Inquiry<'_>) -> Result<(), Error> {
-        match self.0 {
-            Product::Jira { project, global } => jira::authorize(inquiry, project, global).await,
-            Product::Confluence { application, content } => confluence::authorize(inquiry, application, content).await,
+    /// Checks that the caller's user has these permissions. A caller is a [`Caller`](crate::auth::Caller), a
+    /// [`ForgeInvocation`](crate::auth::ForgeInvocation), or an [`AnyCaller`](crate::forge::AnyCaller). [`Authorized`]
+    /// does this before the handler runs.
+    ///
+    /// # Errors
+    /// 403 if a permission is missing; 403 with its own message if there is no user to ask about, if the context does
+    /// not have what the permission concerns, and if the host does not answer.
+    pub async fn authorize(self, caller: &impl Subject) -> Result<(), Error> {
+        let inquiry = caller.inquiry()?;
+        match self {
+            Self::Jira { project, global } => jira::authorize(&inquiry, project, global).await,
+            Self::Confluence { application, content } => confluence::authorize(&inquiry, application, content).await,
         }
-    }
-}
-
-/// Permissions of Jira.
-#[derive(Debug, Clone, Copy)]
-pub struct JiraNeeds {
-    project: Names,
-}
-
-impl JiraNeeds {
-    /// For the project and issue in the token's context: `BROWSE_PROJECTS`, `EDIT_ISSUES` …
-    #[must_use]
-    pub const fn project(self, project: Names) -> Self {
-        Self { project }
-    }
-
-    /// For the whole site: `ADMINISTER` …; may be empty.
-    #[must_use]
-    pub const fn global(self, global: Names) -> Needed {
-        Needed(Product::Jira { project: self.project, global })
-    }
-}
-
-/// Permissions of Confluence.
-#[derive(Debug, Clone, Copy)]
-pub struct ConfluenceNeeds {
-    content: Option<&'static str>,
-}
-
-impl ConfluenceNeeds {
-    /// An operation on the content in the token's context: `read`, `update`, `delete`.
-    #[must_use]
-    pub const fn content(self, operation: &'static str) -> Self {
-        Self { content: Some(operation) }
-    }
-
-    /// Operations on the application: `use`, `administer`; may be empty.
-    #[must_use]
-    pub const fn application(self, application: Names) -> Needed {
-        Needed(Product::Confluence { application, content: self.content })
     }
 }
 
@@ -149,7 +112,7 @@ pub trait Permission: 'static {
 /// struct SiteAdmin;
 ///
 /// impl Permission for SiteAdmin {
-///     const NEEDED: Needed = Needed::jira().global(&["ADMINISTER"]);
+///     const NEEDED: Needed = Needed::Jira { project: &[], global: &["ADMINISTER"] };
 /// }
 ///
 /// #[post("/api/settings")]
@@ -190,7 +153,7 @@ where
         let proof = C::from_request(request, payload);
         Box::pin(async move {
             let caller = proof.await?;
-            P::NEEDED.ask(&caller.inquiry()?).await?;
+            P::NEEDED.authorize(&caller).await?;
             Ok(Self { caller, permission: PhantomData })
         })
     }

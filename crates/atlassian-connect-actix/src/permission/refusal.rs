@@ -3,7 +3,7 @@
 use crate::error::Error;
 
 /// A list of permission names.
-pub(crate) type Names = &'static [&'static str];
+pub(super) type Names = &'static [&'static str];
 
 /// The permission is not granted: 403. `needed` has, for each type of permission, its scope and its names.
 pub(super) fn denied(needed: &[(&str, &[&str])]) -> Error {

@@ -38,10 +38,10 @@ macro_rules! guarded {
 }
 
 guarded! {
-    "/global" global Global = Needed::jira().global(&["ADMINISTER", "BULK_CHANGE"]);
-    "/project" project Project = Needed::jira().project(&["BROWSE_PROJECTS", "EDIT_ISSUES"]).global(&[]);
-    "/application" application Application = Needed::confluence().application(&["use", "administer"]);
-    "/content" content Content = Needed::confluence().content("update").application(&[]);
+    "/global" global Global = Needed::Jira { project: &[], global: &["ADMINISTER", "BULK_CHANGE"] };
+    "/project" project Project = Needed::Jira { project: &["BROWSE_PROJECTS", "EDIT_ISSUES"], global: &[] };
+    "/application" application Application = Needed::Confluence { application: &["use", "administer"], content: None };
+    "/content" content Content = Needed::Confluence { application: &[], content: Some("update") };
 }
 
 /// A context JWT with this context; `user` `None`: nobody is logged in.

@@ -157,8 +157,8 @@ macro_rules! guarded {
 }
 
 guarded! {
-    "/admin" admin Administer = Needed::jira().global(&["ADMINISTER"]);
-    "/project" project EditIssues = Needed::jira().project(&["BROWSE_PROJECTS", "EDIT_ISSUES"]).global(&[]);
-    "/content" content UpdateContent = Needed::confluence().content("update").application(&["use", "administer"]);
-    "/site" site AdministerSite = Needed::confluence().application(&["administer"]);
+    "/admin" admin Administer = Needed::Jira { project: &[], global: &["ADMINISTER"] };
+    "/project" project EditIssues = Needed::Jira { project: &["BROWSE_PROJECTS", "EDIT_ISSUES"], global: &[] };
+    "/content" content UpdateContent = Needed::Confluence { application: &["use", "administer"], content: Some("update") };
+    "/site" site AdministerSite = Needed::Confluence { application: &["administer"], content: None };
 }

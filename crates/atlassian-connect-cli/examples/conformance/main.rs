@@ -14,6 +14,10 @@ use atlassian_connect_actix::config::{Config, Environment, Vars};
 use atlassian_connect_actix::{Addon, StartError, forge, log};
 
 use journal::Journal;
+use mimalloc::MiMalloc;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[actix_web::main]
 async fn main() -> ExitCode {

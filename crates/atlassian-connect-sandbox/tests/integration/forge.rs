@@ -25,7 +25,7 @@ async fn who(invocation: ForgeInvocation) -> Result<Json<Value>, Error> {
         "user": invocation.account_id(),
         "tenant": tenant,
         "issue": invocation.claims().raw().pointer("/context/extension/issue/key"),
-        "trial": invocation.claims().app.license.as_ref().and_then(|license| license.is_evaluation),
+        "trial": invocation.license().and_then(|license| license.is_evaluation),
     })))
 }
 

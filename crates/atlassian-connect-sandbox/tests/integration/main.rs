@@ -50,7 +50,7 @@ const DESCRIPTOR: &str = r#"{
 struct Administers;
 
 impl Permission for Administers {
-    const NEEDED: Needed = Needed::jira().global(&["ADMINISTER"]);
+    const NEEDED: Needed = Needed::Jira { project: &[], global: &["ADMINISTER"] };
 }
 
 #[get("/hello-world")]

@@ -65,7 +65,7 @@ impl GrantForm {
         if claims.tnt != tenant.base_url {
             return Err(format!("tnt is {}, not {}", claims.tnt, tenant.base_url));
         }
-        if verified.aud.first() != Some(url) {
+        if verified.aud.first().is_none_or(|audience| audience != url) {
             return Err(format!("aud is {:?}, not {url}", verified.aud));
         }
         let user = named(verified.sub.as_deref(), "urn:atlassian:connect:useraccountid:").filter(|id| !id.is_empty());

@@ -145,7 +145,7 @@ impl Ledger {
         if claims.iss.as_deref() != issuer {
             return Err(format!("iss is {:?}, not {issuer:?}", claims.iss));
         }
-        if !claims.aud.is_only(&tenant.client_key) {
+        if claims.aud != [tenant.client_key.as_str()] {
             return Err(format!("aud is {:?}, not only {:?}", claims.aud, tenant.client_key));
         }
         let expected = qsh::hash(method.as_str(), path, query);

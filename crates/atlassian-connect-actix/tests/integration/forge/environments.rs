@@ -49,7 +49,7 @@ async fn any(caller: AnyCaller) -> Result<String, Error> {
 #[post("/save")]
 async fn save(invocation: ForgeInvocation) -> Result<Json<Option<String>>, Error> {
     let before = invocation.settings().get::<String>("name").await?;
-    invocation.settings().set("name", &invocation.claims().app.environment.kind).await?;
+    invocation.settings().set("name", &invocation.claims().environment_type()).await?;
     Ok(Json(before))
 }
 

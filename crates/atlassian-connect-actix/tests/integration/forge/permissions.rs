@@ -5,7 +5,7 @@ use actix_web::web::ServiceConfig;
 use actix_web::{Error, HttpResponse, post, route};
 use atlassian_connect_actix::auth::ForgeInvocation;
 use atlassian_connect_actix::forge::AnyCaller;
-use atlassian_connect_actix::permission::{Authorized, Needed, Permission, authorize_jira};
+use atlassian_connect_actix::permission::{Authorized, Needed, Permission};
 use atlassian_connect_testing::{By, TestHost, TestInvocation, TestTenant};
 use serde_json::{Value, json};
 
@@ -43,10 +43,10 @@ macro_rules! guarded {
 }
 
 guarded! {
-    "/global" global Global = Needed::jira().global(&["ADMINISTER"]);
-    "/project" project Project = Needed::jira().project(&["EDIT_ISSUES"]).global(&[]);
-    "/application" application Application = Needed::confluence().application(&["administer"]);
-    "/content" content Content = Needed::confluence().content("update").application(&[]);
+    "/global" global Global = Needed::Jira { project: &[], global: &["ADMINISTER"] };
+    "/project" project Project = Needed::Jira { project: &["EDIT_ISSUES"], global: &[] };
+    "/application" application Application = Needed::Confluence { application: &["administer"], content: None };
+    "/content" content Content = Needed::Confluence { application: &[], content: Some("update") };
 }
 
 #[post("/administer")]
@@ -56,7 +56,7 @@ async fn administer(caller: Authorized<Global, ForgeInvocation>) -> String {
 
 #[post("/by-hand")]
 async fn by_hand(invocation: ForgeInvocation) -> Result<&'static str, Error> {
-    authorize_jira(&invocation, &[], &["ADMINISTER"]).await?;
+    Global::NEEDED.authorize(&invocation).await?;
     Ok("may")
 }
 

@@ -24,13 +24,13 @@ const CREATED: &str = "avi:jira:created:issue";
 struct Administer;
 
 impl Permission for Administer {
-    const NEEDED: Needed = Needed::jira().global(&["ADMINISTER"]);
+    const NEEDED: Needed = Needed::Jira { project: &[], global: &["ADMINISTER"] };
 }
 
 struct UseWiki;
 
 impl Permission for UseWiki {
-    const NEEDED: Needed = Needed::confluence().application(&["use"]);
+    const NEEDED: Needed = Needed::Confluence { application: &["use"], content: None };
 }
 
 #[derive(askama::Template)]

@@ -64,7 +64,7 @@ async fn old(caller: ConnectJwt) -> String {
 struct Administer;
 
 impl Permission for Administer {
-    const NEEDED: Needed = Needed::jira().global(&["ADMINISTER"]);
+    const NEEDED: Needed = Needed::Jira { project: &[], global: &["ADMINISTER"] };
 }
 
 #[get("/guarded")]
