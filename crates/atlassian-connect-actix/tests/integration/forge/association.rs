@@ -422,8 +422,8 @@ async fn a_node_that_was_overtaken_undoes_nothing() {
     store.associate(&id, &before.client_key).await.unwrap();
     first.install(&after).await;
 
-    // the next turn is in a second, and each of them takes one
-    let soon = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() + 1000;
+    // the next turn is in three seconds, time enough for both to wait for theirs on a busy machine
+    let soon = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() + 3000;
     let soon = json!(u64::try_from(soon).unwrap());
     store.set(Place::of_forge("atlassian-connect:association", "pace"), &soon).await.unwrap();
     for host in [&first, &second] {
