@@ -18,8 +18,9 @@ pub(super) struct Sent {
 
 /// How long Forge waits for the answer to a schedule.
 const FORGE_WAITS: Duration = Duration::from_secs(5);
-/// By how much one request may be later than the next on a machine with nothing else to do.
-const JITTER: Duration = Duration::from_millis(200);
+/// By how much one request may be later than the next on a machine with nothing else to do: between its turn and its
+/// arrival it waits for the database, to which several nodes write. Too many a second show in ten seconds all the same.
+const JITTER: Duration = Duration::from_millis(400);
 /// How often the pulse beats.
 const BEAT: Duration = Duration::from_millis(20);
 
