@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use crate::association::{Observed, SiteOf, observe};
 use crate::error::Error;
 use crate::installation::{Api, Apis, Installed, own_environment, site_keys};
-use crate::jwt::{ForgeClaims, ForgeEnvironment};
+use crate::jwt::ForgeClaims;
 use crate::outbound::Means;
 use crate::state::State;
 use crate::tenants::{Tenant, origin_of};
@@ -61,7 +61,7 @@ pub(super) fn look_at(
 /// Whether it is the environment that the deployment is for. The site answers the app's other environments as well, and
 /// their data stays apart.
 fn is_own_environment(state: &State, claims: &ForgeClaims) -> bool {
-    let kind = claims.app.environment.kind.as_deref().unwrap_or(ForgeEnvironment::PRODUCTION);
+    let kind = claims.app.environment.kind();
     own_environment(&state.config).is_none_or(|own| own.eq_ignore_ascii_case(kind))
 }
 

@@ -17,7 +17,7 @@ use crate::connection;
 use crate::error::Error;
 use crate::host::{ForgeSite, HostClient};
 use crate::installation::{Apis, site_ari};
-use crate::jwt::{ForgeClaims, ForgeEnvironment, ForgeLicense, Unverified, now};
+use crate::jwt::{ForgeClaims, ForgeLicense, Unverified, now};
 use crate::settings::Settings;
 use crate::state::State;
 use crate::tenants::{Tenant, origin_of};
@@ -353,9 +353,9 @@ async fn verify(state: &State, token: &str) -> Result<(ForgeClaims, App), Error>
 }
 
 /// Refuses calls of an environment that this deployment does not serve. It is a 403: a 401 would tell Forge that the
-/// token is invalid. A token without a type counts as one of production, see [`ForgeEnvironment::is_production`].
+/// token is invalid.
 fn expect_environment(claims: &ForgeClaims, state: &State) -> Result<(), Error> {
-    let kind = claims.app.environment.kind.as_deref().unwrap_or(ForgeEnvironment::PRODUCTION);
+    let kind = claims.app.environment.kind();
     if state.config.serves_environment(kind) {
         return Ok(());
     }

@@ -138,7 +138,7 @@ async fn read(
     let body = read_inflated(&mut payload.into_inner(), request, state.config.limits.forge_body).await?;
     let body = json_body(&body)?;
     let claims = invocation.claims();
-    let event = event_name(&body, claims.app.module.key.as_deref());
+    let event = event_name(&body, claims.module_key());
     let origin = ForgeOrigin {
         installation_id: invocation.installation_id().to_owned(),
         api_base_url: invocation.api_base_url().map(str::to_owned),
@@ -165,7 +165,7 @@ pub(super) fn expect_forge_itself(invocation: &ForgeInvocation) -> Result<(), Er
         return Ok(());
     }
     let claims = invocation.claims();
-    let kind = claims.app.module.kind.as_deref().unwrap_or_default();
+    let kind = claims.module_type().unwrap_or_default();
     let detail = if claims.is_unattended() {
         format!("it comes from a module of type {kind:?}, not from Forge itself")
     } else {

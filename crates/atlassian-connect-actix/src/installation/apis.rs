@@ -71,7 +71,7 @@ impl Apis {
         apis.sort_unstable();
         apis.dedup();
         let apis = Self(calling.into_iter().chain(apis).collect::<Vec<_>>()).without_repetition();
-        let module = claims.app.module.kind.as_deref().and_then(product_of_module);
+        let module = claims.module_type().and_then(product_of_module);
         match module.and_then(|product| apis.find(product)) {
             Some(api) => apis.with_first(api),
             None if claims.app.api_base_url.is_none() => apis.at_home(home),

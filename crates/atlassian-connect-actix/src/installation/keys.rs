@@ -147,7 +147,7 @@ fn suffix(claims: &ForgeClaims, other_app: Option<&str>) -> String {
     let mut suffix = other_app.map(|app| format!("/app/{}", part(app))).unwrap_or_default();
     if !environment.is_production() {
         let id = environment.id.as_deref().filter(|id| !id.is_empty());
-        let id = id.map_or_else(|| environment.kind.as_deref().unwrap_or_default().to_ascii_lowercase(), str::to_owned);
+        let id = id.map_or_else(|| environment.kind().to_ascii_lowercase(), str::to_owned);
         suffix += "/environment/";
         suffix += &part(&id);
     }

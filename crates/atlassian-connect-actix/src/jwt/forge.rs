@@ -205,10 +205,15 @@ impl ForgeEnvironment {
     /// The type of the environment that customers use.
     pub(crate) const PRODUCTION: &str = "PRODUCTION";
 
-    /// Whether the app is deployed for customers. A token without a type counts as one of production: Forge documents
-    /// that every token has one, and if that changed, customers must neither be refused nor lose sight of their data.
+    /// Its type. A token without one counts as one of production: Forge documents that every token has one, and if that
+    /// changed, customers must neither be refused nor lose sight of their data.
+    pub(crate) fn kind(&self) -> &str {
+        self.kind.as_deref().unwrap_or(Self::PRODUCTION)
+    }
+
+    /// Whether the app is deployed for customers.
     pub(crate) fn is_production(&self) -> bool {
-        self.kind.as_deref().is_none_or(|kind| kind.eq_ignore_ascii_case(Self::PRODUCTION))
+        self.kind().eq_ignore_ascii_case(Self::PRODUCTION)
     }
 }
 
